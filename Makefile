@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The thin front: each target is one line to the part that does it.
+
+all: lib pkcs11
+
+lib:
+	$(MAKE) -C lib
+pkcs11: lib
+	$(MAKE) -C lib/pkcs11
+setup:
+	tests/setup
+demo: setup
+	tests/demo/run
+check: setup
+	tests/check
+clean:
+	rm -rf build
+
+.PHONY: all lib pkcs11 setup demo check clean

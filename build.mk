@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What every user-space Makefile shares: where things are built and with which
+# flags. Include it with TOP set to the checkout.
+#
+#   SAN=address,undefined   a sanitized build, beside the plain one
+#   V=1                     show the commands
+
+TOP	:= $(abspath $(TOP))
+comma	:= ,
+B	?= $(TOP)/build/$(if $(SAN),san-$(subst $(comma),-,$(SAN)),user)
+
+CC	?= gcc
+CFLAGS	?= -O2 -g
+WARN	:= -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes \
+	   -Wshadow -Wpointer-arith -Wno-unused-parameter
+SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer \
+	   -fno-sanitize-recover=all)
+CPPFLAGS += -D_GNU_SOURCE -I$(TOP)/lib -isystem $(TOP)/include/uapi
+ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(SANFLAGS) $(CPPFLAGS) -MMD -MP
+ALL_LDFLAGS = $(SANFLAGS) $(LDFLAGS)
+
+Q	:= $(if $(V),,@)
+say	= $(if $(V),,@printf '  %-7s %s\n' $(1) $(patsubst $(TOP)/%,%,$(2));)

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libtokmux: share a smartcard or HSM through the tokmux kernel module
+ *
+ * Conventions:
+ *
+ * - Every function that can fail returns 0 or a positive answer, or a negative
+ *   errno; tokmux_strerror() says in a sentence what it means here. Nothing is
+ *   printed and errno is left alone.
+ * - An out parameter is written only on success.
+ * - A struct tokmux_caller is opaque, made by one of the tokmux_open*()
+ *   functions and owned by who opened it until tokmux_close(). Any number of
+ *   threads may use it at once, as long as none uses it after tokmux_close().
+ * - Timeouts are in milliseconds: negative waits for ever, 0 does not wait
+ *   (-EAGAIN), else -ETIMEDOUT.
+ * - After fork() the child's copy answers -EPERM to everything (rule R3) and
+ *   has no effect on the parent; tokmux_close() is all it is good for.
+ *
+ * The constants TOKMUX_* and the rules R1..R8 that the kernel keeps are
+ * described in <linux/tokmux.h> and Documentation/uapi.rst.
+ */
+#ifndef TOKMUX_H
+#define TOKMUX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <linux/tokmux.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * struct tokmux_caller - one party on one token
+ *
+ * Owns at most one lease, any number of sessions and one login on the token
+ * that it was opened on. A process may have many, on the same token or not.
+ */
+struct tokmux_caller;
+
+/* ---- open and close -------------------------------------------------- */
+
+/**
+ * tokmux_present() - is there a kernel to ask?
+ *
+ * Return: 1 if the control device can be opened, 0 if the kernel module is not
+ * loaded, -EACCES or another errno if it is there but can't be used.
+ */
+int tokmux_present(void);
+
+/**
+ * tokmux_open() - open a token by whatever name it has
+ * @token: "/dev/tokmux3", "tokmux3", the name of a system token, or the name of
+ *	a user token of this uid; looked for in this order
+ * @caller: out: the new caller, not bound yet
+ *
+ * Return: 0; -ENOENT if there is no such token, -ENAMETOOLONG or -EINVAL for a
+ * name that no token can have, -EACCES, -ENODEV if the kernel module is not
+ * loaded, -ENOMEM, -EMFILE.
+ */
+int tokmux_open(const char *token, struct tokmux_caller **caller);
+
+/**
+ * tokmux_open_user() - open this uid's token of that name, make it if need be
+ * @name: 1 to 63 printable ASCII characters, no blank and no '/'
+ * @hold_limit_ms: if it is made: how long a lease is kept while others wait
+ *	(R4), 0 for ever
+ * @max_sessions: if it is made: quota of sessions, 0 for the default
+ * @caller: out: the new caller, not bound yet
+ *
+ * A user token is seen by its uid only and goes with its last caller, so any
+ * program can use one to coordinate with the other programs of its user.
+ *
+ * Return: 1 if it was made, 0 if it was there; -ENAMETOOLONG, -EINVAL,
+ * -EDQUOT if the uid has too many tokens, -EACCES, -ENODEV if the kernel
+ * module is not loaded, -ENOMEM, -EMFILE.
+ */
+int tokmux_open_user(const char *name, unsigned int hold_limit_ms,
+		     unsigned int max_sessions, struct tokmux_caller **caller);
+
+/**
+ * tokmux_close() - give everything back and free the caller
+ * @caller: may be NULL
+ *
+ * Ends its login and sessions and releases its lease first, in good order: the
+ * token is not left unclean. (The same file closed by the death of the process
+ * does leave it so, R2.) errno is kept.
+ */
+void tokmux_close(struct tokmux_caller *caller);
+
+/**
+ * tokmux_fd() - the file descriptor, for poll(2)
+ * @caller: the caller
+ *
+ * It stays the caller's. POLLIN: tokmux_read_event() has something. POLLHUP:
+ * the token is gone.
+ */
+int tokmux_fd(const struct tokmux_caller *caller);
+
+/**
+ * tokmux_bind() - bind to this process; comes before all but tokmux_info()
+ * @caller: the caller
+ * @flags: TOKMUX_BIND_GROUP if all of this process' callers bound so count as
+ *	one holder, else 0
+ *
+ * Return: 0; -EISCONN if it is bound already, -EINVAL for unknown flags.
+ */
+int tokmux_bind(struct tokmux_caller *caller, unsigned int flags);
+
+/**
+ * tokmux_info() - what the token looks like now
+ * @caller: the caller; need not be bound
+ * @info: out: see &struct tokmux_info
+ *
+ * Return: 0; -ENODEV if the token is gone.
+ */
+int tokmux_info(struct tokmux_caller *caller, struct tokmux_info *info);
+
+/* ---- leases (R1, R2, R4) --------------------------------------------- */
+
+/**
+ * struct tokmux_grant - what a new holder must know
+ * @epoch: changes whenever another holder may have touched the token
+ * @flags: TOKMUX_GRANT_*
+ * @reserved: 0
+ */
+struct tokmux_grant {
+	uint64_t epoch;
+	uint32_t flags;
+	uint32_t reserved;
+};
+
+/**
+ * tokmux_acquire() - wait in turn for the lease
+ * @caller: the caller
+ * @mode: TOKMUX_EXCLUSIVE or TOKMUX_SHARED
+ * @timeout_ms: see the conventions
+ * @grant: out: may be NULL
+ *
+ * Return: 0; -EALREADY if this caller has a lease, -EAGAIN, -ETIMEDOUT, -EINTR,
+ * -ENODEV if the token is gone, -EPERM in another process, -ENOTCONN unbound,
+ * -ENOBUFS if the queue is full.
+ */
+int tokmux_acquire(struct tokmux_caller *caller, unsigned int mode,
+		   int timeout_ms, struct tokmux_grant *grant);
+
+/**
+ * tokmux_release() - give the lease back
+ * @caller: the caller
+ *
+ * Return: 0; -ENOLCK if it has none, -ESTALE if it was taken from it (R4,
+ * eject), -ENODEV, -EPERM, -ENOTCONN.
+ */
+int tokmux_release(struct tokmux_caller *caller);
+
+/**
+ * tokmux_mark_clean() - say that the token has been reset
+ * @caller: the caller, holding the exclusive lease
+ *
+ * Return: 0; -ENOLCK, -ESTALE, -ENODEV, -EPERM, -ENOTCONN.
+ */
+int tokmux_mark_clean(struct tokmux_caller *caller);
+
+/* ---- sessions and logins (R5, R6) ------------------------------------ */
+
+/**
+ * tokmux_session_open() - count one more session
+ * @caller: the caller
+ * @timeout_ms: how long to wait, in turn, while the token's quota is used up
+ * @id: out: the session's id, unique on the token, never 0
+ *
+ * Return: 0; -EAGAIN, -ETIMEDOUT, -EINTR, -ENODEV, -EPERM, -ENOTCONN, -ENOMEM.
+ */
+int tokmux_session_open(struct tokmux_caller *caller, int timeout_ms,
+			uint32_t *id);
+
+/**
+ * tokmux_session_close() - close one of the caller's sessions
+ * @caller: the caller
+ * @id: from tokmux_session_open()
+ *
+ * Return: TOKMUX_CLOSED_* flags (0 if no login ended); -ENOENT if it is not an
+ * open session of this caller, -ENODEV, -EPERM, -ENOTCONN.
+ */
+int tokmux_session_close(struct tokmux_caller *caller, uint32_t id);
+
+/**
+ * tokmux_session_close_all() - close all the caller's sessions, nobody else's
+ * @caller: the caller
+ *
+ * Return: TOKMUX_CLOSED_* flags (0 if no login ended); -ENODEV, -EPERM,
+ * -ENOTCONN.
+ */
+int tokmux_session_close_all(struct tokmux_caller *caller);
+
+/**
+ * tokmux_login() - note that this caller has logged in
+ * @caller: the caller, with at least one session
+ * @user_type: TOKMUX_USER or TOKMUX_SO
+ *
+ * The PIN is shown to the token, never to the kernel.
+ *
+ * Return: how many other callers are logged in as the same; -ENOLINK without a
+ * session, -EALREADY if it is logged in, -EBUSY while another is logged in as
+ * the other type, -EINVAL, -ENODEV, -EPERM, -ENOTCONN.
+ */
+int tokmux_login(struct tokmux_caller *caller, unsigned int user_type);
+
+/**
+ * tokmux_logout() - end this caller's login
+ * @caller: the caller
+ *
+ * Return: TOKMUX_CLOSED_* flags; -ENOENT if it is not logged in, -ENODEV,
+ * -EPERM, -ENOTCONN.
+ */
+int tokmux_logout(struct tokmux_caller *caller);
+
+/**
+ * tokmux_eject() - end everybody's leases, sessions and logins
+ * @caller: the caller; its user owns the token or has CAP_SYS_ADMIN
+ * @counts: out: what it hit; may be NULL
+ *
+ * Return: 0; -EPERM, -ENODEV, -ENOTCONN.
+ */
+int tokmux_eject(struct tokmux_caller *caller, struct tokmux_eject *counts);
+
+/* ---- events ---------------------------------------------------------- */
+
+/**
+ * tokmux_read_event() - read one event
+ * @caller: the caller, bound
+ * @timeout_ms: see the conventions
+ * @event: out: the event
+ *
+ * Return: 0; -EAGAIN, -ETIMEDOUT, -EINTR, -ENODEV if the token is gone and all
+ * its events are read, -EPERM, -ENOTCONN.
+ */
+int tokmux_read_event(struct tokmux_caller *caller, int timeout_ms,
+		      struct tokmux_event *event);
+
+/* ---- system tokens (privileged) -------------------------------------- */
+
+/**
+ * tokmux_create_system() - make a system token
+ * @name: 1 to 63 printable ASCII characters, no blank and no '/'
+ * @hold_limit_ms: how long a lease is kept while others wait, 0 for ever
+ * @max_sessions: quota of sessions, 0 for the default
+ * @index: out: N of /dev/tokmuxN; may be NULL
+ *
+ * Return: 0; -EPERM without CAP_SYS_ADMIN, -EEXIST, -ENAMETOOLONG, -EINVAL,
+ * -ENOSPC if there are too many, -ENODEV if the kernel module is not loaded.
+ */
+int tokmux_create_system(const char *name, unsigned int hold_limit_ms,
+			 unsigned int max_sessions, unsigned int *index);
+
+/**
+ * tokmux_remove_system() - remove a system token, whoever uses it
+ * @index: N of /dev/tokmuxN
+ *
+ * Return: 0; -EPERM without CAP_SYS_ADMIN, -ENOENT, -ENODEV if the kernel
+ * module is not loaded.
+ */
+int tokmux_remove_system(unsigned int index);
+
+/* ---- errors ---------------------------------------------------------- */
+
+/**
+ * tokmux_strerror() - what an error of this library means
+ * @err: a negative errno as returned here
+ *
+ * Return: a static sentence without a full stop, never NULL.
+ */
+const char *tokmux_strerror(int err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* TOKMUX_H */
