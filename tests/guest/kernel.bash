@@ -3,6 +3,8 @@
 #
 # find_kernel NAME sets
 #	kernel_image	the bzImage
+#	kernel_boot	what QEMU boots: the bare vmlinux if there is one beside,
+#			to unpack a bzImage takes an emulated CPU 5 s
 #	kernel_release	what uname -r will say
 #	kernel_root	a directory with lib/modules/<release>, or empty: all built in
 #	kernel_build	where modules are built against it, or empty: nowhere
@@ -25,7 +27,7 @@ image_release() { # bzImage
 
 find_kernel() { # name
 	local name=$1 dir
-	kernel_image= kernel_release= kernel_root= kernel_build= kernel_error=
+	kernel_image= kernel_boot= kernel_release= kernel_root= kernel_build= kernel_error=
 	if [[ $name != */* ]] && [ -e "$kernels/$name" ]; then
 		name=$(readlink -f "$kernels/$name")
 	elif [[ $name != */* && ! -e $name ]]; then
@@ -60,7 +62,14 @@ find_kernel() { # name
 		kernel_error="$kernel_image is not a bzImage"
 		return 1
 	}
+	kernel_boot=$kernel_image
 	local root
+	# QEMU enters it by its PVH note. Not in a build tree: with KASAN the code
+	# behind that entry needs shadow memory that isn't there yet.
+	if readelf -n "$dir/boot/vmlinux-$kernel_release" 2>/dev/null |
+		grep 'type: (0x00000012)' >/dev/null; then
+		kernel_boot=$dir/boot/vmlinux-$kernel_release
+	fi
 	for root in "$dir" "$dir/.." /; do
 		if [ -e "$root/lib/modules/$kernel_release/modules.dep" ]; then
 			kernel_root=$(readlink -f "$root")
