@@ -48,17 +48,16 @@ int tokmux_caller_check(struct tokmux_caller *caller)
 }
 
 /*
- * R2: all that the caller had is gone, and whoever waited for it goes on. To
- * have an exclusive lease or a login at this point is to leave the token
- * unclean: who leaves in good order releases and logs out first.
+ * All that the caller had is gone. To have an exclusive lease or a login at
+ * this point is to leave the token unclean: who leaves in good order releases
+ * and logs out first.
  */
-static void tokmux_caller_end(struct tokmux_caller *caller)
+static void tokmux_caller_end_one(struct tokmux_caller *caller)
 {
 	struct tokmux_token *token = caller->token;
 
-	mutex_lock(&token->lock);
 	if (caller->ended)
-		goto out;
+		return;
 	caller->ended = true;
 	if (caller->want_free)
 		token->nr_want_free--;
@@ -72,9 +71,29 @@ static void tokmux_caller_end(struct tokmux_caller *caller)
 	tokmux_session_end_all(caller);
 	tokmux_login_end(caller);
 	tokmux_party_leave(caller);
+	wake_up_interruptible(&caller->wait);
+}
+
+/*
+ * R2: the caller is closed, or its whole thread group is dead. Then all of the
+ * group's callers end before anybody else is granted anything, so that the next
+ * holder is told unclean for a login that another file of the dead process had.
+ */
+static void tokmux_caller_end(struct tokmux_caller *caller, bool group)
+{
+	struct tokmux_token *token = caller->token;
+	struct tokmux_caller *other;
+
+	mutex_lock(&token->lock);
+	if (caller->ended)
+		goto out;
+	tokmux_caller_end_one(caller);
+	if (group)
+		list_for_each_entry(other, &token->callers, token_node)
+			if (other->tgid == caller->tgid)
+				tokmux_caller_end_one(other);
 	tokmux_lease_dispatch(token);
 	tokmux_session_dispatch(token);
-	wake_up_interruptible(&caller->wait);
 out:
 	mutex_unlock(&token->lock);
 }
@@ -92,6 +111,13 @@ static bool tokmux_group_is_dead(struct pid *tgid)
 	return dead;
 }
 
+/* Is the last thread of the caller's group on its way out? */
+static bool tokmux_current_is_dead(const struct tokmux_caller *caller)
+{
+	return current->flags & PF_EXITING && caller->tgid == task_tgid(current) &&
+	       !atomic_read(&current->signal->live);
+}
+
 static void tokmux_death_work(struct work_struct *work)
 {
 	struct tokmux_caller *caller =
@@ -99,7 +125,7 @@ static void tokmux_death_work(struct work_struct *work)
 
 	/* Only its leader has exited? Then it wakes us once more. */
 	if (tokmux_group_is_dead(caller->tgid))
-		tokmux_caller_end(caller);
+		tokmux_caller_end(caller, true);
 }
 
 /* Under wait_pidfd.lock and the kernel's tasklist_lock. */
@@ -264,7 +290,7 @@ void tokmux_caller_free(struct tokmux_caller *caller)
 	if (caller->tgid)
 		remove_wait_queue(&caller->tgid->wait_pidfd, &caller->death_wait);
 	cancel_work_sync(&caller->death_work);
-	tokmux_caller_end(caller);
+	tokmux_caller_end(caller, tokmux_current_is_dead(caller));
 
 	mutex_lock(&token->lock);
 	list_del(&caller->token_node);
@@ -304,14 +330,17 @@ static int tokmux_token_flush(struct file *file, fl_owner_t id)
 	/* pairs with the store in bind */
 	struct pid *tgid = smp_load_acquire(&caller->tgid);
 
-	/* The last reference: ->release() is next. */
-	if (file_count(file) <= 1)
-		return 0;
 	if (!id || tgid != task_tgid(current))
 		return 0;
+	if (tokmux_current_is_dead(caller))
+		tokmux_caller_end(caller, true);
+	/* The last reference: ->release() is next. */
+	else if (file_count(file) <= 1)
+		return 0;
 	/* An exit closes all of them; at other times look for a dup(). */
-	if (current->flags & PF_EXITING || !iterate_fd(id, 0, tokmux_is_file, file))
-		tokmux_caller_end(caller);
+	else if (current->flags & PF_EXITING ||
+		 !iterate_fd(id, 0, tokmux_is_file, file))
+		tokmux_caller_end(caller, false);
 	return 0;
 }
 

@@ -59,6 +59,7 @@ struct tokmux_queue {
  * struct tokmux_request - one thread that waits for something of a token
  * @node: in the queue; empty when answered
  * @caller: who asks
+ * @task: which thread of it
  * @lease: for a lease: what is asked for, and where the answer goes
  * @session: for a session: what is to be opened; the caller's once answered 0
  * @opened: for a session: where the answer goes
@@ -72,6 +73,7 @@ struct tokmux_queue {
 struct tokmux_request {
 	struct list_head node;
 	struct tokmux_caller *caller;
+	struct task_struct *task;
 	struct tokmux_acquire *lease;
 	struct tokmux_session *session;
 	struct tokmux_session_open *opened;
@@ -253,6 +255,7 @@ void tokmux_queue_answer(struct tokmux_queue *queue, struct tokmux_request *req,
 			 int result);
 void tokmux_queue_cancel(struct tokmux_queue *queue,
 			 struct tokmux_caller *caller, int result);
+bool tokmux_request_is_dying(const struct tokmux_request *req);
 int tokmux_lease_acquire(void *ctx, void *arg);
 int tokmux_lease_release(void *ctx, void *arg);
 int tokmux_lease_mark_clean(void *ctx, void *arg);

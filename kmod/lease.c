@@ -10,7 +10,7 @@
  * its party doesn't queue behind those who wait for it.
  */
 #include <linux/jiffies.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include "internal.h"
 
 /* ---- queues ---- */
@@ -19,6 +19,16 @@ void tokmux_queue_init(struct tokmux_queue *queue)
 {
 	INIT_LIST_HEAD(&queue->requests);
 	queue->length = 0;
+}
+
+/*
+ * Is the thread behind it about to be killed? It could not use what it is
+ * granted, and would leave the token unclean for nothing. A thread with a
+ * request is alive: it can't leave without the lock.
+ */
+bool tokmux_request_is_dying(const struct tokmux_request *req)
+{
+	return READ_ONCE(req->task->signal->flags) & SIGNAL_GROUP_EXIT;
 }
 
 /* Take a request out of its queue; the thread behind it finds the result. */
@@ -50,6 +60,7 @@ int tokmux_queue_add(struct tokmux_queue *queue, struct tokmux_request *req)
 	if (queue->length >= TOKMUX_MAX_REQUESTS)
 		return -ENOBUFS;
 	init_completion(&req->done);
+	req->task = current;
 	req->since = ktime_get();
 	list_add_tail(&req->node, &queue->requests);
 	queue->length++;
@@ -269,6 +280,10 @@ void tokmux_lease_dispatch(struct tokmux_token *token)
 		struct tokmux_caller *caller = req->caller;
 		u64 waited;
 
+		if (tokmux_request_is_dying(req)) {
+			tokmux_queue_answer(queue, req, -EINTR);
+			continue;
+		}
 		/* Two threads of one caller asked. */
 		if (caller->held) {
 			tokmux_queue_answer(queue, req, -EALREADY);

@@ -65,6 +65,10 @@ void tokmux_session_dispatch(struct tokmux_token *token)
 					       struct tokmux_request, node);
 		if (!req)
 			break;
+		if (tokmux_request_is_dying(req)) {
+			tokmux_queue_answer(queue, req, -EINTR);
+			continue;
+		}
 		ret = tokmux_session_add(req->caller, req->session);
 		if (!ret)
 			req->opened->id = req->session->id;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * R2 under fire: holders killed at random moments, with three waiters, half of
- * them while a forked child keeps a copy of their files. No stuck token, no
- * lost grant.
+ * R2 under fire: holders of leases, sessions and logins killed at random
+ * moments, with three waiters, a quarter of them while a forked child keeps a
+ * copy of their files. No stuck token, no lost grant.
  *
  * TOKMUX_STORM_ROUNDS and TOKMUX_STORM_SEED change what is done.
  */
@@ -10,13 +10,6 @@
 #include "kselftest_harness.h"
 
 #define WAITERS	3
-
-static unsigned int env(const char *name, unsigned int otherwise)
-{
-	const char *value = getenv(name);
-
-	return value ? strtoul(value, NULL, 0) : otherwise;
-}
 
 /* Holds, waits and counts until it is killed. */
 static void contend(uint64_t *grants, bool heir)
@@ -28,16 +21,39 @@ static void contend(uint64_t *grants, bool heir)
 	if (heir && !fork())
 		stop_here();
 	for (;;) {
-		if (acquire(fd, TOKMUX_EXCLUSIVE, FOREVER))
+		int session = session_open(fd, FOREVER);
+
+		if (session <= 0)
 			_exit(2);
-		__sync_fetch_and_add(grants, 1);
-		sched_yield();
-		if (release(fd))
+		if (acquire(fd, TOKMUX_EXCLUSIVE, FOREVER))
 			_exit(3);
+		__sync_fetch_and_add(grants, 1);
+		if (login(fd, TOKMUX_USER))
+			_exit(4);
+		sched_yield();
+		if (session_close(fd, session) != (TOKMUX_CLOSED_LOGIN | TOKMUX_CLOSED_LAST_LOGIN))
+			_exit(5);
+		if (release(fd))
+			_exit(6);
 	}
 }
 
-TEST(r2_storm)
+FIXTURE(r2)
+{
+	int unused;
+};
+
+FIXTURE_SETUP(r2)
+{
+	begin_group();
+}
+
+FIXTURE_TEARDOWN(r2)
+{
+	end_group();
+}
+
+TEST_F_TIMEOUT(r2, storm, 1200)
 {
 	unsigned int rounds = env("TOKMUX_STORM_ROUNDS", 1000);
 	unsigned int seed = env("TOKMUX_STORM_SEED", getpid());
@@ -45,7 +61,6 @@ TEST(r2_storm)
 	pid_t pids[WAITERS + 1];
 	int watch, i;
 
-	begin_group();
 	TH_LOG("%u rounds, TOKMUX_STORM_SEED=%u", rounds, seed);
 	srandom(seed);
 	own_name();
@@ -92,9 +107,9 @@ TEST(r2_storm)
 	EXPECT_EQ(0, info(watch).holders);
 	EXPECT_EQ(0, info(watch).waiters);
 	EXPECT_EQ(0, info(watch).sessions);
+	EXPECT_EQ(0, info(watch).users);
 	TH_LOG("%u kills, %llu grants, 0 left over", rounds,
 	       (unsigned long long)*grants);
-	end_group();
 }
 
 TEST_HARNESS_MAIN

@@ -54,6 +54,14 @@ static inline int control_verb(unsigned long cmd, void *arg)
 	return ret;
 }
 
+/* How much is to be done, or with which seed. */
+static inline unsigned int env(const char *name, unsigned int otherwise)
+{
+	const char *value = getenv(name);
+
+	return value ? strtoul(value, NULL, 0) : otherwise;
+}
+
 /* A token name of this test's own: tests run in parallel or after a crash. */
 static inline const char *own_name(void)
 {
