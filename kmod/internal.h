@@ -163,6 +163,7 @@ struct tokmux_party {
  * @party: in whose name it holds; NULL before bind and after its end
  * @party_node: in party->callers
  * @ended: its thread group has died or closed it; nothing brings it back (R2)
+ * @thread: which thread of the group asked last, to compare only
  * @held: mode of the lease it holds, or 0
  * @lost: its lease was taken and it has not been told by an answer yet
  * @wanted: it has been sent TOKMUX_EVENT_WANTED for this lease
@@ -189,6 +190,7 @@ struct tokmux_caller {
 	bool lost;
 	bool wanted;
 	bool want_free;
+	pid_t thread;
 	u8 held;
 	u8 login;
 	unsigned int nr_requests;

@@ -6,9 +6,11 @@
  * for all: a request is granted when it is first in the queue and nobody but
  * its own party is in the way. So a party's second file waits in turn like
  * anybody else's, and no party can keep the others out by overlapping its own
- * leases.
+ * leases. One exception: a thread that holds the token through another file of
+ * its party doesn't queue behind those who wait for it.
  */
 #include <linux/jiffies.h>
+#include <linux/sched.h>
 #include "internal.h"
 
 /* ---- queues ---- */
@@ -117,6 +119,17 @@ static void tokmux_lease_tell_wanted(struct tokmux_token *token)
 				caller->wanted = true;
 				tokmux_event_send(caller, TOKMUX_EVENT_WANTED, 0);
 			}
+}
+
+/* Would the current thread wait for itself? */
+static bool tokmux_lease_is_nested(const struct tokmux_caller *caller)
+{
+	const struct tokmux_caller *other;
+
+	list_for_each_entry(other, &caller->party->callers, party_node)
+		if (other->held && other->thread == task_pid_nr(current))
+			return true;
+	return false;
 }
 
 static void tokmux_lease_grant(struct tokmux_caller *caller,
@@ -320,6 +333,7 @@ int tokmux_lease_acquire(void *ctx, void *argp)
 	struct tokmux_queue *queue = &token->lease_queue;
 	struct tokmux_acquire *arg = argp;
 	struct tokmux_request req = { .caller = caller, .lease = arg };
+	bool free;
 	int ret;
 
 	if (arg->flags || arg->granted || arg->epoch ||
@@ -333,10 +347,15 @@ int tokmux_lease_acquire(void *ctx, void *argp)
 	ret = -EALREADY;
 	if (caller->held)
 		goto out;
+	caller->thread = task_pid_nr(current);
+	free = tokmux_lease_is_free(token, caller->party, arg->mode);
+	if (free && queue->length && tokmux_lease_is_nested(caller)) {
+		tokmux_lease_grant(caller, arg);
+		ret = 0;
+		goto out;
+	}
 	ret = -EAGAIN;
-	if (!arg->timeout_ms &&
-	    (queue->length ||
-	     !tokmux_lease_is_free(token, caller->party, arg->mode))) {
+	if (!arg->timeout_ms && (queue->length || !free)) {
 		if (!caller->want_free)
 			token->nr_want_free++;
 		caller->want_free = true;

@@ -4,6 +4,7 @@
  * served; a wait has a timeout, can be non-blocking, is interruptible, and
  * leaves nothing behind.
  */
+#include <pthread.h>
 #include "token.h"
 #include "kselftest_harness.h"
 
@@ -133,6 +134,29 @@ TEST_F(r1, shared_goes_on_when_exclusive_gives_up)
 	EXPECT_EQ(0, result[1]);
 }
 
+/* Also when it lives on: its time ran out. */
+TEST_F(r1, shared_goes_on_when_exclusive_times_out)
+{
+	int *result = shared_memory(sizeof(int));
+	pid_t late, pid;
+
+	own_name();
+	ASSERT_EQ(0, acquire(self->a, TOKMUX_SHARED, 0));
+	late = child();
+	if (!late) {
+		acquire(open_bound(own_name(), 0), TOKMUX_EXCLUSIVE, 500);
+		stop_here();
+	}
+	ASSERT_TRUE(EVENTUALLY(info(self->watch).waiters == 1));
+	*result = -1;
+	pid = waiter(self->watch, TOKMUX_SHARED, FOREVER, result);
+	ASSERT_GT(pid, 0);
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_EQ(0, *result);
+	kill(late, SIGKILL);
+	EXPECT_EQ(128 + SIGKILL, reap(late));
+}
+
 #define FIFO_PROCESSES 16
 
 TEST_F(r1, first_come_first_served)
@@ -203,6 +227,11 @@ TEST_F(r1, signal_interrupts_and_leaves_nothing)
 	EXPECT_EQ(0, *result);
 }
 
+static void *try_exclusive(void *arg)
+{
+	return (void *)(long)acquire(*(int *)arg, TOKMUX_EXCLUSIVE, 0);
+}
+
 /* Files of one thread group, bound so, are one holder; in turn like others. */
 TEST_F(r1, group_is_one_holder)
 {
@@ -210,7 +239,9 @@ TEST_F(r1, group_is_one_holder)
 	int h = open_bound(own_name(), TOKMUX_BIND_GROUP);
 	struct tokmux_acquire told;
 	int *result = shared_memory(sizeof(int));
+	pthread_t thread;
 	uint64_t epoch;
+	void *tried;
 	pid_t pid;
 
 	ASSERT_GE(g, 0);
@@ -226,10 +257,14 @@ TEST_F(r1, group_is_one_holder)
 	ASSERT_EQ(0, release(g));
 	EXPECT_EQ(-EAGAIN, acquire(self->a, TOKMUX_SHARED, 0));
 
-	/* it does not overtake who waits */
+	/* another thread does not overtake who waits; this one has it already */
 	pid = waiter(self->watch, TOKMUX_EXCLUSIVE, FOREVER, result);
 	ASSERT_GT(pid, 0);
-	EXPECT_EQ(-EAGAIN, acquire(g, TOKMUX_EXCLUSIVE, 0));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, try_exclusive, &g));
+	ASSERT_EQ(0, pthread_join(thread, &tried));
+	EXPECT_EQ(-EAGAIN, (long)tried);
+	EXPECT_EQ(0, acquire(g, TOKMUX_EXCLUSIVE, FOREVER));
+	ASSERT_EQ(0, release(g));
 	ASSERT_EQ(0, release(h));
 	EXPECT_EQ(0, reap(pid));
 	EXPECT_EQ(0, *result);

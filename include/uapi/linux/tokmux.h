@@ -219,6 +219,11 @@ enum tokmux_grant_flags {
  * A caller holds one lease at a time (-EALREADY). A wait ends with -EINTR on a
  * signal if it has a timeout, and is restarted as SA_RESTART says if it has
  * none; its place in the queue is given up.
+ *
+ * Files of one thread group that are bound as such are one holder: another one
+ * is granted beside the first, yet in turn, behind who waits already. Only a
+ * thread that holds the token through another of them does not queue, because
+ * it would wait for itself.
  */
 struct tokmux_acquire {
 	__u32 flags;
