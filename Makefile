@@ -13,7 +13,9 @@ demo: setup
 	tests/demo/run
 check: setup
 	tests/check
+check-debug: setup
+	tests/check --debug
 clean:
 	rm -rf build
 
-.PHONY: all lib pkcs11 setup demo check clean
+.PHONY: all lib pkcs11 setup demo check check-debug clean
