@@ -79,14 +79,13 @@ static void tokmux_caller_end_one(struct tokmux_caller *caller)
  * group's callers end before anybody else is granted anything, so that the next
  * holder is told unclean for a login that another file of the dead process had.
  */
-static void tokmux_caller_end(struct tokmux_caller *caller, bool group)
+static void tokmux_caller_end_locked(struct tokmux_caller *caller, bool group)
 {
 	struct tokmux_token *token = caller->token;
 	struct tokmux_caller *other;
 
-	mutex_lock(&token->lock);
 	if (caller->ended)
-		goto out;
+		return;
 	tokmux_caller_end_one(caller);
 	if (group)
 		list_for_each_entry(other, &token->callers, token_node)
@@ -94,8 +93,28 @@ static void tokmux_caller_end(struct tokmux_caller *caller, bool group)
 				tokmux_caller_end_one(other);
 	tokmux_lease_dispatch(token);
 	tokmux_session_dispatch(token);
-out:
-	mutex_unlock(&token->lock);
+}
+
+static void tokmux_caller_end(struct tokmux_caller *caller, bool group)
+{
+	mutex_lock(&caller->token->lock);
+	tokmux_caller_end_locked(caller, group);
+	mutex_unlock(&caller->token->lock);
+}
+
+/**
+ * tokmux_caller_withdrew() - a request of the current thread left its queue
+ * @caller: whose it was, with token->lock held
+ *
+ * Who came behind it may be granted now; but where the thread is being killed
+ * with its group, that has ended first.
+ */
+void tokmux_caller_withdrew(struct tokmux_caller *caller)
+{
+	if (READ_ONCE(current->signal->flags) & SIGNAL_GROUP_EXIT)
+		tokmux_caller_end_locked(caller, true);
+	tokmux_lease_dispatch(caller->token);
+	tokmux_session_dispatch(caller->token);
 }
 
 static bool tokmux_group_is_dead(struct pid *tgid)

@@ -82,9 +82,7 @@ struct tokmux_request {
 	struct completion done;
 };
 
-/**
- * struct tokmux_token - one thing that one party uses at a time
- */
+/* One thing that one party uses at a time. */
 struct tokmux_token {
 	/* fixed once it is in the registry */
 	struct device dev;
@@ -239,6 +237,7 @@ extern const struct file_operations tokmux_token_fops;
 extern struct workqueue_struct *tokmux_wq;
 struct tokmux_caller *tokmux_caller_new(struct tokmux_token *token);
 void tokmux_caller_free(struct tokmux_caller *caller);
+void tokmux_caller_withdrew(struct tokmux_caller *caller);
 int tokmux_caller_check(struct tokmux_caller *caller);
 
 /* party.c */

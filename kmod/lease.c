@@ -385,7 +385,7 @@ int tokmux_lease_acquire(void *ctx, void *argp)
 		token->waits++;
 	ret = tokmux_queue_wait(queue, &req, arg->timeout_ms);
 	if (ret)
-		tokmux_lease_dispatch(token);
+		tokmux_caller_withdrew(caller);
 out:
 	mutex_unlock(&token->lock);
 	return ret;

@@ -105,6 +105,8 @@ int tokmux_session_open(void *ctx, void *argp)
 		goto out;
 	tokmux_session_dispatch(token);
 	ret = tokmux_queue_wait(queue, &req, arg->timeout_ms);
+	if (ret)
+		tokmux_caller_withdrew(caller);
 out:
 	mutex_unlock(&token->lock);
 	if (ret)
