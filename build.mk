@@ -6,6 +6,7 @@
 #   V=1                     show the commands
 
 TOP	:= $(abspath $(TOP))
+VERSION	:= 0.1.0
 comma	:= ,
 B	?= $(TOP)/build/$(if $(SAN),san-$(subst $(comma),-,$(SAN)),user)
 

@@ -123,7 +123,8 @@ enum tokmux_bind_flags {
  * without it. From then on every verb from another thread group is -EPERM
  * (R3), and when the thread group ends, or closes its last descriptor of the
  * file, lease, sessions, login and queue place are gone for good (R2), also
- * where a copy of the descriptor lives on elsewhere (-ESHUTDOWN there).
+ * where a copy of the descriptor lives on elsewhere (and -ESHUTDOWN if one
+ * comes back). What has a lease or login then leaves the token unclean.
  */
 struct tokmux_bind {
 	__u32 flags;
@@ -218,6 +219,11 @@ enum tokmux_grant_flags {
  * A caller holds one lease at a time (-EALREADY). A wait ends with -EINTR on a
  * signal if it has a timeout, and is restarted as SA_RESTART says if it has
  * none; its place in the queue is given up.
+ *
+ * Files of one thread group that are bound as such are one holder: another one
+ * is granted beside the first, yet in turn, behind who waits already. Only a
+ * thread that holds the token through another of them does not queue, because
+ * it would wait for itself.
  */
 struct tokmux_acquire {
 	__u32 flags;

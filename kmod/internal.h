@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the module's files share: the nouns, who owns them, and the locks.
+ *
+ * Ownership:
+ *	a token	is kept by its device's reference count: the registry has one, and
+ *		each caller has one;
+ *	a caller is one open file, freed by ->release();
+ *	a party	is a holder of leases, a file or a thread group, and is freed with
+ *		the last caller bound to it;
+ *	a session belongs to its caller.
+ *
+ * Locks, outermost first:
+ *	tokmux_tokens_lock	the registry of tokens, and who may find them
+ *	token->lock		everything in the token, its callers, its parties
+ *	wait_pidfd.lock		(the kernel's, irqs off) our callback only queues work
+ *
+ * Nothing sleeps for another process while it holds one of them: a waiter
+ * drops token->lock first. So R8's "no input can hang" needs no more proof.
+ */
+#ifndef TOKMUX_INTERNAL_H
+#define TOKMUX_INTERNAL_H
+
+#include <linux/cdev.h>
+#include <linux/completion.h>
+#include <linux/device.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/pid.h>
+#include <linux/uidgid.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+#include <linux/tokmux.h>
+
+/* Limits (R8). A user's tokens are limited by the parameter user_tokens. */
+#define TOKMUX_MAX_TOKENS	65536
+#define TOKMUX_MAX_REQUESTS	16384
+#define TOKMUX_MAX_SESSIONS	65536
+#define TOKMUX_DEFAULT_SESSIONS	4096
+#define TOKMUX_MAX_HOLD_MS	(24 * 60 * 60 * 1000)
+#define TOKMUX_EVENT_RING	8
+
+#define TOKMUX_NO_INDEX		(~0U)
+
+struct tokmux_user;
+
+/**
+ * struct tokmux_queue - requests that wait in turn
+ * @requests: &struct tokmux_request, first come first
+ * @length: how many
+ */
+struct tokmux_queue {
+	struct list_head requests;
+	unsigned int length;
+};
+
+/**
+ * struct tokmux_request - one thread that waits for something of a token
+ * @node: in the queue; empty when answered
+ * @caller: who asks
+ * @lease: for a lease: what is asked for, and where the answer goes
+ * @session: for a session: what is to be opened; the caller's once answered 0
+ * @opened: for a session: where the answer goes
+ * @since: when it began to wait
+ * @result: 0 or a negative errno, valid when @node is empty
+ * @done: completed with the answer
+ *
+ * Lives on the stack of the waiting thread. It is answered under token->lock,
+ * and the thread takes that lock before it leaves.
+ */
+struct tokmux_request {
+	struct list_head node;
+	struct tokmux_caller *caller;
+	struct tokmux_acquire *lease;
+	struct tokmux_session *session;
+	struct tokmux_session_open *opened;
+	ktime_t since;
+	int result;
+	struct completion done;
+};
+
+/**
+ * struct tokmux_token - one thing that one party uses at a time
+ */
+struct tokmux_token {
+	/* fixed once it is in the registry */
+	struct device dev;
+	struct cdev cdev;
+	char name[TOKMUX_NAME_SIZE];
+	u32 index;			/* TOKMUX_NO_INDEX: a user token */
+	kuid_t owner;
+	u32 max_sessions;
+	u32 hold_limit_ms;
+
+	/* tokmux_tokens_lock */
+	struct hlist_node hash_node;
+	struct tokmux_user *user;
+	unsigned int files;
+
+	struct mutex lock;		/* protects all below */
+	bool gone;
+	struct list_head callers;
+	struct xarray groups;		/* parties of thread groups, by pid number */
+
+	/* lease.c */
+	struct list_head holders;	/* parties that hold a lease */
+	unsigned int nr_holders;
+	struct tokmux_party *exclusive;	/* the one of them that is alone, or NULL */
+	struct tokmux_queue lease_queue;
+	unsigned int nr_want_free;	/* callers to be told TOKMUX_EVENT_FREE */
+	struct delayed_work hold_work;	/* R4 */
+	u64 epoch;
+	u64 last_party;			/* id of who touched it last; 0: several */
+	u64 next_party;
+	bool unclean;
+
+	/* session.c */
+	struct xarray sessions;
+	u32 next_session;
+	unsigned int nr_sessions;
+	struct tokmux_queue session_queue;
+
+	/* login.c, by enum tokmux_user_type */
+	unsigned int nr_logins[TOKMUX_SO + 1];
+
+	/* counters, never reset */
+	u64 grants;
+	u64 waits;
+	u64 longest_wait_ns;
+	u64 revocations;
+	u64 uncleans;
+};
+
+/**
+ * struct tokmux_party - who holds a lease: a file or a thread group
+ * @callers: those bound to it; the party lives as long as it has one
+ * @holder_node: in token->holders while it holds
+ * @tgid: whose it is; its callers' references keep it
+ * @group: it is in token->groups
+ * @id: never used twice on a token; says whether the token changed hands
+ * @nr_exclusive: how many of its callers hold an exclusive lease
+ * @nr_shared: likewise
+ * @granted: since when it has been holding
+ */
+struct tokmux_party {
+	struct list_head callers;
+	struct list_head holder_node;
+	struct pid *tgid;
+	bool group;
+	u64 id;
+	unsigned int nr_exclusive;
+	unsigned int nr_shared;
+	ktime_t granted;
+};
+
+/**
+ * struct tokmux_caller - one open file of a token
+ * @token: its token
+ * @token_node: in token->callers
+ * @wait: of poll() and read()
+ * @tgid: the thread group it is bound to, set once; NULL before
+ * @party: in whose name it holds; NULL before bind and after its end
+ * @party_node: in party->callers
+ * @ended: its thread group has died or closed it; nothing brings it back (R2)
+ * @thread: which thread of the group asked last, to compare only
+ * @held: mode of the lease it holds, or 0
+ * @lost: its lease was taken and it has not been told by an answer yet
+ * @wanted: it has been sent TOKMUX_EVENT_WANTED for this lease
+ * @want_free: it is to be sent TOKMUX_EVENT_FREE
+ * @login: &enum tokmux_user_type, or 0
+ * @nr_requests: how many of its threads wait in a queue
+ * @nr_sessions: length of @sessions
+ * @sessions: its sessions
+ * @death_wait: on the thread group's wait_pidfd
+ * @death_work: queued from there
+ * @overflow: events were dropped
+ * @first_event: where the oldest one is in @events
+ * @nr_events: how many there are
+ * @events: a ring
+ */
+struct tokmux_caller {
+	struct tokmux_token *token;
+	struct list_head token_node;
+	wait_queue_head_t wait;
+	struct pid *tgid;
+	struct tokmux_party *party;
+	struct list_head party_node;
+	bool ended;
+	bool lost;
+	bool wanted;
+	bool want_free;
+	pid_t thread;
+	u8 held;
+	u8 login;
+	unsigned int nr_requests;
+	unsigned int nr_sessions;
+	struct list_head sessions;
+	wait_queue_entry_t death_wait;
+	struct work_struct death_work;
+	bool overflow;
+	u8 first_event;
+	u8 nr_events;
+	struct tokmux_event events[TOKMUX_EVENT_RING];
+};
+
+/**
+ * struct tokmux_verb - one ioctl
+ * @cmd: as user space of this header's version says it
+ * @min_size: size of the struct in the first version that was released
+ * @run: gets the struct, zero-extended to this kernel's size, and writes its
+ *	answer there
+ */
+struct tokmux_verb {
+	unsigned int cmd;
+	size_t min_size;
+	int (*run)(void *ctx, void *arg);
+};
+
+/* control.c */
+long tokmux_run_verb(const struct tokmux_verb *verbs, size_t nr_verbs,
+		     void *ctx, unsigned int cmd, unsigned long uarg);
+
+/* token.c */
+extern struct mutex tokmux_tokens_lock;
+int tokmux_tokens_init(void);
+void tokmux_tokens_exit(void);
+int tokmux_token_create_system(const struct tokmux_create *arg, u32 *index);
+int tokmux_token_remove_system(u32 index);
+struct tokmux_token *tokmux_token_get_user(const char *name,
+					   const struct tokmux_create *create,
+					   bool *created);
+void tokmux_token_put_file(struct tokmux_token *token);
+
+/* caller.c */
+extern const struct file_operations tokmux_token_fops;
+extern struct workqueue_struct *tokmux_wq;
+struct tokmux_caller *tokmux_caller_new(struct tokmux_token *token);
+void tokmux_caller_free(struct tokmux_caller *caller);
+int tokmux_caller_check(struct tokmux_caller *caller);
+
+/* party.c */
+int tokmux_party_join(struct tokmux_caller *caller, bool group);
+void tokmux_party_leave(struct tokmux_caller *caller);
+pid_t tokmux_party_pid(struct tokmux_token *token);
+
+/* lease.c */
+void tokmux_queue_init(struct tokmux_queue *queue);
+int tokmux_queue_add(struct tokmux_queue *queue, struct tokmux_request *req);
+int tokmux_queue_wait(struct tokmux_queue *queue, struct tokmux_request *req,
+		      s32 timeout_ms);
+void tokmux_queue_answer(struct tokmux_queue *queue, struct tokmux_request *req,
+			 int result);
+void tokmux_queue_cancel(struct tokmux_queue *queue,
+			 struct tokmux_caller *caller, int result);
+int tokmux_lease_acquire(void *ctx, void *arg);
+int tokmux_lease_release(void *ctx, void *arg);
+int tokmux_lease_mark_clean(void *ctx, void *arg);
+bool tokmux_lease_take(struct tokmux_caller *caller);
+void tokmux_lease_give_up(struct tokmux_caller *caller);
+void tokmux_lease_dispatch(struct tokmux_token *token);
+void tokmux_lease_soil(struct tokmux_token *token);
+void tokmux_lease_hold_work(struct work_struct *work);
+
+/* session.c */
+int tokmux_session_open(void *ctx, void *arg);
+int tokmux_session_close(void *ctx, void *arg);
+int tokmux_session_close_all(void *ctx, void *arg);
+unsigned int tokmux_session_end_all(struct tokmux_caller *caller);
+void tokmux_session_dispatch(struct tokmux_token *token);
+
+/* login.c */
+int tokmux_login(void *ctx, void *arg);
+int tokmux_logout(void *ctx, void *arg);
+u32 tokmux_login_end(struct tokmux_caller *caller);
+
+/* event.c */
+void tokmux_event_send(struct tokmux_caller *caller, u32 type, u64 arg);
+ssize_t tokmux_event_read(struct file *file, char __user *buf, size_t count,
+			  loff_t *ppos);
+__poll_t tokmux_event_poll(struct file *file, struct poll_table_struct *wait);
+
+/* sysfs.c */
+extern const struct attribute_group *tokmux_token_groups[];
+void tokmux_fdinfo(struct seq_file *m, struct file *file);
+
+#endif /* TOKMUX_INTERNAL_H */

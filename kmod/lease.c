@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Leases, and the queues that they and sessions are waited for in.
+ *
+ * Keeps R1 (exclusion, first come first served) and R4 (bounded hold). One rule
+ * for all: a request is granted when it is first in the queue and nobody but
+ * its own party is in the way. So a party's second file waits in turn like
+ * anybody else's, and no party can keep the others out by overlapping its own
+ * leases. One exception: a thread that holds the token through another file of
+ * its party doesn't queue behind those who wait for it.
+ */
+#include <linux/jiffies.h>
+#include <linux/sched.h>
+#include "internal.h"
+
+/* ---- queues ---- */
+
+void tokmux_queue_init(struct tokmux_queue *queue)
+{
+	INIT_LIST_HEAD(&queue->requests);
+	queue->length = 0;
+}
+
+/* Take a request out of its queue; the thread behind it finds the result. */
+void tokmux_queue_answer(struct tokmux_queue *queue, struct tokmux_request *req,
+			 int result)
+{
+	list_del_init(&req->node);
+	queue->length--;
+	req->caller->nr_requests--;
+	req->result = result;
+	complete(&req->done);
+}
+
+/* Answer all requests of @caller, or of everybody if it is NULL. */
+void tokmux_queue_cancel(struct tokmux_queue *queue,
+			 struct tokmux_caller *caller, int result)
+{
+	struct tokmux_request *req, *next;
+
+	list_for_each_entry_safe(req, next, &queue->requests, node)
+		if (!caller || req->caller == caller)
+			tokmux_queue_answer(queue, req, result);
+}
+
+/* Queue @req; its caller and what is asked for are filled in. */
+int tokmux_queue_add(struct tokmux_queue *queue, struct tokmux_request *req)
+{
+	lockdep_assert_held(&req->caller->token->lock);
+	if (queue->length >= TOKMUX_MAX_REQUESTS)
+		return -ENOBUFS;
+	init_completion(&req->done);
+	req->since = ktime_get();
+	list_add_tail(&req->node, &queue->requests);
+	queue->length++;
+	req->caller->nr_requests++;
+	return 0;
+}
+
+/**
+ * tokmux_queue_wait() - wait in turn
+ * @queue: of a token whose lock is held, and dropped while waiting
+ * @req: from tokmux_queue_add(), perhaps answered already
+ * @timeout_ms: as in the UAPI, not 0
+ *
+ * Return: what the request was answered with. If the wait ended without an
+ * answer, -ETIMEDOUT, -ERESTARTSYS or -EINTR, it has left the queue, and who
+ * came behind it must be looked at.
+ */
+int tokmux_queue_wait(struct tokmux_queue *queue, struct tokmux_request *req,
+		      s32 timeout_ms)
+{
+	struct tokmux_token *token = req->caller->token;
+	long left = MAX_SCHEDULE_TIMEOUT;
+
+	if (list_empty(&req->node))
+		return req->result;
+	mutex_unlock(&token->lock);
+
+	if (timeout_ms > 0)
+		left = msecs_to_jiffies(timeout_ms);
+	left = wait_for_completion_interruptible_timeout(&req->done, left);
+
+	mutex_lock(&token->lock);
+	if (list_empty(&req->node))
+		return req->result;
+	if (!left)
+		left = -ETIMEDOUT;
+	else if (timeout_ms > 0)
+		left = -EINTR;
+	tokmux_queue_answer(queue, req, left);
+	return left;
+}
+
+/* ---- leases ---- */
+
+/* R1: is nobody but the party itself in the way? */
+static bool tokmux_lease_is_free(const struct tokmux_token *token,
+				 const struct tokmux_party *party, u32 mode)
+{
+	bool holds = party->nr_exclusive || party->nr_shared;
+
+	if (mode == TOKMUX_EXCLUSIVE)
+		return token->nr_holders == (holds ? 1 : 0);
+	return !token->exclusive || token->exclusive == party;
+}
+
+/* Tell those who are in the way of a waiting request, once per lease. */
+static void tokmux_lease_tell_wanted(struct tokmux_token *token)
+{
+	struct tokmux_caller *caller;
+	struct tokmux_party *party;
+
+	if (!token->lease_queue.length)
+		return;
+	list_for_each_entry(party, &token->holders, holder_node)
+		list_for_each_entry(caller, &party->callers, party_node)
+			if (caller->held && !caller->wanted) {
+				caller->wanted = true;
+				tokmux_event_send(caller, TOKMUX_EVENT_WANTED, 0);
+			}
+}
+
+/* Would the current thread wait for itself? */
+static bool tokmux_lease_is_nested(const struct tokmux_caller *caller)
+{
+	const struct tokmux_caller *other;
+
+	list_for_each_entry(other, &caller->party->callers, party_node)
+		if (other->held && other->thread == task_pid_nr(current))
+			return true;
+	return false;
+}
+
+static void tokmux_lease_grant(struct tokmux_caller *caller,
+			       struct tokmux_acquire *arg)
+{
+	struct tokmux_token *token = caller->token;
+	struct tokmux_party *party = caller->party;
+
+	if (!party->nr_exclusive && !party->nr_shared) {
+		/*
+		 * Once several hold it at a time, each may have touched it after
+		 * the other: then every grant changes the epoch.
+		 */
+		if (token->last_party != party->id || token->nr_holders)
+			token->epoch++;
+		token->last_party = token->nr_holders ? 0 : party->id;
+		list_add_tail(&party->holder_node, &token->holders);
+		token->nr_holders++;
+		party->granted = ktime_get();
+	} else {
+		arg->granted |= TOKMUX_GRANT_JOINED;
+	}
+	if (arg->mode == TOKMUX_EXCLUSIVE) {
+		party->nr_exclusive++;
+		token->exclusive = party;
+	} else {
+		party->nr_shared++;
+	}
+	if (token->unclean)
+		arg->granted |= TOKMUX_GRANT_UNCLEAN;
+	if (caller->lost)
+		arg->granted |= TOKMUX_GRANT_LOST;
+	arg->epoch = token->epoch;
+	caller->held = arg->mode;
+	caller->lost = false;
+	caller->wanted = false;
+	token->grants++;
+}
+
+/* A caller's lease ends, for whatever reason: this is the only place. */
+void tokmux_lease_give_up(struct tokmux_caller *caller)
+{
+	struct tokmux_token *token = caller->token;
+	struct tokmux_party *party = caller->party;
+
+	lockdep_assert_held(&token->lock);
+	if (!caller->held)
+		return;
+	if (caller->held == TOKMUX_EXCLUSIVE) {
+		if (!--party->nr_exclusive)
+			token->exclusive = NULL;
+	} else {
+		party->nr_shared--;
+	}
+	caller->held = 0;
+	if (party->nr_exclusive || party->nr_shared)
+		return;
+	list_del_init(&party->holder_node);
+	token->nr_holders--;
+}
+
+/* Its lease ends against its will. Returns whether it had one. */
+bool tokmux_lease_take(struct tokmux_caller *caller)
+{
+	if (!caller->held)
+		return false;
+	tokmux_lease_give_up(caller);
+	caller->lost = true;
+	tokmux_event_send(caller, TOKMUX_EVENT_LEASE_LOST, 0);
+	return true;
+}
+
+void tokmux_lease_soil(struct tokmux_token *token)
+{
+	lockdep_assert_held(&token->lock);
+	token->unclean = true;
+	token->uncleans++;
+}
+
+/* Since when has the holder been in the way of who waits first (R4)? */
+static ktime_t tokmux_lease_contended(const struct tokmux_token *token,
+				      const struct tokmux_party *party)
+{
+	const struct tokmux_request *first =
+		list_first_entry(&token->lease_queue.requests,
+				 struct tokmux_request, node);
+
+	return max(party->granted, first->since);
+}
+
+/* R4: look again when the first holder's time is over. */
+static void tokmux_lease_arm(struct tokmux_token *token)
+{
+	ktime_t now = ktime_get();
+	s64 left = S64_MAX;
+	struct tokmux_party *party;
+
+	if (!token->hold_limit_ms || !token->lease_queue.length)
+		return;
+	list_for_each_entry(party, &token->holders, holder_node) {
+		ktime_t end = ktime_add_ms(tokmux_lease_contended(token, party),
+					   token->hold_limit_ms);
+
+		left = min(left, ktime_ms_delta(end, now));
+	}
+	if (left != S64_MAX)
+		mod_delayed_work(tokmux_wq, &token->hold_work,
+				 msecs_to_jiffies(max_t(s64, left, 0)) + 1);
+}
+
+/* Tell who asked in vain, if now nobody has it. */
+static void tokmux_lease_tell_free(struct tokmux_token *token)
+{
+	struct tokmux_caller *caller;
+
+	if (!token->nr_want_free || token->nr_holders || token->lease_queue.length)
+		return;
+	list_for_each_entry(caller, &token->callers, token_node)
+		if (caller->want_free) {
+			caller->want_free = false;
+			tokmux_event_send(caller, TOKMUX_EVENT_FREE, 0);
+		}
+	token->nr_want_free = 0;
+}
+
+/* Grant what can be granted. To be called after every change. */
+void tokmux_lease_dispatch(struct tokmux_token *token)
+{
+	struct tokmux_queue *queue = &token->lease_queue;
+	struct tokmux_request *req;
+
+	lockdep_assert_held(&token->lock);
+	if (token->gone)
+		return;
+	while ((req = list_first_entry_or_null(&queue->requests,
+					       struct tokmux_request, node))) {
+		struct tokmux_caller *caller = req->caller;
+		u64 waited;
+
+		/* Two threads of one caller asked. */
+		if (caller->held) {
+			tokmux_queue_answer(queue, req, -EALREADY);
+			continue;
+		}
+		if (!tokmux_lease_is_free(token, caller->party, req->lease->mode))
+			break;
+		waited = ktime_to_ns(ktime_sub(ktime_get(), req->since));
+		token->longest_wait_ns = max(token->longest_wait_ns, waited);
+		tokmux_lease_grant(caller, req->lease);
+		tokmux_queue_answer(queue, req, 0);
+	}
+	tokmux_lease_tell_wanted(token);
+	tokmux_lease_tell_free(token);
+	tokmux_lease_arm(token);
+}
+
+/* R4: take the lease from those in the way whose time is over. */
+void tokmux_lease_hold_work(struct work_struct *work)
+{
+	struct tokmux_token *token = container_of(to_delayed_work(work),
+						  struct tokmux_token, hold_work);
+	struct tokmux_party *party, *next;
+	struct tokmux_caller *caller;
+	ktime_t now = ktime_get();
+	bool soiled;
+
+	mutex_lock(&token->lock);
+	if (token->gone || !token->lease_queue.length)
+		goto out;
+	list_for_each_entry_safe(party, next, &token->holders, holder_node) {
+		ktime_t since = tokmux_lease_contended(token, party);
+
+		if (ktime_ms_delta(now, since) < token->hold_limit_ms)
+			continue;
+		soiled = party->nr_exclusive;
+		list_for_each_entry(caller, &party->callers, party_node)
+			if (tokmux_lease_take(caller) && caller->login)
+				soiled = true;
+		if (soiled)
+			tokmux_lease_soil(token);
+		token->revocations++;
+	}
+	tokmux_lease_dispatch(token);
+out:
+	mutex_unlock(&token->lock);
+}
+
+/* The answer to an ioctl that needs a lease which isn't there. */
+static int tokmux_lease_missing(struct tokmux_caller *caller)
+{
+	int ret = caller->lost ? -ESTALE : -ENOLCK;
+
+	caller->lost = false;
+	return ret;
+}
+
+int tokmux_lease_acquire(void *ctx, void *argp)
+{
+	struct tokmux_caller *caller = ctx;
+	struct tokmux_token *token = caller->token;
+	struct tokmux_queue *queue = &token->lease_queue;
+	struct tokmux_acquire *arg = argp;
+	struct tokmux_request req = { .caller = caller, .lease = arg };
+	bool free;
+	int ret;
+
+	if (arg->flags || arg->granted || arg->epoch ||
+	    (arg->mode != TOKMUX_EXCLUSIVE && arg->mode != TOKMUX_SHARED))
+		return -EINVAL;
+
+	mutex_lock(&token->lock);
+	ret = tokmux_caller_check(caller);
+	if (ret)
+		goto out;
+	ret = -EALREADY;
+	if (caller->held)
+		goto out;
+	caller->thread = task_pid_nr(current);
+	free = tokmux_lease_is_free(token, caller->party, arg->mode);
+	if (free && queue->length && tokmux_lease_is_nested(caller)) {
+		tokmux_lease_grant(caller, arg);
+		ret = 0;
+		goto out;
+	}
+	ret = -EAGAIN;
+	if (!arg->timeout_ms && (queue->length || !free)) {
+		if (!caller->want_free)
+			token->nr_want_free++;
+		caller->want_free = true;
+		goto out;
+	}
+
+	ret = tokmux_queue_add(queue, &req);
+	if (ret)
+		goto out;
+	tokmux_lease_dispatch(token);
+	if (!list_empty(&req.node))
+		token->waits++;
+	ret = tokmux_queue_wait(queue, &req, arg->timeout_ms);
+	if (ret)
+		tokmux_lease_dispatch(token);
+out:
+	mutex_unlock(&token->lock);
+	return ret;
+}
+
+int tokmux_lease_release(void *ctx, void *argp)
+{
+	struct tokmux_caller *caller = ctx;
+	struct tokmux_token *token = caller->token;
+	const struct tokmux_release *arg = argp;
+	int ret;
+
+	if (arg->flags || arg->reserved)
+		return -EINVAL;
+
+	mutex_lock(&token->lock);
+	ret = tokmux_caller_check(caller);
+	if (ret)
+		goto out;
+	if (!caller->held) {
+		ret = tokmux_lease_missing(caller);
+		goto out;
+	}
+	tokmux_lease_give_up(caller);
+	tokmux_lease_dispatch(token);
+out:
+	mutex_unlock(&token->lock);
+	return ret;
+}
+
+int tokmux_lease_mark_clean(void *ctx, void *argp)
+{
+	struct tokmux_caller *caller = ctx;
+	struct tokmux_token *token = caller->token;
+	const struct tokmux_mark_clean *arg = argp;
+	int ret;
+
+	if (arg->flags || arg->reserved)
+		return -EINVAL;
+
+	mutex_lock(&token->lock);
+	ret = tokmux_caller_check(caller);
+	if (ret)
+		goto out;
+	if (caller->held != TOKMUX_EXCLUSIVE) {
+		ret = caller->held ? -ENOLCK : tokmux_lease_missing(caller);
+		goto out;
+	}
+	token->unclean = false;
+out:
+	mutex_unlock(&token->lock);
+	return ret;
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What can be seen of a token and of a caller: sysfs, one value a file, and
+ * fdinfo. Pids are as the reader's pid namespace has them, 0 if not at all.
+ */
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/ktime.h>
+#include <linux/seq_file.h>
+#include <linux/sysfs.h>
+#include "internal.h"
+
+#define TOKMUX_ATTR(_name, _format, _value)				\
+static ssize_t _name##_show(struct device *dev,				\
+			    struct device_attribute *attr, char *buf)	\
+{									\
+	struct tokmux_token *token =					\
+		container_of(dev, struct tokmux_token, dev);		\
+	ssize_t len;							\
+									\
+	mutex_lock(&token->lock);					\
+	len = sysfs_emit(buf, _format "\n", _value);			\
+	mutex_unlock(&token->lock);					\
+	return len;							\
+}									\
+static DEVICE_ATTR_RO(_name)
+
+TOKMUX_ATTR(name, "%s", token->name);
+TOKMUX_ATTR(owner, "%u", from_kuid_munged(current_user_ns(), token->owner));
+TOKMUX_ATTR(epoch, "%llu", token->epoch);
+TOKMUX_ATTR(unclean, "%d", token->unclean);
+TOKMUX_ATTR(exclusive, "%d", !!token->exclusive);
+TOKMUX_ATTR(holder, "%d", tokmux_party_pid(token));
+TOKMUX_ATTR(holders, "%u", token->nr_holders);
+TOKMUX_ATTR(waiters, "%u", token->lease_queue.length);
+TOKMUX_ATTR(hold_limit_ms, "%u", token->hold_limit_ms);
+TOKMUX_ATTR(sessions, "%u", token->nr_sessions);
+TOKMUX_ATTR(max_sessions, "%u", token->max_sessions);
+TOKMUX_ATTR(users, "%u", token->nr_logins[TOKMUX_USER]);
+TOKMUX_ATTR(sos, "%u", token->nr_logins[TOKMUX_SO]);
+TOKMUX_ATTR(grants, "%llu", token->grants);
+TOKMUX_ATTR(waits, "%llu", token->waits);
+TOKMUX_ATTR(longest_wait_us, "%llu", token->longest_wait_ns / NSEC_PER_USEC);
+TOKMUX_ATTR(revocations, "%llu", token->revocations);
+TOKMUX_ATTR(uncleans, "%llu", token->uncleans);
+
+static struct attribute *tokmux_token_attrs[] = {
+	&dev_attr_name.attr,
+	&dev_attr_owner.attr,
+	&dev_attr_epoch.attr,
+	&dev_attr_unclean.attr,
+	&dev_attr_exclusive.attr,
+	&dev_attr_holder.attr,
+	&dev_attr_holders.attr,
+	&dev_attr_waiters.attr,
+	&dev_attr_hold_limit_ms.attr,
+	&dev_attr_sessions.attr,
+	&dev_attr_max_sessions.attr,
+	&dev_attr_users.attr,
+	&dev_attr_sos.attr,
+	&dev_attr_grants.attr,
+	&dev_attr_waits.attr,
+	&dev_attr_longest_wait_us.attr,
+	&dev_attr_revocations.attr,
+	&dev_attr_uncleans.attr,
+	NULL
+};
+
+static const struct attribute_group tokmux_token_group = {
+	.attrs = tokmux_token_attrs,
+};
+
+const struct attribute_group *tokmux_token_groups[] = {
+	&tokmux_token_group,
+	NULL
+};
+
+static const char *tokmux_mode_name(u8 mode)
+{
+	switch (mode) {
+	case TOKMUX_EXCLUSIVE:
+		return "exclusive";
+	case TOKMUX_SHARED:
+		return "shared";
+	default:
+		return "none";
+	}
+}
+
+static const char *tokmux_login_name(u8 login)
+{
+	switch (login) {
+	case TOKMUX_USER:
+		return "user";
+	case TOKMUX_SO:
+		return "so";
+	default:
+		return "none";
+	}
+}
+
+void tokmux_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct tokmux_caller *caller = file->private_data;
+	struct tokmux_token *token = caller->token;
+
+	mutex_lock(&token->lock);
+	seq_printf(m, "token:\t%s\n", token->name);
+	seq_printf(m, "owner-pid:\t%d\n", caller->tgid ? pid_vnr(caller->tgid) : 0);
+	seq_printf(m, "lease:\t%s\n", tokmux_mode_name(caller->held));
+	seq_printf(m, "waiting:\t%u\n", caller->nr_requests);
+	seq_printf(m, "sessions:\t%u\n", caller->nr_sessions);
+	seq_printf(m, "login:\t%s\n", tokmux_login_name(caller->login));
+	seq_printf(m, "ended:\t%d\n", caller->ended);
+	mutex_unlock(&token->lock);
+}

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tokens: what is shared. The registry of them, their devices, their life.
+ *
+ * A system token is made by a privileged process, is a device, and stays until
+ * it is removed. A user token belongs to a uid, is found by that uid alone, has
+ * no device (what others cannot see they cannot probe, and no unprivileged
+ * process can make udev work), is limited in number and goes with its last
+ * file (R8).
+ */
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/hashtable.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/stringhash.h>
+#include "internal.h"
+
+static unsigned int user_tokens = 64;
+module_param(user_tokens, uint, 0644);
+MODULE_PARM_DESC(user_tokens, "how many tokens a user may have");
+
+/* How many tokens a uid has made; there while it has one. */
+struct tokmux_user {
+	struct hlist_node node;
+	kuid_t uid;
+	unsigned int tokens;
+};
+
+/* Protects the three below, and what of a token internal.h says. */
+DEFINE_MUTEX(tokmux_tokens_lock);
+static DEFINE_HASHTABLE(tokmux_by_name, 10);
+static DEFINE_HASHTABLE(tokmux_users, 6);
+static DEFINE_XARRAY_ALLOC(tokmux_by_index);
+
+static dev_t tokmux_devt;
+static struct class tokmux_class = {
+	.name		= "tokmux",
+	.dev_groups	= tokmux_token_groups,
+};
+
+static bool tokmux_is_user(const struct tokmux_token *token)
+{
+	return token->index == TOKMUX_NO_INDEX;
+}
+
+static u32 tokmux_name_hash(const char *name)
+{
+	return full_name_hash(NULL, name, strlen(name));
+}
+
+static struct tokmux_token *tokmux_find(const char *name, bool user, kuid_t uid)
+{
+	struct tokmux_token *token;
+
+	lockdep_assert_held(&tokmux_tokens_lock);
+	hash_for_each_possible(tokmux_by_name, token, hash_node,
+			       tokmux_name_hash(name))
+		if (tokmux_is_user(token) == user && !strcmp(token->name, name) &&
+		    (!user || uid_eq(token->owner, uid)))
+			return token;
+	return NULL;
+}
+
+static struct tokmux_user *tokmux_user_charge(kuid_t uid)
+{
+	struct tokmux_user *user;
+
+	lockdep_assert_held(&tokmux_tokens_lock);
+	hash_for_each_possible(tokmux_users, user, node, __kuid_val(uid)) {
+		if (!uid_eq(user->uid, uid))
+			continue;
+		if (user->tokens >= READ_ONCE(user_tokens))
+			return ERR_PTR(-EDQUOT);
+		user->tokens++;
+		return user;
+	}
+	if (!READ_ONCE(user_tokens))
+		return ERR_PTR(-EDQUOT);
+	user = kzalloc(sizeof(*user), GFP_KERNEL_ACCOUNT);
+	if (!user)
+		return ERR_PTR(-ENOMEM);
+	user->uid = uid;
+	user->tokens = 1;
+	hash_add(tokmux_users, &user->node, __kuid_val(uid));
+	return user;
+}
+
+static void tokmux_user_uncharge(struct tokmux_user *user)
+{
+	lockdep_assert_held(&tokmux_tokens_lock);
+	if (--user->tokens)
+		return;
+	hash_del(&user->node);
+	kfree(user);
+}
+
+static void tokmux_token_free(struct device *dev)
+{
+	struct tokmux_token *token = container_of(dev, struct tokmux_token, dev);
+
+	WARN_ON(!list_empty(&token->callers) || token->nr_holders ||
+		token->nr_sessions);
+	xa_destroy(&token->groups);
+	xa_destroy(&token->sessions);
+	mutex_destroy(&token->lock);
+	kfree(token);
+}
+
+static struct tokmux_token *tokmux_token_new(const struct tokmux_create *arg)
+{
+	struct tokmux_token *token;
+
+	token = kzalloc(sizeof(*token), GFP_KERNEL_ACCOUNT);
+	if (!token)
+		return NULL;
+	strscpy(token->name, arg->name, sizeof(token->name));
+	token->index = TOKMUX_NO_INDEX;
+	token->owner = current_euid();
+	token->max_sessions = arg->max_sessions ?: TOKMUX_DEFAULT_SESSIONS;
+	token->hold_limit_ms = arg->hold_limit_ms;
+	mutex_init(&token->lock);
+	INIT_LIST_HEAD(&token->callers);
+	xa_init(&token->groups);
+	INIT_LIST_HEAD(&token->holders);
+	tokmux_queue_init(&token->lease_queue);
+	INIT_DELAYED_WORK(&token->hold_work, tokmux_lease_hold_work);
+	xa_init_flags(&token->sessions, XA_FLAGS_ALLOC1);
+	tokmux_queue_init(&token->session_queue);
+	device_initialize(&token->dev);
+	token->dev.release = tokmux_token_free;
+	return token;
+}
+
+int tokmux_token_create_system(const struct tokmux_create *arg, u32 *index)
+{
+	struct tokmux_token *token;
+	int ret;
+
+	token = tokmux_token_new(arg);
+	if (!token)
+		return -ENOMEM;
+
+	mutex_lock(&tokmux_tokens_lock);
+	ret = -EEXIST;
+	if (tokmux_find(arg->name, false, INVALID_UID))
+		goto err_unlock;
+	ret = xa_alloc(&tokmux_by_index, &token->index, token,
+		       XA_LIMIT(0, TOKMUX_MAX_TOKENS - 1), GFP_KERNEL);
+	if (ret) {
+		ret = ret == -EBUSY ? -ENOSPC : ret;
+		goto err_unlock;
+	}
+	ret = dev_set_name(&token->dev, "tokmux%u", token->index);
+	if (ret)
+		goto err_index;
+	token->dev.class = &tokmux_class;
+	token->dev.devt = MKDEV(MAJOR(tokmux_devt), token->index);
+	cdev_init(&token->cdev, &tokmux_token_fops);
+	token->cdev.owner = THIS_MODULE;
+	ret = cdev_device_add(&token->cdev, &token->dev);
+	if (ret)
+		goto err_index;
+	hash_add(tokmux_by_name, &token->hash_node, tokmux_name_hash(token->name));
+	*index = token->index;
+	mutex_unlock(&tokmux_tokens_lock);
+	return 0;
+
+err_index:
+	xa_erase(&tokmux_by_index, token->index);
+err_unlock:
+	mutex_unlock(&tokmux_tokens_lock);
+	put_device(&token->dev);
+	return ret;
+}
+
+/* Everybody's leases, sessions and logins end; later calls get -ENODEV. */
+static void tokmux_token_shut_down(struct tokmux_token *token)
+{
+	struct tokmux_caller *caller;
+
+	mutex_lock(&token->lock);
+	token->gone = true;
+	tokmux_queue_cancel(&token->lease_queue, NULL, -ENODEV);
+	tokmux_queue_cancel(&token->session_queue, NULL, -ENODEV);
+	list_for_each_entry(caller, &token->callers, token_node) {
+		tokmux_lease_take(caller);
+		tokmux_session_end_all(caller);
+		tokmux_login_end(caller);
+		tokmux_event_send(caller, TOKMUX_EVENT_REMOVED, 0);
+	}
+	mutex_unlock(&token->lock);
+	cancel_delayed_work_sync(&token->hold_work);
+}
+
+static void tokmux_token_remove(struct tokmux_token *token)
+{
+	lockdep_assert_held(&tokmux_tokens_lock);
+	xa_erase(&tokmux_by_index, token->index);
+	hash_del(&token->hash_node);
+	cdev_device_del(&token->cdev, &token->dev);
+	tokmux_token_shut_down(token);
+	put_device(&token->dev);
+}
+
+int tokmux_token_remove_system(u32 index)
+{
+	struct tokmux_token *token;
+	int ret = -ENOENT;
+
+	mutex_lock(&tokmux_tokens_lock);
+	token = xa_load(&tokmux_by_index, index);
+	if (token) {
+		tokmux_token_remove(token);
+		ret = 0;
+	}
+	mutex_unlock(&tokmux_tokens_lock);
+	return ret;
+}
+
+/**
+ * tokmux_token_get_user() - find the current uid's token, or make it
+ * @name: its name
+ * @create: how to make it, or NULL not to
+ * @created: out: it was made
+ *
+ * Return: the token with one more file, for tokmux_token_put_file().
+ */
+struct tokmux_token *tokmux_token_get_user(const char *name,
+					   const struct tokmux_create *create,
+					   bool *created)
+{
+	kuid_t uid = current_euid();
+	struct tokmux_token *token;
+	struct tokmux_user *user;
+
+	mutex_lock(&tokmux_tokens_lock);
+	token = tokmux_find(name, true, uid);
+	if (token) {
+		if (create && create->flags & TOKMUX_CREATE_EXCL) {
+			token = ERR_PTR(-EEXIST);
+			goto out;
+		}
+		if (created)
+			*created = false;
+		token->files++;
+		goto out;
+	}
+	if (!create) {
+		token = ERR_PTR(-ENOENT);
+		goto out;
+	}
+
+	user = tokmux_user_charge(uid);
+	if (IS_ERR(user)) {
+		token = ERR_CAST(user);
+		goto out;
+	}
+	token = tokmux_token_new(create);
+	if (!token) {
+		tokmux_user_uncharge(user);
+		token = ERR_PTR(-ENOMEM);
+		goto out;
+	}
+	token->user = user;
+	token->files = 1;
+	hash_add(tokmux_by_name, &token->hash_node, tokmux_name_hash(token->name));
+	*created = true;
+out:
+	mutex_unlock(&tokmux_tokens_lock);
+	return token;
+}
+
+/* A user token goes with its last file. */
+void tokmux_token_put_file(struct tokmux_token *token)
+{
+	if (!tokmux_is_user(token))
+		return;
+
+	mutex_lock(&tokmux_tokens_lock);
+	if (--token->files) {
+		mutex_unlock(&tokmux_tokens_lock);
+		return;
+	}
+	hash_del(&token->hash_node);
+	tokmux_user_uncharge(token->user);
+	mutex_unlock(&tokmux_tokens_lock);
+	cancel_delayed_work_sync(&token->hold_work);
+	put_device(&token->dev);
+}
+
+int tokmux_tokens_init(void)
+{
+	int ret;
+
+	ret = alloc_chrdev_region(&tokmux_devt, 0, TOKMUX_MAX_TOKENS, "tokmux");
+	if (ret)
+		return ret;
+	ret = class_register(&tokmux_class);
+	if (ret)
+		unregister_chrdev_region(tokmux_devt, TOKMUX_MAX_TOKENS);
+	return ret;
+}
+
+/* No file is open any more, so only system tokens are left. */
+void tokmux_tokens_exit(void)
+{
+	struct tokmux_token *token;
+	unsigned long index;
+
+	mutex_lock(&tokmux_tokens_lock);
+	xa_for_each(&tokmux_by_index, index, token)
+		tokmux_token_remove(token);
+	mutex_unlock(&tokmux_tokens_lock);
+	xa_destroy(&tokmux_by_index);
+	class_unregister(&tokmux_class);
+	unregister_chrdev_region(tokmux_devt, TOKMUX_MAX_TOKENS);
+}

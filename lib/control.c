@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The control device: is it there, and the making, finding and removing of
+ * tokens through it.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+#include "internal.h"
+
+#define CONTROL	"/dev/tokmux-control"
+
+/* -ENODEV: the module is not loaded. */
+static int control_open(void)
+{
+	int fd = open(CONTROL, O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	return errno == ENOENT || errno == ENXIO ? -ENODEV : -errno;
+}
+
+static int control_ioctl(unsigned long cmd, void *arg)
+{
+	int saved = errno;
+	int fd, ret;
+
+	fd = control_open();
+	ret = fd;
+	if (fd >= 0) {
+		ret = tokmux_ioctl(fd, cmd, arg);
+		close(fd);
+	}
+	errno = saved;
+	return ret;
+}
+
+/* The kernel's own rule is stricter; this is what fits its struct. */
+int tokmux_check_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (!len)
+		return -EINVAL;
+	return len < TOKMUX_NAME_SIZE ? 0 : -ENAMETOOLONG;
+}
+
+int tokmux_present(void)
+{
+	int saved = errno;
+	int fd = control_open();
+
+	if (fd >= 0)
+		close(fd);
+	errno = saved;
+	if (fd == -ENODEV)
+		return 0;
+	return fd < 0 ? fd : 1;
+}
+
+int tokmux_control_open_user(const char *name, int *fd)
+{
+	struct tokmux_open arg = {};
+	int ret;
+
+	strcpy(arg.name, name);
+	ret = control_ioctl(TOKMUX_CTL_OPEN, &arg);
+	if (!ret)
+		*fd = arg.fd;
+	return ret;
+}
+
+static int control_create(const char *name, unsigned int flags,
+			  unsigned int hold_limit_ms, unsigned int max_sessions,
+			  struct tokmux_create *arg)
+{
+	int ret;
+
+	ret = tokmux_check_name(name);
+	if (ret)
+		return ret;
+	*arg = (struct tokmux_create){ .flags = flags,
+				       .hold_limit_ms = hold_limit_ms,
+				       .max_sessions = max_sessions };
+	strcpy(arg->name, name);
+	return control_ioctl(TOKMUX_CTL_CREATE, arg);
+}
+
+int tokmux_open_user(const char *name, unsigned int hold_limit_ms,
+		     unsigned int max_sessions, struct tokmux_caller **caller)
+{
+	struct tokmux_create arg;
+	int ret;
+
+	ret = control_create(name, TOKMUX_CREATE_USER, hold_limit_ms,
+			     max_sessions, &arg);
+	if (ret)
+		return ret;
+	ret = tokmux_caller_from_fd(arg.fd, caller);
+	return ret ? ret : (int)arg.created;
+}
+
+int tokmux_create_system(const char *name, unsigned int hold_limit_ms,
+			 unsigned int max_sessions, unsigned int *index)
+{
+	struct tokmux_create arg;
+	int ret;
+
+	ret = control_create(name, 0, hold_limit_ms, max_sessions, &arg);
+	if (!ret && index)
+		*index = arg.index;
+	return ret;
+}
+
+int tokmux_remove_system(unsigned int index)
+{
+	struct tokmux_remove arg = { .index = index };
+
+	return control_ioctl(TOKMUX_CTL_REMOVE, &arg);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What libtokmux's files share: the opaque struct, and the one way to an ioctl.
+ */
+#ifndef TOKMUX_LIB_INTERNAL_H
+#define TOKMUX_LIB_INTERNAL_H
+
+#include <errno.h>
+#include <string.h>
+#include "tokmux.h"
+
+struct tokmux_caller {
+	int fd;
+};
+
+/* ioctl() as this library reports errors: 0 or a negative errno, errno kept. */
+int tokmux_ioctl(int fd, unsigned long cmd, void *arg);
+
+/* caller.c: takes over @fd, also where it fails. */
+int tokmux_caller_from_fd(int fd, struct tokmux_caller **caller);
+
+/* control.c */
+int tokmux_check_name(const char *name);
+int tokmux_control_open_user(const char *name, int *fd);
+
+#endif /* TOKMUX_LIB_INTERNAL_H */

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Leases: the right to talk to the token now (R1, R2, R4; the kernel keeps them).
+ */
+#include "internal.h"
+
+int tokmux_acquire(struct tokmux_caller *caller, unsigned int mode,
+		   int timeout_ms, struct tokmux_grant *grant)
+{
+	struct tokmux_acquire arg = { .mode = mode, .timeout_ms = timeout_ms };
+	int ret;
+
+	ret = tokmux_ioctl(caller->fd, TOKMUX_ACQUIRE, &arg);
+	if (!ret && grant)
+		*grant = (struct tokmux_grant){ .epoch = arg.epoch,
+						.flags = arg.granted };
+	return ret;
+}
+
+int tokmux_release(struct tokmux_caller *caller)
+{
+	struct tokmux_release arg = {};
+
+	return tokmux_ioctl(caller->fd, TOKMUX_RELEASE, &arg);
+}
+
+int tokmux_mark_clean(struct tokmux_caller *caller)
+{
+	struct tokmux_mark_clean arg = {};
+
+	return tokmux_ioctl(caller->fd, TOKMUX_MARK_CLEAN, &arg);
+}

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * R8, what user space can see of it: privilege, other users' tokens, limits,
+ * removal under users. (That no input harms the kernel is for the fuzzer and
+ * the debug kernels.)
+ */
+#include <sys/stat.h>
+#include "token.h"
+#include "kselftest_harness.h"
+
+#define OTHER_UID	65534
+
+static int create_system(const char *name, unsigned int *index)
+{
+	struct tokmux_create arg = {};
+	int ret = create(name, &arg);
+
+	*index = arg.index;
+	return ret;
+}
+
+static int remove_system(unsigned int index)
+{
+	struct tokmux_remove arg = { .index = index };
+
+	return control_verb(TOKMUX_CTL_REMOVE, &arg);
+}
+
+static int open_system(unsigned int index)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/tokmux%u", index);
+	/* devtmpfs makes the node before the ioctl returns */
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static long sysfs_value(unsigned int index, const char *attr)
+{
+	char path[128], line[128] = "-1";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/class/tokmux/tokmux%u/%s", index, attr);
+	f = fopen(path, "r");
+	if (!f)
+		return -1;
+	if (!fgets(line, sizeof(line), f))
+		strcpy(line, "-1");
+	fclose(f);
+	return strtol(line, NULL, 10);
+}
+
+TEST(another_user_finds_no_token_of_ours)
+{
+	int fd = open_bound(own_name(), 0);
+	pid_t pid;
+
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, acquire(fd, TOKMUX_EXCLUSIVE, 0));
+	pid = child();
+	if (!pid) {
+		struct tokmux_open arg = {};
+		struct tokmux_create make = { .flags = TOKMUX_CREATE_USER };
+
+		if (setresuid(OTHER_UID, OTHER_UID, OTHER_UID))
+			_exit(1);
+		strcpy(arg.name, own_name());
+		if (control_verb(TOKMUX_CTL_OPEN, &arg) != -ENOENT)
+			_exit(2);
+		/* the same name is another token, which nobody holds */
+		if (create(own_name(), &make) || !make.created)
+			_exit(3);
+		if (bind_token(make.fd, 0) || acquire(make.fd, TOKMUX_EXCLUSIVE, 0))
+			_exit(4);
+		_exit(0);
+	}
+	EXPECT_EQ(0, reap(pid));
+	close(fd);
+}
+
+TEST(user_token_goes_with_its_last_file)
+{
+	struct tokmux_create arg = { .flags = TOKMUX_CREATE_USER | TOKMUX_CREATE_EXCL };
+	int second;
+
+	ASSERT_EQ(0, create(own_name(), &arg));
+	EXPECT_EQ(1, arg.created);
+	second = open_token(own_name());
+	close(arg.fd);
+	arg = (struct tokmux_create){ .flags = TOKMUX_CREATE_USER | TOKMUX_CREATE_EXCL };
+	EXPECT_EQ(-EEXIST, create(own_name(), &arg));
+	close(second);
+	EXPECT_EQ(0, create(own_name(), &arg));
+	close(arg.fd);
+}
+
+TEST(number_of_user_tokens)
+{
+	pid_t pid = child();
+
+	if (!pid) {
+		char name[TOKMUX_NAME_SIZE];
+		int i, fd;
+
+		if (setresuid(OTHER_UID, OTHER_UID, OTHER_UID))
+			_exit(1);
+		for (i = 0; ; i++) {
+			snprintf(name, sizeof(name), "limit-%d", i);
+			fd = open_token(name);
+			if (fd < 0)
+				break;
+		}
+		_exit(fd == -EDQUOT && i == 64 ? 0 : 2);
+	}
+	EXPECT_EQ(0, reap(pid));
+}
+
+TEST(system_tokens_need_privilege)
+{
+	unsigned int index;
+	pid_t pid;
+
+	ASSERT_EQ(0, create_system(own_name(), &index));
+	EXPECT_EQ(-EEXIST, create_system(own_name(), &(unsigned int){ 0 }));
+	pid = child();
+	if (!pid) {
+		unsigned int other;
+
+		if (setresuid(OTHER_UID, OTHER_UID, OTHER_UID))
+			_exit(1);
+		if (create_system("mine", &other) != -EPERM)
+			_exit(2);
+		if (remove_system(index) != -EPERM)
+			_exit(3);
+		if (open_system(index) != -EACCES)
+			_exit(4);
+		_exit(0);
+	}
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_EQ(0, remove_system(index));
+	EXPECT_EQ(-ENOENT, remove_system(index));
+}
+
+TEST(eject_needs_the_owner)
+{
+	unsigned int index;
+	char path[64];
+	pid_t pid;
+
+	ASSERT_EQ(0, create_system(own_name(), &index));
+	snprintf(path, sizeof(path), "/dev/tokmux%u", index);
+	ASSERT_EQ(0, chmod(path, 0666));
+	pid = child();
+	if (!pid) {
+		struct tokmux_eject hit;
+		int fd;
+
+		if (setresuid(OTHER_UID, OTHER_UID, OTHER_UID))
+			_exit(1);
+		fd = open_system(index);
+		if (fd < 0 || bind_token(fd, 0))
+			_exit(2);
+		_exit(eject(fd, &hit) == -EPERM ? 0 : 3);
+	}
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_EQ(0, remove_system(index));
+}
+
+TEST(sysfs_shows_what_is)
+{
+	unsigned int index;
+	int fd;
+
+	ASSERT_EQ(0, create_system(own_name(), &index));
+	fd = open_system(index);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, bind_token(fd, 0));
+	ASSERT_EQ(0, acquire(fd, TOKMUX_EXCLUSIVE, 0));
+	ASSERT_GT(session_open(fd, 0), 0);
+	ASSERT_EQ(0, login(fd, TOKMUX_SO));
+	EXPECT_EQ(getpid(), sysfs_value(index, "holder"));
+	EXPECT_EQ(1, sysfs_value(index, "exclusive"));
+	EXPECT_EQ(1, sysfs_value(index, "holders"));
+	EXPECT_EQ(0, sysfs_value(index, "waiters"));
+	EXPECT_EQ(1, sysfs_value(index, "sessions"));
+	EXPECT_EQ(0, sysfs_value(index, "users"));
+	EXPECT_EQ(1, sysfs_value(index, "sos"));
+	EXPECT_EQ(1, sysfs_value(index, "epoch"));
+	EXPECT_EQ(1, sysfs_value(index, "grants"));
+	EXPECT_EQ(0, sysfs_value(index, "unclean"));
+	close(fd);
+	EXPECT_EQ(0, sysfs_value(index, "holder"));
+	EXPECT_EQ(0, sysfs_value(index, "sessions"));
+	EXPECT_EQ(1, sysfs_value(index, "unclean"));
+	EXPECT_EQ(1, sysfs_value(index, "uncleans"));
+	EXPECT_EQ(0, remove_system(index));
+	EXPECT_EQ(-1, sysfs_value(index, "holder"));
+}
+
+/* Removed with users still on it: everybody is told, nobody is stuck. */
+TEST(removal_under_users)
+{
+	struct tokmux_event event;
+	struct pollfd pfd;
+	unsigned int index;
+	int fd, unbound;
+	pid_t pid;
+
+	ASSERT_EQ(0, create_system(own_name(), &index));
+	fd = open_system(index);
+	unbound = open_system(index);
+	ASSERT_GE(fd, 0);
+	ASSERT_GE(unbound, 0);
+	ASSERT_EQ(0, bind_token(fd, 0));
+	ASSERT_EQ(0, acquire(fd, TOKMUX_EXCLUSIVE, 0));
+	ASSERT_GT(session_open(fd, 0), 0);
+	pid = child();
+	if (!pid) {
+		int other = open_system(index);
+
+		if (bind_token(other, 0))
+			_exit(1);
+		_exit(acquire(other, TOKMUX_SHARED, FOREVER) == -ENODEV ? 0 : 2);
+	}
+	ASSERT_TRUE(EVENTUALLY(sysfs_value(index, "waiters") == 1));
+	EXPECT_EQ(0, remove_system(index));
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_EQ(TOKMUX_EVENT_WANTED, next_event(fd, &event));
+	EXPECT_EQ(TOKMUX_EVENT_LEASE_LOST, next_event(fd, &event));
+	EXPECT_EQ(TOKMUX_EVENT_REMOVED, next_event(fd, &event));
+	EXPECT_EQ(-1, read(fd, &event, sizeof(event)));
+	EXPECT_EQ(ENODEV, errno);
+	EXPECT_EQ(-ENODEV, release(fd));
+	EXPECT_EQ(-ENODEV, acquire(fd, TOKMUX_EXCLUSIVE, FOREVER));
+	EXPECT_EQ(-ENODEV, session_open(fd, FOREVER));
+	EXPECT_EQ(-ENODEV, bind_token(unbound, 0));
+	pfd = (struct pollfd){ .fd = fd };
+	EXPECT_EQ(1, poll(&pfd, 1, 0));
+	EXPECT_EQ(POLLHUP, pfd.revents);
+	EXPECT_EQ(-ENOENT, open_system(index));
+
+	/* its index and its name are free again */
+	EXPECT_EQ(0, create_system(own_name(), &index));
+	EXPECT_EQ(0, remove_system(index));
+	close(fd);
+	close(unbound);
+}
+
+/* A slow reader loses the oldest events, with a mark, and no memory. */
+TEST(events_overflow)
+{
+	int fd = open_bound(own_name(), 0), other = open_bound(own_name(), 0);
+	struct tokmux_event events[64];
+	ssize_t len;
+	int i;
+
+	ASSERT_EQ(0, fcntl(fd, F_SETFL, O_NONBLOCK));
+	EXPECT_EQ(-1, read(fd, events, sizeof(events)));
+	EXPECT_EQ(EAGAIN, errno);
+	for (i = 0; i < 20; i++) {
+		struct tokmux_eject hit;
+
+		ASSERT_EQ(0, acquire(fd, TOKMUX_EXCLUSIVE, 0));
+		ASSERT_EQ(0, eject(other, &hit));
+	}
+	len = read(fd, events, sizeof(events));
+	ASSERT_GT(len, 0);
+	EXPECT_EQ(0, len % sizeof(events[0]));
+	EXPECT_LT(len / sizeof(events[0]), 20);
+	EXPECT_EQ(TOKMUX_EVENT_OVERFLOW, events[0].flags);
+	EXPECT_EQ(0, events[1].flags);
+	EXPECT_LE(events[0].time_ns, events[1].time_ns);
+	close(fd);
+	close(other);
+}
+
+TEST(event_free)
+{
+	int fd = open_bound(own_name(), 0), other = open_bound(own_name(), 0);
+	struct tokmux_event event;
+
+	ASSERT_EQ(0, acquire(fd, TOKMUX_EXCLUSIVE, 0));
+	EXPECT_EQ(-EAGAIN, acquire(other, TOKMUX_EXCLUSIVE, 0));
+	ASSERT_EQ(0, release(fd));
+	EXPECT_EQ(TOKMUX_EVENT_FREE, next_event(other, &event));
+	EXPECT_EQ(0, acquire(other, TOKMUX_EXCLUSIVE, 0));
+	close(fd);
+	close(other);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * libtokmux: every function, and each error that its header promises. What
+ * needs the kernel module is skipped where there is none; the guest has it.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <tokmux.h>
+#include "kselftest_harness.h"
+
+#define NEEDS_KERNEL() do {						\
+	if (tokmux_present() != 1)					\
+		SKIP(return, "the kernel module is not loaded");	\
+} while (0)
+
+TEST(without_the_module)
+{
+	struct tokmux_caller *caller = (void *)-1;
+	int err = errno = ERANGE;
+
+	if (tokmux_present())
+		SKIP(return, "the kernel module is loaded");
+	EXPECT_EQ(-ENODEV, tokmux_open_user("name", 0, 0, &caller));
+	EXPECT_EQ(-ENODEV, tokmux_open("name", &caller));
+	EXPECT_EQ(-ENODEV, tokmux_create_system("name", 0, 0, NULL));
+	EXPECT_EQ(-ENODEV, tokmux_remove_system(0));
+	EXPECT_EQ((void *)-1, caller);
+	EXPECT_EQ(err, errno);
+}
+
+TEST(names_that_cannot_be)
+{
+	struct tokmux_caller *caller;
+	char name[65] = "";
+
+	EXPECT_EQ(-EINVAL, tokmux_open("", &caller));
+	EXPECT_EQ(-EINVAL, tokmux_open_user("", 0, 0, &caller));
+	memset(name, 'x', 64);
+	EXPECT_EQ(-ENAMETOOLONG, tokmux_open(name, &caller));
+	EXPECT_EQ(-ENAMETOOLONG, tokmux_open_user(name, 0, 0, &caller));
+	EXPECT_EQ(-ENAMETOOLONG, tokmux_create_system(name, 0, 0, NULL));
+	EXPECT_EQ(-ENOENT, tokmux_open("/no/such/device", &caller));
+	EXPECT_EQ(-EINVAL, tokmux_open("/dev/null", &caller));
+}
+
+TEST(every_error_has_its_sentence)
+{
+	EXPECT_STREQ("no error", tokmux_strerror(0));
+	EXPECT_STREQ("its lease was taken away", tokmux_strerror(-ESTALE));
+	EXPECT_STREQ(strerrordesc_np(EXDEV), tokmux_strerror(-EXDEV));
+	EXPECT_STREQ("an unknown error", tokmux_strerror(-99999));
+}
+
+TEST(close_null)
+{
+	tokmux_close(NULL);
+}
+
+FIXTURE(lib)
+{
+	struct tokmux_caller *a, *b;
+	char name[TOKMUX_NAME_SIZE];
+};
+
+FIXTURE_SETUP(lib)
+{
+	self->a = NULL;
+	self->b = NULL;
+	snprintf(self->name, sizeof(self->name), "libtokmux-%d", getpid());
+	if (tokmux_present() != 1)
+		return;	/* each test says so */
+	ASSERT_EQ(1, tokmux_open_user(self->name, 0, 2, &self->a));
+	ASSERT_EQ(0, tokmux_open(self->name, &self->b));
+	ASSERT_EQ(0, tokmux_bind(self->a, 0));
+	ASSERT_EQ(0, tokmux_bind(self->b, 0));
+}
+
+FIXTURE_TEARDOWN(lib)
+{
+	tokmux_close(self->a);
+	tokmux_close(self->b);
+}
+
+TEST_F(lib, open_and_bind)
+{
+	struct tokmux_caller *c;
+	struct tokmux_info info;
+
+	NEEDS_KERNEL();
+	EXPECT_EQ(0, tokmux_open_user(self->name, 0, 0, &c));
+	EXPECT_EQ(0, tokmux_info(c, &info));
+	EXPECT_STREQ(self->name, info.name);
+	EXPECT_EQ(TOKMUX_INFO_USER, info.flags);
+	EXPECT_EQ(2, info.max_sessions);
+	EXPECT_EQ(-ENOTCONN, tokmux_release(c));
+	EXPECT_EQ(-EINVAL, tokmux_bind(c, ~0U));
+	EXPECT_EQ(0, tokmux_bind(c, TOKMUX_BIND_GROUP));
+	EXPECT_EQ(-EISCONN, tokmux_bind(c, TOKMUX_BIND_GROUP));
+	EXPECT_GE(tokmux_fd(c), 0);
+	tokmux_close(c);
+	EXPECT_EQ(-EINVAL, tokmux_open("a name", &c));
+	EXPECT_EQ(-ENOENT, tokmux_open("no-such-token", &c));
+}
+
+TEST_F(lib, lease)
+{
+	struct tokmux_grant grant = { .reserved = 1 };
+
+	NEEDS_KERNEL();
+	EXPECT_EQ(-EINVAL, tokmux_acquire(self->a, 7, 0, NULL));
+	EXPECT_EQ(0, tokmux_acquire(self->a, TOKMUX_EXCLUSIVE, -1, &grant));
+	EXPECT_EQ(1, grant.epoch);
+	EXPECT_EQ(0, grant.flags);
+	EXPECT_EQ(0, grant.reserved);
+	EXPECT_EQ(-EALREADY, tokmux_acquire(self->a, TOKMUX_EXCLUSIVE, -1, NULL));
+	grant.epoch = 77;
+	EXPECT_EQ(-EAGAIN, tokmux_acquire(self->b, TOKMUX_SHARED, 0, &grant));
+	EXPECT_EQ(-ETIMEDOUT, tokmux_acquire(self->b, TOKMUX_SHARED, 10, &grant));
+	EXPECT_EQ(77, grant.epoch);
+	EXPECT_EQ(-ENOLCK, tokmux_mark_clean(self->b));
+	EXPECT_EQ(0, tokmux_mark_clean(self->a));
+	EXPECT_EQ(0, tokmux_release(self->a));
+	EXPECT_EQ(-ENOLCK, tokmux_release(self->a));
+	EXPECT_EQ(0, tokmux_acquire(self->b, TOKMUX_SHARED, 0, &grant));
+	EXPECT_EQ(2, grant.epoch);
+}
+
+TEST_F(lib, sessions_and_logins)
+{
+	uint32_t one, two, three = 33;
+
+	NEEDS_KERNEL();
+	EXPECT_EQ(-ENOLINK, tokmux_login(self->a, TOKMUX_USER));
+	EXPECT_EQ(0, tokmux_session_open(self->a, 0, &one));
+	EXPECT_EQ(0, tokmux_session_open(self->b, 0, &two));
+	EXPECT_EQ(-EAGAIN, tokmux_session_open(self->b, 0, &three));
+	EXPECT_EQ(-ETIMEDOUT, tokmux_session_open(self->b, 10, &three));
+	EXPECT_EQ(33, three);
+	EXPECT_EQ(0, tokmux_login(self->a, TOKMUX_USER));
+	EXPECT_EQ(-EBUSY, tokmux_login(self->b, TOKMUX_SO));
+	EXPECT_EQ(1, tokmux_login(self->b, TOKMUX_USER));
+	EXPECT_EQ(-EINVAL, tokmux_login(self->b, 0));
+	EXPECT_EQ(TOKMUX_CLOSED_LOGIN, tokmux_logout(self->b));
+	EXPECT_EQ(-ENOENT, tokmux_logout(self->b));
+	EXPECT_EQ(-ENOENT, tokmux_session_close(self->b, one));
+	EXPECT_EQ(0, tokmux_session_close_all(self->b));
+	EXPECT_EQ(TOKMUX_CLOSED_LOGIN | TOKMUX_CLOSED_LAST_LOGIN,
+		  tokmux_session_close(self->a, one));
+}
+
+TEST_F(lib, events_and_eject)
+{
+	struct tokmux_event event = { .type = 99 };
+	struct tokmux_eject counts;
+	struct pollfd pfd;
+	uint32_t id;
+
+	NEEDS_KERNEL();
+	EXPECT_EQ(-EAGAIN, tokmux_read_event(self->a, 0, &event));
+	EXPECT_EQ(-ETIMEDOUT, tokmux_read_event(self->a, 10, &event));
+	EXPECT_EQ(99, event.type);
+	EXPECT_EQ(0, tokmux_acquire(self->a, TOKMUX_EXCLUSIVE, 0, NULL));
+	EXPECT_EQ(0, tokmux_session_open(self->a, 0, &id));
+	EXPECT_EQ(0, tokmux_eject(self->b, &counts));
+	EXPECT_EQ(1, counts.leases);
+	EXPECT_EQ(1, counts.sessions);
+	EXPECT_EQ(0, tokmux_eject(self->b, NULL));
+	pfd = (struct pollfd){ .fd = tokmux_fd(self->a), .events = POLLIN };
+	EXPECT_EQ(1, poll(&pfd, 1, 0));
+	EXPECT_EQ(0, tokmux_read_event(self->a, -1, &event));
+	EXPECT_EQ(TOKMUX_EVENT_LEASE_LOST, event.type);
+	EXPECT_EQ(0, tokmux_read_event(self->a, 0, &event));
+	EXPECT_EQ(TOKMUX_EVENT_SESSIONS_ENDED, event.type);
+	EXPECT_EQ(-ESTALE, tokmux_release(self->a));
+}
+
+/* Left in good order, unlike by death. */
+TEST_F(lib, close_leaves_clean)
+{
+	struct tokmux_grant grant;
+	uint32_t id;
+
+	NEEDS_KERNEL();
+	EXPECT_EQ(0, tokmux_acquire(self->a, TOKMUX_EXCLUSIVE, 0, NULL));
+	EXPECT_EQ(0, tokmux_session_open(self->a, 0, &id));
+	EXPECT_EQ(0, tokmux_login(self->a, TOKMUX_USER));
+	tokmux_close(self->a);
+	self->a = NULL;
+	EXPECT_EQ(0, tokmux_acquire(self->b, TOKMUX_EXCLUSIVE, 0, &grant));
+	EXPECT_EQ(0, grant.flags);
+}
+
+TEST_F(lib, after_fork)
+{
+	struct tokmux_event event;
+	int status;
+	pid_t pid;
+
+	NEEDS_KERNEL();
+	EXPECT_EQ(0, tokmux_acquire(self->a, TOKMUX_EXCLUSIVE, 0, NULL));
+	pid = fork();
+	if (!pid) {
+		bool refused = tokmux_release(self->a) == -EPERM &&
+			tokmux_acquire(self->b, TOKMUX_SHARED, -1, NULL) == -EPERM &&
+			tokmux_read_event(self->a, -1, &event) == -EPERM &&
+			tokmux_read_event(self->a, 0, &event) == -EPERM;
+
+		tokmux_close(self->a);
+		_exit(!refused);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(-EAGAIN, tokmux_acquire(self->b, TOKMUX_SHARED, 0, NULL));
+	EXPECT_EQ(0, tokmux_release(self->a));
+}
+
+TEST_F(lib, system_tokens)
+{
+	struct tokmux_caller *caller;
+	struct tokmux_info info;
+	unsigned int index;
+	char device[32];
+
+	NEEDS_KERNEL();
+	EXPECT_EQ(0, tokmux_create_system("libtokmux-system", 1000, 5, &index));
+	EXPECT_EQ(-EEXIST, tokmux_create_system("libtokmux-system", 0, 0, NULL));
+	EXPECT_EQ(0, tokmux_open("libtokmux-system", &caller));
+	EXPECT_EQ(0, tokmux_info(caller, &info));
+	EXPECT_EQ(0, info.flags);
+	EXPECT_EQ(index, info.index);
+	EXPECT_EQ(1000, info.hold_limit_ms);
+	EXPECT_EQ(5, info.max_sessions);
+	tokmux_close(caller);
+	snprintf(device, sizeof(device), "/dev/tokmux%u", index);
+	EXPECT_EQ(0, tokmux_open(device, &caller));
+	tokmux_close(caller);
+	EXPECT_EQ(0, tokmux_open(device + strlen("/dev/"), &caller));
+	EXPECT_EQ(0, tokmux_bind(caller, 0));
+	EXPECT_EQ(0, tokmux_remove_system(index));
+	EXPECT_EQ(-ENODEV, tokmux_acquire(caller, TOKMUX_SHARED, -1, NULL));
+	EXPECT_EQ(-ENODEV, tokmux_info(caller, &info));
+	tokmux_close(caller);
+	EXPECT_EQ(-ENOENT, tokmux_remove_system(index));
+	EXPECT_EQ(-ENOENT, tokmux_open("libtokmux-system", &caller));
+}
+
+TEST_HARNESS_MAIN
