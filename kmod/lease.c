@@ -12,6 +12,7 @@
 #include <linux/jiffies.h>
 #include <linux/sched/signal.h>
 #include "internal.h"
+#include "trace.h"
 
 /* ---- queues ---- */
 
@@ -178,6 +179,7 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 	caller->lost = false;
 	caller->wanted = false;
 	token->grants++;
+	trace_tokmux_grant(caller, arg->mode);
 }
 
 /* A caller's lease ends, for whatever reason: this is the only place. */
@@ -207,6 +209,7 @@ bool tokmux_lease_take(struct tokmux_caller *caller)
 {
 	if (!caller->held)
 		return false;
+	trace_tokmux_revoke(caller, caller->held);
 	tokmux_lease_give_up(caller);
 	caller->lost = true;
 	tokmux_event_send(caller, TOKMUX_EVENT_LEASE_LOST, 0);
@@ -381,8 +384,10 @@ int tokmux_lease_acquire(void *ctx, void *argp)
 	if (ret)
 		goto out;
 	tokmux_lease_dispatch(token);
-	if (!list_empty(&req.node))
+	if (!list_empty(&req.node)) {
 		token->waits++;
+		trace_tokmux_wait(caller, arg->mode);
+	}
 	ret = tokmux_queue_wait(queue, &req, arg->timeout_ms);
 	if (ret)
 		tokmux_caller_withdrew(caller);
@@ -409,6 +414,7 @@ int tokmux_lease_release(void *ctx, void *argp)
 		ret = tokmux_lease_missing(caller);
 		goto out;
 	}
+	trace_tokmux_release(caller, caller->held);
 	tokmux_lease_give_up(caller);
 	tokmux_lease_dispatch(token);
 out:
