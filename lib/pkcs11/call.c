@@ -369,25 +369,32 @@ CK_RV call_find(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
 
 /* ---- operations -------------------------------------------------------------------- */
 
-/* Is its key still this caller's to use? Not after the logout. */
-CK_RV call_operation(struct call *call, enum operation operation)
+static bool revoked(const struct call *call, int operation)
 {
 	unsigned long needs = atomic_load_explicit(
 		&call->session->needs_login[operation], memory_order_relaxed);
 
-	if (needs && needs != atomic_load_explicit(&call->seat->login_id,
-						   memory_order_acquire))
-		return CKR_OPERATION_NOT_INITIALIZED;
-	return CKR_OK;
+	return needs && needs != atomic_load_explicit(&call->seat->login_id,
+						      memory_order_acquire);
 }
 
-/* Before an Init: the backend ends what was left over from an earlier login. */
-CK_RV call_operation_ready(struct call *call, enum operation operation)
+/**
+ * call_operation_ready() - before anything begins in a session
+ * @call: the call
+ *
+ * An operation whose key went with the login is still going on in the backend,
+ * if that stayed logged in for others: it is ended here. Many backends know one
+ * operation at a time, of whatever kind.
+ */
+CK_RV call_operation_ready(struct call *call)
 {
+	bool any = false;
 	CK_RV rv;
 	int i;
 
-	if (call_operation(call, operation) == CKR_OK)
+	for (i = 0; i < OPERATIONS; i++)
+		any |= revoked(call, i);
+	if (!any)
 		return CKR_OK;
 	rv = session_renew(call->session);
 	if (rv != CKR_OK)
@@ -396,6 +403,15 @@ CK_RV call_operation_ready(struct call *call, enum operation operation)
 		atomic_store(&call->session->needs_login[i], 0);
 	call->handle = atomic_load(&call->session->backend_handle);
 	return CKR_OK;
+}
+
+/* Before one goes on: is its key still this caller's? Not after the logout. */
+CK_RV call_operation(struct call *call, enum operation operation)
+{
+	if (!revoked(call, operation))
+		return CKR_OK;
+	call_operation_ready(call);
+	return CKR_OPERATION_NOT_INITIALIZED;
 }
 
 void call_operation_started(struct call *call, enum operation operation,

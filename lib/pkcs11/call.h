@@ -45,7 +45,7 @@ CK_RV call_find(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
 
 /* operations */
 CK_RV call_operation(struct call *call, enum operation operation);
-CK_RV call_operation_ready(struct call *call, enum operation operation);
+CK_RV call_operation_ready(struct call *call);
 void call_operation_started(struct call *call, enum operation operation,
 			    unsigned long needs_login);
 

@@ -55,7 +55,7 @@
 	rv = CHECKS(call_check_key(&call, key, CKR_KEY_HANDLE_INVALID,	\
 				   &login),				\
 	     CHECKS(call_check_mechanism(&call, mechanism),		\
-		    call_operation_ready(&call, kind)));		\
+		    call_operation_ready(&call)));		\
 	if (rv == CKR_OK)						\
 		rv = CALL(&call, function, mechanism, key);		\
 	if (rv == CKR_OK)						\
@@ -448,7 +448,8 @@ CK_RV C_SetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
 CK_RV C_FindObjectsInit(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
 			CK_ULONG count)
 {
-	FORWARD(session, C_FindObjectsInit, template, count);
+	FORWARD_CHECKED(session, call_operation_ready(&call),
+			C_FindObjectsInit, template, count);
 }
 
 CK_RV C_FindObjects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *list,
@@ -533,7 +534,7 @@ CK_RV C_DigestInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism)
 {
 	FORWARD_CHECKED(session,
 			CHECKS(call_check_mechanism(&call, mechanism),
-			       call_operation_ready(&call, OPERATION_DIGEST)),
+			       call_operation_ready(&call)),
 			C_DigestInit, mechanism);
 }
 

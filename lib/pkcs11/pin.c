@@ -58,15 +58,14 @@ static const char *hash(struct workspace *space, const unsigned char *text,
 {
 	static const char digits[] = "0123456789abcdef";
 	unsigned long i;
-	char *result;
 
 	for (i = 0; i < length; i++) {
 		space->text[2 * i] = digits[text[i] >> 4];
 		space->text[2 * i + 1] = digits[text[i] & 15];
 	}
 	space->text[2 * length] = '\0';
-	result = crypt_r(space->text, setting, &space->crypt);
-	return result && *result != '*' ? result : NULL;
+	return crypt_rn(space->text, setting, &space->crypt,
+			(int)sizeof(space->crypt));
 }
 
 /**
