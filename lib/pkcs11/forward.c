@@ -376,7 +376,7 @@ CK_RV C_SetOperationState(CK_SESSION_HANDLE session, unsigned char *state,
 		rv = call_check_key(&call, authentication_key,
 				    CKR_KEY_HANDLE_INVALID, &login);
 	if (rv == CKR_OK && !encryption_key && !authentication_key &&
-	    !call_is_user(&call) && call.seat->slot->login == LOGIN_USER)
+	    !call_is_user(&call) && slot_logins(call.seat->slot))
 		rv = CKR_SAVED_STATE_INVALID;
 	if (rv == CKR_OK)
 		rv = CALL(&call, C_SetOperationState, state, length,

@@ -22,7 +22,7 @@ if [ -n "${SAN-}" ]; then
 fi
 
 tool() { LD_PRELOAD=${preload-} pkcs11-tool --module "$module" "$@"; }
-p11() { LD_PRELOAD=${preload-} p11tool --provider "$module" "$@"; }
+p11() { p11tool --provider "$module" "$@"; }
 says() { # text command…: does the command's output have the text?
 	local text=$1 output
 	shift
@@ -83,6 +83,11 @@ same_as_bare() {
 tap_check "pkcs11-tool --test --login says what it says without us" \
 	same_as_bare --token-label one "${user[@]}" --test
 
+if [ -n "${SAN-}" ]; then
+	tap_skip p11tool "with AddressSanitizer it hangs at its end, with any module"
+	tap_end
+	exit
+fi
 url=$(p11 --list-token-urls 2>/dev/null | grep 'token=one')
 tap_check "p11tool --list-tokens" says 'Label: one' p11 --list-tokens
 tap_check "p11tool --list-all" says 'Label: rsa' p11 --list-all "$url"
