@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # pkcs11-tool and p11tool work through the module as they do without it.
 set -u
-. ../../tap.bash
+. "$(dirname "$0")/../../tap.bash"
 module=$B/tokmux-pkcs11.so
 dir=$(mktemp -d) || exit
 trap 'rm -rf "$dir"' EXIT
