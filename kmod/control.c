@@ -92,8 +92,15 @@ static int tokmux_check_name(const char *name)
 	return 0;
 }
 
+/* The file that an ioctl made: not there until user space has been told. */
+struct tokmux_new_file {
+	struct file *file;
+	int fd;
+};
+
 /* Consumes the caller's file count on @token, also where it fails. */
-static int tokmux_install_fd(struct tokmux_token *token)
+static int tokmux_new_file(struct tokmux_token *token,
+			   struct tokmux_new_file *new)
 {
 	struct tokmux_caller *caller;
 	struct file *file;
@@ -116,7 +123,8 @@ static int tokmux_install_fd(struct tokmux_token *token)
 		tokmux_caller_free(caller);
 		return PTR_ERR(file);
 	}
-	fd_install(fd, file);
+	new->file = file;
+	new->fd = fd;
 	return fd;
 }
 
@@ -140,7 +148,7 @@ static int tokmux_control_create(void *ctx, void *argp)
 		token = tokmux_token_get_user(arg->name, arg, &created);
 		if (IS_ERR(token))
 			return PTR_ERR(token);
-		ret = tokmux_install_fd(token);
+		ret = tokmux_new_file(token, ctx);
 		if (ret < 0)
 			return ret;
 		arg->fd = ret;
@@ -172,7 +180,7 @@ static int tokmux_control_open(void *ctx, void *argp)
 	token = tokmux_token_get_user(arg->name, NULL, NULL);
 	if (IS_ERR(token))
 		return PTR_ERR(token);
-	ret = tokmux_install_fd(token);
+	ret = tokmux_new_file(token, ctx);
 	if (ret < 0)
 		return ret;
 	arg->fd = ret;
@@ -199,8 +207,20 @@ static const struct tokmux_verb tokmux_control_verbs[] = {
 static long tokmux_control_ioctl(struct file *file, unsigned int cmd,
 				 unsigned long arg)
 {
-	return tokmux_run_verb(tokmux_control_verbs,
-			       ARRAY_SIZE(tokmux_control_verbs), NULL, cmd, arg);
+	struct tokmux_new_file new = {};
+	long ret;
+
+	ret = tokmux_run_verb(tokmux_control_verbs,
+			      ARRAY_SIZE(tokmux_control_verbs), &new, cmd, arg);
+	if (!new.file)
+		return ret;
+	if (ret < 0) {
+		put_unused_fd(new.fd);
+		fput(new.file);
+		return ret;
+	}
+	fd_install(new.fd, new.file);
+	return ret;
 }
 
 static const struct file_operations tokmux_control_fops = {
