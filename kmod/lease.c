@@ -75,9 +75,13 @@ int tokmux_queue_add(struct tokmux_queue *queue, struct tokmux_request *req)
  * @req: from tokmux_queue_add(), perhaps answered already
  * @timeout_ms: as in the UAPI, not 0
  *
+ * A stopped or frozen thread leaves the queue too, else it would be granted
+ * what it can't use. It asks anew when it goes on, with its whole timeout;
+ * only a signal's handler ends a wait with a timeout for good.
+ *
  * Return: what the request was answered with. If the wait ended without an
- * answer, -ETIMEDOUT, -ERESTARTSYS or -EINTR, it has left the queue, and who
- * came behind it must be looked at.
+ * answer, -ETIMEDOUT, -ERESTARTSYS or -ERESTARTNOHAND, it has left the queue,
+ * and who came behind it must be looked at.
  */
 int tokmux_queue_wait(struct tokmux_queue *queue, struct tokmux_request *req,
 		      s32 timeout_ms)
@@ -99,7 +103,7 @@ int tokmux_queue_wait(struct tokmux_queue *queue, struct tokmux_request *req,
 	if (!left)
 		left = -ETIMEDOUT;
 	else if (timeout_ms > 0)
-		left = -EINTR;
+		left = -ERESTARTNOHAND;
 	tokmux_queue_answer(queue, req, left);
 	return left;
 }
