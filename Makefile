@@ -7,6 +7,10 @@ lib:
 	$(MAKE) -C lib
 pkcs11: lib
 	$(MAKE) -C lib/pkcs11
+# The module, for the kernel whose build tree KDIR is.
+KDIR ?= /lib/modules/$(shell uname -r)/build
+kmod:
+	$(MAKE) -C $(KDIR) M=$(CURDIR)/kmod modules
 setup:
 	tests/setup
 demo: setup
@@ -15,7 +19,9 @@ check: setup
 	tests/check
 check-debug: setup
 	tests/check --debug
+mutants: setup
+	tests/mutants/run
 clean:
 	rm -rf build
 
-.PHONY: all lib pkcs11 setup demo check check-debug clean
+.PHONY: all lib pkcs11 kmod setup demo check check-debug mutants clean
