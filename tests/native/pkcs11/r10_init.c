@@ -99,7 +99,7 @@ struct signer {
 	CK_FUNCTION_LIST *p11;
 	atomic_bool stop;
 	atomic_int signatures;
-	CK_RV rv;
+	_Atomic CK_RV rv;
 };
 
 static void *keep_signing(void *arg)

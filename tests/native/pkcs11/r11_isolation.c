@@ -38,6 +38,13 @@ TEST_F(isolation, close_all_closes_ones_own)
 	EXPECT_EQ(CKR_SESSION_HANDLE_INVALID,
 		  self->b->C_GetSessionInfo(another, &info));
 	EXPECT_EQ(CKR_OK, self->a->C_GetSessionInfo(self->sa, &info));
+
+	/* And the other way round. */
+	ASSERT_EQ(CKR_OK, open_ro(self->b, &self->sb));
+	EXPECT_EQ(CKR_OK, self->a->C_CloseAllSessions(the_slot(self->a)));
+	EXPECT_EQ(CKR_SESSION_HANDLE_INVALID,
+		  self->a->C_GetSessionInfo(self->sa, &info));
+	EXPECT_EQ(CKR_OK, self->b->C_GetSessionInfo(self->sb, &info));
 	EXPECT_EQ(CKR_SLOT_ID_INVALID, self->a->C_CloseAllSessions(99));
 }
 
