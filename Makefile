@@ -13,9 +13,11 @@ demo: setup
 	tests/demo/run
 check: setup
 	tests/check
+attack: setup
+	tests/attack
 check-debug: setup
 	tests/check --debug
 clean:
 	rm -rf build
 
-.PHONY: all lib pkcs11 setup demo check check-debug clean
+.PHONY: all lib pkcs11 setup demo check check-debug attack clean
