@@ -7,17 +7,23 @@ lib:
 	$(MAKE) -C lib
 pkcs11: lib
 	$(MAKE) -C lib/pkcs11
+# The module, for the kernel whose build tree KDIR is.
+KDIR ?= /lib/modules/$(shell uname -r)/build
+kmod:
+	$(MAKE) -C $(KDIR) M=$(CURDIR)/kmod modules
 setup:
 	tests/setup
 demo: setup
 	tests/demo/run
 check: setup
 	tests/check
-attack: setup
-	tests/attack
 check-debug: setup
 	tests/check --debug
+attack: setup
+	tests/attack
+mutants: setup
+	tests/mutants/run
 clean:
 	rm -rf build
 
-.PHONY: all lib pkcs11 setup demo check check-debug attack clean
+.PHONY: all lib pkcs11 kmod setup demo check check-debug attack mutants clean

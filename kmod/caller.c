@@ -23,6 +23,7 @@
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include "internal.h"
+#include "trace.h"
 
 struct workqueue_struct *tokmux_wq;
 
@@ -55,6 +56,7 @@ int tokmux_caller_check(struct tokmux_caller *caller)
 static void tokmux_caller_end_one(struct tokmux_caller *caller)
 {
 	struct tokmux_token *token = caller->token;
+	bool soils;
 
 	if (caller->ended)
 		return;
@@ -65,8 +67,10 @@ static void tokmux_caller_end_one(struct tokmux_caller *caller)
 		tokmux_queue_cancel(&token->lease_queue, caller, -ESHUTDOWN);
 		tokmux_queue_cancel(&token->session_queue, caller, -ESHUTDOWN);
 	}
-	if (caller->held == TOKMUX_EXCLUSIVE || caller->login)
+	soils = caller->held == TOKMUX_EXCLUSIVE || caller->login;
+	if (soils)
 		tokmux_lease_soil(token);
+	trace_tokmux_end(caller, soils);
 	tokmux_lease_give_up(caller);
 	tokmux_session_end_all(caller);
 	tokmux_login_end(caller);

@@ -12,6 +12,7 @@
 #include <linux/jiffies.h>
 #include <linux/sched/signal.h>
 #include "internal.h"
+#include "trace.h"
 
 /* ---- queues ---- */
 
@@ -74,9 +75,13 @@ int tokmux_queue_add(struct tokmux_queue *queue, struct tokmux_request *req)
  * @req: from tokmux_queue_add(), perhaps answered already
  * @timeout_ms: as in the UAPI, not 0
  *
+ * A stopped or frozen thread leaves the queue too, else it would be granted
+ * what it can't use. It asks anew when it goes on, with its whole timeout;
+ * only a signal's handler ends a wait with a timeout for good.
+ *
  * Return: what the request was answered with. If the wait ended without an
- * answer, -ETIMEDOUT, -ERESTARTSYS or -EINTR, it has left the queue, and who
- * came behind it must be looked at.
+ * answer, -ETIMEDOUT, -ERESTARTSYS or -ERESTARTNOHAND, it has left the queue,
+ * and who came behind it must be looked at.
  */
 int tokmux_queue_wait(struct tokmux_queue *queue, struct tokmux_request *req,
 		      s32 timeout_ms)
@@ -98,7 +103,7 @@ int tokmux_queue_wait(struct tokmux_queue *queue, struct tokmux_request *req,
 	if (!left)
 		left = -ETIMEDOUT;
 	else if (timeout_ms > 0)
-		left = -EINTR;
+		left = -ERESTARTNOHAND;
 	tokmux_queue_answer(queue, req, left);
 	return left;
 }
@@ -178,6 +183,7 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 	caller->lost = false;
 	caller->wanted = false;
 	token->grants++;
+	trace_tokmux_grant(caller, arg->mode);
 }
 
 /* A caller's lease ends, for whatever reason: this is the only place. */
@@ -207,6 +213,7 @@ bool tokmux_lease_take(struct tokmux_caller *caller)
 {
 	if (!caller->held)
 		return false;
+	trace_tokmux_revoke(caller, caller->held);
 	tokmux_lease_give_up(caller);
 	caller->lost = true;
 	tokmux_event_send(caller, TOKMUX_EVENT_LEASE_LOST, 0);
@@ -381,8 +388,10 @@ int tokmux_lease_acquire(void *ctx, void *argp)
 	if (ret)
 		goto out;
 	tokmux_lease_dispatch(token);
-	if (!list_empty(&req.node))
+	if (!list_empty(&req.node)) {
 		token->waits++;
+		trace_tokmux_wait(caller, arg->mode);
+	}
 	ret = tokmux_queue_wait(queue, &req, arg->timeout_ms);
 	if (ret)
 		tokmux_caller_withdrew(caller);
@@ -409,6 +418,7 @@ int tokmux_lease_release(void *ctx, void *argp)
 		ret = tokmux_lease_missing(caller);
 		goto out;
 	}
+	trace_tokmux_release(caller, caller->held);
 	tokmux_lease_give_up(caller);
 	tokmux_lease_dispatch(token);
 out:

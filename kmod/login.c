@@ -4,6 +4,7 @@
  * space and the token.
  */
 #include "internal.h"
+#include "trace.h"
 
 /* End a caller's login, if it has one. Returns TOKMUX_CLOSED_* flags. */
 u32 tokmux_login_end(struct tokmux_caller *caller)
@@ -14,6 +15,7 @@ u32 tokmux_login_end(struct tokmux_caller *caller)
 	lockdep_assert_held(&token->lock);
 	if (!type)
 		return 0;
+	trace_tokmux_logout(caller, type);
 	caller->login = 0;
 	if (--token->nr_logins[type])
 		return TOKMUX_CLOSED_LOGIN;
@@ -47,6 +49,7 @@ int tokmux_login(void *ctx, void *argp)
 		goto out;
 	caller->login = arg->user_type;
 	arg->others = token->nr_logins[arg->user_type]++;
+	trace_tokmux_login(caller, arg->user_type);
 out:
 	mutex_unlock(&token->lock);
 	return ret;

@@ -44,6 +44,39 @@ TOKMUX_ATTR(longest_wait_us, "%llu", token->longest_wait_ns / NSEC_PER_USEC);
 TOKMUX_ATTR(revocations, "%llu", token->revocations);
 TOKMUX_ATTR(uncleans, "%llu", token->uncleans);
 
+/* Who holds it and who waits, in order; cut where the page ends. */
+static ssize_t holder_pids_show(struct device *dev,
+				struct device_attribute *attr, char *buf)
+{
+	struct tokmux_token *token = container_of(dev, struct tokmux_token, dev);
+	struct tokmux_party *party;
+	ssize_t len = 0;
+
+	mutex_lock(&token->lock);
+	list_for_each_entry(party, &token->holders, holder_node)
+		len += sysfs_emit_at(buf, len, "%s%d", len ? " " : "",
+				     pid_vnr(party->tgid));
+	mutex_unlock(&token->lock);
+	return len + sysfs_emit_at(buf, len, "\n");
+}
+static DEVICE_ATTR_RO(holder_pids);
+
+static ssize_t waiter_pids_show(struct device *dev,
+				struct device_attribute *attr, char *buf)
+{
+	struct tokmux_token *token = container_of(dev, struct tokmux_token, dev);
+	struct tokmux_request *req;
+	ssize_t len = 0;
+
+	mutex_lock(&token->lock);
+	list_for_each_entry(req, &token->lease_queue.requests, node)
+		len += sysfs_emit_at(buf, len, "%s%d", len ? " " : "",
+				     pid_vnr(req->caller->tgid));
+	mutex_unlock(&token->lock);
+	return len + sysfs_emit_at(buf, len, "\n");
+}
+static DEVICE_ATTR_RO(waiter_pids);
+
 static struct attribute *tokmux_token_attrs[] = {
 	&dev_attr_name.attr,
 	&dev_attr_owner.attr,
@@ -52,7 +85,9 @@ static struct attribute *tokmux_token_attrs[] = {
 	&dev_attr_exclusive.attr,
 	&dev_attr_holder.attr,
 	&dev_attr_holders.attr,
+	&dev_attr_holder_pids.attr,
 	&dev_attr_waiters.attr,
+	&dev_attr_waiter_pids.attr,
 	&dev_attr_hold_limit_ms.attr,
 	&dev_attr_sessions.attr,
 	&dev_attr_max_sessions.attr,

@@ -139,7 +139,7 @@ static void play(const struct actor *me, const char *module, int orders, int ans
 			if (!heir) {
 				pause();
 				if (leases)
-					SAY(shared->step, "%s's child, with a copy of its file: %s", me->name,
+					SAY(shared->step, "%s's child uses its copy: %s", me->name,
 					    strerror(-tokmux_release(token)));
 				shared->heir_done = true;
 				_exit(0);

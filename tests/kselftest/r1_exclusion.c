@@ -227,6 +227,29 @@ TEST_F(r1, signal_interrupts_and_leaves_nothing)
 	EXPECT_EQ(0, *result);
 }
 
+/* Stopped, it is out of the queue; it asks anew when it goes on. */
+TEST_F(r1, stopped_waiter_does_not_wait)
+{
+	int *result = shared_memory(sizeof(int));
+	pid_t pid;
+
+	own_name();
+	ASSERT_EQ(0, acquire(self->a, TOKMUX_EXCLUSIVE, 0));
+	for (int timeout = FOREVER; timeout <= 3600000; timeout += 3600001) {
+		*result = 1;
+		pid = waiter(self->watch, TOKMUX_EXCLUSIVE, timeout, result);
+		ASSERT_GT(pid, 0);
+		kill(pid, SIGSTOP);
+		ASSERT_TRUE(EVENTUALLY(info(self->watch).waiters == 0));
+		kill(pid, SIGCONT);
+		ASSERT_TRUE(EVENTUALLY(info(self->watch).waiters == 1));
+		ASSERT_EQ(0, release(self->a));
+		EXPECT_EQ(0, reap(pid));
+		EXPECT_EQ(0, *result);
+		ASSERT_EQ(0, acquire(self->a, TOKMUX_EXCLUSIVE, 0));
+	}
+}
+
 static void *try_exclusive(void *arg)
 {
 	return (void *)(long)acquire(*(int *)arg, TOKMUX_EXCLUSIVE, 0);

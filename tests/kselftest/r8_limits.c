@@ -225,6 +225,8 @@ TEST(removal_under_users)
 		_exit(acquire(other, TOKMUX_SHARED, FOREVER) == -ENODEV ? 0 : 2);
 	}
 	ASSERT_TRUE(EVENTUALLY(sysfs_value(index, "waiters") == 1));
+	EXPECT_EQ(getpid(), sysfs_value(index, "holder_pids"));
+	EXPECT_EQ(pid, sysfs_value(index, "waiter_pids"));
 	EXPECT_EQ(0, remove_system(index));
 	EXPECT_EQ(0, reap(pid));
 	EXPECT_EQ(TOKMUX_EVENT_WANTED, next_event(fd, &event));

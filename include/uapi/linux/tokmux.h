@@ -216,9 +216,10 @@ enum tokmux_grant_flags {
  * @epoch: out: changes whenever another holder may have touched the token
  *	since this holder was last told the epoch
  *
- * A caller holds one lease at a time (-EALREADY). A wait ends with -EINTR on a
- * signal if it has a timeout, and is restarted as SA_RESTART says if it has
- * none; its place in the queue is given up.
+ * A caller holds one lease at a time (-EALREADY). A wait ends with -EINTR when a
+ * signal's handler has run, unless it has no timeout and SA_RESTART says to go
+ * on. A thread that is stopped or frozen asks anew when it continues. Either
+ * way its place in the queue is given up.
  *
  * Files of one thread group that are bound as such are one holder: another one
  * is granted beside the first, yet in turn, behind who waits already. Only a

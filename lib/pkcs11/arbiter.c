@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * arbiter: which one decides, and what its refusals are called (R15, R17)
+ */
+#include <errno.h>
+#include <time.h>
+#include <tokmux.h>
+
+#include "arbiter.h"
+#include "log.h"
+
+/**
+ * arbiter_choose() - the arbiter that the configuration asks for
+ * @kind: auto takes the kernel where it can be asked, else local
+ * @ops: out: the arbiter
+ *
+ * Return: CKR_OK; CKR_GENERAL_ERROR where the kernel was demanded and is not
+ * there.
+ */
+CK_RV arbiter_choose(enum arbiter_kind kind, const struct arbiter_ops **ops)
+{
+	int present = kind == ARBITER_LOCAL ? 0 : tokmux_present();
+
+	if (present == 1) {
+		*ops = &arbiter_kernel;
+	} else if (kind == ARBITER_KERNEL) {
+		log_error("arbiter = kernel, but %s",
+			  present ? tokmux_strerror(present) :
+				    "the kernel module is not loaded");
+		return CKR_GENERAL_ERROR;
+	} else {
+		if (present < 0)
+			log_error("the kernel can't be asked (%s), other processes are not kept away",
+				  tokmux_strerror(present));
+		*ops = &arbiter_local;
+	}
+	log_info("arbiter: %s", (*ops)->name);
+	return CKR_OK;
+}
+
+/*
+ * The one table of R15, also in Documentation/pkcs11.rst. What isn't in it is
+ * a mistake of ours and answered with CKR_GENERAL_ERROR.
+ */
+static const struct {
+	int error;
+	CK_RV rv;
+} rv_table[] = {
+	{ 0,		CKR_OK },
+	{ -ETIMEDOUT,	CKR_FUNCTION_FAILED },	/* the wait ran out */
+	{ -EAGAIN,	CKR_FUNCTION_FAILED },	/* wait = 0 */
+	{ -ENOBUFS,	CKR_FUNCTION_FAILED },	/* too many are waiting */
+	{ -EINTR,	CKR_FUNCTION_CANCELED },
+	{ -EBUSY,	CKR_USER_ANOTHER_ALREADY_LOGGED_IN },
+	{ -EALREADY,	CKR_USER_ALREADY_LOGGED_IN },
+	{ -EUCLEAN,	CKR_DEVICE_ERROR },	/* on-unclean = refuse */
+	{ -ESTALE,	CKR_DEVICE_ERROR },	/* the lease was taken */
+	{ -ENOLCK,	CKR_DEVICE_ERROR },
+	{ -ENODEV,	CKR_DEVICE_REMOVED },
+	{ -ENOENT,	CKR_SESSION_HANDLE_INVALID },
+	{ -ENOLINK,	CKR_SESSION_HANDLE_INVALID }, /* ejected */
+	{ -EDQUOT,	CKR_SESSION_COUNT },	/* quota of sessions or tokens */
+	{ -EPERM,	CKR_CRYPTOKI_NOT_INITIALIZED }, /* a child's copy */
+	{ -ESHUTDOWN,	CKR_CRYPTOKI_NOT_INITIALIZED },
+	{ -ENOMEM,	CKR_HOST_MEMORY },
+	{ -EMFILE,	CKR_HOST_MEMORY },
+	{ -ENFILE,	CKR_HOST_MEMORY },
+};
+
+CK_RV arbiter_rv(int error)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(rv_table) / sizeof(*rv_table); i++)
+		if (rv_table[i].error == error)
+			return rv_table[i].rv;
+	log_error("the arbiter failed: %s", tokmux_strerror(error));
+	return CKR_GENERAL_ERROR;
+}
+
+int64_t arbiter_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef TOKMUX_ARBITER_H
+#define TOKMUX_ARBITER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "config.h"
+#include "p11.h"
+
+/*
+ * Who decides about a token. Everything returns 0 or a negative errno as
+ * Documentation/uapi.rst has it; arbiter_rv() turns it into what PKCS#11 calls
+ * it. Timeouts are in milliseconds.
+ *
+ * A party is one of our callers on one token. Any number of threads may
+ * acquire for the same party at once: each has its own lease and releases it.
+ *
+ * LOCK ORDER: a thread asks for one lease at a time, and never while it holds
+ * one. The kernel counts a process as one holder but grants in turn: a second
+ * request of the same process queues behind another process' that waits for
+ * the first. See Documentation/pkcs11.rst, "Locks".
+ */
+struct arbiter_token;
+struct arbiter_party;
+
+enum arbiter_mode {
+	ARBITER_EXCLUSIVE,
+	ARBITER_SHARED,
+};
+
+enum arbiter_user {
+	ARBITER_USER,
+	ARBITER_SO,
+};
+
+/* What a party must know after a grant. */
+enum arbiter_news {
+	ARBITER_UNCLEAN		= 1 << 0, /* left in an unknown state */
+	ARBITER_SESSIONS_ENDED	= 1 << 1, /* an eject closed its sessions */
+	ARBITER_LOGIN_ENDED	= 1 << 2, /* an eject ended its login */
+};
+
+struct arbiter_ops {
+	const char *name;
+	int (*token_open)(const char *name, enum unclean_policy policy,
+			  struct arbiter_token **token);
+	void (*token_close)(struct arbiter_token *token);
+	int (*party_open)(struct arbiter_token *token,
+			  struct arbiter_party **party);
+	void (*party_close)(struct arbiter_party *party);
+
+	int (*acquire)(struct arbiter_party *party, enum arbiter_mode mode,
+		       int timeout_ms, unsigned int *news);
+	void (*release)(struct arbiter_party *party, enum arbiter_mode mode);
+
+	int (*session_open)(struct arbiter_party *party, int timeout_ms,
+			    uint32_t *id);
+	void (*session_close)(struct arbiter_party *party, uint32_t id);
+
+	int (*login)(struct arbiter_party *party, enum arbiter_user user);
+	void (*logout)(struct arbiter_party *party);
+
+	/* in the child after fork: let go of what is the parent's */
+	void (*forked)(void);
+};
+
+extern const struct arbiter_ops arbiter_local;
+extern const struct arbiter_ops arbiter_kernel;
+
+CK_RV arbiter_choose(enum arbiter_kind kind, const struct arbiter_ops **ops);
+CK_RV arbiter_rv(int error);
+
+/* ---- the queue of one token within this process (arbiter_local.c) ------- */
+
+struct arbiter_queue;
+
+struct arbiter_queue *arbiter_queue_new(void);
+void arbiter_queue_free(struct arbiter_queue *queue);
+int arbiter_queue_acquire(struct arbiter_queue *queue, enum arbiter_mode mode,
+			  int timeout_ms);
+void arbiter_queue_release(struct arbiter_queue *queue, enum arbiter_mode mode);
+
+/* ---- time ----------------------------------------------------------------- */
+
+int64_t arbiter_now_ms(void);
+
+#endif /* TOKMUX_ARBITER_H */

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * arbiter_kernel: who may use a token, decided by the kernel for all processes
+ *
+ * Within the process the callers stand in the same queue as with the local
+ * arbiter, so they exclude each other as R1 says. Whoever has its turn there
+ * asks the kernel, which counts the whole process as one holder
+ * (TOKMUX_BIND_GROUP) and keeps sessions and logins by caller (R5, R6).
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <tokmux.h>
+
+#include "arbiter.h"
+#include "log.h"
+
+/*
+ * How long the overlapping calls of one party keep one shared lease before it
+ * is given back, so that an exclusive request of another process has its turn.
+ */
+#define SHARE_MS	20
+
+struct arbiter_token {
+	char name[TOKMUX_NAME_SIZE];
+	enum unclean_policy policy;
+	struct arbiter_queue *queue;
+};
+
+/*
+ * The kernel grants a file one lease at a time; @users threads hold it. It is
+ * acquired and released by one thread while @busy keeps the others waiting.
+ */
+struct arbiter_party {
+	struct arbiter_token *token;
+	struct tokmux_caller *caller;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	unsigned int users;
+	bool busy;
+	int64_t since_ms;
+};
+
+/* ---- what a forked child closes ------------------------------------------- */
+
+/*
+ * A child's copies of the files answer -EPERM and do no harm (R3), but they
+ * keep a user token alive. Descriptors, biased by one; without a lock, which a
+ * child could find taken. What finds no room stays open in the child.
+ */
+static atomic_int open_fds[1024];
+
+static void remember_fd(int fd)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(open_fds) / sizeof(*open_fds); i++) {
+		int none = 0;
+
+		if (atomic_compare_exchange_strong(&open_fds[i], &none, fd + 1))
+			return;
+	}
+}
+
+static void forget_fd(int fd)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(open_fds) / sizeof(*open_fds); i++) {
+		int biased = fd + 1;
+
+		if (atomic_compare_exchange_strong(&open_fds[i], &biased, 0))
+			return;
+	}
+}
+
+static void kernel_forked(void)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(open_fds) / sizeof(*open_fds); i++) {
+		int biased = atomic_exchange(&open_fds[i], 0);
+
+		if (biased)
+			close(biased - 1);
+	}
+}
+
+/* ---- tokens and parties ----------------------------------------------------- */
+
+static int kernel_token_open(const char *name, enum unclean_policy policy,
+			     struct arbiter_token **token)
+{
+	struct arbiter_token *opened = calloc(1, sizeof(*opened));
+
+	if (!opened)
+		return -ENOMEM;
+	opened->queue = arbiter_queue_new();
+	if (!opened->queue) {
+		free(opened);
+		return -ENOMEM;
+	}
+	strncpy(opened->name, name, sizeof(opened->name) - 1);
+	opened->policy = policy;
+	*token = opened;
+	return 0;
+}
+
+static void kernel_token_close(struct arbiter_token *token)
+{
+	arbiter_queue_free(token->queue);
+	free(token);
+}
+
+static int kernel_party_open(struct arbiter_token *token,
+			     struct arbiter_party **party)
+{
+	struct arbiter_party *opened;
+	pthread_condattr_t attr;
+	int r;
+
+	opened = calloc(1, sizeof(*opened));
+	if (!opened)
+		return -ENOMEM;
+
+	/* The administrator's token of that name, else one of this user. */
+	r = tokmux_open(token->name, &opened->caller);
+	if (r == -ENOENT)
+		r = tokmux_open_user(token->name, 0, 0, &opened->caller);
+	if (r < 0)
+		goto err_free;
+	r = tokmux_bind(opened->caller, TOKMUX_BIND_GROUP);
+	if (r < 0)
+		goto err_close;
+
+	opened->token = token;
+	pthread_mutex_init(&opened->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&opened->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	remember_fd(tokmux_fd(opened->caller));
+	*party = opened;
+	return 0;
+
+err_close:
+	tokmux_close(opened->caller);
+err_free:
+	log_error("token %s: %s", token->name, tokmux_strerror(r));
+	free(opened);
+	return r;
+}
+
+static void kernel_party_close(struct arbiter_party *party)
+{
+	forget_fd(tokmux_fd(party->caller));
+	tokmux_close(party->caller);
+	pthread_cond_destroy(&party->changed);
+	pthread_mutex_destroy(&party->lock);
+	free(party);
+}
+
+/* ---- leases ------------------------------------------------------------------ */
+
+static int remaining_ms(int64_t until_ms)
+{
+	int64_t left = until_ms - arbiter_now_ms();
+
+	return left > 0 ? (int)left : 0;
+}
+
+static int take(struct arbiter_party *party, unsigned int mode,
+		int64_t until_ms, struct tokmux_grant *grant)
+{
+	int r;
+
+	do
+		r = tokmux_acquire(party->caller, mode, remaining_ms(until_ms),
+				   grant);
+	while (r == -EINTR);
+	return r;
+}
+
+static void give_back(struct arbiter_party *party)
+{
+	int r = tokmux_release(party->caller);
+
+	if (r < 0)
+		log_error("token %s: the lease was gone when it was given back: %s",
+			  party->token->name, tokmux_strerror(r));
+}
+
+/*
+ * Nothing of the last holder is left in a backend that keeps its state in this
+ * process. The mark can be taken off by the exclusive holder only.
+ */
+static int clean(struct arbiter_party *party, unsigned int mode,
+		 int64_t until_ms)
+{
+	struct tokmux_grant grant;
+	int r;
+
+	log_error("token %s: its last holder left it in an unknown state",
+		  party->token->name);
+	if (party->token->policy == UNCLEAN_REFUSE) {
+		give_back(party);
+		return -EUCLEAN;
+	}
+	if (mode == TOKMUX_EXCLUSIVE) {
+		r = tokmux_mark_clean(party->caller);
+		if (r < 0)
+			give_back(party);
+		return r;
+	}
+
+	give_back(party);
+	r = take(party, TOKMUX_EXCLUSIVE, until_ms, &grant);
+	if (r < 0)
+		return r;
+	tokmux_mark_clean(party->caller);
+	give_back(party);
+	return take(party, mode, until_ms, &grant);
+}
+
+static unsigned int read_news(struct arbiter_party *party)
+{
+	struct tokmux_event event;
+	unsigned int news = 0;
+
+	while (!tokmux_read_event(party->caller, 0, &event)) {
+		switch (event.type) {
+		case TOKMUX_EVENT_SESSIONS_ENDED:
+			news |= ARBITER_SESSIONS_ENDED;
+			break;
+		case TOKMUX_EVENT_LOGIN_ENDED:
+			news |= ARBITER_LOGIN_ENDED;
+			break;
+		}
+	}
+	return news;
+}
+
+static int take_and_look(struct arbiter_party *party, unsigned int mode,
+			 int64_t until_ms, unsigned int *news)
+{
+	struct tokmux_grant grant = { 0 };
+	int r;
+
+	r = take(party, mode, until_ms, &grant);
+	if (r < 0)
+		return r;
+	*news = read_news(party);
+	if (!(grant.flags & TOKMUX_GRANT_UNCLEAN))
+		return 0;
+	*news |= ARBITER_UNCLEAN;
+	return clean(party, mode, until_ms);
+}
+
+/* Called with the lock held. */
+static int wait_change(struct arbiter_party *party, int64_t until_ms)
+{
+	struct timespec until = {
+		.tv_sec = until_ms / 1000,
+		.tv_nsec = until_ms % 1000 * 1000000,
+	};
+
+	return pthread_cond_timedwait(&party->changed, &party->lock, &until) ?
+		       -ETIMEDOUT : 0;
+}
+
+static bool must_wait(const struct arbiter_party *party)
+{
+	return party->busy || (party->users && arbiter_now_ms() -
+			       party->since_ms > SHARE_MS);
+}
+
+static int kernel_acquire(struct arbiter_party *party, enum arbiter_mode mode,
+			  int timeout_ms, unsigned int *news)
+{
+	int64_t until_ms = arbiter_now_ms() + timeout_ms;
+	int r;
+
+	*news = 0;
+	r = arbiter_queue_acquire(party->token->queue, mode, timeout_ms);
+	if (r)
+		return r;
+
+	pthread_mutex_lock(&party->lock);
+	while (!r && must_wait(party))
+		r = wait_change(party, until_ms);
+	if (!r && !party->users) {
+		party->busy = true;
+		pthread_mutex_unlock(&party->lock);
+		r = take_and_look(party, mode == ARBITER_SHARED ?
+				  TOKMUX_SHARED : TOKMUX_EXCLUSIVE, until_ms,
+				  news);
+		pthread_mutex_lock(&party->lock);
+		party->busy = false;
+		party->since_ms = arbiter_now_ms();
+		pthread_cond_broadcast(&party->changed);
+	}
+	if (!r)
+		party->users++;
+	pthread_mutex_unlock(&party->lock);
+
+	if (r)
+		arbiter_queue_release(party->token->queue, mode);
+	return r;
+}
+
+static void kernel_release(struct arbiter_party *party, enum arbiter_mode mode)
+{
+	pthread_mutex_lock(&party->lock);
+	if (!--party->users) {
+		give_back(party);
+		pthread_cond_broadcast(&party->changed);
+	}
+	pthread_mutex_unlock(&party->lock);
+	arbiter_queue_release(party->token->queue, mode);
+}
+
+/* ---- sessions and logins ------------------------------------------------------- */
+
+static int kernel_session_open(struct arbiter_party *party, int timeout_ms,
+			       uint32_t *id)
+{
+	int64_t until_ms = arbiter_now_ms() + timeout_ms;
+	int r;
+
+	do
+		r = tokmux_session_open(party->caller, remaining_ms(until_ms),
+					id);
+	while (r == -EINTR);
+	/* Not a lease that ran out, but the quota. */
+	return r == -ETIMEDOUT || r == -EAGAIN ? -EDQUOT : r;
+}
+
+static void kernel_session_close(struct arbiter_party *party, uint32_t id)
+{
+	/* It may be gone already: ejected, or the token removed. */
+	tokmux_session_close(party->caller, id);
+}
+
+static int kernel_login(struct arbiter_party *party, enum arbiter_user user)
+{
+	int r = tokmux_login(party->caller,
+			     user == ARBITER_SO ? TOKMUX_SO : TOKMUX_USER);
+
+	return r < 0 ? r : 0;
+}
+
+static void kernel_logout(struct arbiter_party *party)
+{
+	tokmux_logout(party->caller);
+}
+
+const struct arbiter_ops arbiter_kernel = {
+	.name		= "kernel",
+	.token_open	= kernel_token_open,
+	.token_close	= kernel_token_close,
+	.party_open	= kernel_party_open,
+	.party_close	= kernel_party_close,
+	.acquire	= kernel_acquire,
+	.release	= kernel_release,
+	.session_open	= kernel_session_open,
+	.session_close	= kernel_session_close,
+	.login		= kernel_login,
+	.logout		= kernel_logout,
+	.forked		= kernel_forked,
+};

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef TOKMUX_BACKEND_H
+#define TOKMUX_BACKEND_H
+
+#include <pthread.h>
+#include "config.h"
+#include "p11.h"
+
+struct backend {
+	const struct config_backend *config;
+	void *object;
+	CK_FUNCTION_LIST *list;
+	bool finalize;		/* initialized by us, so finalized by us */
+	bool serialize;		/* it cannot lock: one call at a time */
+	pthread_mutex_t serial;
+};
+
+CK_RV backend_load(const struct config_backend *config,
+		   struct backend **backend);
+CK_RV backend_initialize(struct backend *backend, CK_FLAGS flags, bool forked);
+void backend_free(struct backend *backend);
+
+static inline void backend_enter(struct backend *backend)
+{
+	if (backend->serialize)
+		pthread_mutex_lock(&backend->serial);
+}
+
+static inline void backend_leave(struct backend *backend)
+{
+	if (backend->serialize)
+		pthread_mutex_unlock(&backend->serial);
+}
+
+/**
+ * BACKEND() - call one function of a backend
+ * @of: which
+ * @function: the name, as in C_Sign; what the backend leaves out is
+ *	CKR_FUNCTION_NOT_SUPPORTED
+ *
+ * The only way from here into a backend once it is initialized.
+ */
+#define BACKEND(of, function, ...) ({				\
+	struct backend *b_ = (of);						\
+	CK_RV rv_ = CKR_FUNCTION_NOT_SUPPORTED;				\
+									\
+	if (b_->list->function) {					\
+		backend_enter(b_);					\
+		rv_ = b_->list->function(__VA_ARGS__);			\
+		backend_leave(b_);					\
+	}								\
+	rv_;								\
+})
+
+#endif /* TOKMUX_BACKEND_H */

@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * call: the short path of every call, and what is checked on it (R11, R13, R14)
+ */
+#include <string.h>
+
+#include "call.h"
+#include "module.h"
+
+/**
+ * call_begin() - from a session's handle to the backend's door
+ * @call: out: valid until call_end()
+ * @handle: ours
+ */
+CK_RV call_begin(struct call *call, CK_SESSION_HANDLE handle)
+{
+	struct session *session;
+	CK_RV rv;
+
+	rv = session_get(handle, &session);
+	if (rv != CKR_OK)
+		return rv;
+	rv = lease_take(session->seat, &call->lease);
+	if (rv != CKR_OK)
+		goto err;
+	if (atomic_load_explicit(&session->seat->ejects,
+				 memory_order_relaxed) != session->ejects) {
+		lease_give(session->seat, &call->lease);
+		rv = CKR_SESSION_HANDLE_INVALID;
+		goto err;
+	}
+	call->session = session;
+	call->seat = session->seat;
+	call->backend = session->seat->slot->backend;
+	call->handle = atomic_load_explicit(&session->backend_handle,
+					    memory_order_relaxed);
+	return CKR_OK;
+
+err:
+	session_put(session);
+	return rv;
+}
+
+CK_RV call_end(struct call *call, CK_RV rv)
+{
+	lease_give(call->seat, &call->lease);
+	session_put(call->session);
+	return rv;
+}
+
+/*
+ * The same for what is asked about a slot, by nobody in particular. While a
+ * security officer keeps the exclusive lease, it may well be the one who asks;
+ * the lease stays as long as the slot is locked.
+ */
+CK_RV call_begin_slot(struct call *call, CK_SLOT_ID id)
+{
+	struct slot *slot;
+	CK_RV rv;
+
+	rv = module_get();
+	if (rv != CKR_OK)
+		return rv;
+	rv = CKR_SLOT_ID_INVALID;
+	slot = module_slot(id);
+	if (!slot)
+		goto err_module;
+
+	pthread_mutex_lock(&slot->lock);
+	rv = seat_get(slot, NULL, &call->seat);
+	call->locked = rv == CKR_OK && slot_keeps_lease(slot);
+	call->lease.held = false;
+	if (!call->locked)
+		pthread_mutex_unlock(&slot->lock);
+	if (rv != CKR_OK)
+		goto err_module;
+	if (!call->locked)
+		rv = lease_take(call->seat, &call->lease);
+	if (rv != CKR_OK)
+		goto err_seat;
+	call->session = NULL;
+	call->backend = slot->backend;
+	call->handle = slot->backend_id;
+	return CKR_OK;
+
+err_seat:
+	pthread_mutex_lock(&slot->lock);
+	seat_put(call->seat);
+	pthread_mutex_unlock(&slot->lock);
+err_module:
+	module_put();
+	return rv;
+}
+
+CK_RV call_end_slot(struct call *call, CK_RV rv)
+{
+	struct slot *slot = call->seat->slot;
+
+	lease_give(call->seat, &call->lease);
+	if (!call->locked)
+		pthread_mutex_lock(&slot->lock);
+	seat_put(call->seat);
+	pthread_mutex_unlock(&slot->lock);
+	module_put();
+	return rv;
+}
+
+bool call_is_user(const struct call *call)
+{
+	return atomic_load(&call->seat->login) == LOGIN_USER;
+}
+
+/* ---- objects that are there ------------------------------------------------ */
+
+/**
+ * call_check_object() - may this caller name this object?
+ * @call: the call
+ * @handle: the backend's, as the caller gave it
+ * @bad: what the function at hand says of a bad handle
+ */
+CK_RV call_check_object(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad)
+{
+	unsigned int flags;
+
+	return objects_find(&call->seat->objects, handle, &flags) ? CKR_OK :
+								    bad;
+}
+
+/**
+ * call_check_key() - may this caller use this key?
+ * @call: the call
+ * @handle: the key
+ * @bad: what the function at hand says of a bad handle
+ * @needs_login: out: the login without which it may not; 0 if it needs none
+ *
+ * A token's private key needs the PIN even where it isn't CKA_PRIVATE, on a
+ * token that has one: else another caller's login would do (R12).
+ */
+CK_RV call_check_key(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad,
+		     unsigned long *needs_login)
+{
+	unsigned long login = atomic_load(&call->seat->login_id);
+	unsigned int flags;
+
+	*needs_login = 0;
+	if (!objects_find(&call->seat->objects, handle, &flags))
+		return bad;
+	if (flags & OBJECT_PRIVATE ||
+	    (flags & OBJECT_KEY && !(flags & OBJECT_SESSION) &&
+	     call->seat->slot->token_flags & CKF_LOGIN_REQUIRED)) {
+		if (!login)
+			return CKR_USER_NOT_LOGGED_IN;
+		*needs_login = login;
+	}
+	return CKR_OK;
+}
+
+/**
+ * call_check_mechanism() - no keys in its parameters that weren't looked at
+ *
+ * A few mechanisms name objects in their parameters, where the backend would
+ * take handles that this caller never got, or return some that it couldn't use.
+ * One is checked, the others aren't passed on.
+ */
+CK_RV call_check_mechanism(struct call *call, CK_MECHANISM *mechanism)
+{
+	CK_OBJECT_HANDLE handle;
+	unsigned long login;
+
+	if (!mechanism)
+		return CKR_OK;	/* the backend knows what it thinks of that */
+	switch (mechanism->mechanism) {
+	case CKM_CONCATENATE_BASE_AND_KEY:
+		if (!mechanism->pParameter ||
+		    mechanism->ulParameterLen != sizeof(handle))
+			return CKR_MECHANISM_PARAM_INVALID;
+		memcpy(&handle, mechanism->pParameter, sizeof(handle));
+		return call_check_key(call, handle, CKR_KEY_HANDLE_INVALID,
+				      &login);
+	case CKM_SSL3_KEY_AND_MAC_DERIVE:
+	case CKM_TLS_KEY_AND_MAC_DERIVE:
+	case CKM_TLS12_KEY_AND_MAC_DERIVE:
+	case CKM_WTLS_SERVER_KEY_AND_MAC_DERIVE:
+	case CKM_WTLS_CLIENT_KEY_AND_MAC_DERIVE:
+	case CKM_X9_42_DH_HYBRID_DERIVE:
+	case CKM_X9_42_MQV_DERIVE:
+	case CKM_ECMQV_DERIVE:
+	case CKM_CMS_SIG:
+	case CKM_KIP_DERIVE:
+	case CKM_KIP_WRAP:
+	case CKM_KIP_MAC:
+	case CKM_GOSTR3410_KEY_WRAP:
+		return CKR_MECHANISM_INVALID;
+	default:
+		return CKR_OK;
+	}
+}
+
+/* Token objects are written in read/write sessions only. */
+CK_RV call_check_write(struct call *call, CK_OBJECT_HANDLE handle)
+{
+	unsigned int flags;
+
+	if (!objects_find(&call->seat->objects, handle, &flags))
+		return CKR_OBJECT_HANDLE_INVALID;
+	if (!(flags & OBJECT_SESSION) && !session_writes(call->session))
+		return CKR_SESSION_READ_ONLY;
+	return CKR_OK;
+}
+
+/* ---- objects that are being made --------------------------------------------- */
+
+static bool template_says(CK_ATTRIBUTE *template, CK_ULONG count,
+			  CK_ATTRIBUTE_TYPE type, bool otherwise)
+{
+	CK_ULONG i;
+
+	for (i = 0; template && i < count; i++)
+		if (template[i].type == type && template[i].pValue &&
+		    template[i].ulValueLen == sizeof(CK_BBOOL))
+			return *(CK_BBOOL *)template[i].pValue;
+	return otherwise;
+}
+
+/* A backend's session is read/write and may be logged in: this caller's may not. */
+CK_RV call_check_template(struct call *call, CK_ATTRIBUTE *template,
+			  CK_ULONG count)
+{
+	if (template_says(template, count, CKA_TOKEN, false) &&
+	    !session_writes(call->session))
+		return CKR_SESSION_READ_ONLY;
+	if (template_says(template, count, CKA_PRIVATE, false) &&
+	    !call_is_user(call))
+		return CKR_USER_NOT_LOGGED_IN;
+	return CKR_OK;
+}
+
+/* A copy is what the original is, where the template doesn't say. */
+CK_RV call_check_copy(struct call *call, CK_OBJECT_HANDLE handle,
+		      CK_ATTRIBUTE *template, CK_ULONG count)
+{
+	unsigned int flags;
+
+	if (!objects_find(&call->seat->objects, handle, &flags))
+		return CKR_OBJECT_HANDLE_INVALID;
+	if (template_says(template, count, CKA_TOKEN,
+			  !(flags & OBJECT_SESSION)) &&
+	    !session_writes(call->session))
+		return CKR_SESSION_READ_ONLY;
+	if (template_says(template, count, CKA_PRIVATE,
+			  flags & OBJECT_PRIVATE) && !call_is_user(call))
+		return CKR_USER_NOT_LOGGED_IN;
+	return CKR_OK;
+}
+
+/*
+ * What is it? An object that doesn't say whether it is private is so if it is a
+ * secret; one that doesn't say whether it is on the token is.
+ *
+ * Return: false if there is no such object any more.
+ */
+static bool look_at(struct call *call, struct object *object)
+{
+	CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
+	CK_BBOOL private = CK_TRUE;
+	CK_BBOOL token = CK_TRUE;
+	CK_ATTRIBUTE attributes[] = {
+		{ CKA_TOKEN, &token, sizeof(token) },
+		{ CKA_PRIVATE, &private, sizeof(private) },
+		{ CKA_CLASS, &class, sizeof(class) },
+	};
+	bool secret;
+	CK_RV rv;
+
+	rv = CALL(call, C_GetAttributeValue, object->handle, attributes, 3);
+	if (rv != CKR_OK && rv != CKR_ATTRIBUTE_TYPE_INVALID &&
+	    rv != CKR_ATTRIBUTE_SENSITIVE)
+		return false;
+	if (attributes[0].ulValueLen != sizeof(token))
+		token = CK_TRUE;
+	if (attributes[2].ulValueLen != sizeof(class))
+		class = CKO_PRIVATE_KEY;
+	secret = class == CKO_PRIVATE_KEY || class == CKO_SECRET_KEY;
+	if (attributes[1].ulValueLen != sizeof(private))
+		private = secret;
+
+	object->flags = (private ? OBJECT_PRIVATE : 0) |
+			(token ? 0 : OBJECT_SESSION) |
+			(class == CKO_PRIVATE_KEY ? OBJECT_KEY : 0);
+	return true;
+}
+
+/**
+ * call_created() - the backend made an object: this caller's
+ * @call: the call
+ * @handle: the backend's
+ *
+ * Where no template says so, the backend may make it private all the same. One
+ * that this caller may not have is destroyed again.
+ */
+CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle)
+{
+	struct object object = { .handle = handle };
+	CK_RV rv;
+
+	if (!look_at(call, &object))
+		object.flags = OBJECT_PRIVATE | OBJECT_SESSION | OBJECT_KEY;
+	rv = CKR_USER_NOT_LOGGED_IN;
+	if (object.flags & OBJECT_PRIVATE && !call_is_user(call))
+		goto err;
+	if (object.flags & OBJECT_SESSION)
+		object.owner = call->session;
+	slot_forget_object(call->seat->slot, handle, call->seat);
+	rv = objects_add(&call->seat->objects, &object);
+	if (rv != CKR_OK)
+		goto err;
+	return CKR_OK;
+
+err:
+	CALL(call, C_DestroyObject, handle);
+	return rv;
+}
+
+/* ---- objects that are looked for ----------------------------------------------- */
+
+/* A caller sees public ones, private ones if it is logged in, and its own. */
+static bool may_see(struct call *call, CK_OBJECT_HANDLE handle, CK_RV *rv)
+{
+	struct object object = { .handle = handle };
+	unsigned int flags;
+
+	if (objects_find(&call->seat->objects, handle, &flags))
+		return true;
+	if (!look_at(call, &object) || object.flags & OBJECT_SESSION)
+		return false;
+	if (object.flags & OBJECT_PRIVATE && !call_is_user(call))
+		return false;
+	*rv = objects_add(&call->seat->objects, &object);
+	return *rv == CKR_OK;
+}
+
+/**
+ * call_find() - C_FindObjects, for what this caller may see
+ *
+ * Goes on until there is one to show or there are no more: none means the end.
+ */
+CK_RV call_find(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
+		CK_ULONG *count)
+{
+	CK_ULONG found, shown = 0;
+	CK_RV rv, failed = CKR_OK;
+	CK_ULONG i;
+
+	if (!list || !count || !room)
+		return CALL(call, C_FindObjects, list, room, count);
+	do {
+		rv = CALL(call, C_FindObjects, list, room, &found);
+		if (rv != CKR_OK)
+			return rv;
+		for (i = 0; i < found && failed == CKR_OK; i++)
+			if (may_see(call, list[i], &failed))
+				list[shown++] = list[i];
+		if (failed != CKR_OK)
+			return failed;
+	} while (found && !shown);
+	*count = shown;
+	return CKR_OK;
+}
+
+/* ---- operations -------------------------------------------------------------------- */
+
+static bool revoked(const struct call *call, int operation)
+{
+	unsigned long needs = atomic_load_explicit(
+		&call->session->needs_login[operation], memory_order_relaxed);
+
+	return needs && needs != atomic_load_explicit(&call->seat->login_id,
+						      memory_order_acquire);
+}
+
+/**
+ * call_operation_ready() - before anything begins in a session
+ * @call: the call
+ *
+ * An operation whose key went with the login is still going on in the backend,
+ * if that stayed logged in for others: it is ended here. Many backends know one
+ * operation at a time, of whatever kind.
+ */
+CK_RV call_operation_ready(struct call *call)
+{
+	bool any = false;
+	CK_RV rv;
+	int i;
+
+	for (i = 0; i < OPERATIONS; i++)
+		any |= revoked(call, i);
+	if (!any)
+		return CKR_OK;
+	rv = session_renew(call->session);
+	if (rv != CKR_OK)
+		return rv;
+	for (i = 0; i < OPERATIONS; i++)
+		atomic_store(&call->session->needs_login[i], 0);
+	call->handle = atomic_load(&call->session->backend_handle);
+	return CKR_OK;
+}
+
+/* Before one goes on: is its key still this caller's? Not after the logout. */
+CK_RV call_operation(struct call *call, enum operation operation)
+{
+	if (!revoked(call, operation))
+		return CKR_OK;
+	call_operation_ready(call);
+	return CKR_OPERATION_NOT_INITIALIZED;
+}
+
+void call_operation_started(struct call *call, enum operation operation,
+			    unsigned long needs_login)
+{
+	atomic_store_explicit(&call->session->needs_login[operation],
+			      needs_login, memory_order_relaxed);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef TOKMUX_CALL_H
+#define TOKMUX_CALL_H
+
+#include "p11.h"
+#include "session.h"
+
+/*
+ * One call into a backend: find the session, take the lease, call, give the
+ * lease back, let go of the session. Between call_begin() and call_end() a
+ * thread asks for no other lease and for no slot's lock.
+ */
+struct call {
+	struct session *session;	/* NULL: about a slot */
+	struct seat *seat;
+	struct backend *backend;
+	CK_ULONG handle;		/* the backend's session, or slot */
+	struct lease lease;
+	bool locked;			/* the slot, instead of a lease */
+};
+
+CK_RV call_begin(struct call *call, CK_SESSION_HANDLE handle);
+CK_RV call_end(struct call *call, CK_RV rv);
+CK_RV call_begin_slot(struct call *call, CK_SLOT_ID id);
+CK_RV call_end_slot(struct call *call, CK_RV rv);
+
+#define CALL(call, function, ...) \
+	BACKEND((call)->backend, function, (call)->handle, ##__VA_ARGS__)
+
+bool call_is_user(const struct call *call);
+
+/* objects (R11) */
+CK_RV call_check_object(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad);
+CK_RV call_check_key(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad,
+		     unsigned long *needs_login);
+CK_RV call_check_mechanism(struct call *call, CK_MECHANISM *mechanism);
+CK_RV call_check_write(struct call *call, CK_OBJECT_HANDLE handle);
+CK_RV call_check_template(struct call *call, CK_ATTRIBUTE *template,
+			  CK_ULONG count);
+CK_RV call_check_copy(struct call *call, CK_OBJECT_HANDLE handle,
+		      CK_ATTRIBUTE *template, CK_ULONG count);
+CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle);
+CK_RV call_find(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
+		CK_ULONG *count);
+
+/* operations */
+CK_RV call_operation(struct call *call, enum operation operation);
+CK_RV call_operation_ready(struct call *call);
+void call_operation_started(struct call *call, enum operation operation,
+			    unsigned long needs_login);
+
+#endif /* TOKMUX_CALL_H */

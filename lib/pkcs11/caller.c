@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * caller: who calls, and how often it has initialized (R9, R10)
+ *
+ * A caller is a shared object that asked for a function list, or somebody who
+ * asked for a list of its own. Each counts its own C_Initialize; the backends
+ * see one of each. Finalizing ends what that caller has, and nobody else's.
+ */
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "caller.h"
+#include "log.h"
+#include "module.h"
+#include "session.h"
+
+struct caller {
+	bool used;			/* under the pool's lock */
+	bool explicit;
+	const void *object;		/* where it is mapped; NULL: unknown */
+
+	atomic_uint count;		/* of C_Initialize */
+	atomic_ulong generation;	/* changes when it leaves */
+};
+
+static struct {
+	pthread_mutex_t lock;
+	struct caller callers[MAX_CALLERS];
+} pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/*
+ * One at a time through C_Initialize and C_Finalize, callers that are in them
+ * counted; comes before every other lock.
+ */
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+static unsigned int initialized_callers;
+
+/* A backend that leads back here, through a proxy, would wait for itself. */
+static __thread bool inside;
+
+/* ---- after fork -------------------------------------------------------------- */
+
+/* The child has one thread and has initialized nothing. */
+static void forked(void)
+{
+	size_t i;
+
+	module_forked();
+	session_forked();
+	pthread_mutex_init(&pool.lock, NULL);
+	pthread_mutex_init(&turn, NULL);
+	initialized_callers = 0;
+	inside = false;
+	for (i = 0; i < MAX_CALLERS; i++)
+		atomic_store(&pool.callers[i].count, 0);
+}
+
+static void watch_forks(void)
+{
+	pthread_atfork(NULL, NULL, forked);
+}
+
+/* ---- who ---------------------------------------------------------------------- */
+
+static CK_RV take_place(const void *object, bool explicit,
+			void (*come)(unsigned int number), unsigned int *number)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	unsigned int vacant = MAX_CALLERS;
+	unsigned int i;
+	CK_RV rv = CKR_OK;
+
+	pthread_once(&once, watch_forks);
+	pthread_mutex_lock(&pool.lock);
+	for (i = 0; i < MAX_CALLERS; i++) {
+		struct caller *caller = &pool.callers[i];
+
+		if (!caller->used && vacant == MAX_CALLERS)
+			vacant = i;
+		if (caller->used && !caller->explicit && !explicit &&
+		    caller->object == object)
+			break;
+	}
+	if (i == MAX_CALLERS)
+		i = vacant;
+	if (i == MAX_CALLERS) {
+		log_error("there are %d callers in this process already",
+			  MAX_CALLERS);
+		rv = CKR_HOST_MEMORY;
+	} else {
+		pool.callers[i].used = true;
+		pool.callers[i].explicit = explicit;
+		pool.callers[i].object = object;
+		come(i);
+		*number = i;
+	}
+	pthread_mutex_unlock(&pool.lock);
+	return rv;
+}
+
+/**
+ * caller_of() - the shared object that calls
+ * @address: within it
+ * @come: told its number, with the pool's lock held, before anybody else
+ * @number: out: its number, always the same one
+ *
+ * Code that is in no shared object, made at run time, is one caller together.
+ */
+CK_RV caller_of(const void *address, void (*come)(unsigned int number),
+		unsigned int *number)
+{
+	const void *object = NULL;
+	Dl_info info;
+
+	if (dladdr(address, &info))
+		object = info.dli_fbase;
+	return take_place(object, false, come, number);
+}
+
+CK_RV caller_new(void (*come)(unsigned int number), unsigned int *number)
+{
+	return take_place(NULL, true, come, number);
+}
+
+CK_RV caller_free(unsigned int number)
+{
+	struct caller *caller = &pool.callers[number];
+	bool mine;
+
+	pthread_mutex_lock(&pool.lock);
+	mine = caller->used && caller->explicit;
+	pthread_mutex_unlock(&pool.lock);
+	if (!mine)
+		return CKR_ARGUMENTS_BAD;
+	while (caller_finalize(number, NULL) == CKR_OK)
+		;
+	pthread_mutex_lock(&pool.lock);
+	caller->used = false;
+	pthread_mutex_unlock(&pool.lock);
+	return CKR_OK;
+}
+
+/* ---- in and out ------------------------------------------------------------------ */
+
+/*
+ * Our own locks are the system's, so a caller that insists on functions of its
+ * own, without CKF_OS_LOCKING_OK, can't be served.
+ */
+static CK_RV check_arguments(const CK_C_INITIALIZE_ARGS *args)
+{
+	unsigned int given;
+
+	if (!args)
+		return CKR_OK;
+	if (args->pReserved)
+		return CKR_ARGUMENTS_BAD;
+	given = !!args->CreateMutex + !!args->DestroyMutex +
+		!!args->LockMutex + !!args->UnlockMutex;
+	if (given && given != 4)
+		return CKR_ARGUMENTS_BAD;
+	if (given && !(args->flags & CKF_OS_LOCKING_OK))
+		return CKR_CANT_LOCK;
+	return CKR_OK;
+}
+
+static CK_RV begin(void)
+{
+	if (inside) {
+		log_error("a backend leads back to tokmux: is a proxy module one of its backends?");
+		return CKR_GENERAL_ERROR;
+	}
+	pthread_mutex_lock(&turn);
+	inside = true;
+	return CKR_OK;
+}
+
+static CK_RV end(CK_RV rv)
+{
+	inside = false;
+	pthread_mutex_unlock(&turn);
+	return rv;
+}
+
+CK_RV caller_initialize(unsigned int number, CK_VOID_PTR args)
+{
+	struct caller *caller = &pool.callers[number];
+	CK_FLAGS flags = 0;
+	CK_RV rv;
+
+	rv = check_arguments(args);
+	if (rv != CKR_OK)
+		return rv;
+	if (args)
+		flags = ((CK_C_INITIALIZE_ARGS *)args)->flags &
+			CKF_LIBRARY_CANT_CREATE_OS_THREADS;
+
+	rv = begin();
+	if (rv != CKR_OK)
+		return rv;
+	if (atomic_load(&caller->count)) {
+		if (module_config()->strict_initialize)
+			return end(CKR_CRYPTOKI_ALREADY_INITIALIZED);
+		atomic_fetch_add(&caller->count, 1);
+		return end(CKR_OK);
+	}
+	if (!initialized_callers) {
+		rv = module_start(flags);
+		if (rv != CKR_OK)
+			return end(rv);
+	}
+	initialized_callers++;
+	atomic_store(&caller->count, 1);
+	return end(CKR_OK);
+}
+
+CK_RV caller_finalize(unsigned int number, CK_VOID_PTR reserved)
+{
+	struct caller *caller = &pool.callers[number];
+	struct slot *slot = NULL;
+	CK_RV rv;
+
+	if (reserved)
+		return CKR_ARGUMENTS_BAD;
+	rv = begin();
+	if (rv != CKR_OK)
+		return rv;
+	if (!atomic_load(&caller->count))
+		return end(CKR_CRYPTOKI_NOT_INITIALIZED);
+	if (atomic_fetch_sub(&caller->count, 1) > 1)
+		return end(CKR_OK);
+
+	/* No session is opened for it from here on, see session_open(). */
+	atomic_fetch_add(&caller->generation, 1);
+	while ((slot = module_next_slot(slot)))
+		session_close_all(slot, caller, true);
+	if (!--initialized_callers)
+		module_stop();
+	return end(CKR_OK);
+}
+
+/* ---- what has to be told who calls ------------------------------------------------- */
+
+/* With the module kept from stopping. */
+static CK_RV enter_slot(const struct caller *caller, CK_SLOT_ID id,
+			struct slot **slot)
+{
+	CK_RV rv;
+
+	if (!atomic_load(&caller->count))
+		return CKR_CRYPTOKI_NOT_INITIALIZED;
+	rv = module_get();
+	if (rv != CKR_OK)
+		return rv;
+	*slot = module_slot(id);
+	if (*slot)
+		return CKR_OK;
+	module_put();
+	return CKR_SLOT_ID_INVALID;
+}
+
+CK_RV caller_open_session(unsigned int number, CK_SLOT_ID id, CK_FLAGS flags,
+			  CK_VOID_PTR application, CK_NOTIFY notify,
+			  CK_SESSION_HANDLE_PTR handle)
+{
+	struct caller *caller = &pool.callers[number];
+	struct slot *slot;
+	CK_RV rv;
+
+	rv = enter_slot(caller, id, &slot);
+	if (rv != CKR_OK)
+		return rv;
+	if (!(flags & CKF_SERIAL_SESSION))
+		rv = CKR_SESSION_PARALLEL_NOT_SUPPORTED;
+	else if (!handle)
+		rv = CKR_ARGUMENTS_BAD;
+	else
+		rv = session_open(slot, caller, &caller->generation, flags,
+				  application, notify, handle);
+	if (rv != CKR_OK)
+		module_put();	/* else it is the session's */
+	return rv;
+}
+
+CK_RV caller_close_all_sessions(unsigned int number, CK_SLOT_ID id)
+{
+	struct caller *caller = &pool.callers[number];
+	struct slot *slot;
+	CK_RV rv;
+
+	rv = enter_slot(caller, id, &slot);
+	if (rv != CKR_OK)
+		return rv;
+	session_close_all(slot, caller, false);
+	module_put();
+	return CKR_OK;
+}
+
+/* Of any caller: it would be the end of what they have. */
+CK_RV caller_init_token(unsigned int number, CK_SLOT_ID id, CK_UTF8CHAR_PTR pin,
+			CK_ULONG length, CK_UTF8CHAR_PTR label)
+{
+	struct lease lease;
+	struct slot *slot;
+	struct seat *seat;
+	CK_RV rv;
+
+	rv = enter_slot(&pool.callers[number], id, &slot);
+	if (rv != CKR_OK)
+		return rv;
+	pthread_mutex_lock(&slot->lock);
+	rv = CKR_SESSION_EXISTS;
+	if (slot_sessions(slot, NULL))
+		goto out;
+	rv = seat_get(slot, &pool.callers[number], &seat);
+	if (rv != CKR_OK)
+		goto out;
+	rv = lease_take_exclusive(seat, &lease);
+	if (rv == CKR_OK) {
+		rv = BACKEND(slot->backend, C_InitToken, slot->backend_id, pin,
+			     length, label);
+		lease_give(seat, &lease);
+	}
+	seat_put(seat);
+	if (rv == CKR_OK)
+		slot_token_changed(slot);
+out:
+	pthread_mutex_unlock(&slot->lock);
+	module_put();
+	return rv;
+}
+
+/* Waiting would take a thread for each backend; callers know how to poll. */
+CK_RV caller_wait_for_slot_event(unsigned int number, CK_FLAGS flags,
+				 CK_SLOT_ID_PTR id, CK_VOID_PTR reserved)
+{
+	CK_RV rv;
+
+	if (!atomic_load(&pool.callers[number].count))
+		return CKR_CRYPTOKI_NOT_INITIALIZED;
+	if (!id || reserved)
+		return CKR_ARGUMENTS_BAD;
+	if (!(flags & CKF_DONT_BLOCK))
+		return CKR_FUNCTION_NOT_SUPPORTED;
+	rv = module_get();
+	if (rv != CKR_OK)
+		return rv;
+	rv = module_slot_event(number, id);
+	module_put();
+	return rv;
+}

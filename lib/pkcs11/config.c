@@ -1,0 +1,587 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * config: what the administrator and the user asked for (R16)
+ *
+ * /etc/tokmux/tokmux.conf, then the user's tokmux/tokmux.conf, where a later
+ * word replaces an earlier one; $TOKMUX_CONF replaces both. A setuid program
+ * reads the first only. A bad line is refused with file, line and reason, and
+ * then nothing is loaded at all: half a configuration is nobody's intention.
+ * With no file, the well-known backends that are found on the system.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <p11-kit/uri.h>
+
+#include "config.h"
+#include "log.h"
+
+#define SYSTEM_FILE	"/etc/tokmux/tokmux.conf"
+#define USER_FILE	"tokmux/tokmux.conf"
+#define DEFAULT_WAIT_MS	30000
+
+#ifndef MULTIARCH
+#error "MULTIARCH is the triplet that /usr/lib/TRIPLET is named after"
+#endif
+
+static const char *const module_dirs[] = {
+	"/usr/lib/" MULTIARCH "/pkcs11",
+	"/usr/lib/" MULTIARCH,
+	"/usr/lib/softhsm",
+	"/usr/lib/pkcs11",
+};
+
+/*
+ * Backends that are looked for when no file names any, and how their tokens are
+ * shared. A card is driven by one process at a time; what keeps its own state
+ * per process, or is a server that takes parallel work, is shared.
+ */
+static const struct {
+	const char *name;
+	const char *module;
+	enum lease_kind lease;
+} well_known[] = {
+	{ "softhsm2", "libsofthsm2.so", LEASE_SHARED },
+	{ "opensc", "opensc-pkcs11.so", LEASE_CALL },
+	{ "ykcs11", "libykcs11.so", LEASE_CALL },
+	{ "tpm2", "libtpm2_pkcs11.so", LEASE_SHARED },
+};
+
+/* One file while it is read. */
+struct reader {
+	struct config *config;
+	const char *path;
+	unsigned int line;
+	bool global;
+	struct config_backend *backend;
+};
+
+static CK_RV refuse(const struct reader *reader, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static CK_RV refuse(const struct reader *reader, const char *format, ...)
+{
+	char reason[256];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(reason, sizeof(reason), format, args);
+	va_end(args);
+	log_error("%s:%u: %s", reader->path, reader->line, reason);
+	return CKR_GENERAL_ERROR;
+}
+
+/* ---- values ----------------------------------------------------------- */
+
+struct word {
+	const char *text;
+	int value;
+};
+
+static CK_RV parse_word(struct reader *reader, const char *key,
+			const char *value, const struct word *words, int *out)
+{
+	for (; words->text; words++) {
+		if (strcmp(words->text, value))
+			continue;
+		if (words->value < 0)
+			return refuse(reader, "%s = %s is not supported yet",
+				      key, value);
+		*out = words->value;
+		return CKR_OK;
+	}
+	return refuse(reader, "%s cannot be \"%s\"", key, value);
+}
+
+static CK_RV parse_wait(struct reader *reader, const char *value, int *out)
+{
+	char *end;
+	long ms;
+
+	errno = 0;
+	ms = strtol(value, &end, 10);
+	if (errno || end == value || *end || ms < 0 || ms > INT_MAX)
+		return refuse(reader,
+			      "wait is a number of milliseconds, not \"%s\"",
+			      value);
+	*out = (int)ms;
+	return CKR_OK;
+}
+
+static bool valid_token_name(const char *name)
+{
+	size_t length = strlen(name);
+
+	if (!length || length >= sizeof(((struct config_token *)0)->name))
+		return false;
+	for (; *name; name++)
+		if (!isgraph((unsigned char)*name) || *name == '/')
+			return false;
+	return true;
+}
+
+static void token_free(struct config_token *token)
+{
+	if (token->uri)
+		p11_kit_uri_free(token->uri);
+	free(token);
+}
+
+static CK_RV parse_token(struct reader *reader, char *value)
+{
+	struct config_token **at = &reader->backend->tokens;
+	struct config_token *token;
+	char *name = value;
+	CK_RV rv;
+
+	token = calloc(1, sizeof(*token));
+	if (!token)
+		return CKR_HOST_MEMORY;
+
+	if (!strncmp(value, "pkcs11:", 7)) {
+		char *blank = value + strcspn(value, " \t");
+		int r;
+
+		rv = CKR_HOST_MEMORY;
+		token->uri = p11_kit_uri_new();
+		if (!token->uri)
+			goto err;
+		name = blank + strspn(blank, " \t");
+		*blank = '\0';
+		r = p11_kit_uri_parse(value, P11_KIT_URI_FOR_TOKEN,
+				      token->uri);
+		rv = CKR_GENERAL_ERROR;
+		if (r != P11_KIT_URI_OK) {
+			refuse(reader, "\"%s\" is not a token's URI: %s", value,
+			       p11_kit_uri_message(r));
+			goto err;
+		}
+	}
+	rv = CKR_GENERAL_ERROR;
+	if (!valid_token_name(name)) {
+		refuse(reader, "\"%s\" is not a token's name: 1 to 63 printable characters, no blank, no slash",
+		       name);
+		goto err;
+	}
+	strcpy(token->name, name);
+
+	while (*at)
+		at = &(*at)->next;
+	*at = token;
+	return CKR_OK;
+
+err:
+	token_free(token);
+	return rv;
+}
+
+static CK_RV parse_module(struct reader *reader, const char *value)
+{
+	struct config_backend *backend = reader->backend;
+	char *file = strdup(reader->path);
+	char *module = NULL;
+	size_t i;
+
+	/* A bare name is looked for where PKCS#11 modules are kept. */
+	for (i = 0; !strchr(value, '/') && !module &&
+		    i < sizeof(module_dirs) / sizeof(*module_dirs); i++) {
+		if (asprintf(&module, "%s/%s", module_dirs[i], value) < 0) {
+			free(file);
+			return CKR_HOST_MEMORY;
+		}
+		if (access(module, R_OK)) {
+			free(module);
+			module = NULL;
+		}
+	}
+	if (!module)
+		module = strdup(value);
+	if (!module || !file) {
+		free(module);
+		free(file);
+		return CKR_HOST_MEMORY;
+	}
+	free(backend->module);
+	free(backend->file);
+	backend->module = module;
+	backend->file = file;
+	backend->line = reader->line;
+	return CKR_OK;
+}
+
+/* ---- keys -------------------------------------------------------------- */
+
+static CK_RV global_key(struct reader *reader, const char *key,
+			const char *value)
+{
+	static const struct word arbiters[] = {
+		{ "auto", ARBITER_AUTO },
+		{ "kernel", ARBITER_KERNEL },
+		{ "local", ARBITER_LOCAL },
+		{ }
+	};
+	static const struct word initializes[] = {
+		{ "counted", false },
+		{ "strict", true },
+		{ }
+	};
+	static const struct word so_logins[] = {
+		{ "beside", false },
+		{ "alone", true },
+		{ }
+	};
+	static const struct word logs[] = {
+		{ "none", LOG_NONE },
+		{ "errors", LOG_ERROR },
+		{ "info", LOG_INFO },
+		{ "calls", -1 },
+		{ }
+	};
+	struct config *config = reader->config;
+	int word = 0;
+	CK_RV rv;
+
+	if (!strcmp(key, "arbiter")) {
+		rv = parse_word(reader, key, value, arbiters, &word);
+		config->arbiter = word;
+	} else if (!strcmp(key, "initialize")) {
+		rv = parse_word(reader, key, value, initializes, &word);
+		config->strict_initialize = word;
+	} else if (!strcmp(key, "so-login")) {
+		rv = parse_word(reader, key, value, so_logins, &word);
+		config->so_alone = word;
+	} else if (!strcmp(key, "log")) {
+		rv = parse_word(reader, key, value, logs, &word);
+		config->log = word;
+	} else {
+		rv = refuse(reader, "[global] has no key \"%s\"", key);
+	}
+	return rv;
+}
+
+static CK_RV backend_key(struct reader *reader, const char *key, char *value)
+{
+	static const struct word leases[] = {
+		{ "shared", LEASE_SHARED },
+		{ "call", LEASE_CALL },
+		{ "operation", -1 },
+		{ "session", -1 },
+		{ }
+	};
+	static const struct word policies[] = {
+		{ "mark", UNCLEAN_MARK },
+		{ "refuse", UNCLEAN_REFUSE },
+		{ }
+	};
+	struct config_backend *backend = reader->backend;
+	int word = 0;
+	CK_RV rv;
+
+	if (!strcmp(key, "module"))
+		return parse_module(reader, value);
+	if (!strcmp(key, "wait"))
+		return parse_wait(reader, value, &backend->wait_ms);
+	if (!strcmp(key, "token"))
+		return parse_token(reader, value);
+	if (!strcmp(key, "lease")) {
+		rv = parse_word(reader, key, value, leases, &word);
+		backend->lease = word;
+		backend->lease_given = true;
+	} else if (!strcmp(key, "on-unclean")) {
+		rv = parse_word(reader, key, value, policies, &word);
+		backend->unclean = word;
+	} else {
+		rv = refuse(reader, "[backend %s] has no key \"%s\"",
+			    backend->name, key);
+	}
+	return rv;
+}
+
+/* ---- sections and lines ------------------------------------------------ */
+
+static struct config_backend *backend_add(struct config *config,
+					  const char *name)
+{
+	struct config_backend **at = &config->backends;
+	struct config_backend *backend;
+
+	for (; *at; at = &(*at)->next)
+		if (!strcmp((*at)->name, name))
+			return *at;
+
+	backend = calloc(1, sizeof(*backend));
+	if (!backend)
+		return NULL;
+	backend->name = strdup(name);
+	if (!backend->name) {
+		free(backend);
+		return NULL;
+	}
+	backend->wait_ms = DEFAULT_WAIT_MS;
+	*at = backend;
+	return backend;
+}
+
+static void backend_free(struct config_backend *backend)
+{
+	while (backend->tokens) {
+		struct config_token *token = backend->tokens;
+
+		backend->tokens = token->next;
+		token_free(token);
+	}
+	free(backend->name);
+	free(backend->module);
+	free(backend->file);
+	free(backend);
+}
+
+static char *trim(char *text)
+{
+	char *end;
+
+	text += strspn(text, " \t\r\n");
+	end = text + strlen(text);
+	while (end > text && strchr(" \t\r\n", end[-1]))
+		end--;
+	*end = '\0';
+	return text;
+}
+
+static CK_RV parse_section(struct reader *reader, char *line)
+{
+	size_t length = strlen(line);
+	char *name;
+
+	if (line[length - 1] != ']')
+		return refuse(reader, "a section ends with \"]\"");
+	line[length - 1] = '\0';
+	name = trim(line + 1);
+
+	reader->backend = NULL;
+	reader->global = !strcmp(name, "global");
+	if (reader->global)
+		return CKR_OK;
+	if (strncmp(name, "backend", 7) || !strchr(" \t", name[7]))
+		return refuse(reader, "no section is called \"%s\", only [global] and [backend NAME]",
+			      name);
+	name = trim(name + 7);
+	if (!*name)
+		return refuse(reader, "a backend has a name: [backend NAME]");
+	reader->backend = backend_add(reader->config, name);
+	if (!reader->backend)
+		return CKR_HOST_MEMORY;
+	if (!reader->backend->file) {
+		/* for the complaint that no module was named */
+		reader->backend->file = strdup(reader->path);
+		reader->backend->line = reader->line;
+		if (!reader->backend->file)
+			return CKR_HOST_MEMORY;
+	}
+	return CKR_OK;
+}
+
+static CK_RV parse_line(struct reader *reader, char *line)
+{
+	char *equals;
+	char *value;
+	char *key;
+
+	line = trim(line);
+	if (!*line || *line == '#')
+		return CKR_OK;
+	if (*line == '[')
+		return parse_section(reader, line);
+
+	equals = strchr(line, '=');
+	if (!equals)
+		return refuse(reader, "expected \"key = value\"");
+	*equals = '\0';
+	key = trim(line);
+	value = trim(equals + 1);
+	if (!*value)
+		return refuse(reader, "%s has no value", key);
+	if (reader->global)
+		return global_key(reader, key, value);
+	if (reader->backend)
+		return backend_key(reader, key, value);
+	return refuse(reader, "%s stands before any section", key);
+}
+
+/* Return: CKR_OK, also where there is no such file unless it is @required. */
+static CK_RV parse_file(struct config *config, const char *path, bool required,
+			bool *found)
+{
+	struct reader reader = { .config = config, .path = path };
+	char *line = NULL;
+	size_t size = 0;
+	CK_RV rv = CKR_OK;
+	FILE *file;
+
+	file = fopen(path, "re");
+	if (!file) {
+		if (!required && (errno == ENOENT || errno == ENOTDIR))
+			return CKR_OK;
+		log_error("%s: %s", path, strerror(errno));
+		return CKR_GENERAL_ERROR;
+	}
+	*found = true;
+	while (rv == CKR_OK && (errno = 0, getline(&line, &size, file) >= 0)) {
+		reader.line++;
+		rv = parse_line(&reader, line);
+	}
+	if (rv == CKR_OK && ferror(file)) {
+		log_error("%s: %s", path, strerror(errno));
+		rv = CKR_GENERAL_ERROR;
+	}
+	free(line);
+	fclose(file);
+	return rv;
+}
+
+/* ---- the whole ---------------------------------------------------------- */
+
+static char *user_file(void)
+{
+	const char *dir = secure_getenv("XDG_CONFIG_HOME");
+	const char *home = secure_getenv("HOME");
+	char *path = NULL;
+	int n = -1;
+
+	if (dir && *dir == '/')
+		n = asprintf(&path, "%s/" USER_FILE, dir);
+	else if (home && *home == '/')
+		n = asprintf(&path, "%s/.config/" USER_FILE, home);
+	return n < 0 ? NULL : path;
+}
+
+static CK_RV find_well_known(struct config *config)
+{
+	struct config_backend *backend;
+	size_t i, dir;
+	char *path;
+
+	for (i = 0; i < sizeof(well_known) / sizeof(*well_known); i++) {
+		for (dir = 0; dir < sizeof(module_dirs) / sizeof(*module_dirs);
+		     dir++) {
+			if (asprintf(&path, "%s/%s", module_dirs[dir],
+				     well_known[i].module) < 0)
+				return CKR_HOST_MEMORY;
+			if (!access(path, R_OK))
+				break;
+			free(path);
+			path = NULL;
+		}
+		if (!path)
+			continue;
+		backend = backend_add(config, well_known[i].name);
+		if (!backend) {
+			free(path);
+			return CKR_HOST_MEMORY;
+		}
+		backend->module = path;
+	}
+	return CKR_OK;
+}
+
+static CK_RV complete(struct config *config)
+{
+	struct config_backend *backend;
+	const char *base;
+	size_t i;
+
+	for (backend = config->backends; backend; backend = backend->next) {
+		if (!backend->module) {
+			log_error("%s:%u: [backend %s] names no module",
+				  backend->file, backend->line, backend->name);
+			return CKR_GENERAL_ERROR;
+		}
+		if (backend->lease_given)
+			continue;
+		backend->lease = LEASE_CALL;
+		base = strrchr(backend->module, '/');
+		base = base ? base + 1 : backend->module;
+		for (i = 0; i < sizeof(well_known) / sizeof(*well_known); i++)
+			if (!strcmp(base, well_known[i].module))
+				backend->lease = well_known[i].lease;
+	}
+	return CKR_OK;
+}
+
+/**
+ * config_load() - read what there is
+ * @config: out: the configuration, complete
+ *
+ * Return: CKR_OK; CKR_GENERAL_ERROR where a file was refused, which has been
+ * logged; CKR_HOST_MEMORY.
+ */
+CK_RV config_load(struct config **config)
+{
+	const char *only = secure_getenv("TOKMUX_CONF");
+	struct config *loaded;
+	char *user = NULL;
+	bool found = false;
+	CK_RV rv;
+
+	loaded = calloc(1, sizeof(*loaded));
+	if (!loaded)
+		return CKR_HOST_MEMORY;
+	loaded->log = LOG_ERROR;
+
+	if (only && *only) {
+		rv = parse_file(loaded, only, true, &found);
+	} else {
+		rv = parse_file(loaded, SYSTEM_FILE, false, &found);
+		user = user_file();
+		if (rv == CKR_OK && user)
+			rv = parse_file(loaded, user, false, &found);
+		free(user);
+	}
+	if (rv == CKR_OK && !loaded->backends && !found)
+		rv = find_well_known(loaded);
+	if (rv == CKR_OK)
+		rv = complete(loaded);
+	if (rv != CKR_OK) {
+		config_free(loaded);
+		return rv;
+	}
+	*config = loaded;
+	return CKR_OK;
+}
+
+void config_free(struct config *config)
+{
+	if (!config)
+		return;
+	while (config->backends) {
+		struct config_backend *backend = config->backends;
+
+		config->backends = backend->next;
+		backend_free(backend);
+	}
+	free(config);
+}
+
+/**
+ * config_token_name() - what the arbiter calls a token, if the file says
+ * @backend: whose token it is
+ * @info: what the backend says of it
+ *
+ * Return: the name of the first "token =" line that matches, or NULL.
+ */
+const char *config_token_name(const struct config_backend *backend,
+			      CK_TOKEN_INFO *info)
+{
+	const struct config_token *token;
+
+	for (token = backend->tokens; token; token = token->next)
+		if (!token->uri ||
+		    p11_kit_uri_match_token_info(token->uri, info))
+			return token->name;
+	return NULL;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef TOKMUX_CONFIG_H
+#define TOKMUX_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "log.h"
+#include "p11.h"
+
+enum arbiter_kind {
+	ARBITER_AUTO,
+	ARBITER_KERNEL,
+	ARBITER_LOCAL,
+};
+
+enum lease_kind {
+	LEASE_SHARED,
+	LEASE_CALL,
+};
+
+enum unclean_policy {
+	UNCLEAN_MARK,
+	UNCLEAN_REFUSE,
+};
+
+/* token = [pkcs11:URI] NAME: how the arbiter knows a token of a backend */
+struct config_token {
+	struct config_token *next;
+	struct p11_kit_uri *uri;	/* NULL matches every token */
+	char name[64];
+};
+
+struct config_backend {
+	struct config_backend *next;
+	char *name;
+	char *module;
+	char *file;			/* where it was said; NULL if found */
+	unsigned int line;
+	enum lease_kind lease;
+	bool lease_given;
+	enum unclean_policy unclean;
+	int wait_ms;
+	struct config_token *tokens;
+};
+
+struct config {
+	enum arbiter_kind arbiter;
+	bool strict_initialize;
+	bool so_alone;
+	enum log_level log;
+	struct config_backend *backends;
+};
+
+CK_RV config_load(struct config **config);
+void config_free(struct config *config);
+
+const char *config_token_name(const struct config_backend *backend,
+			      CK_TOKEN_INFO *info);
+
+#endif /* TOKMUX_CONFIG_H */

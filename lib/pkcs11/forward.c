@@ -1,0 +1,818 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * forward: the functions that a session or a slot is told to
+ *
+ * They are the same for all callers and stand in every caller's list. Most are
+ * one line: the checks that apply, then the backend's function of that name.
+ * What isn't as simple says why.
+ */
+#include <string.h>
+
+#include "call.h"
+#include "login.h"
+#include "module.h"
+
+/* ---- the shapes ------------------------------------------------------------- */
+
+/* The first refusal; what follows one isn't looked at. CKR_OK is 0. */
+#define CHECKS(first, second) ((first) ?: (second))
+
+/* Straight through, after the checks, which may name "call". */
+#define FORWARD_CHECKED(session, checks, function, ...) do {		\
+	struct call call;						\
+	CK_RV rv = call_begin(&call, session);				\
+									\
+	if (rv != CKR_OK)						\
+		return rv;						\
+	rv = (checks);							\
+	if (rv == CKR_OK)						\
+		rv = CALL(&call, function, ##__VA_ARGS__);		\
+	return call_end(&call, rv);					\
+} while (0)
+
+#define FORWARD(session, function, ...) \
+	FORWARD_CHECKED(session, CKR_OK, function, ##__VA_ARGS__)
+
+/* Goes on with an operation, or ends it. */
+#define OPERATION(session, kind, function, ...) \
+	FORWARD_CHECKED(session, call_operation(&call, kind), function, \
+			__VA_ARGS__)
+
+/* Goes on with two at once. */
+#define OPERATION_BOTH(session, kind1, kind2, function, ...) \
+	FORWARD_CHECKED(session, CHECKS(call_operation(&call, kind1), \
+					call_operation(&call, kind2)), \
+			function, __VA_ARGS__)
+
+/* Begins one, with a key. */
+#define OPERATION_INIT(session, kind, function, mechanism, key) do {	\
+	unsigned long login;						\
+	struct call call;						\
+	CK_RV rv = call_begin(&call, session);				\
+									\
+	if (rv != CKR_OK)						\
+		return rv;						\
+	rv = CHECKS(call_check_key(&call, key, CKR_KEY_HANDLE_INVALID,	\
+				   &login),				\
+	     CHECKS(call_check_mechanism(&call, mechanism),		\
+		    call_operation_ready(&call)));		\
+	if (rv == CKR_OK)						\
+		rv = CALL(&call, function, mechanism, key);		\
+	if (rv == CKR_OK)						\
+		call_operation_started(&call, kind, login);		\
+	return call_end(&call, rv);					\
+} while (0)
+
+/* Makes an object, which becomes this caller's. */
+#define CREATE(session, checks, object, function, ...) do {		\
+	struct call call;						\
+	CK_RV rv = call_begin(&call, session);				\
+									\
+	if (rv != CKR_OK)						\
+		return rv;						\
+	rv = (object) ? (checks) : CKR_ARGUMENTS_BAD;			\
+	if (rv == CKR_OK)						\
+		rv = CALL(&call, function, __VA_ARGS__);		\
+	if (rv == CKR_OK)						\
+		rv = call_created(&call, *(object));			\
+	return call_end(&call, rv);					\
+} while (0)
+
+/* Asks about a slot. */
+#define FORWARD_SLOT(slot, function, ...) do {				\
+	struct call call;						\
+	CK_RV rv = call_begin_slot(&call, slot);			\
+									\
+	if (rv != CKR_OK)						\
+		return rv;						\
+	return call_end_slot(&call, CALL(&call, function, __VA_ARGS__)); \
+} while (0)
+
+/* ---- the module --------------------------------------------------------------- */
+
+static void pad(unsigned char *field, size_t size, const char *text)
+{
+	memset(field, ' ', size);
+	memcpy(field, text, strlen(text));
+}
+
+CK_RV C_GetInfo(CK_INFO *info)
+{
+	CK_RV rv = module_get();
+
+	if (rv != CKR_OK)
+		return rv;
+	module_put();
+	if (!info)
+		return CKR_ARGUMENTS_BAD;
+	memset(info, 0, sizeof(*info));
+	info->cryptokiVersion.major = 2;
+	info->cryptokiVersion.minor = 40;
+	pad(info->manufacturerID, sizeof(info->manufacturerID), "tokmux");
+	pad(info->libraryDescription, sizeof(info->libraryDescription),
+	    "tokmux shared tokens");
+	info->libraryVersion.major = 0;
+	info->libraryVersion.minor = 1;
+	return CKR_OK;
+}
+
+/* ---- slots and tokens ------------------------------------------------------------ */
+
+CK_RV C_GetSlotList(CK_BBOOL present, CK_SLOT_ID *list, CK_ULONG *count)
+{
+	CK_RV rv = module_get();
+
+	if (rv != CKR_OK)
+		return rv;
+	rv = count ? module_find_slots(present, list, count) :
+		     CKR_ARGUMENTS_BAD;
+	module_put();
+	return rv;
+}
+
+/* About the reader, which may have no token in it: there is no lease to take. */
+CK_RV C_GetSlotInfo(CK_SLOT_ID id, CK_SLOT_INFO *info)
+{
+	struct slot *slot;
+	CK_RV rv = module_get();
+
+	if (rv != CKR_OK)
+		return rv;
+	slot = module_slot(id);
+	rv = slot ? BACKEND(slot->backend, C_GetSlotInfo, slot->backend_id,
+			    info) : CKR_SLOT_ID_INVALID;
+	module_put();
+	return rv;
+}
+
+CK_RV C_GetTokenInfo(CK_SLOT_ID id, CK_TOKEN_INFO *info)
+{
+	FORWARD_SLOT(id, C_GetTokenInfo, info);
+}
+
+CK_RV C_GetMechanismList(CK_SLOT_ID id, CK_MECHANISM_TYPE *list,
+			 CK_ULONG *count)
+{
+	FORWARD_SLOT(id, C_GetMechanismList, list, count);
+}
+
+CK_RV C_GetMechanismInfo(CK_SLOT_ID id, CK_MECHANISM_TYPE type,
+			 CK_MECHANISM_INFO *info)
+{
+	FORWARD_SLOT(id, C_GetMechanismInfo, type, info);
+}
+
+/* ---- PINs and logins ---------------------------------------------------------------- */
+
+/*
+ * The functions below change who is logged in, so they keep the slot's lock
+ * around the lease: the other order would be a second lock under a lease.
+ */
+struct locked_session {
+	struct session *session;
+	struct seat *seat;
+	struct slot *slot;
+	CK_SESSION_HANDLE handle;	/* the backend's */
+};
+
+static CK_RV lock_session(struct locked_session *locked,
+			  CK_SESSION_HANDLE handle, bool login)
+{
+	CK_RV rv = session_get(handle, &locked->session);
+
+	if (rv != CKR_OK)
+		return rv;
+	locked->seat = locked->session->seat;
+	locked->slot = locked->seat->slot;
+	if (login)
+		login_wait_turn(locked->seat);
+	pthread_mutex_lock(&locked->slot->lock);
+	locked->handle = atomic_load(&locked->session->backend_handle);
+	if (atomic_load(&locked->session->handle) == handle)
+		return CKR_OK;
+
+	/* Closed while we waited. */
+	pthread_mutex_unlock(&locked->slot->lock);
+	session_put(locked->session);
+	return CKR_SESSION_HANDLE_INVALID;
+}
+
+static CK_RV unlock_session(struct locked_session *locked, CK_RV rv)
+{
+	pthread_mutex_unlock(&locked->slot->lock);
+	session_put(locked->session);
+	return rv;
+}
+
+/* For one operation of a caller that is logged in: the token asks again. */
+static CK_RV login_again(CK_SESSION_HANDLE session, unsigned char *pin,
+			 CK_ULONG length)
+{
+	FORWARD_CHECKED(session,
+			call_is_user(&call) ? CKR_OK : CKR_USER_NOT_LOGGED_IN,
+			C_Login, CKU_CONTEXT_SPECIFIC, pin, length);
+}
+
+CK_RV C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE type, unsigned char *pin,
+	      CK_ULONG length)
+{
+	struct locked_session locked;
+	CK_RV rv;
+
+	if (type == CKU_CONTEXT_SPECIFIC)
+		return login_again(session, pin, length);
+
+	rv = lock_session(&locked, session, true);
+	if (rv != CKR_OK)
+		return rv;
+	if (type == CKU_SO && module_config()->so_alone &&
+	    slot_sessions(locked.slot, locked.seat))
+		rv = CKR_SESSION_EXISTS;
+	else if (type == CKU_SO || type == CKU_USER)
+		rv = login_enter(locked.seat, locked.handle,
+				 type == CKU_SO ? LOGIN_SO : LOGIN_USER, pin,
+				 length);
+	else
+		rv = CKR_USER_TYPE_INVALID;
+	return unlock_session(&locked, rv);
+}
+
+CK_RV C_Logout(CK_SESSION_HANDLE session)
+{
+	struct locked_session locked;
+	CK_RV rv;
+
+	rv = lock_session(&locked, session, false);
+	if (rv != CKR_OK)
+		return rv;
+	if (atomic_load(&locked.seat->login) == LOGIN_NONE)
+		rv = CKR_USER_NOT_LOGGED_IN;
+	else
+		login_end(locked.seat, locked.handle);
+	return unlock_session(&locked, rv);
+}
+
+CK_RV C_InitPIN(CK_SESSION_HANDLE session, unsigned char *pin, CK_ULONG length)
+{
+	struct locked_session locked;
+	struct lease lease;
+	CK_RV rv;
+
+	rv = lock_session(&locked, session, false);
+	if (rv != CKR_OK)
+		return rv;
+	if (atomic_load(&locked.seat->login) != LOGIN_SO)
+		return unlock_session(&locked, CKR_USER_NOT_LOGGED_IN);
+	rv = lease_take_exclusive(locked.seat, &lease);
+	if (rv != CKR_OK)
+		return unlock_session(&locked, rv);
+	rv = BACKEND(locked.slot->backend, C_InitPIN, locked.handle, pin,
+		     length);
+	lease_give(locked.seat, &lease);
+	login_pin_changed(locked.slot, NULL, 0);
+	return unlock_session(&locked, rv);
+}
+
+/*
+ * The backend changes the PIN of whoever it is logged in as, the user's if it
+ * is nobody. While a security officer is logged in, that one is alone here.
+ */
+CK_RV C_SetPIN(CK_SESSION_HANDLE session, unsigned char *old_pin,
+	       CK_ULONG old_length, unsigned char *new_pin, CK_ULONG new_length)
+{
+	struct locked_session locked;
+	struct lease lease;
+	CK_RV rv;
+
+	rv = lock_session(&locked, session, true);
+	if (rv != CKR_OK)
+		return rv;
+	rv = CKR_SESSION_READ_ONLY;
+	if (!session_writes(locked.session))
+		goto out;
+	rv = lease_take_exclusive(locked.seat, &lease);
+	if (rv != CKR_OK)
+		goto out;
+	rv = BACKEND(locked.slot->backend, C_SetPIN, locked.handle, old_pin,
+		     old_length, new_pin, new_length);
+	lease_give(locked.seat, &lease);
+	if (rv == CKR_OK)
+		login_pin_changed(locked.slot, new_pin, new_length);
+out:
+	return unlock_session(&locked, rv);
+}
+
+/* ---- sessions ------------------------------------------------------------------------ */
+
+CK_RV C_CloseSession(CK_SESSION_HANDLE handle)
+{
+	struct session *session;
+	CK_RV rv = session_get(handle, &session);
+
+	if (rv != CKR_OK)
+		return rv;
+	rv = session_close(session);
+	session_put(session);
+	return rv;
+}
+
+/* The state is this caller's, whatever the backend's session can do. */
+static CK_STATE session_state(const struct call *call)
+{
+	bool writes = session_writes(call->session);
+
+	switch ((enum login)atomic_load(&call->seat->login)) {
+	case LOGIN_SO:
+		return CKS_RW_SO_FUNCTIONS;
+	case LOGIN_USER:
+		return writes ? CKS_RW_USER_FUNCTIONS : CKS_RO_USER_FUNCTIONS;
+	case LOGIN_NONE:
+		break;
+	}
+	return writes ? CKS_RW_PUBLIC_SESSION : CKS_RO_PUBLIC_SESSION;
+}
+
+CK_RV C_GetSessionInfo(CK_SESSION_HANDLE session, CK_SESSION_INFO *info)
+{
+	struct call call;
+	CK_RV rv = call_begin(&call, session);
+
+	if (rv != CKR_OK)
+		return rv;
+	rv = CALL(&call, C_GetSessionInfo, info);
+	if (rv == CKR_OK) {
+		info->slotID = call.seat->slot->id;
+		info->flags = call.session->flags;
+		info->state = session_state(&call);
+	}
+	return call_end(&call, rv);
+}
+
+CK_RV C_GetOperationState(CK_SESSION_HANDLE session, unsigned char *state,
+			  CK_ULONG *length)
+{
+	FORWARD(session, C_GetOperationState, state, length);
+}
+
+/*
+ * A state may hold an operation with a key of an earlier login: restored by who
+ * is not logged in, only the keys that are named could tell.
+ */
+CK_RV C_SetOperationState(CK_SESSION_HANDLE session, unsigned char *state,
+			  CK_ULONG length, CK_OBJECT_HANDLE encryption_key,
+			  CK_OBJECT_HANDLE authentication_key)
+{
+	struct call call;
+	unsigned long login = 0;
+	CK_RV rv = call_begin(&call, session);
+	int i;
+
+	if (rv != CKR_OK)
+		return rv;
+	if (encryption_key)
+		rv = call_check_key(&call, encryption_key,
+				    CKR_KEY_HANDLE_INVALID, &login);
+	if (rv == CKR_OK && authentication_key)
+		rv = call_check_key(&call, authentication_key,
+				    CKR_KEY_HANDLE_INVALID, &login);
+	if (rv == CKR_OK && !encryption_key && !authentication_key &&
+	    !call_is_user(&call) && slot_logins(call.seat->slot))
+		rv = CKR_SAVED_STATE_INVALID;
+	if (rv == CKR_OK)
+		rv = CALL(&call, C_SetOperationState, state, length,
+			  encryption_key, authentication_key);
+	for (i = 0; rv == CKR_OK && i < OPERATIONS; i++)
+		call_operation_started(&call, i,
+				       atomic_load(&call.seat->login_id));
+	return call_end(&call, rv);
+}
+
+/* ---- objects --------------------------------------------------------------------------- */
+
+CK_RV C_CreateObject(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
+		     CK_ULONG count, CK_OBJECT_HANDLE *object)
+{
+	CREATE(session, call_check_template(&call, template, count), object,
+	       C_CreateObject, template, count, object);
+}
+
+CK_RV C_CopyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE original,
+		   CK_ATTRIBUTE *template, CK_ULONG count,
+		   CK_OBJECT_HANDLE *object)
+{
+	CREATE(session, call_check_copy(&call, original, template, count),
+	       object, C_CopyObject, original, template, count, object);
+}
+
+CK_RV C_DestroyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
+{
+	struct call call;
+	CK_RV rv = call_begin(&call, session);
+
+	if (rv != CKR_OK)
+		return rv;
+	rv = call_check_write(&call, object);
+	if (rv == CKR_OK)
+		rv = CALL(&call, C_DestroyObject, object);
+	if (rv == CKR_OK)
+		slot_forget_object(call.seat->slot, object, NULL);
+	return call_end(&call, rv);
+}
+
+CK_RV C_GetObjectSize(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+		      CK_ULONG *size)
+{
+	FORWARD_CHECKED(session,
+			call_check_object(&call, object,
+					  CKR_OBJECT_HANDLE_INVALID),
+			C_GetObjectSize, object, size);
+}
+
+CK_RV C_GetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+			  CK_ATTRIBUTE *template, CK_ULONG count)
+{
+	FORWARD_CHECKED(session,
+			call_check_object(&call, object,
+					  CKR_OBJECT_HANDLE_INVALID),
+			C_GetAttributeValue, object, template, count);
+}
+
+CK_RV C_SetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+			  CK_ATTRIBUTE *template, CK_ULONG count)
+{
+	FORWARD_CHECKED(session, call_check_write(&call, object),
+			C_SetAttributeValue, object, template, count);
+}
+
+/* Whom the search finds is sorted out as it is told, see call_find(). */
+CK_RV C_FindObjectsInit(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
+			CK_ULONG count)
+{
+	FORWARD_CHECKED(session, call_operation_ready(&call),
+			C_FindObjectsInit, template, count);
+}
+
+CK_RV C_FindObjects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *list,
+		    CK_ULONG room, CK_ULONG *count)
+{
+	struct call call;
+	CK_RV rv = call_begin(&call, session);
+
+	if (rv != CKR_OK)
+		return rv;
+	return call_end(&call, call_find(&call, list, room, count));
+}
+
+CK_RV C_FindObjectsFinal(CK_SESSION_HANDLE session)
+{
+	FORWARD(session, C_FindObjectsFinal);
+}
+
+/* ---- encrypting ------------------------------------------------------------ */
+
+CK_RV C_EncryptInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+		    CK_OBJECT_HANDLE key)
+{
+	OPERATION_INIT(session, OPERATION_ENCRYPT, C_EncryptInit, mechanism,
+		       key);
+}
+
+CK_RV C_Encrypt(CK_SESSION_HANDLE session, unsigned char *in,
+		CK_ULONG in_length, unsigned char *out, CK_ULONG *out_length)
+{
+	OPERATION(session, OPERATION_ENCRYPT, C_Encrypt, in, in_length, out,
+		  out_length);
+}
+
+CK_RV C_EncryptUpdate(CK_SESSION_HANDLE session, unsigned char *in,
+		      CK_ULONG in_length, unsigned char *out,
+		      CK_ULONG *out_length)
+{
+	OPERATION(session, OPERATION_ENCRYPT, C_EncryptUpdate, in, in_length, out,
+		  out_length);
+}
+
+CK_RV C_EncryptFinal(CK_SESSION_HANDLE session, unsigned char *out,
+		     CK_ULONG *out_length)
+{
+	OPERATION(session, OPERATION_ENCRYPT, C_EncryptFinal, out, out_length);
+}
+
+/* ---- decrypting ------------------------------------------------------------ */
+
+CK_RV C_DecryptInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+		    CK_OBJECT_HANDLE key)
+{
+	OPERATION_INIT(session, OPERATION_DECRYPT, C_DecryptInit, mechanism,
+		       key);
+}
+
+CK_RV C_Decrypt(CK_SESSION_HANDLE session, unsigned char *in,
+		CK_ULONG in_length, unsigned char *out, CK_ULONG *out_length)
+{
+	OPERATION(session, OPERATION_DECRYPT, C_Decrypt, in, in_length, out,
+		  out_length);
+}
+
+CK_RV C_DecryptUpdate(CK_SESSION_HANDLE session, unsigned char *in,
+		      CK_ULONG in_length, unsigned char *out,
+		      CK_ULONG *out_length)
+{
+	OPERATION(session, OPERATION_DECRYPT, C_DecryptUpdate, in, in_length, out,
+		  out_length);
+}
+
+CK_RV C_DecryptFinal(CK_SESSION_HANDLE session, unsigned char *out,
+		     CK_ULONG *out_length)
+{
+	OPERATION(session, OPERATION_DECRYPT, C_DecryptFinal, out, out_length);
+}
+
+/* ---- digesting ------------------------------------------------------------- */
+
+CK_RV C_DigestInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism)
+{
+	FORWARD_CHECKED(session,
+			CHECKS(call_check_mechanism(&call, mechanism),
+			       call_operation_ready(&call)),
+			C_DigestInit, mechanism);
+}
+
+CK_RV C_Digest(CK_SESSION_HANDLE session, unsigned char *in, CK_ULONG in_length,
+	       unsigned char *out, CK_ULONG *out_length)
+{
+	OPERATION(session, OPERATION_DIGEST, C_Digest, in, in_length, out,
+		  out_length);
+}
+
+CK_RV C_DigestUpdate(CK_SESSION_HANDLE session, unsigned char *in,
+		     CK_ULONG in_length)
+{
+	OPERATION(session, OPERATION_DIGEST, C_DigestUpdate, in, in_length);
+}
+
+/* From here on the digest is the key's as well. */
+CK_RV C_DigestKey(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key)
+{
+	unsigned long login;
+	struct call call;
+	CK_RV rv = call_begin(&call, session);
+
+	if (rv != CKR_OK)
+		return rv;
+	rv = CHECKS(call_operation(&call, OPERATION_DIGEST),
+		    call_check_key(&call, key, CKR_KEY_HANDLE_INVALID, &login));
+	if (rv == CKR_OK)
+		rv = CALL(&call, C_DigestKey, key);
+	if (rv == CKR_OK && login)
+		call_operation_started(&call, OPERATION_DIGEST, login);
+	return call_end(&call, rv);
+}
+
+CK_RV C_DigestFinal(CK_SESSION_HANDLE session, unsigned char *out,
+		    CK_ULONG *out_length)
+{
+	OPERATION(session, OPERATION_DIGEST, C_DigestFinal, out, out_length);
+}
+
+/* ---- signing --------------------------------------------------------------- */
+
+CK_RV C_SignInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+		 CK_OBJECT_HANDLE key)
+{
+	OPERATION_INIT(session, OPERATION_SIGN, C_SignInit, mechanism,
+		       key);
+}
+
+CK_RV C_Sign(CK_SESSION_HANDLE session, unsigned char *in, CK_ULONG in_length,
+	     unsigned char *out, CK_ULONG *out_length)
+{
+	OPERATION(session, OPERATION_SIGN, C_Sign, in, in_length, out,
+		  out_length);
+}
+
+CK_RV C_SignUpdate(CK_SESSION_HANDLE session, unsigned char *in,
+		   CK_ULONG in_length)
+{
+	OPERATION(session, OPERATION_SIGN, C_SignUpdate, in, in_length);
+}
+
+CK_RV C_SignFinal(CK_SESSION_HANDLE session, unsigned char *out,
+		  CK_ULONG *out_length)
+{
+	OPERATION(session, OPERATION_SIGN, C_SignFinal, out, out_length);
+}
+
+CK_RV C_SignRecoverInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+			CK_OBJECT_HANDLE key)
+{
+	OPERATION_INIT(session, OPERATION_SIGN_RECOVER, C_SignRecoverInit, mechanism,
+		       key);
+}
+
+CK_RV C_SignRecover(CK_SESSION_HANDLE session, unsigned char *in,
+		    CK_ULONG in_length, unsigned char *out,
+		    CK_ULONG *out_length)
+{
+	OPERATION(session, OPERATION_SIGN_RECOVER, C_SignRecover, in, in_length, out,
+		  out_length);
+}
+
+/* ---- verifying ------------------------------------------------------------- */
+
+CK_RV C_VerifyInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+		   CK_OBJECT_HANDLE key)
+{
+	OPERATION_INIT(session, OPERATION_VERIFY, C_VerifyInit, mechanism,
+		       key);
+}
+
+CK_RV C_Verify(CK_SESSION_HANDLE session, unsigned char *in, CK_ULONG in_length,
+	       unsigned char *signature, CK_ULONG signature_length)
+{
+	OPERATION(session, OPERATION_VERIFY, C_Verify, in, in_length, signature,
+		  signature_length);
+}
+
+CK_RV C_VerifyUpdate(CK_SESSION_HANDLE session, unsigned char *in,
+		     CK_ULONG in_length)
+{
+	OPERATION(session, OPERATION_VERIFY, C_VerifyUpdate, in, in_length);
+}
+
+CK_RV C_VerifyFinal(CK_SESSION_HANDLE session, unsigned char *in,
+		    CK_ULONG in_length)
+{
+	OPERATION(session, OPERATION_VERIFY, C_VerifyFinal, in, in_length);
+}
+
+CK_RV C_VerifyRecoverInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+			  CK_OBJECT_HANDLE key)
+{
+	OPERATION_INIT(session, OPERATION_VERIFY_RECOVER, C_VerifyRecoverInit, mechanism,
+		       key);
+}
+
+CK_RV C_VerifyRecover(CK_SESSION_HANDLE session, unsigned char *in,
+		      CK_ULONG in_length, unsigned char *out,
+		      CK_ULONG *out_length)
+{
+	OPERATION(session, OPERATION_VERIFY_RECOVER, C_VerifyRecover, in, in_length, out,
+		  out_length);
+}
+
+/* ---- two at once ----------------------------------------------------------- */
+
+CK_RV C_DigestEncryptUpdate(CK_SESSION_HANDLE session, unsigned char *in,
+			    CK_ULONG in_length, unsigned char *out,
+			    CK_ULONG *out_length)
+{
+	OPERATION_BOTH(session, OPERATION_DIGEST, OPERATION_ENCRYPT,
+		       C_DigestEncryptUpdate, in, in_length, out, out_length);
+}
+
+CK_RV C_DecryptDigestUpdate(CK_SESSION_HANDLE session, unsigned char *in,
+			    CK_ULONG in_length, unsigned char *out,
+			    CK_ULONG *out_length)
+{
+	OPERATION_BOTH(session, OPERATION_DECRYPT, OPERATION_DIGEST,
+		       C_DecryptDigestUpdate, in, in_length, out, out_length);
+}
+
+CK_RV C_SignEncryptUpdate(CK_SESSION_HANDLE session, unsigned char *in,
+			  CK_ULONG in_length, unsigned char *out,
+			  CK_ULONG *out_length)
+{
+	OPERATION_BOTH(session, OPERATION_SIGN, OPERATION_ENCRYPT,
+		       C_SignEncryptUpdate, in, in_length, out, out_length);
+}
+
+CK_RV C_DecryptVerifyUpdate(CK_SESSION_HANDLE session, unsigned char *in,
+			    CK_ULONG in_length, unsigned char *out,
+			    CK_ULONG *out_length)
+{
+	OPERATION_BOTH(session, OPERATION_DECRYPT, OPERATION_VERIFY,
+		       C_DecryptVerifyUpdate, in, in_length, out, out_length);
+}
+
+/* ---- keys ----------------------------------------------------------------------------- */
+
+CK_RV C_GenerateKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+		    CK_ATTRIBUTE *template, CK_ULONG count,
+		    CK_OBJECT_HANDLE *key)
+{
+	CREATE(session, CHECKS(call_check_mechanism(&call, mechanism),
+			       call_check_template(&call, template, count)),
+	       key, C_GenerateKey, mechanism, template, count, key);
+}
+
+/* Both halves or none. */
+CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+			CK_ATTRIBUTE *public, CK_ULONG public_count,
+			CK_ATTRIBUTE *private, CK_ULONG private_count,
+			CK_OBJECT_HANDLE *public_key,
+			CK_OBJECT_HANDLE *private_key)
+{
+	struct call call;
+	CK_RV rv;
+
+	if (!public_key || !private_key)
+		return CKR_ARGUMENTS_BAD;
+	rv = call_begin(&call, session);
+	if (rv != CKR_OK)
+		return rv;
+	rv = CHECKS(call_check_mechanism(&call, mechanism),
+	     CHECKS(call_check_template(&call, public, public_count),
+		    call_check_template(&call, private, private_count)));
+	if (rv != CKR_OK)
+		return call_end(&call, rv);
+	rv = CALL(&call, C_GenerateKeyPair, mechanism, public, public_count,
+		  private, private_count, public_key, private_key);
+	if (rv != CKR_OK)
+		return call_end(&call, rv);
+
+	rv = call_created(&call, *private_key);
+	if (rv != CKR_OK) {
+		CALL(&call, C_DestroyObject, *public_key);
+		return call_end(&call, rv);
+	}
+	rv = call_created(&call, *public_key);
+	if (rv != CKR_OK) {
+		CALL(&call, C_DestroyObject, *private_key);
+		slot_forget_object(call.seat->slot, *private_key, NULL);
+	}
+	return call_end(&call, rv);
+}
+
+CK_RV C_WrapKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+		CK_OBJECT_HANDLE wrapping_key, CK_OBJECT_HANDLE key,
+		unsigned char *wrapped, CK_ULONG *length)
+{
+	unsigned long login;
+
+	FORWARD_CHECKED(session,
+			CHECKS(call_check_mechanism(&call, mechanism),
+			CHECKS(call_check_key(&call, wrapping_key,
+					      CKR_WRAPPING_KEY_HANDLE_INVALID,
+					      &login),
+			       call_check_key(&call, key,
+					      CKR_KEY_HANDLE_INVALID,
+					      &login))),
+			C_WrapKey, mechanism, wrapping_key, key, wrapped,
+			length);
+}
+
+CK_RV C_UnwrapKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+		  CK_OBJECT_HANDLE unwrapping_key, unsigned char *wrapped,
+		  CK_ULONG length, CK_ATTRIBUTE *template, CK_ULONG count,
+		  CK_OBJECT_HANDLE *key)
+{
+	unsigned long login;
+
+	CREATE(session,
+	       CHECKS(call_check_mechanism(&call, mechanism),
+	       CHECKS(call_check_key(&call, unwrapping_key,
+				     CKR_UNWRAPPING_KEY_HANDLE_INVALID,
+				     &login),
+		      call_check_template(&call, template, count))),
+	       key, C_UnwrapKey, mechanism, unwrapping_key, wrapped, length,
+	       template, count, key);
+}
+
+CK_RV C_DeriveKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+		  CK_OBJECT_HANDLE base_key, CK_ATTRIBUTE *template,
+		  CK_ULONG count, CK_OBJECT_HANDLE *key)
+{
+	unsigned long login;
+
+	CREATE(session,
+	       CHECKS(call_check_mechanism(&call, mechanism),
+	       CHECKS(call_check_key(&call, base_key, CKR_KEY_HANDLE_INVALID,
+				     &login),
+		      call_check_template(&call, template, count))),
+	       key, C_DeriveKey, mechanism, base_key, template, count, key);
+}
+
+/* ---- random numbers, and what 2.40 keeps for old times' sake -------------------------- */
+
+CK_RV C_SeedRandom(CK_SESSION_HANDLE session, unsigned char *seed,
+		   CK_ULONG length)
+{
+	FORWARD(session, C_SeedRandom, seed, length);
+}
+
+CK_RV C_GenerateRandom(CK_SESSION_HANDLE session, unsigned char *random,
+		       CK_ULONG length)
+{
+	FORWARD(session, C_GenerateRandom, random, length);
+}
+
+CK_RV C_GetFunctionStatus(CK_SESSION_HANDLE session)
+{
+	return CKR_FUNCTION_NOT_PARALLEL;
+}
+
+CK_RV C_CancelFunction(CK_SESSION_HANDLE session)
+{
+	return CKR_FUNCTION_NOT_PARALLEL;
+}

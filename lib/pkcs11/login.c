@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * login: who has shown the PIN (R12, R13)
+ *
+ * Each caller logs in for itself. The first one's PIN goes to the backend;
+ * while somebody is logged in there, another's is compared with the hash of the
+ * first one's and never reaches the token, so a wrong one burns no try. The
+ * backend is logged out when the last caller is. A security officer is alone.
+ */
+#include <time.h>
+
+#include "log.h"
+#include "login.h"
+
+#define FIRST_DELAY_MS	100
+#define MAX_DELAY_MS	5000
+
+/* ---- wrong PINs ---------------------------------------------------------- */
+
+/* Sleeps for as long as this caller's wrong PINs in a row have earned. */
+void login_wait_turn(struct seat *seat)
+{
+	int64_t ms = atomic_load(&seat->next_try_ms) - arbiter_now_ms();
+	struct timespec pause = {
+		.tv_sec = ms / 1000,
+		.tv_nsec = ms % 1000 * 1000000,
+	};
+
+	if (ms > 0)
+		nanosleep(&pause, NULL);
+}
+
+static void count_try(struct seat *seat, CK_RV rv)
+{
+	unsigned int wrong;
+	int64_t delay;
+
+	if (rv == CKR_OK)
+		atomic_store(&seat->wrong_pins, 0);
+	if (rv != CKR_PIN_INCORRECT)
+		return;
+	wrong = atomic_fetch_add(&seat->wrong_pins, 1);
+	delay = wrong < 8 ? FIRST_DELAY_MS << wrong : MAX_DELAY_MS;
+	if (delay > MAX_DELAY_MS)
+		delay = MAX_DELAY_MS;
+	atomic_store(&seat->next_try_ms, arbiter_now_ms() + delay);
+}
+
+/* ---- in ------------------------------------------------------------------- */
+
+/* Nobody of ours is logged in: the backend decides. */
+static CK_RV first_login(struct seat *seat, CK_SESSION_HANDLE session,
+			 enum login login, unsigned char *pin, CK_ULONG length)
+{
+	struct slot *slot = seat->slot;
+	CK_USER_TYPE type = login == LOGIN_SO ? CKU_SO : CKU_USER;
+	struct lease lease;
+	CK_RV rv;
+
+	rv = login == LOGIN_SO ? lease_take_exclusive(seat, &lease) :
+				 lease_take(seat, &lease);
+	if (rv != CKR_OK)
+		return rv;
+
+	/* A logout that could not be done when its time came. */
+	if (slot->login != LOGIN_NONE)
+		BACKEND(slot->backend, C_Logout, session);
+	slot->login = LOGIN_NONE;
+	rv = BACKEND(slot->backend, C_Login, session, type, pin, length);
+	if (rv == CKR_OK) {
+		slot->login = login;
+		if (login == LOGIN_SO)
+			lease_keep(seat, &lease);
+	}
+	lease_give(seat, &lease);
+
+	if (rv == CKR_OK && login == LOGIN_USER && pin &&
+	    pin_remember(&slot->pin, pin, length) != CKR_OK)
+		log_error("slot %lu: the PIN's hash can't be kept, no other caller can log in meanwhile",
+			  slot->id);
+	return rv;
+}
+
+/* Is the backend still logged in, or did the token go, or somebody beside us? */
+static CK_RV ask_backend(struct seat *seat, CK_SESSION_HANDLE session,
+			 bool *logged_in)
+{
+	CK_SESSION_INFO info;
+	struct lease lease;
+	CK_RV rv;
+
+	rv = lease_take(seat, &lease);
+	if (rv != CKR_OK)
+		return rv;
+	rv = BACKEND(seat->slot->backend, C_GetSessionInfo, session, &info);
+	lease_give(seat, &lease);
+	*logged_in = rv == CKR_OK && (info.state == CKS_RO_USER_FUNCTIONS ||
+				      info.state == CKS_RW_USER_FUNCTIONS);
+	return rv;
+}
+
+static void lose_all_logins(struct slot *slot)
+{
+	struct object object;
+	struct seat *seat;
+
+	log_error("slot %lu: the token forgot the login, every caller has to log in again",
+		  slot->id);
+	for (seat = slot->seats; seat; seat = seat->next) {
+		if (atomic_exchange(&seat->login, LOGIN_NONE) == LOGIN_NONE)
+			continue;
+		atomic_store(&seat->login_id, 0);
+		slot->arbiter->logout(seat->party);
+		while (objects_remove_private(&seat->objects, &object))
+			;
+	}
+	pin_forget(&slot->pin);
+	slot->login = LOGIN_NONE;
+}
+
+/* Another caller's PIN opened the token: this one's has to be the same. */
+static CK_RV join_login(struct seat *seat, CK_SESSION_HANDLE session,
+			unsigned char *pin, CK_ULONG length)
+{
+	struct slot *slot = seat->slot;
+	bool logged_in;
+	CK_RV rv;
+
+	/* Typed on a reader's own keys: there is nothing to compare. */
+	if (!slot->pin || !pin)
+		return CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
+	rv = pin_check(slot->pin, pin, length);
+	if (rv != CKR_OK)
+		return rv;
+	rv = ask_backend(seat, session, &logged_in);
+	if (rv != CKR_OK || logged_in)
+		return rv;
+	lose_all_logins(slot);
+	return first_login(seat, session, LOGIN_USER, pin, length);
+}
+
+/**
+ * login_enter() - a caller shows a PIN
+ * @seat: the caller's, with at least one session
+ * @session: the backend's session it is shown in
+ * @login: LOGIN_USER or LOGIN_SO
+ * @pin: the PIN; NULL if the reader has keys of its own
+ * @length: its length
+ */
+CK_RV login_enter(struct seat *seat, CK_SESSION_HANDLE session,
+		  enum login login, unsigned char *pin, CK_ULONG length)
+{
+	const struct arbiter_ops *arbiter = seat->slot->arbiter;
+	struct slot *slot = seat->slot;
+	enum login mine = atomic_load(&seat->login);
+	CK_RV rv;
+
+	if (mine != LOGIN_NONE)
+		return mine == login ? CKR_USER_ALREADY_LOGGED_IN :
+				       CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
+	if (login == LOGIN_SO && seat->read_only)
+		return CKR_SESSION_READ_ONLY_EXISTS;
+
+	rv = arbiter_rv(arbiter->login(seat->party, login == LOGIN_SO ?
+				       ARBITER_SO : ARBITER_USER));
+	if (rv != CKR_OK)
+		return rv;
+	if (!slot_logins(slot))
+		rv = first_login(seat, session, login, pin, length);
+	else if (login == LOGIN_USER && slot->login == LOGIN_USER)
+		rv = join_login(seat, session, pin, length);
+	else
+		rv = CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
+
+	count_try(seat, rv);
+	if (rv != CKR_OK) {
+		arbiter->logout(seat->party);
+		return rv;
+	}
+	atomic_store(&seat->login_id, ++slot->last_login);
+	atomic_store(&seat->login, login);
+	return CKR_OK;
+}
+
+/* ---- out ------------------------------------------------------------------ */
+
+/*
+ * A caller's private session objects end with its login. The backend does that
+ * when it is logged out; while it stays logged in for others, we do.
+ */
+static void drop_private(struct seat *seat, CK_SESSION_HANDLE session,
+			 bool destroy)
+{
+	struct object object;
+	struct lease lease;
+
+	if (destroy && lease_take(seat, &lease) != CKR_OK)
+		destroy = false;
+	while (objects_remove_private(&seat->objects, &object))
+		if (destroy && object.flags & OBJECT_SESSION)
+			BACKEND(seat->slot->backend, C_DestroyObject, session,
+				object.handle);
+	if (destroy)
+		lease_give(seat, &lease);
+}
+
+/**
+ * login_settle() - log the backend out if nobody is logged in any more
+ * @seat: whose call it is
+ * @session: an open one of the backend's
+ *
+ * If the lease can't be had in time, it is done at the next occasion; no caller
+ * can use the login until then, as none has shown a PIN.
+ */
+void login_settle(struct seat *seat, CK_SESSION_HANDLE session)
+{
+	struct slot *slot = seat->slot;
+	struct lease lease;
+
+	if (slot->login == LOGIN_NONE || slot_logins(slot))
+		return;
+	pin_forget(&slot->pin);
+	if (lease_take(seat, &lease) == CKR_OK) {
+		BACKEND(slot->backend, C_Logout, session);
+		slot->login = LOGIN_NONE;
+		lease_give(seat, &lease);
+	}
+	lease_give_kept(seat);
+}
+
+/* The caller logs out, or its last session is being closed. */
+void login_end(struct seat *seat, CK_SESSION_HANDLE session)
+{
+	struct slot *slot = seat->slot;
+
+	if (atomic_exchange(&seat->login, LOGIN_NONE) == LOGIN_NONE)
+		return;
+	atomic_store(&seat->login_id, 0);
+	slot->arbiter->logout(seat->party);
+	drop_private(seat, session, slot_logins(slot) > 0);
+	login_settle(seat, session);
+}
+
+/**
+ * login_pin_changed() - the user's PIN is another one now
+ * @slot: whose token it is
+ * @pin: the new one, NULL if it isn't known
+ * @length: its length
+ *
+ * The old one's hash is wiped in any case.
+ */
+void login_pin_changed(struct slot *slot, unsigned char *pin, CK_ULONG length)
+{
+	pin_forget(&slot->pin);
+	if (slot->login == LOGIN_USER && pin)
+		pin_remember(&slot->pin, pin, length);
+}

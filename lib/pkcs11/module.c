@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * module: everything there is while any caller has it initialized (R10)
+ *
+ * The configuration, the backends, the arbiter and the slots. Started with the
+ * first caller, stopped with the last, after the last call is out. A forked
+ * child lets go of the parent's without touching it and starts afresh.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "module.h"
+
+struct module {
+	struct config *config;
+	const struct arbiter_ops *arbiter;
+	struct backend **backends;
+	size_t backend_count;
+
+	pthread_mutex_t slots_lock;
+	struct slot **slots;		/* by id; only ever grows */
+	size_t slot_count;
+};
+
+/* @module comes and goes under @lock; @users keep it from going. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t idle;
+	struct module *module;
+	unsigned long users;
+	bool open;			/* to new users */
+
+	bool forked;
+	struct module *parents;		/* not ours to touch */
+} state = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.idle = PTHREAD_COND_INITIALIZER,
+};
+
+/* ---- slots ------------------------------------------------------------------ */
+
+/* Called with the slots' lock held. */
+static struct slot *slot_of(struct module *module, struct backend *backend,
+			    CK_SLOT_ID backend_id)
+{
+	struct slot **slots;
+	struct slot *slot;
+	size_t i;
+
+	for (i = 0; i < module->slot_count; i++) {
+		slot = module->slots[i];
+		if (slot->backend == backend && slot->backend_id == backend_id)
+			return slot;
+	}
+	slots = realloc(module->slots, (i + 1) * sizeof(*slots));
+	if (!slots)
+		return NULL;
+	module->slots = slots;
+	slot = slot_new(i, backend, backend_id, module->arbiter);
+	if (!slot)
+		return NULL;
+	module->slots[module->slot_count++] = slot;
+	return slot;
+}
+
+/* The caller frees *@list, also on failure. */
+static CK_RV backend_slots(struct backend *backend, bool present,
+			   CK_SLOT_ID **list, CK_ULONG *count)
+{
+	CK_RV rv;
+
+	*list = NULL;
+	do {
+		CK_SLOT_ID *larger;
+
+		rv = BACKEND(backend, C_GetSlotList, present, NULL, count);
+		if (rv != CKR_OK)
+			return rv;
+		larger = realloc(*list, (*count + 1) * sizeof(*larger));
+		if (!larger)
+			return CKR_HOST_MEMORY;
+		*list = larger;
+		rv = BACKEND(backend, C_GetSlotList, present, larger, count);
+	} while (rv == CKR_BUFFER_TOO_SMALL);
+	return rv;
+}
+
+/**
+ * module_find_slots() - the slots of all backends, under our ids
+ * @present: only those with a token
+ * @list: out: room for *@count ids, or NULL
+ * @count: in: the room; out: how many there are
+ *
+ * A backend that can't say is logged and left out: it doesn't take the others
+ * with it.
+ */
+CK_RV module_find_slots(bool present, CK_SLOT_ID *list, CK_ULONG *count)
+{
+	struct module *module = state.module;
+	CK_ULONG room = list ? *count : 0;
+	CK_ULONG total = 0;
+	CK_RV rv = CKR_OK;
+	size_t i;
+
+	pthread_mutex_lock(&module->slots_lock);
+	for (i = 0; i < module->backend_count && rv == CKR_OK; i++) {
+		struct backend *backend = module->backends[i];
+		CK_SLOT_ID *ids;
+		CK_ULONG n, j;
+
+		rv = backend_slots(backend, present, &ids, &n);
+		if (rv != CKR_OK && rv != CKR_HOST_MEMORY) {
+			log_error("backend %s: C_GetSlotList failed: 0x%lx",
+				  backend->config->name, rv);
+			n = 0;
+			rv = CKR_OK;
+		}
+		for (j = 0; j < n && rv == CKR_OK; j++) {
+			struct slot *slot = slot_of(module, backend, ids[j]);
+
+			if (!slot)
+				rv = CKR_HOST_MEMORY;
+			else if (total++ < room)
+				list[total - 1] = slot->id;
+		}
+		free(ids);
+	}
+	pthread_mutex_unlock(&module->slots_lock);
+	if (rv != CKR_OK)
+		return rv;
+	*count = total;
+	return list && total > room ? CKR_BUFFER_TOO_SMALL : CKR_OK;
+}
+
+struct slot *module_slot(CK_SLOT_ID id)
+{
+	struct module *module = state.module;
+	struct slot *slot = NULL;
+
+	pthread_mutex_lock(&module->slots_lock);
+	if (id < module->slot_count)
+		slot = module->slots[id];
+	pthread_mutex_unlock(&module->slots_lock);
+	return slot;
+}
+
+/* Return: the one after @slot, the first for NULL; NULL after the last. */
+struct slot *module_next_slot(const struct slot *slot)
+{
+	return module_slot(slot ? slot->id + 1 : 0);
+}
+
+static bool take_event(struct module *module, unsigned int caller,
+		       CK_SLOT_ID *id)
+{
+	unsigned char bit = (unsigned char)(1 << caller % 8);
+	size_t i;
+
+	for (i = 0; i < module->slot_count; i++) {
+		struct slot *slot = module->slots[i];
+
+		if (atomic_fetch_and(&slot->events[caller / 8],
+				     (unsigned char)~bit) & bit) {
+			*id = slot->id;
+			return true;
+		}
+	}
+	return false;
+}
+
+/**
+ * module_slot_event() - has anything happened that this caller doesn't know?
+ * @caller: its number
+ * @id: out: our slot
+ *
+ * A backend tells an event once. Every caller is told it once.
+ */
+CK_RV module_slot_event(unsigned int caller, CK_SLOT_ID *id)
+{
+	struct module *module = state.module;
+	CK_RV rv = CKR_NO_EVENT;
+	CK_SLOT_ID backend_id;
+	struct slot *slot;
+	size_t i, j;
+
+	pthread_mutex_lock(&module->slots_lock);
+	for (i = 0; i < module->backend_count; i++) {
+		struct backend *backend = module->backends[i];
+
+		if (BACKEND(backend, C_WaitForSlotEvent, CKF_DONT_BLOCK,
+			    &backend_id, NULL) != CKR_OK)
+			continue;
+		slot = slot_of(module, backend, backend_id);
+		for (j = 0; slot && j < sizeof(slot->events); j++)
+			atomic_store(&slot->events[j], 0xff);
+	}
+	if (take_event(module, caller, id))
+		rv = CKR_OK;
+	pthread_mutex_unlock(&module->slots_lock);
+	return rv;
+}
+
+/* ---- start and stop ----------------------------------------------------------- */
+
+static void module_free(struct module *module)
+{
+	size_t i;
+
+	for (i = 0; i < module->slot_count; i++)
+		slot_free(module->slots[i]);
+	free(module->slots);
+	for (i = 0; i < module->backend_count; i++)
+		backend_free(module->backends[i]);
+	free(module->backends);
+	config_free(module->config);
+	pthread_mutex_destroy(&module->slots_lock);
+	free(module);
+}
+
+static CK_RV load_backends(struct module *module, CK_FLAGS flags)
+{
+	const struct config_backend *config;
+	struct backend *backend;
+	size_t count = 0;
+	CK_RV rv;
+
+	for (config = module->config->backends; config; config = config->next)
+		count++;
+	module->backends = calloc(count + 1, sizeof(*module->backends));
+	if (!module->backends)
+		return CKR_HOST_MEMORY;
+
+	for (config = module->config->backends; config; config = config->next) {
+		backend = NULL;
+		rv = backend_load(config, &backend);
+		if (rv == CKR_OK)
+			rv = backend_initialize(backend, flags, state.forked);
+		if (rv == CKR_OK) {
+			module->backends[module->backend_count++] = backend;
+			continue;
+		}
+		backend_free(backend);
+		/* What was named has to work; what was found may not. */
+		if (config->file || rv == CKR_HOST_MEMORY)
+			return rv;
+	}
+	return CKR_OK;
+}
+
+CK_RV module_start(CK_FLAGS flags)
+{
+	struct module *module = calloc(1, sizeof(*module));
+	CK_ULONG count;
+	CK_RV rv;
+
+	if (!module)
+		return CKR_HOST_MEMORY;
+	pthread_mutex_init(&module->slots_lock, NULL);
+	rv = config_load(&module->config);
+	if (rv != CKR_OK)
+		goto err;
+	log_set_level(module->config->log);
+	rv = arbiter_choose(module->config->arbiter, &module->arbiter);
+	if (rv != CKR_OK)
+		goto err;
+	rv = load_backends(module, flags);
+	if (rv != CKR_OK)
+		goto err;
+
+	pthread_mutex_lock(&state.lock);
+	state.module = module;
+	state.users = 1;
+	state.open = true;
+	pthread_mutex_unlock(&state.lock);
+
+	/* So that ids are known to callers that never ask for the list. */
+	module_find_slots(false, NULL, &count);
+	module_put();
+	return CKR_OK;
+
+err:
+	module_free(module);
+	return rv;
+}
+
+/* Waits until every call is out and every session is closed. */
+void module_stop(void)
+{
+	struct module *module;
+
+	pthread_mutex_lock(&state.lock);
+	state.open = false;
+	while (state.users)
+		pthread_cond_wait(&state.idle, &state.lock);
+	module = state.module;
+	state.module = NULL;
+	pthread_mutex_unlock(&state.lock);
+	module_free(module);
+}
+
+CK_RV module_get(void)
+{
+	CK_RV rv = CKR_CRYPTOKI_NOT_INITIALIZED;
+
+	pthread_mutex_lock(&state.lock);
+	if (state.open) {
+		state.users++;
+		rv = CKR_OK;
+	}
+	pthread_mutex_unlock(&state.lock);
+	return rv;
+}
+
+void module_put(void)
+{
+	pthread_mutex_lock(&state.lock);
+	if (!--state.users)
+		pthread_cond_broadcast(&state.idle);
+	pthread_mutex_unlock(&state.lock);
+}
+
+/* While a caller is initialized: the configuration it started with. */
+const struct config *module_config(void)
+{
+	return state.module->config;
+}
+
+/*
+ * In the child, which has one thread. The parent's locks may be in any state
+ * and its backends' sessions are the parent's: everything is left as it is.
+ */
+void module_forked(void)
+{
+	if (state.module) {
+		state.module->arbiter->forked();
+		state.forked = true;
+		state.parents = state.module;
+	}
+	pthread_mutex_init(&state.lock, NULL);
+	pthread_cond_init(&state.idle, NULL);
+	state.module = NULL;
+	state.users = 0;
+	state.open = false;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef TOKMUX_MODULE_H
+#define TOKMUX_MODULE_H
+
+#include "config.h"
+#include "p11.h"
+#include "slot.h"
+
+/* with the lock of C_Initialize and C_Finalize held (caller.c) */
+CK_RV module_start(CK_FLAGS flags);
+void module_stop(void);
+void module_forked(void);
+const struct config *module_config(void);
+
+/* keep it from stopping meanwhile */
+CK_RV module_get(void);
+void module_put(void);
+
+/* between the two */
+struct slot *module_slot(CK_SLOT_ID id);
+struct slot *module_next_slot(const struct slot *slot);
+CK_RV module_find_slots(bool present, CK_SLOT_ID *list, CK_ULONG *count);
+CK_RV module_slot_event(unsigned int caller, CK_SLOT_ID *id);
+
+#endif /* TOKMUX_MODULE_H */

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef TOKMUX_OBJECT_H
+#define TOKMUX_OBJECT_H
+
+#include <pthread.h>
+#include "p11.h"
+
+enum object_flags {
+	OBJECT_PRIVATE	= 1 << 0, /* CKA_PRIVATE: needs the user's login */
+	OBJECT_SESSION	= 1 << 1, /* not on the token */
+	OBJECT_KEY	= 1 << 2, /* a private key */
+};
+
+struct object {
+	CK_OBJECT_HANDLE handle;	/* the backend's; 0 is none */
+	unsigned int flags;
+	const void *owner;		/* a session object's session */
+};
+
+/* The objects that one caller may name on one slot. */
+struct objects {
+	pthread_mutex_t lock;
+	struct object *table;		/* open addressing, a power of two */
+	size_t size;
+	size_t used;
+};
+
+void objects_init(struct objects *objects);
+void objects_destroy(struct objects *objects);
+
+CK_RV objects_add(struct objects *objects, const struct object *object);
+bool objects_find(struct objects *objects, CK_OBJECT_HANDLE handle,
+		  unsigned int *flags);
+void objects_remove(struct objects *objects, CK_OBJECT_HANDLE handle);
+bool objects_owned(struct objects *objects, const void *owner);
+void objects_remove_owned(struct objects *objects, const void *owner);
+bool objects_remove_private(struct objects *objects, struct object *object);
+
+#endif /* TOKMUX_OBJECT_H */

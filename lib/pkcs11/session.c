@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * session: a caller's session, under a handle of ours (R11)
+ *
+ * A handle belongs to the caller that opened it. Most functions are told the
+ * session only, and act for its owner; so handles carry random bits and are not
+ * used again soon: no caller comes upon another's by counting, nor upon its own
+ * old one. Finding a session takes no lock. Closing one lets the calls that are
+ * in it finish: the last one out closes the backend's.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "log.h"
+#include "login.h"
+#include "module.h"
+#include "session.h"
+
+/* ---- the table --------------------------------------------------------------- */
+
+/*
+ * A handle is a count, random bits and an index: 24 + 20 + 20 bits, or
+ * 10 + 10 + 12 where an unsigned long has 32. Sessions stay where they are in
+ * memory for good, so that a reference can be tried on one that is just going:
+ * take it first, then look whether the handle is still the right one.
+ */
+#define WIDE		(sizeof(CK_SESSION_HANDLE) == 8)
+#define INDEX_BITS	(WIDE ? 20 : 12)
+#define RANDOM_BITS	(WIDE ? 20 : 10)
+#define CHUNK		256
+#define CHUNKS		(sizeof(CK_SESSION_HANDLE) == 8 ? 4096 : 16)
+
+/* Set in @references once closed: whoever brings the rest to 0 destroys it. */
+#define DYING		(1u << 31)
+
+static struct {
+	_Atomic(struct session *) chunks[CHUNKS];
+	pthread_mutex_t lock;
+	size_t chunk_count;
+	struct session *free;
+	struct session **last_free;	/* first in, first out */
+	unsigned long count;
+	unsigned int randoms[32];
+	size_t randoms_left;
+} table = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.last_free = &table.free,
+};
+
+static void add_free(struct session *session)
+{
+	session->next_free = NULL;
+	*table.last_free = session;
+	table.last_free = &session->next_free;
+}
+
+static bool add_chunk(void)
+{
+	struct session *chunk;
+	unsigned int i;
+
+	if (table.chunk_count == CHUNKS)
+		return false;
+	chunk = calloc(CHUNK, sizeof(*chunk));
+	if (!chunk)
+		return false;
+	for (i = 0; i < CHUNK; i++) {
+		chunk[i].index = (unsigned int)table.chunk_count * CHUNK + i;
+		add_free(&chunk[i]);
+	}
+	atomic_store_explicit(&table.chunks[table.chunk_count++], chunk,
+			      memory_order_release);
+	return true;
+}
+
+static struct session *session_alloc(void)
+{
+	struct session *session;
+
+	pthread_mutex_lock(&table.lock);
+	if (!table.free)
+		add_chunk();
+	session = table.free;
+	if (session) {
+		table.free = session->next_free;
+		if (!table.free)
+			table.last_free = &table.free;
+	}
+	pthread_mutex_unlock(&table.lock);
+	if (session)
+		atomic_fetch_add(&session->references, 1);
+	return session;
+}
+
+static void session_free(struct session *session)
+{
+	pthread_mutex_lock(&table.lock);
+	add_free(session);
+	pthread_mutex_unlock(&table.lock);
+}
+
+static CK_SESSION_HANDLE new_handle(const struct session *session)
+{
+	CK_SESSION_HANDLE serial;
+
+	pthread_mutex_lock(&table.lock);
+	if (!table.randoms_left) {
+		/* Without random bits there is still the count. */
+		if (getrandom(table.randoms, sizeof(table.randoms),
+			      GRND_NONBLOCK) < 0)
+			log_info("no random bits for session handles");
+		table.randoms_left = sizeof(table.randoms) /
+				     sizeof(*table.randoms);
+	}
+	serial = ++table.count << RANDOM_BITS |
+		 (table.randoms[--table.randoms_left] &
+		  ((1ul << RANDOM_BITS) - 1));
+	pthread_mutex_unlock(&table.lock);
+
+	serial = serial << INDEX_BITS | session->index;
+	return serial ? serial : 1ul << INDEX_BITS | session->index;
+}
+
+/* ---- references ----------------------------------------------------------------- */
+
+/* The last one is out. */
+static void session_destroy(struct session *session)
+{
+	struct seat *seat = session->seat;
+	struct slot *slot = seat->slot;
+	CK_SESSION_HANDLE backend_handle = session->backend_handle;
+	bool talks = slot->backend->config->lease != LEASE_SHARED;
+	struct lease lease = { 0 };
+	CK_RV rv = CKR_OK;
+
+	if (backend_handle && talks)
+		rv = lease_take(seat, &lease);
+	if (backend_handle && rv == CKR_OK)
+		BACKEND(slot->backend, C_CloseSession, backend_handle);
+	else if (backend_handle)
+		log_error("slot %lu: a session of backend %s stays open until it is finalized: no lease",
+			  slot->id, slot->backend->config->name);
+	lease_give(seat, &lease);
+	objects_remove_owned(&seat->objects, session);
+
+	pthread_mutex_lock(&slot->lock);
+	seat_put(seat);
+	pthread_mutex_unlock(&slot->lock);
+	session_free(session);
+	module_put();
+}
+
+void session_put(struct session *session)
+{
+	unsigned int left = atomic_fetch_sub(&session->references, 1) - 1;
+
+	/* Somebody may have tried it meanwhile: one of us clears the mark. */
+	if (left == DYING &&
+	    atomic_compare_exchange_strong(&session->references, &left, 0))
+		session_destroy(session);
+}
+
+/**
+ * session_get() - find a session and keep it from being destroyed
+ * @handle: ours
+ * @session: out: the session, for session_put()
+ *
+ * Return: CKR_OK, CKR_SESSION_HANDLE_INVALID, or CKR_CRYPTOKI_NOT_INITIALIZED
+ * where nobody has initialized the module.
+ */
+CK_RV session_get(CK_SESSION_HANDLE handle, struct session **session)
+{
+	size_t index = handle & ((1ul << INDEX_BITS) - 1);
+	struct session *found;
+	CK_RV rv;
+
+	if (handle && index < (size_t)CHUNKS * CHUNK) {
+		found = atomic_load_explicit(&table.chunks[index / CHUNK],
+					     memory_order_acquire);
+		if (found) {
+			found += index % CHUNK;
+			atomic_fetch_add(&found->references, 1);
+			if (atomic_load(&found->handle) == handle) {
+				*session = found;
+				return CKR_OK;
+			}
+			session_put(found);
+		}
+	}
+	rv = module_get();
+	if (rv != CKR_OK)
+		return rv;
+	module_put();
+	return CKR_SESSION_HANDLE_INVALID;
+}
+
+/* ---- open -------------------------------------------------------------------------- */
+
+/* The backend speaks of its session, the caller knows ours. */
+static CK_RV notify_caller(CK_SESSION_HANDLE backend_handle,
+			   CK_NOTIFICATION event, void *application)
+{
+	struct session *session = application;
+	CK_SESSION_HANDLE handle = atomic_load(&session->handle);
+	CK_RV rv = CKR_OK;
+
+	if (session_get(handle, &session) != CKR_OK)
+		return CKR_OK;
+	if (session->backend_handle == backend_handle)
+		rv = session->notify(handle, event, session->application);
+	session_put(session);
+	return rv;
+}
+
+/* Called with a lease. Read/write where the token allows it (R13). */
+static CK_RV open_backend_session(struct session *session,
+				  CK_SESSION_HANDLE *handle)
+{
+	struct slot *slot = session->seat->slot;
+	CK_FLAGS flags = CKF_SERIAL_SESSION | CKF_RW_SESSION;
+	CK_NOTIFY notify = session->notify ? notify_caller : NULL;
+	CK_RV rv;
+
+	rv = BACKEND(slot->backend, C_OpenSession, slot->backend_id, flags,
+		     session, notify, handle);
+	if (rv != CKR_TOKEN_WRITE_PROTECTED || session_writes(session))
+		return rv;
+	return BACKEND(slot->backend, C_OpenSession, slot->backend_id,
+		       CKF_SERIAL_SESSION, session, notify, handle);
+}
+
+/* With the slot's lock held: from here on others can find it. */
+static CK_RV publish(struct session *session, const atomic_ulong *generation,
+		     unsigned long born)
+{
+	struct seat *seat = session->seat;
+
+	if (atomic_load(generation) != born || seat->abandoned)
+		return CKR_CRYPTOKI_NOT_INITIALIZED;
+	if (!session_writes(session) && atomic_load(&seat->login) == LOGIN_SO)
+		return CKR_SESSION_READ_WRITE_SO_EXISTS;
+
+	session->ejects = atomic_load(&seat->ejects);
+	session->next = seat->sessions;
+	seat->sessions = session;
+	seat->open++;
+	seat->read_only += !session_writes(session);
+	atomic_store(&session->handle, new_handle(session));
+	return CKR_OK;
+}
+
+/**
+ * session_open() - C_OpenSession
+ * @slot: where
+ * @caller: whose
+ * @generation: changes when the caller leaves
+ * @flags: as the caller gave them
+ * @application: for @notify
+ * @notify: may be NULL
+ * @handle: out: ours
+ *
+ * The caller's module_get() becomes the session's on success.
+ */
+CK_RV session_open(struct slot *slot, const struct caller *caller,
+		   const atomic_ulong *generation, CK_FLAGS flags,
+		   void *application, CK_NOTIFY notify,
+		   CK_SESSION_HANDLE *handle)
+{
+	unsigned long born = atomic_load(generation);
+	CK_SESSION_HANDLE backend_handle = 0;
+	struct session *session;
+	struct lease lease;
+	struct seat *seat;
+	CK_RV rv;
+	int i;
+
+	pthread_mutex_lock(&slot->lock);
+	rv = seat_get(slot, caller, &seat);
+	pthread_mutex_unlock(&slot->lock);
+	if (rv != CKR_OK)
+		return rv;
+
+	rv = CKR_HOST_MEMORY;
+	session = session_alloc();
+	if (!session)
+		goto err_seat;
+	session->seat = seat;
+	session->flags = flags;
+	session->application = application;
+	session->notify = notify;
+	atomic_store(&session->backend_handle, 0);
+	for (i = 0; i < OPERATIONS; i++)
+		atomic_store(&session->needs_login[i], 0);
+
+	rv = arbiter_rv(slot->arbiter->session_open(seat->party,
+						    slot->backend->config->wait_ms,
+						    &session->arbiter_id));
+	if (rv != CKR_OK)
+		goto err_session;
+	rv = lease_take(seat, &lease);
+	if (rv != CKR_OK)
+		goto err_arbiter;
+	rv = open_backend_session(session, &backend_handle);
+	lease_give(seat, &lease);
+	if (rv != CKR_OK)
+		goto err_arbiter;
+	atomic_store(&session->backend_handle, backend_handle);
+
+	pthread_mutex_lock(&slot->lock);
+	rv = publish(session, generation, born);
+	if (rv == CKR_OK)
+		*handle = atomic_load(&session->handle);
+	pthread_mutex_unlock(&slot->lock);
+	if (rv == CKR_OK)
+		return CKR_OK;
+
+	if (slot->backend->config->lease == LEASE_SHARED ||
+	    lease_take(seat, &lease) == CKR_OK) {
+		BACKEND(slot->backend, C_CloseSession, backend_handle);
+		if (slot->backend->config->lease != LEASE_SHARED)
+			lease_give(seat, &lease);
+	}
+err_arbiter:
+	slot->arbiter->session_close(seat->party, session->arbiter_id);
+err_session:
+	atomic_fetch_sub(&session->references, 1);
+	session_free(session);
+err_seat:
+	pthread_mutex_lock(&slot->lock);
+	seat_put(seat);
+	pthread_mutex_unlock(&slot->lock);
+	return rv;
+}
+
+/* ---- close ------------------------------------------------------------------------- */
+
+/*
+ * With the slot's lock held. The seat's last one takes the login with it (R11:
+ * by its own sessions only). The table's reference is left to be put.
+ */
+static CK_RV unpublish(struct session *session)
+{
+	CK_SESSION_HANDLE handle = atomic_exchange(&session->handle, 0);
+	struct seat *seat = session->seat;
+	struct session **at;
+
+	if (!handle)
+		return CKR_SESSION_HANDLE_INVALID;
+	for (at = &seat->sessions; *at != session; at = &(*at)->next)
+		;
+	*at = session->next;
+	seat->open--;
+	seat->read_only -= !session_writes(session);
+	objects_remove_owned(&seat->objects, session);
+	if (!seat->open)
+		login_end(seat, atomic_load(&session->backend_handle));
+	login_settle(seat, atomic_load(&session->backend_handle));
+	seat->slot->arbiter->session_close(seat->party, session->arbiter_id);
+	atomic_fetch_or(&session->references, DYING);
+	return CKR_OK;
+}
+
+/* The caller has a reference of its own from session_get(). */
+CK_RV session_close(struct session *session)
+{
+	struct slot *slot = session->seat->slot;
+	CK_RV rv;
+
+	pthread_mutex_lock(&slot->lock);
+	rv = unpublish(session);
+	pthread_mutex_unlock(&slot->lock);
+	if (rv == CKR_OK)
+		session_put(session);
+	return rv;
+}
+
+/**
+ * session_close_all() - close a caller's sessions on a slot, nobody else's
+ * @slot: where
+ * @caller: whose
+ * @leave: the caller leaves the slot as well
+ */
+void session_close_all(struct slot *slot, const struct caller *caller,
+		       bool leave)
+{
+	struct session *closed = NULL;
+	struct session *session;
+	struct seat *seat;
+
+	pthread_mutex_lock(&slot->lock);
+	seat = seat_find(slot, caller);
+	while (seat && (session = seat->sessions)) {
+		unpublish(session);
+		session->next = closed;
+		closed = session;
+	}
+	if (seat && leave)
+		seat_abandon(seat);
+	pthread_mutex_unlock(&slot->lock);
+
+	while ((session = closed)) {
+		closed = session->next;
+		session_put(session);
+	}
+}
+
+/* ---- the rest ------------------------------------------------------------------------ */
+
+/**
+ * session_renew() - put another backend session under the same handle
+ * @session: in a call, with a lease
+ *
+ * The only way to end an operation whose key the caller may not use any more.
+ *
+ * Return: CKR_OPERATION_ACTIVE where it would take session objects with it.
+ */
+CK_RV session_renew(struct session *session)
+{
+	struct seat *seat = session->seat;
+	CK_SESSION_HANDLE fresh, old;
+	CK_RV rv;
+
+	if (objects_owned(&seat->objects, session))
+		return CKR_OPERATION_ACTIVE;
+	rv = open_backend_session(session, &fresh);
+	if (rv != CKR_OK)
+		return rv;
+	old = atomic_exchange(&session->backend_handle, fresh);
+	BACKEND(seat->slot->backend, C_CloseSession, old);
+	return CKR_OK;
+}
+
+/* In the child, which has one thread: the parent's are not sessions here. */
+void session_forked(void)
+{
+	size_t i, j;
+
+	pthread_mutex_init(&table.lock, NULL);
+	table.free = NULL;
+	table.last_free = &table.free;
+	table.randoms_left = 0;
+	for (i = 0; i < table.chunk_count; i++) {
+		struct session *chunk = atomic_load(&table.chunks[i]);
+
+		for (j = 0; j < CHUNK; j++) {
+			atomic_store(&chunk[j].handle, 0);
+			atomic_store(&chunk[j].references, 0);
+			add_free(&chunk[j]);
+		}
+	}
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * slot: a backend's slot as one of ours, and the seats of callers on it
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "slot.h"
+
+struct slot *slot_new(CK_SLOT_ID id, struct backend *backend,
+		      CK_SLOT_ID backend_id, const struct arbiter_ops *arbiter)
+{
+	struct slot *slot = calloc(1, sizeof(*slot));
+
+	if (!slot)
+		return NULL;
+	slot->id = id;
+	slot->backend = backend;
+	slot->backend_id = backend_id;
+	slot->arbiter = arbiter;
+	pthread_mutex_init(&slot->lock, NULL);
+	pthread_mutex_init(&slot->seats_lock, NULL);
+	return slot;
+}
+
+/* Nobody uses it any more; only the seat that no caller owns may be left. */
+void slot_free(struct slot *slot)
+{
+	while (slot->seats)
+		seat_abandon(slot->seats);
+	if (slot->token)
+		slot->arbiter->token_close(slot->token);
+	pin_forget(&slot->pin);
+	pthread_mutex_destroy(&slot->seats_lock);
+	pthread_mutex_destroy(&slot->lock);
+	free(slot);
+}
+
+/* ---- tokens ---------------------------------------------------------------- */
+
+/* The longest prefix of a blank-padded field, as part of a token's name. */
+static size_t add_field(char *name, size_t at, size_t size,
+			const unsigned char *field, size_t length)
+{
+	size_t i;
+
+	while (length && (field[length - 1] == ' ' || !field[length - 1]))
+		length--;
+	for (i = 0; i < length && at < size - 1; i++)
+		name[at++] = isgraph(field[i]) && field[i] < 128 &&
+			     field[i] != '/' ? (char)field[i] : '_';
+	name[at] = '\0';
+	return at;
+}
+
+/*
+ * The same name in every process that sees the same token: from the
+ * configuration, else from the model and the serial number. A token that has
+ * none yet goes by its backend and slot.
+ */
+static void token_name(const struct slot *slot, CK_TOKEN_INFO *info,
+		       char *name, size_t size)
+{
+	const char *given = config_token_name(slot->backend->config, info);
+	size_t at, serial;
+
+	if (given) {
+		snprintf(name, size, "%s", given);
+		return;
+	}
+	at = (size_t)snprintf(name, size, "pkcs11:");
+	at = add_field(name, at, size, info->model, sizeof(info->model));
+	if (at < size - 1)
+		name[at++] = ':';
+	serial = at;
+	at = add_field(name, at, size, info->serialNumber,
+		       sizeof(info->serialNumber));
+	if (at == serial) {
+		char spare[48];
+
+		snprintf(spare, sizeof(spare), "%.20s:%lx",
+			 slot->backend->config->name, slot->backend_id);
+		add_field(name, at, size, (unsigned char *)spare,
+			  strlen(spare));
+	}
+}
+
+/* Asks the token for its name, without a lease: it takes the name to get one. */
+static CK_RV open_token(struct slot *slot)
+{
+	CK_TOKEN_INFO info;
+	char name[64];
+	CK_RV rv;
+
+	if (slot->token)
+		return CKR_OK;
+	rv = BACKEND(slot->backend, C_GetTokenInfo, slot->backend_id, &info);
+	if (rv != CKR_OK)
+		return rv;
+	slot->token_flags = info.flags;
+	token_name(slot, &info, name, sizeof(name));
+	log_info("slot %lu: backend %s, token %s", slot->id,
+		 slot->backend->config->name, name);
+	return arbiter_rv(slot->arbiter->token_open(name,
+						    slot->backend->config->unclean,
+						    &slot->token));
+}
+
+/* ---- seats ----------------------------------------------------------------- */
+
+struct seat *seat_find(struct slot *slot, const struct caller *caller)
+{
+	struct seat *seat;
+
+	for (seat = slot->seats; seat; seat = seat->next)
+		if (seat->caller == caller && !seat->abandoned)
+			return seat;
+	return NULL;
+}
+
+/**
+ * seat_get() - a caller's place on a slot, made if need be
+ * @slot: locked
+ * @caller: whose, or NULL for the calls that belong to no caller
+ * @seat: out: the seat, with a reference for seat_put()
+ */
+CK_RV seat_get(struct slot *slot, const struct caller *caller,
+	       struct seat **seat)
+{
+	struct seat *made;
+	CK_RV rv;
+
+	made = seat_find(slot, caller);
+	if (made) {
+		made->references++;
+		*seat = made;
+		return CKR_OK;
+	}
+
+	rv = open_token(slot);
+	if (rv != CKR_OK)
+		return rv;
+	made = calloc(1, sizeof(*made));
+	if (!made)
+		return CKR_HOST_MEMORY;
+	rv = arbiter_rv(slot->arbiter->party_open(slot->token, &made->party));
+	if (rv != CKR_OK) {
+		free(made);
+		return rv;
+	}
+	made->slot = slot;
+	made->caller = caller;
+	made->references = 2;	/* the slot's and the one that is returned */
+	objects_init(&made->objects);
+
+	pthread_mutex_lock(&slot->seats_lock);
+	made->next = slot->seats;
+	slot->seats = made;
+	pthread_mutex_unlock(&slot->seats_lock);
+	*seat = made;
+	return CKR_OK;
+}
+
+void seat_put(struct seat *seat)
+{
+	struct slot *slot = seat->slot;
+	struct seat **at;
+
+	if (--seat->references)
+		return;
+	pthread_mutex_lock(&slot->seats_lock);
+	for (at = &slot->seats; *at != seat; at = &(*at)->next)
+		;
+	*at = seat->next;
+	pthread_mutex_unlock(&slot->seats_lock);
+	slot->arbiter->party_close(seat->party);
+	objects_destroy(&seat->objects);
+	free(seat);
+}
+
+/* The slot lets go of it; it lives on until its last session is closed. */
+void seat_abandon(struct seat *seat)
+{
+	seat->abandoned = true;
+	seat_put(seat);
+}
+
+/* ---- what concerns all seats ------------------------------------------------ */
+
+/**
+ * slot_forget_object() - a handle means something else from now on
+ * @slot: where; its lock need not be held
+ * @handle: the backend's
+ * @except: for whom it means what it should, or NULL
+ */
+void slot_forget_object(struct slot *slot, CK_OBJECT_HANDLE handle,
+			const struct seat *except)
+{
+	struct seat *seat;
+
+	pthread_mutex_lock(&slot->seats_lock);
+	for (seat = slot->seats; seat; seat = seat->next)
+		if (seat != except)
+			objects_remove(&seat->objects, handle);
+	pthread_mutex_unlock(&slot->seats_lock);
+}
+
+/* How many callers are logged in here. */
+unsigned int slot_logins(struct slot *slot)
+{
+	unsigned int logins = 0;
+	struct seat *seat;
+
+	pthread_mutex_lock(&slot->seats_lock);
+	for (seat = slot->seats; seat; seat = seat->next)
+		logins += atomic_load(&seat->login) != LOGIN_NONE;
+	pthread_mutex_unlock(&slot->seats_lock);
+	return logins;
+}
+
+/* Does anybody but @except have a session here? With the slot's lock held. */
+bool slot_sessions(struct slot *slot, const struct seat *except)
+{
+	struct seat *seat;
+
+	for (seat = slot->seats; seat; seat = seat->next)
+		if (seat != except && seat->open)
+			return true;
+	return false;
+}
+
+/* Is a security officer logged in? With the slot's lock held. */
+bool slot_keeps_lease(struct slot *slot)
+{
+	struct seat *seat;
+
+	for (seat = slot->seats; seat; seat = seat->next)
+		if (atomic_load(&seat->keeps_lease))
+			return true;
+	return false;
+}
+
+/* It may go by another name now: who sits here without a session gets up. */
+void slot_token_changed(struct slot *slot)
+{
+	struct seat *seat, *next;
+
+	for (seat = slot->seats; seat; seat = next) {
+		next = seat->next;
+		if (!seat->open && !seat->abandoned)
+			seat_abandon(seat);
+	}
+	if (!slot->seats) {
+		slot->arbiter->token_close(slot->token);
+		slot->token = NULL;
+	}
+}

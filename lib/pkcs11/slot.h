@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef TOKMUX_SLOT_H
+#define TOKMUX_SLOT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include "arbiter.h"
+#include "backend.h"
+#include "object.h"
+#include "p11.h"
+#include "pin.h"
+
+struct caller;
+struct session;
+
+enum login {
+	LOGIN_NONE,
+	LOGIN_USER,
+	LOGIN_SO,
+};
+
+/*
+ * One slot of one backend, under an id of ours that stays the same until the
+ * last caller leaves.
+ *
+ * LOCK ORDER: @lock comes before a lease, and is never asked for by a thread
+ * that holds one; @seats_lock and the locks in struct objects come last. See
+ * Documentation/pkcs11.rst, "Locks".
+ */
+struct slot {
+	CK_SLOT_ID id;
+	CK_SLOT_ID backend_id;
+	struct backend *backend;
+	const struct arbiter_ops *arbiter;
+
+	/* Sessions, logins, and seats coming and going. */
+	pthread_mutex_t lock;
+	struct arbiter_token *token;
+	CK_FLAGS token_flags;		/* as they were when @token was opened */
+	enum login login;		/* what the backend is logged in as */
+	struct pin *pin;		/* the user's, while logged in */
+	unsigned long last_login;
+
+	pthread_mutex_t seats_lock;
+	struct seat *seats;
+
+	/* Who hasn't been told of an event yet, a bit a caller. */
+	atomic_uchar events[MAX_CALLERS / 8];
+};
+
+/*
+ * A caller's place on a slot: what R11 and R12 keep apart. Made with its first
+ * session there, gone when the caller leaves and its last session is closed.
+ */
+struct seat {
+	struct seat *next;
+	struct slot *slot;
+	const struct caller *caller;	/* NULL: calls that no session makes */
+	struct arbiter_party *party;
+
+	/* under the slot's lock */
+	unsigned int references;
+	bool abandoned;			/* the caller left */
+	struct session *sessions;
+	unsigned int open;		/* how many */
+	unsigned int read_only;		/* of them */
+
+	atomic_uint wrong_pins;		/* in a row */
+	_Atomic int64_t next_try_ms;	/* not before */
+	atomic_int login;		/* enum login */
+	atomic_ulong login_id;		/* which login, counting up */
+	atomic_bool keeps_lease;	/* SO: exclusive until the logout */
+	atomic_uint ejects;		/* sessions opened before are dead */
+	struct objects objects;
+};
+
+struct slot *slot_new(CK_SLOT_ID id, struct backend *backend,
+		      CK_SLOT_ID backend_id, const struct arbiter_ops *arbiter);
+void slot_free(struct slot *slot);
+
+/* all with the slot's lock held */
+CK_RV seat_get(struct slot *slot, const struct caller *caller,
+	       struct seat **seat);
+struct seat *seat_find(struct slot *slot, const struct caller *caller);
+void seat_put(struct seat *seat);
+void seat_abandon(struct seat *seat);
+
+void slot_forget_object(struct slot *slot, CK_OBJECT_HANDLE handle,
+			const struct seat *except);
+unsigned int slot_logins(struct slot *slot);
+bool slot_sessions(struct slot *slot, const struct seat *except);
+bool slot_keeps_lease(struct slot *slot);
+void slot_token_changed(struct slot *slot);
+
+/* ---- leases (lease.c) --------------------------------------------------- */
+
+/* What one call holds; given back by whoever took it. */
+struct lease {
+	bool held;
+	enum arbiter_mode mode;
+};
+
+CK_RV lease_take(struct seat *seat, struct lease *lease);
+CK_RV lease_take_exclusive(struct seat *seat, struct lease *lease);
+void lease_give(struct seat *seat, struct lease *lease);
+void lease_keep(struct seat *seat, struct lease *lease);
+void lease_give_kept(struct seat *seat);
+
+#endif /* TOKMUX_SLOT_H */

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * tokmux-pkcs11: what tokmux-pkcs11.so offers beside PKCS#11
+ *
+ * A program that is several callers in one, a plug-in host for instance, asks
+ * for a function list for each. All others need nothing of this: every shared
+ * object that calls C_GetFunctionList is a caller of its own already.
+ */
+#ifndef TOKMUX_PKCS11_H
+#define TOKMUX_PKCS11_H
+
+#include <p11-kit/pkcs11.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * tokmux_pkcs11_new_caller() - be one more caller
+ * @list: out: its function list, good until tokmux_pkcs11_free_caller()
+ *
+ * Return: CKR_OK, CKR_ARGUMENTS_BAD, CKR_HOST_MEMORY if there are too many
+ * callers in this process already.
+ */
+CK_RV tokmux_pkcs11_new_caller(CK_FUNCTION_LIST_PTR_PTR list);
+
+/**
+ * tokmux_pkcs11_free_caller() - that caller is done
+ * @list: from tokmux_pkcs11_new_caller(); not used any more
+ *
+ * Finalizes it as often as it was initialized. No thread may be using it.
+ *
+ * Return: CKR_OK, CKR_ARGUMENTS_BAD for any other list.
+ */
+CK_RV tokmux_pkcs11_free_caller(CK_FUNCTION_LIST_PTR list);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* TOKMUX_PKCS11_H */

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A plug-in that uses PKCS#11 without knowing of anybody else in its process.
+ * Built under several names: each is a shared object of its own.
+ */
+#include <dlfcn.h>
+#include <p11-kit/pkcs11.h>
+
+CK_FUNCTION_LIST *plugin_list(const char *module);
+
+CK_FUNCTION_LIST *plugin_list(const char *module)
+{
+	void *object = dlopen(module, RTLD_NOW | RTLD_LOCAL);
+	CK_FUNCTION_LIST *list = NULL;
+	CK_C_GetFunctionList get;
+
+	if (!object)
+		return NULL;
+	get = (CK_C_GetFunctionList)dlsym(object, "C_GetFunctionList");
+	if (!get || get(&list) != CKR_OK)
+		list = NULL;
+	return list;
+}

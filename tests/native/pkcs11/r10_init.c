@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* R10: any number of C_Initialize and C_Finalize, by any number of threads. */
+#include "world.h"
+#include <kselftest_harness.h>
+
+FIXTURE(init) {
+	CK_FUNCTION_LIST *a, *b;
+};
+
+FIXTURE_SETUP(init)
+{
+	ASSERT_TRUE(world_begin());
+	self->a = CALLER_A;
+	self->b = CALLER_B;
+	ASSERT_NE(NULL, self->a);
+	ASSERT_NE(NULL, self->b);
+}
+
+FIXTURE_TEARDOWN(init)
+{
+	world_end();
+}
+
+TEST_F(init, each_caller_counts_its_own)
+{
+	CK_FUNCTION_LIST *softhsm = world_softhsm();
+	CK_SESSION_HANDLE session;
+	CK_INFO info;
+
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, self->a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, self->a->C_GetInfo(&info));
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, softhsm->C_GetInfo(&info));
+
+	EXPECT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	EXPECT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	EXPECT_EQ(CKR_OK, softhsm->C_GetInfo(&info));
+	/* The other one has not initialized anything. */
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, open_rw(self->b, &session));
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, self->b->C_Finalize(NULL));
+
+	EXPECT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, open_rw(self->a, &session));
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, open_rw(self->a, &session));
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, self->a->C_Finalize(NULL));
+
+	EXPECT_EQ(CKR_OK, open_rw(self->b, &session));
+	EXPECT_EQ(CKR_OK, softhsm->C_GetInfo(&info));
+	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, softhsm->C_GetInfo(&info));
+}
+
+TEST_F(init, strict_as_the_standard_has_it)
+{
+	world_configure("initialize = strict", "");
+	EXPECT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	EXPECT_EQ(CKR_CRYPTOKI_ALREADY_INITIALIZED,
+		  self->a->C_Initialize(NULL));
+	EXPECT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, self->a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+}
+
+static CK_RV mutex1(void **mutex)
+{
+	return CKR_OK;
+}
+
+static CK_RV mutex2(void *mutex)
+{
+	return CKR_OK;
+}
+
+TEST_F(init, arguments)
+{
+	CK_C_INITIALIZE_ARGS args = { 0 };
+
+	args.pReserved = "x";
+	EXPECT_EQ(CKR_ARGUMENTS_BAD, self->a->C_Initialize(&args));
+	args.pReserved = NULL;
+	EXPECT_EQ(CKR_OK, self->a->C_Initialize(&args));
+	EXPECT_EQ(CKR_ARGUMENTS_BAD, self->a->C_Finalize("x"));
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+
+	args.CreateMutex = mutex1;
+	args.flags = CKF_OS_LOCKING_OK;
+	EXPECT_EQ(CKR_ARGUMENTS_BAD, self->a->C_Initialize(&args));
+	args.DestroyMutex = args.LockMutex = args.UnlockMutex = mutex2;
+	EXPECT_EQ(CKR_OK, self->a->C_Initialize(&args));
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	args.flags = 0;
+	EXPECT_EQ(CKR_CANT_LOCK, self->a->C_Initialize(&args));
+}
+
+/* One caller signs all the time. */
+struct signer {
+	CK_FUNCTION_LIST *p11;
+	atomic_bool stop;
+	atomic_int signatures;
+	_Atomic CK_RV rv;
+};
+
+static void *keep_signing(void *arg)
+{
+	struct signer *signer = arg;
+	CK_SESSION_HANDLE session;
+	CK_OBJECT_HANDLE key = 0;
+
+	signer->rv = open_ro(signer->p11, &session);
+	if (signer->rv == CKR_OK)
+		signer->rv = login(signer->p11, session);
+	if (signer->rv == CKR_OK &&
+	    find(signer->p11, session, CKO_PRIVATE_KEY, "key", &key) != 1)
+		signer->rv = CKR_GENERAL_ERROR;
+	while (signer->rv == CKR_OK && !atomic_load(&signer->stop)) {
+		signer->rv = sign(signer->p11, session, key);
+		atomic_fetch_add(&signer->signatures, 1);
+	}
+	return NULL;
+}
+
+TEST_F(init, others_come_and_go_while_one_signs)
+{
+	struct signer signer = { .p11 = self->b };
+	CK_SESSION_HANDLE session[3];
+	pthread_t thread;
+	int i, j;
+
+	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, keep_signing, &signer));
+	for (i = 0; i < 20 || atomic_load(&signer.signatures) < 20; i++) {
+		ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+		for (j = 0; j < 3; j++)
+			ASSERT_EQ(CKR_OK, open_rw(self->a, &session[j]));
+		if (i % 4 == 0)
+			ASSERT_EQ(CKR_OK, login(self->a, session[0]));
+		if (i % 2)
+			ASSERT_EQ(CKR_OK, self->a->C_CloseAllSessions(
+						  the_slot(self->a)));
+		ASSERT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+		ASSERT_EQ(CKR_OK, signer.rv);
+		if (i > 10000)
+			break;
+	}
+	atomic_store(&signer.stop, true);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(CKR_OK, signer.rv);
+	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+}
+
+/* Threads race through everything; only what may happen happens. */
+struct racer {
+	CK_FUNCTION_LIST *p11;
+	int unexpected;
+	CK_RV rv;
+};
+
+static void *race(void *arg)
+{
+	struct racer *racer = arg;
+	CK_SESSION_HANDLE session;
+	CK_SESSION_INFO info;
+	CK_RV rv;
+	int i;
+
+	for (i = 0; i < 50; i++) {
+		rv = racer->p11->C_Initialize(NULL);
+		if (rv != CKR_OK)
+			goto wrong;
+		rv = open_rw(racer->p11, &session);
+		if (rv != CKR_OK)
+			goto wrong;
+		/* Others of this caller may only count down from 2 or more. */
+		rv = racer->p11->C_GetSessionInfo(session, &info);
+		if (rv != CKR_OK)
+			goto wrong;
+		if (i % 2)
+			rv = racer->p11->C_CloseSession(session);
+		if (rv != CKR_OK)
+			goto wrong;
+		rv = racer->p11->C_Finalize(NULL);
+		if (rv != CKR_OK)
+			goto wrong;
+	}
+	return NULL;
+wrong:
+	racer->unexpected++;
+	racer->rv = rv;
+	return NULL;
+}
+
+TEST_F(init, eight_threads_race)
+{
+	struct racer racers[8] = { 0 };
+	pthread_t threads[8];
+	int i;
+
+	for (i = 0; i < 8; i++) {
+		racers[i].p11 = i % 2 ? self->a : self->b;
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, race,
+					    &racers[i]));
+	}
+	for (i = 0; i < 8; i++) {
+		pthread_join(threads[i], NULL);
+		EXPECT_EQ(0, racers[i].unexpected) {
+			TH_LOG("thread %d: 0x%lx", i, racers[i].rv);
+		}
+	}
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, self->a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, self->b->C_Finalize(NULL));
+}
+
+/* A call that is in the session finishes; the close doesn't pull it away. */
+struct closer {
+	CK_FUNCTION_LIST *p11;
+	_Atomic CK_SESSION_HANDLE session;
+	atomic_bool stop;
+	int unexpected;
+};
+
+static void *use_sessions(void *arg)
+{
+	struct closer *closer = arg;
+	unsigned char random[64];
+	CK_RV rv;
+
+	while (!atomic_load(&closer->stop)) {
+		rv = closer->p11->C_GenerateRandom(closer->session, random,
+						   sizeof(random));
+		if (rv != CKR_OK && rv != CKR_SESSION_HANDLE_INVALID)
+			closer->unexpected++;
+	}
+	return NULL;
+}
+
+TEST_F(init, sessions_are_closed_under_calls)
+{
+	struct closer closer = { .p11 = self->a };
+	CK_SESSION_HANDLE session, first;
+	pthread_t threads[3];
+	int i;
+
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &first));
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, use_sessions,
+					    &closer));
+	for (i = 0; i < 2000; i++) {
+		ASSERT_EQ(CKR_OK, open_rw(self->a, &session));
+		closer.session = session;
+		ASSERT_EQ(CKR_OK, self->a->C_CloseSession(session));
+		ASSERT_EQ(CKR_SESSION_HANDLE_INVALID,
+			  self->a->C_CloseSession(session));
+	}
+	atomic_store(&closer.stop, true);
+	for (i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	EXPECT_EQ(0, closer.unexpected);
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+}
+
+static void *draw(void *arg)
+{
+	CK_FUNCTION_LIST *p11 = arg;
+	CK_SESSION_HANDLE session;
+	unsigned char random[16];
+	int i;
+
+	if (open_rw(p11, &session) != CKR_OK)
+		return "open";
+	for (i = 0; i < 100; i++)
+		if (p11->C_GenerateRandom(session, random, 16) != CKR_OK)
+			return "draw";
+	return NULL;
+}
+
+TEST_F(init, a_backend_that_cannot_lock_is_serialized)
+{
+	atomic_int *overlaps;
+	pthread_t threads[4];
+	void *failed;
+	int i;
+
+	world_write("tokmux.conf",
+		    "[global]\narbiter = %s\n[backend nolock]\nmodule = %s\nlease = shared\n",
+		    world_arbiter(), PLUGIN("backend_nolock"));
+	overlaps = dlsym(dlopen(PLUGIN("backend_nolock"), RTLD_NOW),
+			 "backend_overlaps");
+	ASSERT_NE(NULL, overlaps);
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+	for (i = 0; i < 4; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, draw,
+					    i % 2 ? self->a : self->b));
+	for (i = 0; i < 4; i++) {
+		pthread_join(threads[i], &failed);
+		EXPECT_EQ(NULL, failed);
+	}
+	EXPECT_EQ(0, atomic_load(overlaps));
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* R11: what one caller has or does, no other sees or feels. */
+#include "world.h"
+#include <kselftest_harness.h>
+
+FIXTURE(isolation) {
+	CK_FUNCTION_LIST *a, *b;
+	CK_SESSION_HANDLE sa, sb;
+};
+
+FIXTURE_SETUP(isolation)
+{
+	ASSERT_TRUE(world_begin());
+	self->a = CALLER_A;
+	self->b = CALLER_B;
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &self->sa));
+	ASSERT_EQ(CKR_OK, open_rw(self->b, &self->sb));
+}
+
+FIXTURE_TEARDOWN(isolation)
+{
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+	world_end();
+}
+
+TEST_F(isolation, close_all_closes_ones_own)
+{
+	CK_SESSION_HANDLE another;
+	CK_SESSION_INFO info;
+
+	ASSERT_EQ(CKR_OK, open_ro(self->b, &another));
+	EXPECT_EQ(CKR_OK, self->b->C_CloseAllSessions(the_slot(self->b)));
+	EXPECT_EQ(CKR_SESSION_HANDLE_INVALID,
+		  self->b->C_GetSessionInfo(self->sb, &info));
+	EXPECT_EQ(CKR_SESSION_HANDLE_INVALID,
+		  self->b->C_GetSessionInfo(another, &info));
+	EXPECT_EQ(CKR_OK, self->a->C_GetSessionInfo(self->sa, &info));
+
+	/* And the other way round. */
+	ASSERT_EQ(CKR_OK, open_ro(self->b, &self->sb));
+	EXPECT_EQ(CKR_OK, self->a->C_CloseAllSessions(the_slot(self->a)));
+	EXPECT_EQ(CKR_SESSION_HANDLE_INVALID,
+		  self->a->C_GetSessionInfo(self->sa, &info));
+	EXPECT_EQ(CKR_OK, self->b->C_GetSessionInfo(self->sb, &info));
+	EXPECT_EQ(CKR_SLOT_ID_INVALID, self->a->C_CloseAllSessions(99));
+}
+
+TEST_F(isolation, handles_are_not_come_upon)
+{
+	CK_SESSION_HANDLE old = self->sa;
+	CK_SESSION_HANDLE fresh;
+	CK_SESSION_INFO info;
+	long delta;
+	int bit, i;
+
+	for (delta = -300; delta <= 300; delta++)
+		if (delta && old + delta != self->sb)
+			EXPECT_EQ(CKR_SESSION_HANDLE_INVALID,
+				  self->a->C_GetSessionInfo(old + delta,
+							    &info));
+	for (bit = 0; bit < 64; bit++)
+		EXPECT_EQ(CKR_SESSION_HANDLE_INVALID,
+			  self->a->C_GetSessionInfo(old ^ 1ul << bit, &info));
+	EXPECT_EQ(CKR_SESSION_HANDLE_INVALID,
+		  self->a->C_GetSessionInfo(0, &info));
+	for (i = 0; i < 64; i++)
+		EXPECT_EQ(CKR_SESSION_HANDLE_INVALID,
+			  self->a->C_GetSessionInfo((CK_ULONG)i, &info));
+	/* Nor an old one again. */
+	ASSERT_EQ(CKR_OK, self->a->C_CloseSession(old));
+	for (i = 0; i < 2000; i++) {
+		ASSERT_EQ(CKR_OK, open_ro(self->a, &fresh));
+		EXPECT_NE(old, fresh);
+		ASSERT_EQ(CKR_OK, self->a->C_CloseSession(fresh));
+	}
+	EXPECT_EQ(CKR_SESSION_HANDLE_INVALID,
+		  self->a->C_GetSessionInfo(old, &info));
+}
+
+TEST_F(isolation, session_objects_are_ones_own)
+{
+	CK_OBJECT_HANDLE mine, found;
+	CK_ULONG size;
+
+	ASSERT_EQ(CKR_OK, make_data(self->a, self->sa, "mine", false, false,
+				    &mine));
+	EXPECT_EQ(1, find(self->a, self->sa, CKO_DATA, "mine", &found));
+	EXPECT_EQ(mine, found);
+	EXPECT_EQ(0, find(self->b, self->sb, CKO_DATA, "mine", NULL));
+	EXPECT_EQ(CKR_OBJECT_HANDLE_INVALID,
+		  self->b->C_GetObjectSize(self->sb, mine, &size));
+	EXPECT_EQ(CKR_OBJECT_HANDLE_INVALID,
+		  self->b->C_DestroyObject(self->sb, mine));
+	EXPECT_EQ(1, find(self->b, self->sb, CKO_DATA, "public", NULL));
+
+	/* Another session of the same caller has it until the first closes. */
+	ASSERT_EQ(CKR_OK, self->a->C_CloseSession(self->sa));
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &self->sa));
+	EXPECT_EQ(CKR_OBJECT_HANDLE_INVALID,
+		  self->a->C_GetObjectSize(self->sa, mine, &size));
+}
+
+TEST_F(isolation, a_handle_is_valid_for_who_got_it)
+{
+	CK_OBJECT_HANDLE public;
+	CK_ATTRIBUTE value = { CKA_LABEL, NULL, 0 };
+
+	ASSERT_EQ(1, find(self->a, self->sa, CKO_DATA, "public", &public));
+	EXPECT_EQ(CKR_OK, self->a->C_GetAttributeValue(self->sa, public,
+						       &value, 1));
+	EXPECT_EQ(6, value.ulValueLen);
+	EXPECT_EQ(CKR_OBJECT_HANDLE_INVALID,
+		  self->b->C_GetAttributeValue(self->sb, public, &value, 1));
+	ASSERT_EQ(1, find(self->b, self->sb, CKO_DATA, "public", &public));
+	EXPECT_EQ(CKR_OK, self->b->C_GetAttributeValue(self->sb, public,
+						       &value, 1));
+	/* What one destroys is gone for all. */
+	EXPECT_EQ(CKR_OK, self->b->C_DestroyObject(self->sb, public));
+	EXPECT_EQ(CKR_OBJECT_HANDLE_INVALID,
+		  self->a->C_GetAttributeValue(self->sa, public, &value, 1));
+}
+
+TEST_F(isolation, private_objects_are_seen_by_who_logged_in)
+{
+	CK_MECHANISM ecdsa = { CKM_ECDSA, NULL, 0 };
+	CK_OBJECT_HANDLE key = 0, private = 0, other = 0;
+	CK_ATTRIBUTE value = { CKA_LABEL, NULL, 0 };
+	CK_SESSION_INFO info;
+
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	ASSERT_EQ(1, find(self->a, self->sa, CKO_PRIVATE_KEY, "key", &key));
+	ASSERT_EQ(1, find(self->a, self->sa, CKO_DATA, "private", &private));
+
+	EXPECT_EQ(CKR_OK, self->b->C_GetSessionInfo(self->sb, &info));
+	EXPECT_EQ(CKS_RW_PUBLIC_SESSION, info.state);
+	EXPECT_EQ(0, find(self->b, self->sb, CKO_PRIVATE_KEY, "key", &other));
+	EXPECT_EQ(0, find(self->b, self->sb, CKO_DATA, "private", &other));
+	EXPECT_EQ(1, find(self->b, self->sb, CKO_PUBLIC_KEY, "key", &other));
+	/* Nor by a handle that is guessed, or told. */
+	EXPECT_EQ(CKR_OBJECT_HANDLE_INVALID,
+		  self->b->C_GetAttributeValue(self->sb, private, &value, 1));
+	EXPECT_EQ(CKR_KEY_HANDLE_INVALID,
+		  self->b->C_SignInit(self->sb, &ecdsa, key));
+	/* Nor is one made. */
+	EXPECT_EQ(CKR_USER_NOT_LOGGED_IN,
+		  make_data(self->b, self->sb, "x", true, true, &other));
+	EXPECT_EQ(CKR_USER_NOT_LOGGED_IN,
+		  make_key_pair(self->b, self->sb, true, &other, &other));
+}
+
+TEST_F(isolation, a_handle_from_before_the_logout_is_invalid)
+{
+	CK_OBJECT_HANDLE key = 0, public = 0, mine = 0, again = 0;
+	CK_ATTRIBUTE value = { CKA_LABEL, NULL, 0 };
+
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	ASSERT_EQ(CKR_OK, login(self->b, self->sb));
+	ASSERT_EQ(1, find(self->a, self->sa, CKO_PRIVATE_KEY, "key", &key));
+	ASSERT_EQ(1, find(self->a, self->sa, CKO_DATA, "public", &public));
+	ASSERT_EQ(CKR_OK, make_data(self->a, self->sa, "mine", false, true,
+				    &mine));
+	EXPECT_EQ(CKR_OK, self->a->C_Logout(self->sa));
+
+	EXPECT_EQ(CKR_KEY_HANDLE_INVALID, sign(self->a, self->sa, key));
+	EXPECT_EQ(CKR_OBJECT_HANDLE_INVALID,
+		  self->a->C_GetAttributeValue(self->sa, key, &value, 1));
+	EXPECT_EQ(CKR_OBJECT_HANDLE_INVALID,
+		  self->a->C_GetAttributeValue(self->sa, mine, &value, 1));
+	EXPECT_EQ(CKR_OK,
+		  self->a->C_GetAttributeValue(self->sa, public, &value, 1));
+	EXPECT_EQ(1, find(self->b, self->sb, CKO_PRIVATE_KEY, "key", &key));
+	EXPECT_EQ(CKR_OK, sign(self->b, self->sb, key));
+
+	/* The private session object went with the login. */
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	EXPECT_EQ(0, find(self->a, self->sa, CKO_DATA, "mine", NULL));
+	EXPECT_EQ(1, find(self->a, self->sa, CKO_PRIVATE_KEY, "key", &again));
+	EXPECT_EQ(CKR_OK, sign(self->a, self->sa, again));
+}
+
+TEST_F(isolation, an_operation_ends_with_the_login_of_its_key)
+{
+	unsigned char digest[32] = "digest", signature[128];
+	CK_MECHANISM ecdsa = { CKM_ECDSA, NULL, 0 };
+	CK_ULONG length = sizeof(signature);
+	CK_OBJECT_HANDLE key;
+
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	ASSERT_EQ(CKR_OK, login(self->b, self->sb));
+	ASSERT_EQ(1, find(self->a, self->sa, CKO_PRIVATE_KEY, "key", &key));
+	ASSERT_EQ(CKR_OK, self->a->C_SignInit(self->sa, &ecdsa, key));
+	ASSERT_EQ(CKR_OK, self->a->C_Logout(self->sa));
+	EXPECT_EQ(CKR_OPERATION_NOT_INITIALIZED,
+		  self->a->C_Sign(self->sa, digest, sizeof(digest), signature,
+				  &length));
+	/* And is in nobody's way later. */
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	EXPECT_EQ(CKR_OPERATION_NOT_INITIALIZED,
+		  self->a->C_Sign(self->sa, digest, sizeof(digest), signature,
+				  &length));
+	ASSERT_EQ(1, find(self->a, self->sa, CKO_PRIVATE_KEY, "key", &key));
+	EXPECT_EQ(CKR_OK, sign(self->a, self->sa, key));
+}
+
+TEST_F(isolation, a_search_ends_with_the_login_too)
+{
+	CK_OBJECT_HANDLE found[16];
+	CK_ULONG count;
+
+	ASSERT_EQ(CKR_OK, login(self->b, self->sb));
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	ASSERT_EQ(CKR_OK, self->a->C_FindObjectsInit(self->sa, NULL, 0));
+	ASSERT_EQ(CKR_OK, self->a->C_Logout(self->sa));
+	ASSERT_EQ(CKR_OK, self->a->C_FindObjects(self->sa, found, 16, &count));
+	EXPECT_EQ(2, count);	/* the public key and the public data */
+	EXPECT_EQ(CKR_OK, self->a->C_FindObjectsFinal(self->sa));
+}
+
+TEST_F(isolation, a_callers_end_is_its_own)
+{
+	CK_OBJECT_HANDLE key;
+	CK_SESSION_INFO info;
+
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	ASSERT_EQ(CKR_OK, login(self->b, self->sb));
+	ASSERT_EQ(1, find(self->a, self->sa, CKO_PRIVATE_KEY, "key", &key));
+	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+	EXPECT_EQ(CKR_SESSION_HANDLE_INVALID,
+		  self->b->C_GetSessionInfo(self->sb, &info));
+	EXPECT_EQ(CKR_OK, sign(self->a, self->sa, key));
+	EXPECT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, open_ro(self->b, &self->sb));
+	EXPECT_EQ(CKR_OK, self->b->C_GetSessionInfo(self->sb, &info));
+	EXPECT_EQ(CKS_RO_PUBLIC_SESSION, info.state);
+}
+
+TEST_HARNESS_MAIN

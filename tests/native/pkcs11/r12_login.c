@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* R12: each caller shows its own PIN. */
+#include "world.h"
+#include <kselftest_harness.h>
+
+FIXTURE(login) {
+	CK_FUNCTION_LIST *a, *b;
+	CK_SESSION_HANDLE sa, sb;
+};
+
+FIXTURE_SETUP(login)
+{
+	ASSERT_TRUE(world_begin());
+	self->a = CALLER_A;
+	self->b = CALLER_B;
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &self->sa));
+	ASSERT_EQ(CKR_OK, open_rw(self->b, &self->sb));
+}
+
+FIXTURE_TEARDOWN(login)
+{
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+	world_end();
+}
+
+static CK_STATE state(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session)
+{
+	CK_SESSION_INFO info = { .state = 99 };
+
+	p11->C_GetSessionInfo(session, &info);
+	return info.state;
+}
+
+TEST_F(login, belongs_to_a_caller)
+{
+	CK_SESSION_HANDLE another;
+
+	ASSERT_EQ(CKR_OK, open_ro(self->a, &another));
+	EXPECT_EQ(CKR_USER_NOT_LOGGED_IN, self->a->C_Logout(self->sa));
+	EXPECT_EQ(CKR_OK, login(self->a, self->sa));
+	EXPECT_EQ(CKR_USER_ALREADY_LOGGED_IN, login(self->a, another));
+	EXPECT_EQ(CKS_RW_USER_FUNCTIONS, state(self->a, self->sa));
+	EXPECT_EQ(CKS_RO_USER_FUNCTIONS, state(self->a, another));
+	EXPECT_EQ(CKS_RW_PUBLIC_SESSION, state(self->b, self->sb));
+	EXPECT_EQ(CKR_USER_NOT_LOGGED_IN, self->b->C_Logout(self->sb));
+
+	EXPECT_EQ(CKR_OK, login(self->b, self->sb));
+	EXPECT_EQ(CKR_OK, self->a->C_Logout(another));
+	EXPECT_EQ(CKS_RW_PUBLIC_SESSION, state(self->a, self->sa));
+	EXPECT_EQ(CKS_RW_USER_FUNCTIONS, state(self->b, self->sb));
+	EXPECT_EQ(CKR_USER_TYPE_INVALID,
+		  self->a->C_Login(self->sa, 17, PIN(USER_PIN)));
+}
+
+TEST_F(login, ends_with_the_last_session)
+{
+	CK_SESSION_HANDLE another;
+
+	ASSERT_EQ(CKR_OK, open_ro(self->a, &another));
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	ASSERT_EQ(CKR_OK, login(self->b, self->sb));
+	EXPECT_EQ(CKR_OK, self->a->C_CloseSession(self->sa));
+	EXPECT_EQ(CKS_RO_USER_FUNCTIONS, state(self->a, another));
+	EXPECT_EQ(CKR_OK, self->a->C_CloseSession(another));
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &self->sa));
+	EXPECT_EQ(CKS_RW_PUBLIC_SESSION, state(self->a, self->sa));
+	EXPECT_EQ(CKS_RW_USER_FUNCTIONS, state(self->b, self->sb));
+}
+
+/* What the token itself says of its tries. */
+static CK_FLAGS token_flags(CK_FUNCTION_LIST *p11)
+{
+	CK_TOKEN_INFO info = { .flags = ~0ul };
+
+	p11->C_GetTokenInfo(the_slot(p11), &info);
+	return info.flags;
+}
+
+TEST_F(login, a_wrong_pin_is_refused_and_burns_no_try)
+{
+	CK_RV rv;
+	int i;
+
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	for (i = 0; i < 3; i++) {
+		rv = self->b->C_Login(self->sb, CKU_USER, PIN("4321"));
+		EXPECT_EQ(CKR_PIN_INCORRECT, rv);
+	}
+	EXPECT_EQ(CKR_PIN_INCORRECT,
+		  self->b->C_Login(self->sb, CKU_USER, PIN("")));
+	EXPECT_EQ(CKR_PIN_INCORRECT,
+		  self->b->C_Login(self->sb, CKU_USER, PIN("12345")));
+	EXPECT_EQ(CKR_PIN_INCORRECT,
+		  self->b->C_Login(self->sb, CKU_USER, PIN("123")));
+	EXPECT_EQ(0, token_flags(self->a) & CKF_USER_PIN_COUNT_LOW);
+	EXPECT_EQ(CKS_RW_PUBLIC_SESSION, state(self->b, self->sb));
+	EXPECT_EQ(CKS_RW_USER_FUNCTIONS, state(self->a, self->sa));
+	EXPECT_EQ(CKR_OK, login(self->b, self->sb));
+	EXPECT_EQ(0, token_flags(self->a) & CKF_USER_PIN_COUNT_LOW);
+
+	/* While nobody is logged in, it is the token's to count. */
+	EXPECT_EQ(CKR_OK, self->a->C_Logout(self->sa));
+	EXPECT_EQ(CKR_OK, self->b->C_Logout(self->sb));
+	EXPECT_EQ(CKR_PIN_INCORRECT,
+		  self->b->C_Login(self->sb, CKU_USER, PIN("4321")));
+	EXPECT_NE(0, token_flags(self->a) & CKF_USER_PIN_COUNT_LOW);
+}
+
+TEST_F(login, repeated_wrong_pins_are_slowed)
+{
+	long begin, first, fifth = 0;
+	int i;
+
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	begin = now_ms();
+	self->b->C_Login(self->sb, CKU_USER, PIN("4321"));
+	first = now_ms() - begin;
+	for (i = 0; i < 4; i++) {
+		begin = now_ms();
+		self->b->C_Login(self->sb, CKU_USER, PIN("4321"));
+		fifth = now_ms() - begin;
+	}
+	EXPECT_LE(700, fifth) {
+		TH_LOG("first %ld ms, fifth %ld ms", first, fifth);
+	}
+	/* The other caller isn't. */
+	begin = now_ms();
+	EXPECT_EQ(CKR_OK, self->a->C_Logout(self->sa));
+	EXPECT_GT(700, now_ms() - begin);
+}
+
+TEST_F(login, no_pin_no_login)
+{
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	EXPECT_EQ(CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
+		  self->b->C_Login(self->sb, CKU_USER, NULL, 0));
+}
+
+TEST_F(login, a_changed_pin_is_what_counts)
+{
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	ASSERT_EQ(CKR_OK, self->a->C_SetPIN(self->sa, PIN(USER_PIN),
+					    PIN("5678")));
+	EXPECT_EQ(CKR_PIN_INCORRECT, login(self->b, self->sb));
+	EXPECT_EQ(CKR_OK, self->b->C_Login(self->sb, CKU_USER, PIN("5678")));
+}
+
+/* The PIN is nowhere in the process once it was shown. */
+TEST_F(login, no_pin_is_kept)
+{
+	static const char rare[] = "RarePinOfThisTest";
+	unsigned char pin[sizeof(rare)];
+	char line[256], *map;
+	FILE *maps, *memory;
+	int found = 0;
+	size_t i;
+
+	/* Put together so that the text itself is no hit; and shown by both. */
+	ASSERT_EQ(CKR_OK, self->a->C_Login(self->sa, CKU_USER, PIN(USER_PIN)));
+	memcpy(pin, rare, sizeof(rare));
+	ASSERT_EQ(CKR_OK, self->a->C_SetPIN(self->sa, PIN(USER_PIN), pin,
+					    sizeof(rare) - 1));
+	ASSERT_EQ(CKR_OK, self->b->C_Login(self->sb, CKU_USER, pin,
+					   sizeof(rare) - 1));
+	memset(pin, 0, sizeof(pin));
+
+	maps = fopen("/proc/self/maps", "r");
+	memory = fopen("/proc/self/mem", "r");
+	ASSERT_NE(NULL, maps);
+	ASSERT_NE(NULL, memory);
+	map = malloc(1 << 20);
+	while (fgets(line, sizeof(line), maps)) {
+		unsigned long start, end;
+		/* What is locked is what pin.c made: there it matters most. */
+		if (sscanf(line, "%lx-%lx rw-p", &start, &end) != 2 ||
+		    strchr(line, '[') || strchr(line, '/') ||
+		    end - start > 1 << 20)
+			continue;
+		if (fseek(memory, (long)start, SEEK_SET) ||
+		    fread(map, 1, end - start, memory) != end - start)
+			continue;
+		for (i = 0; i + sizeof(rare) < end - start; i++)
+			if (map + i != (char *)start &&
+			    !memcmp(map + i, rare, sizeof(rare) - 1))
+				found++;
+	}
+	EXPECT_EQ(0, found);
+	free(map);
+	fclose(maps);
+	fclose(memory);
+}
+
+TEST_HARNESS_MAIN

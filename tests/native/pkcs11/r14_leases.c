@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* R14: leases around calls, by either kind. */
+#include "world.h"
+#include <kselftest_harness.h>
+
+FIXTURE(leases) {
+	CK_FUNCTION_LIST *a, *b;
+};
+
+FIXTURE_VARIANT(leases) {
+	const char *backend;
+};
+
+FIXTURE_VARIANT_ADD(leases, shared) {
+	.backend = "lease = shared",
+};
+
+FIXTURE_VARIANT_ADD(leases, call) {
+	.backend = "lease = call",
+};
+
+FIXTURE_SETUP(leases)
+{
+	ASSERT_TRUE(world_begin());
+	world_configure("", variant->backend);
+	self->a = CALLER_A;
+	self->b = CALLER_B;
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+}
+
+FIXTURE_TEARDOWN(leases)
+{
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+	world_end();
+}
+
+static void *work(void *arg)
+{
+	CK_FUNCTION_LIST *p11 = arg;
+	CK_SESSION_HANDLE session;
+	CK_OBJECT_HANDLE key;
+	CK_TOKEN_INFO token;
+	CK_RV rv;
+	int i;
+
+	for (i = 0; i < 30; i++) {
+		if (open_rw(p11, &session) != CKR_OK)
+			return "open";
+		rv = login(p11, session);
+		if (rv != CKR_OK && rv != CKR_USER_ALREADY_LOGGED_IN)
+			return "login";
+		/* Another thread of this caller may close the last one but ours. */
+		if (find(p11, session, CKO_PRIVATE_KEY, "key", &key) != 1)
+			return "find";
+		if (sign(p11, session, key) != CKR_OK)
+			return "sign";
+		if (p11->C_GetTokenInfo(the_slot(p11), &token) != CKR_OK)
+			return "token";
+		if (p11->C_CloseSession(session) != CKR_OK)
+			return "close";
+	}
+	return NULL;
+}
+
+TEST_F(leases, everybody_gets_its_turn)
+{
+	pthread_t threads[6];
+	void *failed;
+	int i;
+
+	for (i = 0; i < 6; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, work,
+					    i % 2 ? self->a : self->b));
+	for (i = 0; i < 6; i++) {
+		pthread_join(threads[i], &failed);
+		EXPECT_EQ(NULL, failed) {
+			TH_LOG("thread %d: %s", i, (char *)failed);
+		}
+	}
+}
+
+/* Security officers come and go among signers: nobody waits for ever. */
+static void *be_so(void *arg)
+{
+	CK_FUNCTION_LIST *p11 = arg;
+	CK_SESSION_HANDLE session;
+	CK_RV rv;
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		if (open_rw(p11, &session) != CKR_OK)
+			return "open";
+		rv = p11->C_Login(session, CKU_SO, PIN(SO_PIN));
+		if (rv != CKR_OK && rv != CKR_USER_ANOTHER_ALREADY_LOGGED_IN)
+			return "login";
+		if (rv == CKR_OK && p11->C_Logout(session) != CKR_OK)
+			return "logout";
+		if (p11->C_CloseSession(session) != CKR_OK)
+			return "close";
+	}
+	return NULL;
+}
+
+static void *be_anybody(void *arg)
+{
+	CK_FUNCTION_LIST *p11 = arg;
+	CK_SESSION_HANDLE session;
+	unsigned char random[8];
+	int i;
+
+	for (i = 0; i < 200; i++) {
+		if (open_ro(p11, &session) != CKR_OK)
+			return "open";
+		if (p11->C_GenerateRandom(session, random, 8) != CKR_OK)
+			return "random";
+		if (p11->C_CloseSession(session) != CKR_OK)
+			return "close";
+	}
+	return NULL;
+}
+
+TEST_F(leases, exclusive_work_between_shared)
+{
+	pthread_t threads[4];
+	void *failed;
+	int i;
+
+	for (i = 0; i < 4; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL,
+					    i ? be_anybody : be_so,
+					    i ? self->b : self->a));
+	for (i = 0; i < 4; i++) {
+		pthread_join(threads[i], &failed);
+		EXPECT_EQ(NULL, failed) {
+			TH_LOG("thread %d: %s", i, (char *)failed);
+		}
+	}
+}
+
+TEST_F(leases, events_without_waiting)
+{
+	CK_SLOT_ID slot;
+
+	EXPECT_EQ(CKR_NO_EVENT,
+		  self->a->C_WaitForSlotEvent(CKF_DONT_BLOCK, &slot, NULL));
+	EXPECT_EQ(CKR_FUNCTION_NOT_SUPPORTED,
+		  self->a->C_WaitForSlotEvent(0, &slot, NULL));
+	EXPECT_EQ(CKR_ARGUMENTS_BAD,
+		  self->a->C_WaitForSlotEvent(CKF_DONT_BLOCK, NULL, NULL));
+	EXPECT_EQ(CKR_FUNCTION_NOT_PARALLEL, self->a->C_GetFunctionStatus(0));
+	EXPECT_EQ(CKR_FUNCTION_NOT_PARALLEL, self->a->C_CancelFunction(0));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the PKCS#11 tests share: a SoftHSM2 token of their own with a key on it,
+ * a configuration, and callers that are shared objects of their own.
+ *
+ * The token is made through SoftHSM2 itself, in a child, so that nothing of it
+ * is in the process when the test begins.
+ */
+#ifndef WORLD_H
+#define WORLD_H
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <ftw.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <p11-kit/pkcs11.h>
+#include <tokmux-pkcs11.h>
+
+#define MODULE		BUILD "/tokmux-pkcs11.so"
+#define SOFTHSM		"/usr/lib/softhsm/libsofthsm2.so"
+#define PLUGIN(name)	BUILD "/tests/pkcs11/" name ".so"
+
+#define USER_PIN	"1234"
+#define SO_PIN		"87654321"
+#define UNUSED		__attribute__((unused))
+
+#define PIN(text)	(unsigned char *)(text), strlen(text)
+
+static char world_dir[64];
+
+/* ---- files ------------------------------------------------------------------ */
+
+UNUSED static char *world_path(const char *name)
+{
+	static _Thread_local char path[4][160];
+	static _Thread_local unsigned int turn;
+	char *result = path[turn++ % 4];
+
+	snprintf(result, sizeof(*path), "%s/%s", world_dir, name);
+	return result;
+}
+
+UNUSED static void world_write(const char *name, const char *format, ...)
+{
+	FILE *file = fopen(world_path(name), "w");
+	va_list args;
+
+	if (!file)
+		abort();
+	va_start(args, format);
+	vfprintf(file, format, args);
+	va_end(args);
+	fclose(file);
+}
+
+UNUSED static const char *world_arbiter(void)
+{
+	const char *arbiter = getenv("TOKMUX_TEST_ARBITER");
+
+	return arbiter ? arbiter : "local";
+}
+
+/* With more keys for [global] and for the backend. */
+UNUSED static void world_configure(const char *global, const char *backend)
+{
+	world_write("tokmux.conf",
+		    "[global]\narbiter = %s\n%s\n"
+		    "[backend softhsm]\nmodule = " SOFTHSM "\n%s\n",
+		    world_arbiter(), global, backend);
+}
+
+/* ---- the token ---------------------------------------------------------------- */
+
+UNUSED static CK_FUNCTION_LIST *world_softhsm(void)
+{
+	void *object = dlopen(SOFTHSM, RTLD_NOW);
+	CK_C_GetFunctionList get;
+	CK_FUNCTION_LIST *list;
+
+	if (!object)
+		return NULL;
+	get = (CK_C_GetFunctionList)dlsym(object, "C_GetFunctionList");
+	return get && get(&list) == CKR_OK ? list : NULL;
+}
+
+static CK_BBOOL yes = CK_TRUE;
+static CK_BBOOL no = CK_FALSE;
+static unsigned char prime256v1[] = {
+	0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07
+};
+
+UNUSED static CK_RV make_data(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session,
+			      const char *label, bool token, bool private,
+			      CK_OBJECT_HANDLE *object)
+{
+	CK_OBJECT_CLASS class = CKO_DATA;
+	CK_ATTRIBUTE template[] = {
+		{ CKA_CLASS, &class, sizeof(class) },
+		{ CKA_TOKEN, token ? &yes : &no, 1 },
+		{ CKA_PRIVATE, private ? &yes : &no, 1 },
+		{ CKA_LABEL, (void *)label, strlen(label) },
+		{ CKA_VALUE, "value", 5 },
+	};
+
+	return p11->C_CreateObject(session, template, 5, object);
+}
+
+UNUSED static CK_RV make_key_pair(CK_FUNCTION_LIST *p11,
+				  CK_SESSION_HANDLE session, bool token,
+				  CK_OBJECT_HANDLE *public,
+				  CK_OBJECT_HANDLE *private)
+{
+	CK_MECHANISM mechanism = { CKM_EC_KEY_PAIR_GEN, NULL, 0 };
+	CK_ATTRIBUTE public_template[] = {
+		{ CKA_TOKEN, token ? &yes : &no, 1 },
+		{ CKA_PRIVATE, &no, 1 },
+		{ CKA_VERIFY, &yes, 1 },
+		{ CKA_EC_PARAMS, prime256v1, sizeof(prime256v1) },
+		{ CKA_LABEL, "key", 3 },
+	};
+	CK_ATTRIBUTE private_template[] = {
+		{ CKA_TOKEN, token ? &yes : &no, 1 },
+		{ CKA_PRIVATE, &yes, 1 },
+		{ CKA_SIGN, &yes, 1 },
+		{ CKA_LABEL, "key", 3 },
+	};
+
+	return p11->C_GenerateKeyPair(session, &mechanism, public_template, 5,
+				      private_template, 4, public, private);
+}
+
+#define MUST(call) do {							\
+	CK_RV must_rv = (call);						\
+									\
+	if (must_rv != CKR_OK) {					\
+		fprintf(stderr, "# %s:%d: " #call ": 0x%lx\n", __FILE__, \
+			__LINE__, must_rv);				\
+		_exit(1);						\
+	}								\
+} while (0)
+
+static void make_token(void)
+{
+	CK_FUNCTION_LIST *p11 = world_softhsm();
+	unsigned char label[32];
+	CK_OBJECT_HANDLE object, other;
+	CK_SESSION_HANDLE session;
+	CK_ULONG count = 8;
+	CK_SLOT_ID slots[8];
+
+	if (!p11)
+		_exit(1);
+	memset(label, ' ', sizeof(label));
+	memcpy(label, "test", 4);
+	MUST(p11->C_Initialize(NULL));
+	MUST(p11->C_GetSlotList(CK_FALSE, NULL, &count));
+	MUST(p11->C_GetSlotList(CK_FALSE, slots, &count));
+	MUST(p11->C_InitToken(slots[0], PIN(SO_PIN), label));
+	MUST(p11->C_GetSlotList(CK_TRUE, NULL, &count));
+	MUST(p11->C_GetSlotList(CK_TRUE, slots, &count));
+	MUST(p11->C_OpenSession(slots[0], CKF_SERIAL_SESSION | CKF_RW_SESSION,
+				NULL, NULL, &session));
+	MUST(p11->C_Login(session, CKU_SO, PIN(SO_PIN)));
+	MUST(p11->C_InitPIN(session, PIN(USER_PIN)));
+	MUST(p11->C_Logout(session));
+	MUST(p11->C_Login(session, CKU_USER, PIN(USER_PIN)));
+	MUST(make_key_pair(p11, session, true, &object, &other));
+	MUST(make_data(p11, session, "public", true, false, &object));
+	MUST(make_data(p11, session, "private", true, true, &object));
+	MUST(p11->C_Finalize(NULL));
+	_exit(0);
+}
+
+static int remove_one(const char *path, const struct stat *info, int type,
+		      struct FTW *walk)
+{
+	return remove(path);
+}
+
+UNUSED static void world_end(void)
+{
+	if (*world_dir)
+		nftw(world_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+UNUSED static bool world_begin(void)
+{
+	int status;
+	pid_t pid;
+
+	strcpy(world_dir, "/tmp/tokmux-p11.XXXXXX");
+	if (!mkdtemp(world_dir) || mkdir(world_path("tokens"), 0700))
+		return false;
+	world_write("softhsm2.conf",
+		    "directories.tokendir = %s/tokens\n"
+		    "objectstore.backend = file\nlog.level = ERROR\n",
+		    world_dir);
+	setenv("SOFTHSM2_CONF", world_path("softhsm2.conf"), 1);
+	setenv("TOKMUX_CONF", world_path("tokmux.conf"), 1);
+	world_configure("", "");
+
+	pid = fork();
+	if (!pid)
+		make_token();
+	return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
+}
+
+/* ---- callers --------------------------------------------------------------------- */
+
+UNUSED static CK_FUNCTION_LIST *plugin(const char *path)
+{
+	void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	CK_FUNCTION_LIST *(*list)(const char *);
+
+	if (!object)
+		return NULL;
+	list = (CK_FUNCTION_LIST * (*)(const char *))
+		dlsym(object, "plugin_list");
+	return list ? list(MODULE) : NULL;
+}
+
+#define CALLER_A	plugin(PLUGIN("caller_a"))
+#define CALLER_B	plugin(PLUGIN("caller_b"))
+
+/* This program as a caller. */
+UNUSED static void *module_symbol(const char *name)
+{
+	static void *object;
+
+	if (!object)
+		object = dlopen(MODULE, RTLD_NOW | RTLD_LOCAL);
+	return object ? dlsym(object, name) : NULL;
+}
+
+/* ---- what callers do --------------------------------------------------------------- */
+
+UNUSED static CK_SLOT_ID the_slot(CK_FUNCTION_LIST *p11)
+{
+	CK_SLOT_ID slots[8];
+	CK_ULONG count = 8;
+
+	if (p11->C_GetSlotList(CK_TRUE, slots, &count) != CKR_OK || !count)
+		return (CK_SLOT_ID)-1;
+	return slots[0];
+}
+
+UNUSED static CK_RV open_rw(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE *session)
+{
+	return p11->C_OpenSession(the_slot(p11),
+				  CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL,
+				  NULL, session);
+}
+
+UNUSED static CK_RV open_ro(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE *session)
+{
+	return p11->C_OpenSession(the_slot(p11), CKF_SERIAL_SESSION, NULL, NULL,
+				  session);
+}
+
+/* How many objects of that label; the first one's handle. */
+UNUSED static int find(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session,
+		       CK_OBJECT_CLASS class, const char *label,
+		       CK_OBJECT_HANDLE *object)
+{
+	CK_ATTRIBUTE template[] = {
+		{ CKA_CLASS, &class, sizeof(class) },
+		{ CKA_LABEL, (void *)label, strlen(label) },
+	};
+	CK_OBJECT_HANDLE found;
+	CK_ULONG count;
+	int total = 0;
+
+	if (p11->C_FindObjectsInit(session, template, 2) != CKR_OK)
+		return -1;
+	for (;;) {
+		if (p11->C_FindObjects(session, &found, 1, &count) != CKR_OK)
+			return -1;
+		if (!count)
+			break;
+		if (!total++ && object)
+			*object = found;
+	}
+	return p11->C_FindObjectsFinal(session) == CKR_OK ? total : -1;
+}
+
+UNUSED static CK_RV sign(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session,
+			 CK_OBJECT_HANDLE key)
+{
+	CK_MECHANISM mechanism = { CKM_ECDSA, NULL, 0 };
+	unsigned char digest[32] = "digest", signature[128];
+	CK_ULONG length = sizeof(signature);
+	CK_RV rv;
+
+	rv = p11->C_SignInit(session, &mechanism, key);
+	if (rv != CKR_OK)
+		return rv;
+	return p11->C_Sign(session, digest, sizeof(digest), signature, &length);
+}
+
+UNUSED static CK_RV login(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session)
+{
+	return p11->C_Login(session, CKU_USER, PIN(USER_PIN));
+}
+
+UNUSED static long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+#endif /* WORLD_H */
