@@ -19,9 +19,11 @@ check: setup
 	tests/check
 check-debug: setup
 	tests/check --debug
+attack: setup
+	tests/attack
 mutants: setup
 	tests/mutants/run
 clean:
 	rm -rf build
 
-.PHONY: all lib pkcs11 kmod setup demo check check-debug mutants clean
+.PHONY: all lib pkcs11 kmod setup demo check check-debug attack mutants clean

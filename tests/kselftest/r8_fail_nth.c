@@ -540,21 +540,42 @@ static const struct call {
 };
 
 /*
- * A tree tries twice for a node, so it takes more than one fault for it to be
- * refused: all of them fail, and nothing else.
+ * A second way: all of this thread's allocations fail once it has had so many
+ * bytes. What is tried again with another GFP flag, as the nodes of trees are,
+ * gets past a single fault, not past that.
  */
-static void tree_fails(bool fails)
+static int no_more;	/* make-it-fail of this thread */
+
+static void fail_beyond(int bytes)
 {
-	put_value("/proc/thread-self/make-it-fail", fails ? "1" : "0");
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", bytes);
+	if (put_value(FAILSLAB "space", text) || pwrite(no_more, "1", 1, 0) != 1)
+		exit(1);
 }
 
-static bool filter_trees(bool on)
+static void fail_no_more(void)
 {
-	return !put_value(FAILSLAB "task-filter", on ? "Y" : "N") &&
-	       !put_value(FAILSLAB "cache-filter", on ? "Y" : "N") &&
-	       !put_value("/sys/kernel/slab/radix_tree_node/failslab", on ? "1" : "0") &&
-	       !put_value(FAILSLAB "times", on ? "-1" : "1") &&
-	       !put_value(FAILSLAB "probability", on ? "100" : "0");
+	if (pwrite(no_more, "0", 1, 0) != 1)
+		exit(1);
+}
+
+static bool fail_marked_tasks(void)
+{
+	no_more = open("/proc/thread-self/make-it-fail", O_WRONLY | O_CLOEXEC);
+	return no_more >= 0 && !put_value(FAILSLAB "task-filter", "Y") &&
+	       !put_value(FAILSLAB "times", "-1") &&
+	       !put_value(FAILSLAB "probability", "100");
+}
+
+/* In this order, or the whole guest would be out of memory. */
+static void fail_nobody(void)
+{
+	put_value(FAILSLAB "probability", "0");
+	put_value(FAILSLAB "times", "1");
+	put_value(FAILSLAB "task-filter", "N");
+	put_value(FAILSLAB "space", "0");
 }
 
 static void remove_fixture_system(void)
@@ -609,7 +630,7 @@ FIXTURE_TEARDOWN(r8)
 {
 	if (!self->ignore_wait)
 		return;
-	filter_trees(false);
+	fail_nobody();
 	put_value(FAILSLAB "ignore-gfp-wait", (char[]){ self->ignore_wait, 0 });
 	put_value(FAILSLAB "verbose", (char[]){ self->slab, 0 });
 	put_value(USERCOPY "verbose", (char[]){ self->usercopy, 0 });
@@ -691,48 +712,51 @@ TEST_F_TIMEOUT(r8, every_verb, 600)
 	TH_LOG("%u allocations and %u copies failed, 0 left over", allocations, copies);
 }
 
-TEST_F_TIMEOUT(r8, no_room_in_trees, 60)
+static void fail_from(struct __test_metadata *_metadata, const struct call *c)
 {
-	static const char * const names[] = {
-		"create system token", "bind to group", "open session",
-		"open session, may wait",
-	};
-	struct left before;
-	unsigned int done = 0;
-	int ret;
+	unsigned int refused = 0;
+	struct left before = left(), prepared;
+	int bytes, ret = -1;
 
-	NEED_FAULTS();
-	ASSERT_TRUE(filter_trees(true));
-	/* a tree's first node: the one that is there would have room */
-	remove_fixture_system();
-	before = left();
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-		const struct call *c = &calls[i];
-		bool is_named = false;
-
-		for (size_t j = 0; j < sizeof(names) / sizeof(names[0]); j++)
-			is_named |= !strcmp(c->name, names[j]);
-		if (!is_named)
-			continue;
+	for (bytes = 1; ret < 0 && bytes < 1 << 20; bytes += 32 + bytes / 8) {
 		if (c->before)
 			c->before();
-		tree_fails(true);
+		prepared = left();
+		fail_beyond(bytes);
 		ret = c->call();
-		tree_fails(false);
-		EXPECT_EQ(-ENOMEM, ret) {
-			TH_LOG("%s", c->name);
+		fail_no_more();
+		if (ret < 0) {
+			refused++;
+			EXPECT_EQ(-ENOMEM, ret);
+			EXPECT_TRUE(EVENTUALLY(is_left(&prepared)));
+			EXPECT_GE(c->call(), 0);
 		}
-		ret = c->call();
-		EXPECT_GE(ret, 0);
 		if (c->undo)
 			c->undo();
 		if (c->after)
 			c->after();
-		EXPECT_TRUE(is_left(&before));
-		done++;
+		EXPECT_TRUE(EVENTUALLY(is_left(&before)));
+		if (!_metadata->passed) {
+			TH_LOG("%s: %d with %d bytes", c->name, ret, bytes);
+			return;
+		}
 	}
-	EXPECT_EQ(sizeof(names) / sizeof(names[0]), done);
-	EXPECT_TRUE(filter_trees(false));
+	EXPECT_GE(ret, 0);
+	EXPECT_GT(refused, 0);
+	allocations += refused;
+	TH_LOG("%-24s %3u times refused, the last time with less than %d bytes",
+	       c->name, refused, bytes);
+}
+
+TEST_F_TIMEOUT(r8, no_more_memory, 600)
+{
+	NEED_FAULTS();
+	ASSERT_TRUE(fail_marked_tasks());
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		if (calls[i].allocates)
+			fail_from(_metadata, &calls[i]);
+	fail_nobody();
+	TH_LOG("%u times refused, 0 left over", allocations);
 }
 
 /* What a queue hands over is allocated by who makes room, if it is at all. */
@@ -767,14 +791,14 @@ TEST_F_TIMEOUT(r8, session_handed_over, 60)
 	int got;
 
 	NEED_FAULTS();
-	ASSERT_TRUE(filter_trees(true));
+	ASSERT_TRUE(fail_marked_tasks());
 	before = left();
 	have_session();
 	ASSERT_EQ(0, pthread_create(&waiter, NULL, wait_for_session, &got));
 	ASSERT_TRUE(EVENTUALLY(other_waits()));
-	tree_fails(true);
+	fail_beyond(0);
 	EXPECT_EQ(0, session_close(s.fd, s.made));
-	tree_fails(false);
+	fail_no_more();
 	ASSERT_EQ(0, pthread_join(waiter, NULL));
 	EXPECT_EQ(-ENOMEM, got);
 	EXPECT_TRUE(is_left(&before));
@@ -787,7 +811,7 @@ TEST_F_TIMEOUT(r8, session_handed_over, 60)
 	EXPECT_GT(got, 0);
 	EXPECT_EQ(0, session_close(s.other, got));
 	EXPECT_TRUE(is_left(&before));
-	EXPECT_TRUE(filter_trees(false));
+	fail_nobody();
 }
 
 TEST_HARNESS_MAIN
