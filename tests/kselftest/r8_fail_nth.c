@@ -76,8 +76,8 @@ static bool disarm(int fd)
 	char text[16] = {};
 	ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
 
-	/* it may hit the read itself */
-	if (pwrite(fd, "0", 1, 0) != 1)
+	/* it may hit the read itself, or the write */
+	if (pwrite(fd, "0", 1, 0) != 1 && pwrite(fd, "0", 1, 0) != 1)
 		exit(1);
 	close(fd);
 	return len > 0 && !atoi(text);
