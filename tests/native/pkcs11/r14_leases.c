@@ -65,7 +65,7 @@ static void *work(void *arg)
 }
 
 /* Each login takes a slow hash, slower still in a guest. */
-TEST_F_TIMEOUT(leases, everybody_gets_its_turn, 100)
+TEST_F_TIMEOUT(leases, everybody_gets_its_turn, 300)
 {
 	pthread_t threads[6];
 	void *failed;
