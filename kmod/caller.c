@@ -18,9 +18,7 @@
 #include <linux/fdtable.h>
 #include <linux/fs.h>
 #include <linux/module.h>
-#include <linux/poll.h>
 #include <linux/sched/signal.h>
-#include <linux/sched/task.h>
 #include <linux/slab.h>
 #include "internal.h"
 #include "trace.h"
