@@ -44,38 +44,29 @@ TOKMUX_ATTR(longest_wait_us, "%llu", token->longest_wait_ns / NSEC_PER_USEC);
 TOKMUX_ATTR(revocations, "%llu", token->revocations);
 TOKMUX_ATTR(uncleans, "%llu", token->uncleans);
 
-/* Who holds it and who waits, in order; cut where the page ends. */
-static ssize_t holder_pids_show(struct device *dev,
-				struct device_attribute *attr, char *buf)
-{
-	struct tokmux_token *token = container_of(dev, struct tokmux_token, dev);
-	struct tokmux_party *party;
-	ssize_t len = 0;
+/* A list of processes, in its order; cut where the page ends. */
+#define TOKMUX_ATTR_PIDS(_name, _type, _head, _node, _tgid)		\
+static ssize_t _name##_show(struct device *dev,				\
+			    struct device_attribute *attr, char *buf)	\
+{									\
+	struct tokmux_token *token =					\
+		container_of(dev, struct tokmux_token, dev);		\
+	typeof(_type) *pos;						\
+	ssize_t len = 0;						\
+									\
+	mutex_lock(&token->lock);					\
+	list_for_each_entry(pos, _head, _node)				\
+		len += sysfs_emit_at(buf, len, "%s%d", len ? " " : "",	\
+				     pid_vnr(_tgid));			\
+	mutex_unlock(&token->lock);					\
+	return len + sysfs_emit_at(buf, len, "\n");			\
+}									\
+static DEVICE_ATTR_RO(_name)
 
-	mutex_lock(&token->lock);
-	list_for_each_entry(party, &token->holders, holder_node)
-		len += sysfs_emit_at(buf, len, "%s%d", len ? " " : "",
-				     pid_vnr(party->tgid));
-	mutex_unlock(&token->lock);
-	return len + sysfs_emit_at(buf, len, "\n");
-}
-static DEVICE_ATTR_RO(holder_pids);
-
-static ssize_t waiter_pids_show(struct device *dev,
-				struct device_attribute *attr, char *buf)
-{
-	struct tokmux_token *token = container_of(dev, struct tokmux_token, dev);
-	struct tokmux_request *req;
-	ssize_t len = 0;
-
-	mutex_lock(&token->lock);
-	list_for_each_entry(req, &token->lease_queue.requests, node)
-		len += sysfs_emit_at(buf, len, "%s%d", len ? " " : "",
-				     pid_vnr(req->caller->tgid));
-	mutex_unlock(&token->lock);
-	return len + sysfs_emit_at(buf, len, "\n");
-}
-static DEVICE_ATTR_RO(waiter_pids);
+TOKMUX_ATTR_PIDS(holder_pids, struct tokmux_party, &token->holders, holder_node,
+		 pos->tgid);
+TOKMUX_ATTR_PIDS(waiter_pids, struct tokmux_request, &token->lease_queue.requests,
+		 node, pos->caller->tgid);
 
 static struct attribute *tokmux_token_attrs[] = {
 	&dev_attr_name.attr,
