@@ -83,16 +83,20 @@ static void tokmux_caller_end_one(struct tokmux_caller *caller)
  */
 static void tokmux_caller_end_locked(struct tokmux_caller *caller, bool group)
 {
-	struct tokmux_token *token = caller->token;
 	struct tokmux_caller *other;
 
 	if (caller->ended)
 		return;
 	tokmux_caller_end_one(caller);
 	if (group)
-		list_for_each_entry(other, &token->callers, token_node)
+		list_for_each_entry(other, &caller->token->callers, token_node)
 			if (other->tgid == caller->tgid)
 				tokmux_caller_end_one(other);
+}
+
+/* Callers have lost something: whoever waits for it may go on. */
+static void tokmux_caller_dispatch(struct tokmux_token *token)
+{
 	tokmux_lease_dispatch(token);
 	tokmux_session_dispatch(token);
 }
@@ -101,6 +105,7 @@ static void tokmux_caller_end(struct tokmux_caller *caller, bool group)
 {
 	mutex_lock(&caller->token->lock);
 	tokmux_caller_end_locked(caller, group);
+	tokmux_caller_dispatch(caller->token);
 	mutex_unlock(&caller->token->lock);
 }
 
@@ -115,8 +120,7 @@ void tokmux_caller_withdrew(struct tokmux_caller *caller)
 {
 	if (READ_ONCE(current->signal->flags) & SIGNAL_GROUP_EXIT)
 		tokmux_caller_end_locked(caller, true);
-	tokmux_lease_dispatch(caller->token);
-	tokmux_session_dispatch(caller->token);
+	tokmux_caller_dispatch(caller->token);
 }
 
 static bool tokmux_group_is_dead(struct pid *tgid)
@@ -267,8 +271,7 @@ static int tokmux_caller_eject(void *ctx, void *argp)
 	}
 	if (soiled || arg->logins)
 		tokmux_lease_soil(token);
-	tokmux_lease_dispatch(token);
-	tokmux_session_dispatch(token);
+	tokmux_caller_dispatch(token);
 out:
 	mutex_unlock(&token->lock);
 	return ret;
