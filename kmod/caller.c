@@ -164,46 +164,31 @@ static int tokmux_death_wake(wait_queue_entry_t *wait, unsigned int mode,
 	return 0;
 }
 
-static int tokmux_caller_bind(void *ctx, void *argp)
+static int tokmux_caller_bind(struct tokmux_call *call, void *argp)
 {
-	struct tokmux_caller *caller = ctx;
-	struct tokmux_token *token = caller->token;
+	struct tokmux_caller *caller = call->caller;
 	const struct tokmux_bind *arg = argp;
 	int ret;
 
 	if (arg->flags & ~TOKMUX_BIND_GROUP || arg->reserved)
 		return -EINVAL;
-
-	mutex_lock(&token->lock);
-	ret = tokmux_caller_check(caller);
-	if (ret != -ENOTCONN) {
-		ret = ret ?: -EISCONN;
-		goto out;
-	}
+	if (caller->tgid)
+		return -EISCONN;
 	ret = tokmux_party_join(caller, arg->flags & TOKMUX_BIND_GROUP);
 	if (ret)
-		goto out;
+		return ret;
 	init_waitqueue_func_entry(&caller->death_wait, tokmux_death_wake);
 	/* ->flush() and ->poll() look at it without the lock */
 	smp_store_release(&caller->tgid, get_pid(task_tgid(current)));
 	add_wait_queue(&caller->tgid->wait_pidfd, &caller->death_wait);
-out:
-	mutex_unlock(&token->lock);
-	return ret;
+	return 0;
 }
 
-static int tokmux_caller_info(void *ctx, void *argp)
+static int tokmux_caller_info(struct tokmux_call *call, void *argp)
 {
-	struct tokmux_caller *caller = ctx;
+	struct tokmux_caller *caller = call->caller;
 	struct tokmux_token *token = caller->token;
 	struct tokmux_info *info = argp;
-	int ret;
-
-	mutex_lock(&token->lock);
-	ret = tokmux_caller_check(caller);
-	if (ret && ret != -ENOTCONN)
-		goto out;
-	ret = 0;
 
 	if (token->index == TOKMUX_NO_INDEX)
 		info->flags |= TOKMUX_INFO_USER;
@@ -228,33 +213,22 @@ static int tokmux_caller_info(void *ctx, void *argp)
 	info->hold_limit_ms = token->hold_limit_ms;
 	info->grants = token->grants;
 	strscpy_pad(info->name, token->name, sizeof(info->name));
-out:
-	mutex_unlock(&token->lock);
-	return ret;
+	return 0;
 }
 
 /* The deliberate act that ends what other callers have. */
-static int tokmux_caller_eject(void *ctx, void *argp)
+static int tokmux_caller_eject(struct tokmux_call *call, void *argp)
 {
-	struct tokmux_caller *caller = ctx;
-	struct tokmux_token *token = caller->token;
+	struct tokmux_token *token = call->caller->token;
 	struct tokmux_eject *arg = argp;
 	struct tokmux_caller *other;
 	unsigned int nr;
 	bool soiled;
-	int ret;
 
 	if (arg->flags || arg->leases || arg->sessions || arg->logins)
 		return -EINVAL;
-
-	mutex_lock(&token->lock);
-	ret = tokmux_caller_check(caller);
-	if (ret)
-		goto out;
-	if (!uid_eq(token->owner, current_euid()) && !capable(CAP_SYS_ADMIN)) {
-		ret = -EPERM;
-		goto out;
-	}
+	if (!uid_eq(token->owner, current_euid()) && !capable(CAP_SYS_ADMIN))
+		return -EPERM;
 
 	soiled = token->exclusive;
 	list_for_each_entry(other, &token->callers, token_node) {
@@ -272,9 +246,7 @@ static int tokmux_caller_eject(void *ctx, void *argp)
 	if (soiled || arg->logins)
 		tokmux_lease_soil(token);
 	tokmux_caller_dispatch(token);
-out:
-	mutex_unlock(&token->lock);
-	return ret;
+	return 0;
 }
 
 /* Takes over the caller's file count on @token where it succeeds. */
@@ -369,8 +341,8 @@ static int tokmux_token_flush(struct file *file, fl_owner_t id)
 }
 
 static const struct tokmux_verb tokmux_caller_verbs[] = {
-	{ TOKMUX_BIND,			8, tokmux_caller_bind },
-	{ TOKMUX_INFO,			128, tokmux_caller_info },
+	{ TOKMUX_BIND,			8, tokmux_caller_bind, .unbound = true },
+	{ TOKMUX_INFO,			128, tokmux_caller_info, .unbound = true },
 	{ TOKMUX_ACQUIRE,		24, tokmux_lease_acquire },
 	{ TOKMUX_RELEASE,		8, tokmux_lease_release },
 	{ TOKMUX_MARK_CLEAN,		8, tokmux_lease_mark_clean },
@@ -382,12 +354,28 @@ static const struct tokmux_verb tokmux_caller_verbs[] = {
 	{ TOKMUX_EJECT,			16, tokmux_caller_eject },
 };
 
+/* Run a token's verb: who asks is looked at before what is asked (R3). */
+int tokmux_caller_run(const struct tokmux_verb *verb, struct tokmux_call *call,
+		      void *arg)
+{
+	struct mutex *lock = &call->caller->token->lock;
+	int ret;
+
+	mutex_lock(lock);
+	ret = tokmux_caller_check(call->caller);
+	if (!ret || (ret == -ENOTCONN && verb->unbound))
+		ret = verb->run(call, arg);
+	mutex_unlock(lock);
+	return ret;
+}
+
 static long tokmux_token_ioctl(struct file *file, unsigned int cmd,
 			       unsigned long arg)
 {
+	struct tokmux_call call = { .caller = file->private_data };
+
 	return tokmux_run_verb(tokmux_caller_verbs,
-			       ARRAY_SIZE(tokmux_caller_verbs),
-			       file->private_data, cmd, arg);
+			       ARRAY_SIZE(tokmux_caller_verbs), &call, cmd, arg);
 }
 
 const struct file_operations tokmux_token_fops = {

@@ -21,19 +21,21 @@
  * tokmux_run_verb() - run an ioctl whose struct may grow (R7)
  * @verbs: the ones that there are
  * @nr_verbs: how many
- * @ctx: passed to the verb
+ * @call: passed to the verb
  * @cmd: number, direction and size as the caller's header has them
  * @uarg: the struct in user space
  *
- * That the answer can be written is tried before the verb runs, so that a bad
- * pointer changes nothing.
+ * First the form of what is asked, which needs no look at a token: then who
+ * asks, then the values. That the answer can be written is tried before the verb
+ * runs, so that a bad pointer changes nothing.
  *
  * Return: -ENOTTY for an unknown verb, -EINVAL for a struct that was always
  * larger, -E2BIG for one with non-zero fields that this kernel doesn't know,
- * -EFAULT, else what the verb says.
+ * -EFAULT, else what tokmux_caller_check() or the verb says.
  */
 long tokmux_run_verb(const struct tokmux_verb *verbs, size_t nr_verbs,
-		     void *ctx, unsigned int cmd, unsigned long uarg)
+		     struct tokmux_call *call, unsigned int cmd,
+		     unsigned long uarg)
 {
 	u64 arg[TOKMUX_MAX_ARG / sizeof(u64)] = {};
 	void __user *uptr = (void __user *)uarg;
@@ -64,15 +66,20 @@ long tokmux_run_verb(const struct tokmux_verb *verbs, size_t nr_verbs,
 	if (_IOC_DIR(cmd) & _IOC_READ && copy_to_user(uptr, arg, size))
 		return -EFAULT;
 
-	ret = verb->run(ctx, arg);
-	if (ret < 0)
-		return ret;
+	if (call->caller)
+		ret = tokmux_caller_run(verb, call, arg);
+	else
+		ret = verb->run(call, arg);
+	if (!ret && _IOC_DIR(cmd) & _IOC_READ &&
+	    (copy_to_user(uptr, arg, size) ||
+	     (usize > size && clear_user(uptr + size, usize - size))))
+		ret = -EFAULT;
 
-	if (_IOC_DIR(cmd) & _IOC_READ) {
-		if (copy_to_user(uptr, arg, size))
-			return -EFAULT;
-		if (usize > size && clear_user(uptr + size, usize - size))
-			return -EFAULT;
+	if (call->file && ret) {
+		put_unused_fd(call->fd);
+		fput(call->file);
+	} else if (call->file) {
+		fd_install(call->fd, call->file);
 	}
 	return ret;
 }
@@ -92,15 +99,8 @@ static int tokmux_check_name(const char *name)
 	return 0;
 }
 
-/* The file that an ioctl made: not there until user space has been told. */
-struct tokmux_new_file {
-	struct file *file;
-	int fd;
-};
-
 /* Consumes the caller's file count on @token, also where it fails. */
-static int tokmux_new_file(struct tokmux_token *token,
-			   struct tokmux_new_file *new)
+static int tokmux_new_file(struct tokmux_token *token, struct tokmux_call *call)
 {
 	struct tokmux_caller *caller;
 	struct file *file;
@@ -123,12 +123,12 @@ static int tokmux_new_file(struct tokmux_token *token,
 		tokmux_caller_free(caller);
 		return PTR_ERR(file);
 	}
-	new->file = file;
-	new->fd = fd;
+	call->file = file;
+	call->fd = fd;
 	return fd;
 }
 
-static int tokmux_control_create(void *ctx, void *argp)
+static int tokmux_control_create(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_create *arg = argp;
 	struct tokmux_token *token;
@@ -148,7 +148,7 @@ static int tokmux_control_create(void *ctx, void *argp)
 		token = tokmux_token_get_user(arg->name, arg, &created);
 		if (IS_ERR(token))
 			return PTR_ERR(token);
-		ret = tokmux_new_file(token, ctx);
+		ret = tokmux_new_file(token, call);
 		if (ret < 0)
 			return ret;
 		arg->fd = ret;
@@ -165,7 +165,7 @@ static int tokmux_control_create(void *ctx, void *argp)
 	return 0;
 }
 
-static int tokmux_control_open(void *ctx, void *argp)
+static int tokmux_control_open(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_open *arg = argp;
 	struct tokmux_token *token;
@@ -180,14 +180,14 @@ static int tokmux_control_open(void *ctx, void *argp)
 	token = tokmux_token_get_user(arg->name, NULL, NULL);
 	if (IS_ERR(token))
 		return PTR_ERR(token);
-	ret = tokmux_new_file(token, ctx);
+	ret = tokmux_new_file(token, call);
 	if (ret < 0)
 		return ret;
 	arg->fd = ret;
 	return 0;
 }
 
-static int tokmux_control_remove(void *ctx, void *argp)
+static int tokmux_control_remove(struct tokmux_call *call, void *argp)
 {
 	const struct tokmux_remove *arg = argp;
 
@@ -207,20 +207,10 @@ static const struct tokmux_verb tokmux_control_verbs[] = {
 static long tokmux_control_ioctl(struct file *file, unsigned int cmd,
 				 unsigned long arg)
 {
-	struct tokmux_new_file new = {};
-	long ret;
+	struct tokmux_call call = {};
 
-	ret = tokmux_run_verb(tokmux_control_verbs,
-			      ARRAY_SIZE(tokmux_control_verbs), &new, cmd, arg);
-	if (!new.file)
-		return ret;
-	if (ret < 0) {
-		put_unused_fd(new.fd);
-		fput(new.file);
-		return ret;
-	}
-	fd_install(new.fd, new.file);
-	return ret;
+	return tokmux_run_verb(tokmux_control_verbs,
+			       ARRAY_SIZE(tokmux_control_verbs), &call, cmd, arg);
 }
 
 static const struct file_operations tokmux_control_fops = {

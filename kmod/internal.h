@@ -205,21 +205,41 @@ struct tokmux_caller {
 };
 
 /**
+ * struct tokmux_call - an ioctl while it runs
+ * @caller: whose file of a token it is; NULL on the control device
+ * @file: a file that the verb made, or NULL
+ * @fd: its number, reserved: installed once user space has been told it, else
+ *	both are given back
+ */
+struct tokmux_call {
+	struct tokmux_caller *caller;
+	struct file *file;
+	int fd;
+};
+
+/**
  * struct tokmux_verb - one ioctl
  * @cmd: as user space of this header's version says it
  * @min_size: size of the struct in the first version that was released
  * @run: gets the struct, zero-extended to this kernel's size, and writes its
  *	answer there
+ * @unbound: of a token's file: also for a caller that is not bound
+ *
+ * A token's verb is run for a caller that has been checked (R3), with
+ * token->lock held. It may drop the lock to wait; then it has to take it again,
+ * and what was true before need not be true any more.
  */
 struct tokmux_verb {
 	unsigned int cmd;
-	size_t min_size;
-	int (*run)(void *ctx, void *arg);
+	unsigned int min_size;
+	int (*run)(struct tokmux_call *call, void *arg);
+	bool unbound;
 };
 
 /* control.c */
 long tokmux_run_verb(const struct tokmux_verb *verbs, size_t nr_verbs,
-		     void *ctx, unsigned int cmd, unsigned long uarg);
+		     struct tokmux_call *call, unsigned int cmd,
+		     unsigned long uarg);
 
 /* token.c */
 extern struct mutex tokmux_tokens_lock;
@@ -239,6 +259,8 @@ struct tokmux_caller *tokmux_caller_new(struct tokmux_token *token);
 void tokmux_caller_free(struct tokmux_caller *caller);
 void tokmux_caller_withdrew(struct tokmux_caller *caller);
 int tokmux_caller_check(struct tokmux_caller *caller);
+int tokmux_caller_run(const struct tokmux_verb *verb, struct tokmux_call *call,
+		      void *arg);
 
 /* party.c */
 int tokmux_party_join(struct tokmux_caller *caller, bool group);
@@ -255,9 +277,9 @@ void tokmux_queue_answer(struct tokmux_queue *queue, struct tokmux_request *req,
 void tokmux_queue_cancel(struct tokmux_queue *queue,
 			 struct tokmux_caller *caller, int result);
 bool tokmux_request_is_dying(const struct tokmux_request *req);
-int tokmux_lease_acquire(void *ctx, void *arg);
-int tokmux_lease_release(void *ctx, void *arg);
-int tokmux_lease_mark_clean(void *ctx, void *arg);
+int tokmux_lease_acquire(struct tokmux_call *call, void *arg);
+int tokmux_lease_release(struct tokmux_call *call, void *arg);
+int tokmux_lease_mark_clean(struct tokmux_call *call, void *arg);
 bool tokmux_lease_take(struct tokmux_caller *caller);
 void tokmux_lease_give_up(struct tokmux_caller *caller);
 void tokmux_lease_dispatch(struct tokmux_token *token);
@@ -265,15 +287,15 @@ void tokmux_lease_soil(struct tokmux_token *token);
 void tokmux_lease_hold_work(struct work_struct *work);
 
 /* session.c */
-int tokmux_session_open(void *ctx, void *arg);
-int tokmux_session_close(void *ctx, void *arg);
-int tokmux_session_close_all(void *ctx, void *arg);
+int tokmux_session_open(struct tokmux_call *call, void *arg);
+int tokmux_session_close(struct tokmux_call *call, void *arg);
+int tokmux_session_close_all(struct tokmux_call *call, void *arg);
 unsigned int tokmux_session_end_all(struct tokmux_caller *caller);
 void tokmux_session_dispatch(struct tokmux_token *token);
 
 /* login.c */
-int tokmux_login(void *ctx, void *arg);
-int tokmux_logout(void *ctx, void *arg);
+int tokmux_login(struct tokmux_call *call, void *arg);
+int tokmux_logout(struct tokmux_call *call, void *arg);
 u32 tokmux_login_end(struct tokmux_caller *caller);
 
 /* event.c */

@@ -348,9 +348,9 @@ static int tokmux_lease_missing(struct tokmux_caller *caller)
 	return ret;
 }
 
-int tokmux_lease_acquire(void *ctx, void *argp)
+int tokmux_lease_acquire(struct tokmux_call *call, void *argp)
 {
-	struct tokmux_caller *caller = ctx;
+	struct tokmux_caller *caller = call->caller;
 	struct tokmux_token *token = caller->token;
 	struct tokmux_queue *queue = &token->lease_queue;
 	struct tokmux_acquire *arg = argp;
@@ -361,32 +361,24 @@ int tokmux_lease_acquire(void *ctx, void *argp)
 	if (arg->flags || arg->granted || arg->epoch ||
 	    (arg->mode != TOKMUX_EXCLUSIVE && arg->mode != TOKMUX_SHARED))
 		return -EINVAL;
-
-	mutex_lock(&token->lock);
-	ret = tokmux_caller_check(caller);
-	if (ret)
-		goto out;
-	ret = -EALREADY;
 	if (caller->held)
-		goto out;
+		return -EALREADY;
 	caller->thread = task_pid_nr(current);
 	free = tokmux_lease_is_free(token, caller->party, arg->mode);
 	if (free && queue->length && tokmux_lease_is_nested(caller)) {
 		tokmux_lease_grant(caller, arg);
-		ret = 0;
-		goto out;
+		return 0;
 	}
-	ret = -EAGAIN;
 	if (!arg->timeout_ms && (queue->length || !free)) {
 		if (!caller->want_free)
 			token->nr_want_free++;
 		caller->want_free = true;
-		goto out;
+		return -EAGAIN;
 	}
 
 	ret = tokmux_queue_add(queue, &req);
 	if (ret)
-		goto out;
+		return ret;
 	tokmux_lease_dispatch(token);
 	if (!list_empty(&req.node)) {
 		token->waits++;
@@ -395,57 +387,35 @@ int tokmux_lease_acquire(void *ctx, void *argp)
 	ret = tokmux_queue_wait(queue, &req, arg->timeout_ms);
 	if (ret)
 		tokmux_caller_withdrew(caller);
-out:
-	mutex_unlock(&token->lock);
 	return ret;
 }
 
-int tokmux_lease_release(void *ctx, void *argp)
+int tokmux_lease_release(struct tokmux_call *call, void *argp)
 {
-	struct tokmux_caller *caller = ctx;
-	struct tokmux_token *token = caller->token;
+	struct tokmux_caller *caller = call->caller;
 	const struct tokmux_release *arg = argp;
-	int ret;
 
 	if (arg->flags || arg->reserved)
 		return -EINVAL;
-
-	mutex_lock(&token->lock);
-	ret = tokmux_caller_check(caller);
-	if (ret)
-		goto out;
-	if (!caller->held) {
-		ret = tokmux_lease_missing(caller);
-		goto out;
-	}
+	if (!caller->held)
+		return tokmux_lease_missing(caller);
 	trace_tokmux_release(caller, caller->held);
 	tokmux_lease_give_up(caller);
-	tokmux_lease_dispatch(token);
-out:
-	mutex_unlock(&token->lock);
-	return ret;
+	tokmux_lease_dispatch(caller->token);
+	return 0;
 }
 
-int tokmux_lease_mark_clean(void *ctx, void *argp)
+int tokmux_lease_mark_clean(struct tokmux_call *call, void *argp)
 {
-	struct tokmux_caller *caller = ctx;
-	struct tokmux_token *token = caller->token;
+	struct tokmux_caller *caller = call->caller;
 	const struct tokmux_mark_clean *arg = argp;
-	int ret;
 
 	if (arg->flags || arg->reserved)
 		return -EINVAL;
-
-	mutex_lock(&token->lock);
-	ret = tokmux_caller_check(caller);
-	if (ret)
-		goto out;
-	if (caller->held != TOKMUX_EXCLUSIVE) {
-		ret = caller->held ? -ENOLCK : tokmux_lease_missing(caller);
-		goto out;
-	}
-	token->unclean = false;
-out:
-	mutex_unlock(&token->lock);
-	return ret;
+	if (!caller->held)
+		return tokmux_lease_missing(caller);
+	if (caller->held != TOKMUX_EXCLUSIVE)
+		return -ENOLCK;
+	caller->token->unclean = false;
+	return 0;
 }

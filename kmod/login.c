@@ -22,57 +22,36 @@ u32 tokmux_login_end(struct tokmux_caller *caller)
 	return TOKMUX_CLOSED_LOGIN | TOKMUX_CLOSED_LAST_LOGIN;
 }
 
-int tokmux_login(void *ctx, void *argp)
+int tokmux_login(struct tokmux_call *call, void *argp)
 {
-	struct tokmux_caller *caller = ctx;
+	struct tokmux_caller *caller = call->caller;
 	struct tokmux_token *token = caller->token;
 	struct tokmux_login *arg = argp;
 	u32 other_type;
-	int ret;
 
 	if (arg->flags || arg->others || arg->reserved ||
 	    (arg->user_type != TOKMUX_USER && arg->user_type != TOKMUX_SO))
 		return -EINVAL;
 	other_type = arg->user_type == TOKMUX_USER ? TOKMUX_SO : TOKMUX_USER;
 
-	mutex_lock(&token->lock);
-	ret = tokmux_caller_check(caller);
-	if (ret)
-		goto out;
 	if (!caller->nr_sessions)
-		ret = -ENOLINK;
-	else if (caller->login)
-		ret = -EALREADY;
-	else if (token->nr_logins[other_type])
-		ret = -EBUSY;
-	if (ret)
-		goto out;
+		return -ENOLINK;
+	if (caller->login)
+		return -EALREADY;
+	if (token->nr_logins[other_type])
+		return -EBUSY;
 	caller->login = arg->user_type;
 	arg->others = token->nr_logins[arg->user_type]++;
 	trace_tokmux_login(caller, arg->user_type);
-out:
-	mutex_unlock(&token->lock);
-	return ret;
+	return 0;
 }
 
-int tokmux_logout(void *ctx, void *argp)
+int tokmux_logout(struct tokmux_call *call, void *argp)
 {
-	struct tokmux_caller *caller = ctx;
-	struct tokmux_token *token = caller->token;
 	struct tokmux_logout *arg = argp;
-	int ret;
 
 	if (arg->flags || arg->closed)
 		return -EINVAL;
-
-	mutex_lock(&token->lock);
-	ret = tokmux_caller_check(caller);
-	if (ret)
-		goto out;
-	arg->closed = tokmux_login_end(caller);
-	if (!arg->closed)
-		ret = -ENOENT;
-out:
-	mutex_unlock(&token->lock);
-	return ret;
+	arg->closed = tokmux_login_end(call->caller);
+	return arg->closed ? 0 : -ENOENT;
 }

@@ -76,9 +76,9 @@ void tokmux_session_dispatch(struct tokmux_token *token)
 	}
 }
 
-int tokmux_session_open(void *ctx, void *argp)
+int tokmux_session_open(struct tokmux_call *call, void *argp)
 {
-	struct tokmux_caller *caller = ctx;
+	struct tokmux_caller *caller = call->caller;
 	struct tokmux_token *token = caller->token;
 	struct tokmux_queue *queue = &token->session_queue;
 	struct tokmux_session_open *arg = argp;
@@ -87,30 +87,23 @@ int tokmux_session_open(void *ctx, void *argp)
 
 	if (arg->flags || arg->id || arg->reserved)
 		return -EINVAL;
+	if (!arg->timeout_ms &&
+	    (queue->length || token->nr_sessions >= token->max_sessions))
+		return -EAGAIN;
 	req.session = kzalloc(sizeof(*req.session), GFP_KERNEL_ACCOUNT);
 	if (!req.session)
 		return -ENOMEM;
 
-	mutex_lock(&token->lock);
-	ret = tokmux_caller_check(caller);
-	if (ret)
-		goto out;
-	ret = -EAGAIN;
-	if (!arg->timeout_ms &&
-	    (queue->length || token->nr_sessions >= token->max_sessions))
-		goto out;
-
 	ret = tokmux_queue_add(queue, &req);
 	if (ret)
-		goto out;
+		goto err_free;
 	tokmux_session_dispatch(token);
 	ret = tokmux_queue_wait(queue, &req, arg->timeout_ms);
-	if (ret)
-		tokmux_caller_withdrew(caller);
-out:
-	mutex_unlock(&token->lock);
-	if (ret)
-		kfree(req.session);
+	if (!ret)
+		return 0;
+	tokmux_caller_withdrew(caller);
+err_free:
+	kfree(req.session);
 	return ret;
 }
 
@@ -125,51 +118,30 @@ static u32 tokmux_session_closed(struct tokmux_caller *caller)
 	return closed;
 }
 
-int tokmux_session_close(void *ctx, void *argp)
+int tokmux_session_close(struct tokmux_call *call, void *argp)
 {
-	struct tokmux_caller *caller = ctx;
-	struct tokmux_token *token = caller->token;
+	struct tokmux_caller *caller = call->caller;
 	struct tokmux_session_close *arg = argp;
 	struct tokmux_session *session;
-	int ret;
 
 	if (arg->flags || arg->closed || arg->sessions)
 		return -EINVAL;
-
-	mutex_lock(&token->lock);
-	ret = tokmux_caller_check(caller);
-	if (ret)
-		goto out;
-	session = xa_load(&token->sessions, arg->id);
-	if (!session || session->caller != caller) {
-		ret = -ENOENT;
-		goto out;
-	}
+	session = xa_load(&caller->token->sessions, arg->id);
+	if (!session || session->caller != caller)
+		return -ENOENT;
 	tokmux_session_end(session);
 	arg->closed = tokmux_session_closed(caller);
 	arg->sessions = caller->nr_sessions;
-out:
-	mutex_unlock(&token->lock);
-	return ret;
+	return 0;
 }
 
-int tokmux_session_close_all(void *ctx, void *argp)
+int tokmux_session_close_all(struct tokmux_call *call, void *argp)
 {
-	struct tokmux_caller *caller = ctx;
-	struct tokmux_token *token = caller->token;
 	struct tokmux_session_close_all *arg = argp;
-	int ret;
 
 	if (arg->flags || arg->closed || arg->sessions || arg->reserved)
 		return -EINVAL;
-
-	mutex_lock(&token->lock);
-	ret = tokmux_caller_check(caller);
-	if (ret)
-		goto out;
-	arg->sessions = tokmux_session_end_all(caller);
-	arg->closed = tokmux_session_closed(caller);
-out:
-	mutex_unlock(&token->lock);
-	return ret;
+	arg->sessions = tokmux_session_end_all(call->caller);
+	arg->closed = tokmux_session_closed(call->caller);
+	return 0;
 }

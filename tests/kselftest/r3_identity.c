@@ -157,6 +157,36 @@ TEST_F(r3, vforked_child_is_refused)
 	EXPECT_UNDISTURBED();
 }
 
+/* What it asks for is not looked at: it is told nothing else than that. */
+static int try_nonsense(int fd)
+{
+	static const unsigned long verbs[] = {
+		TOKMUX_BIND, TOKMUX_ACQUIRE, TOKMUX_RELEASE, TOKMUX_MARK_CLEAN,
+		TOKMUX_SESSION_OPEN, TOKMUX_SESSION_CLOSE,
+		TOKMUX_SESSION_CLOSE_ALL, TOKMUX_LOGIN, TOKMUX_LOGOUT,
+		TOKMUX_EJECT,
+	};
+	unsigned char arg[128];
+	size_t i;
+
+	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		memset(arg, 0xff, sizeof(arg));
+		if (verb(fd, verbs[i], arg) != -EPERM)
+			return i + 1;
+	}
+	return 0;
+}
+
+TEST_F(r3, nonsense_is_refused_as_a_strangers_first)
+{
+	pid_t pid = child();
+
+	if (!pid)
+		_exit(try_nonsense(self->fd));
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_UNDISTURBED();
+}
+
 static void *release_it(void *arg)
 {
 	return (void *)(long)release(*(int *)arg);
