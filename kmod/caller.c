@@ -352,6 +352,7 @@ static const struct tokmux_verb tokmux_caller_verbs[] = {
 	{ TOKMUX_LOGIN,			16, tokmux_login },
 	{ TOKMUX_LOGOUT,		8, tokmux_logout },
 	{ TOKMUX_EJECT,			16, tokmux_caller_eject },
+	{ TOKMUX_LEASE_FD,		8, tokmux_lease_fd_open },
 };
 
 /* Run a token's verb: who asks is looked at before what is asked (R3). */

@@ -99,33 +99,49 @@ static int tokmux_check_name(const char *name)
 	return 0;
 }
 
-/* Consumes the caller's file count on @token, also where it fails. */
-static int tokmux_new_file(struct tokmux_token *token, struct tokmux_call *call)
+/**
+ * tokmux_new_file() - make the file that an ioctl answers with
+ * @call: the ioctl; it installs the file once user space has been told, or
+ *	gives it back
+ * @name: as /proc shows it
+ * @fops: its operations
+ * @priv: its private data, the file's where this succeeds
+ */
+int tokmux_new_file(struct tokmux_call *call, const char *name,
+		    const struct file_operations *fops, void *priv)
 {
-	struct tokmux_caller *caller;
 	struct file *file;
 	int fd;
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	file = anon_inode_getfile(name, fops, priv, O_RDWR);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	call->file = file;
+	call->fd = fd;
+	return 0;
+}
+
+/* Consumes the caller's file count on @token, also where it fails. */
+static int tokmux_new_caller_file(struct tokmux_call *call,
+				  struct tokmux_token *token)
+{
+	struct tokmux_caller *caller;
+	int ret;
 
 	caller = tokmux_caller_new(token);
 	if (IS_ERR(caller)) {
 		tokmux_token_put_file(token);
 		return PTR_ERR(caller);
 	}
-	fd = get_unused_fd_flags(O_CLOEXEC);
-	if (fd < 0) {
+	ret = tokmux_new_file(call, "[tokmux]", &tokmux_token_fops, caller);
+	if (ret)
 		tokmux_caller_free(caller);
-		return fd;
-	}
-	file = anon_inode_getfile("[tokmux]", &tokmux_token_fops, caller,
-				  O_RDWR);
-	if (IS_ERR(file)) {
-		put_unused_fd(fd);
-		tokmux_caller_free(caller);
-		return PTR_ERR(file);
-	}
-	call->file = file;
-	call->fd = fd;
-	return fd;
+	return ret;
 }
 
 static int tokmux_control_create(struct tokmux_call *call, void *argp)
@@ -138,20 +154,22 @@ static int tokmux_control_create(struct tokmux_call *call, void *argp)
 	if (arg->flags & ~(TOKMUX_CREATE_USER | TOKMUX_CREATE_EXCL) ||
 	    arg->index || arg->fd || arg->created ||
 	    arg->max_sessions > TOKMUX_MAX_SESSIONS ||
-	    arg->hold_limit_ms > TOKMUX_MAX_HOLD_MS)
+	    arg->hold_limit_ms > TOKMUX_MAX_HOLD_MS || !tokmux_device_valid(arg))
 		return -EINVAL;
 	ret = tokmux_check_name(arg->name);
 	if (ret)
 		return ret;
 
 	if (arg->flags & TOKMUX_CREATE_USER) {
+		if (arg->device_kind != TOKMUX_DEVICE_NONE)
+			return -EINVAL;
 		token = tokmux_token_get_user(arg->name, arg, &created);
 		if (IS_ERR(token))
 			return PTR_ERR(token);
-		ret = tokmux_new_file(token, call);
-		if (ret < 0)
+		ret = tokmux_new_caller_file(call, token);
+		if (ret)
 			return ret;
-		arg->fd = ret;
+		arg->fd = call->fd;
 		arg->index = TOKMUX_NO_INDEX;
 	} else {
 		if (!capable(CAP_SYS_ADMIN))
@@ -180,10 +198,10 @@ static int tokmux_control_open(struct tokmux_call *call, void *argp)
 	token = tokmux_token_get_user(arg->name, NULL, NULL);
 	if (IS_ERR(token))
 		return PTR_ERR(token);
-	ret = tokmux_new_file(token, call);
-	if (ret < 0)
+	ret = tokmux_new_caller_file(call, token);
+	if (ret)
 		return ret;
-	arg->fd = ret;
+	arg->fd = call->fd;
 	return 0;
 }
 
@@ -219,8 +237,11 @@ static const struct file_operations tokmux_control_fops = {
 	.compat_ioctl	= compat_ptr_ioctl,
 };
 
+/* Fixed, so that the node can be there before the module and load it. */
+#define TOKMUX_CONTROL_MINOR	243
+
 static struct miscdevice tokmux_control = {
-	.minor	= MISC_DYNAMIC_MINOR,
+	.minor	= TOKMUX_CONTROL_MINOR,
 	.name	= "tokmux-control",
 	.fops	= &tokmux_control_fops,
 	.mode	= 0666,
@@ -261,3 +282,5 @@ module_exit(tokmux_exit);
 MODULE_DESCRIPTION("Share smartcards and HSMs between processes");
 MODULE_AUTHOR("The tokmux authors");
 MODULE_LICENSE("GPL");
+MODULE_ALIAS_MISCDEV(TOKMUX_CONTROL_MINOR);
+MODULE_ALIAS("devname:tokmux-control");

@@ -82,6 +82,24 @@ struct tokmux_request {
 	struct completion done;
 };
 
+/**
+ * struct tokmux_device - the real device behind a token
+ * @kind: &enum tokmux_device_kind
+ * @devt: its number
+ * @sentinel: the registrar's file, until the token is removed (token->lock)
+ * @usb_endpoints: of &struct tokmux_create, as the two below
+ * @usb_interface: likewise
+ * @usb_configuration: likewise
+ */
+struct tokmux_device {
+	u32 kind;
+	dev_t devt;
+	struct file *sentinel;
+	u32 usb_endpoints;
+	u8 usb_interface;
+	u8 usb_configuration;
+};
+
 /* One thing that one party uses at a time. */
 struct tokmux_token {
 	/* fixed once it is in the registry */
@@ -92,6 +110,7 @@ struct tokmux_token {
 	kuid_t owner;
 	u32 max_sessions;
 	u32 hold_limit_ms;
+	struct tokmux_device device;
 
 	/* tokmux_tokens_lock */
 	struct hlist_node hash_node;
@@ -123,6 +142,11 @@ struct tokmux_token {
 
 	/* login.c, by enum tokmux_user_type */
 	unsigned int nr_logins[TOKMUX_SO + 1];
+	u64 login_party;		/* who logged in last since it was clean */
+
+	/* lease_fd.c */
+	struct tokmux_lease_file *lease_file;	/* until closed for good */
+	wait_queue_head_t lease_file_closed;
 
 	/* counters, never reset */
 	u64 grants;
@@ -240,6 +264,8 @@ struct tokmux_verb {
 long tokmux_run_verb(const struct tokmux_verb *verbs, size_t nr_verbs,
 		     struct tokmux_call *call, unsigned int cmd,
 		     unsigned long uarg);
+int tokmux_new_file(struct tokmux_call *call, const char *name,
+		    const struct file_operations *fops, void *priv);
 
 /* token.c */
 extern struct mutex tokmux_tokens_lock;
@@ -277,6 +303,7 @@ void tokmux_queue_answer(struct tokmux_queue *queue, struct tokmux_request *req,
 void tokmux_queue_cancel(struct tokmux_queue *queue,
 			 struct tokmux_caller *caller, int result);
 bool tokmux_request_is_dying(const struct tokmux_request *req);
+int tokmux_lease_need_exclusive(struct tokmux_caller *caller);
 int tokmux_lease_acquire(struct tokmux_call *call, void *arg);
 int tokmux_lease_release(struct tokmux_call *call, void *arg);
 int tokmux_lease_mark_clean(struct tokmux_call *call, void *arg);
@@ -297,6 +324,20 @@ void tokmux_session_dispatch(struct tokmux_token *token);
 int tokmux_login(struct tokmux_call *call, void *arg);
 int tokmux_logout(struct tokmux_call *call, void *arg);
 u32 tokmux_login_end(struct tokmux_caller *caller);
+
+/* device.c */
+bool tokmux_device_valid(const struct tokmux_create *arg);
+int tokmux_device_init(struct tokmux_device *device,
+		       const struct tokmux_create *arg);
+void tokmux_device_exit(struct tokmux_device *device);
+struct file *tokmux_device_open(struct file *sentinel);
+int tokmux_device_filter(const struct tokmux_device *device, unsigned int *cmd,
+			 void __user *arg, bool *wait);
+const char *tokmux_device_kind_name(const struct tokmux_device *device);
+
+/* lease_fd.c */
+int tokmux_lease_fd_open(struct tokmux_call *call, void *arg);
+void tokmux_lease_fd_kill(struct tokmux_caller *caller);
 
 /* event.c */
 void tokmux_event_send(struct tokmux_caller *caller, u32 type, u64 arg);

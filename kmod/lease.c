@@ -176,6 +176,8 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 	}
 	if (token->unclean)
 		arg->granted |= TOKMUX_GRANT_UNCLEAN;
+	if (token->login_party && token->login_party != party->id)
+		arg->granted |= TOKMUX_GRANT_LOGIN;
 	if (caller->lost)
 		arg->granted |= TOKMUX_GRANT_LOST;
 	arg->epoch = token->epoch;
@@ -195,6 +197,7 @@ void tokmux_lease_give_up(struct tokmux_caller *caller)
 	lockdep_assert_held(&token->lock);
 	if (!caller->held)
 		return;
+	tokmux_lease_fd_kill(caller);
 	if (caller->held == TOKMUX_EXCLUSIVE) {
 		if (!--party->nr_exclusive)
 			token->exclusive = NULL;
@@ -348,6 +351,14 @@ static int tokmux_lease_missing(struct tokmux_caller *caller)
 	return ret;
 }
 
+/* 0 if the caller has an exclusive lease. */
+int tokmux_lease_need_exclusive(struct tokmux_caller *caller)
+{
+	if (!caller->held)
+		return tokmux_lease_missing(caller);
+	return caller->held == TOKMUX_EXCLUSIVE ? 0 : -ENOLCK;
+}
+
 int tokmux_lease_acquire(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_caller *caller = call->caller;
@@ -409,13 +420,14 @@ int tokmux_lease_mark_clean(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_caller *caller = call->caller;
 	const struct tokmux_mark_clean *arg = argp;
+	int ret;
 
 	if (arg->flags || arg->reserved)
 		return -EINVAL;
-	if (!caller->held)
-		return tokmux_lease_missing(caller);
-	if (caller->held != TOKMUX_EXCLUSIVE)
-		return -ENOLCK;
+	ret = tokmux_lease_need_exclusive(caller);
+	if (ret)
+		return ret;
 	caller->token->unclean = false;
+	caller->token->login_party = 0;
 	return 0;
 }

@@ -41,6 +41,7 @@ int tokmux_login(struct tokmux_call *call, void *argp)
 	if (token->nr_logins[other_type])
 		return -EBUSY;
 	caller->login = arg->user_type;
+	token->login_party = caller->party->id;
 	arg->others = token->nr_logins[arg->user_type]++;
 	trace_tokmux_login(caller, arg->user_type);
 	return 0;

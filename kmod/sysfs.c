@@ -10,7 +10,7 @@
 #include <linux/sysfs.h>
 #include "internal.h"
 
-#define TOKMUX_ATTR(_name, _format, _value)				\
+#define TOKMUX_ATTR(_name, _format, _value...)				\
 static ssize_t _name##_show(struct device *dev,				\
 			    struct device_attribute *attr, char *buf)	\
 {									\
@@ -42,6 +42,9 @@ TOKMUX_ATTR(grants, "%llu", token->grants);
 TOKMUX_ATTR(waits, "%llu", token->waits);
 TOKMUX_ATTR(longest_wait_us, "%llu", token->longest_wait_ns / NSEC_PER_USEC);
 TOKMUX_ATTR(revocations, "%llu", token->revocations);
+TOKMUX_ATTR(device_kind, "%s", tokmux_device_kind_name(&token->device));
+TOKMUX_ATTR(real_device, "%u:%u", MAJOR(token->device.devt),
+	    MINOR(token->device.devt));
 TOKMUX_ATTR(uncleans, "%llu", token->uncleans);
 
 /* A list of processes, in its order; cut where the page ends. */
@@ -89,6 +92,8 @@ static struct attribute *tokmux_token_attrs[] = {
 	&dev_attr_longest_wait_us.attr,
 	&dev_attr_revocations.attr,
 	&dev_attr_uncleans.attr,
+	&dev_attr_device_kind.attr,
+	&dev_attr_real_device.attr,
 	NULL
 };
 

@@ -14,6 +14,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/stringhash.h>
+#include <linux/suspend.h>
 #include "internal.h"
 
 static unsigned int user_tokens = 64;
@@ -100,7 +101,8 @@ static void tokmux_token_free(struct device *dev)
 	struct tokmux_token *token = container_of(dev, struct tokmux_token, dev);
 
 	WARN_ON(!list_empty(&token->callers) || token->nr_holders ||
-		token->nr_sessions);
+		token->nr_sessions || token->lease_file);
+	tokmux_device_exit(&token->device);
 	xa_destroy(&token->groups);
 	xa_destroy(&token->sessions);
 	mutex_destroy(&token->lock);
@@ -127,6 +129,7 @@ static struct tokmux_token *tokmux_token_new(const struct tokmux_create *arg)
 	INIT_DELAYED_WORK(&token->hold_work, tokmux_lease_hold_work);
 	xa_init_flags(&token->sessions, XA_FLAGS_ALLOC1);
 	tokmux_queue_init(&token->session_queue);
+	init_waitqueue_head(&token->lease_file_closed);
 	device_initialize(&token->dev);
 	token->dev.release = tokmux_token_free;
 	return token;
@@ -140,6 +143,11 @@ int tokmux_token_create_system(const struct tokmux_create *arg, u32 *index)
 	token = tokmux_token_new(arg);
 	if (!token)
 		return -ENOMEM;
+	ret = tokmux_device_init(&token->device, arg);
+	if (ret) {
+		put_device(&token->dev);
+		return ret;
+	}
 
 	mutex_lock(&tokmux_tokens_lock);
 	ret = -EEXIST;
@@ -189,6 +197,7 @@ static void tokmux_token_shut_down(struct tokmux_token *token)
 		tokmux_login_end(caller);
 		tokmux_event_send(caller, TOKMUX_EVENT_REMOVED, 0);
 	}
+	tokmux_device_exit(&token->device);
 	mutex_unlock(&token->lock);
 	cancel_delayed_work_sync(&token->hold_work);
 }
@@ -289,6 +298,33 @@ void tokmux_token_put_file(struct tokmux_token *token)
 	put_device(&token->dev);
 }
 
+/*
+ * What is behind a token may have lost power, and with it what its last holder
+ * left there: nobody finds the epoch that it knew.
+ */
+static int tokmux_resumed(struct notifier_block *nb, unsigned long event,
+			  void *unused)
+{
+	struct tokmux_token *token;
+	unsigned long index;
+
+	if (event != PM_POST_SUSPEND && event != PM_POST_HIBERNATION &&
+	    event != PM_POST_RESTORE)
+		return NOTIFY_DONE;
+	mutex_lock(&tokmux_tokens_lock);
+	xa_for_each(&tokmux_by_index, index, token) {
+		mutex_lock(&token->lock);
+		token->epoch++;
+		mutex_unlock(&token->lock);
+	}
+	mutex_unlock(&tokmux_tokens_lock);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block tokmux_pm_notifier = {
+	.notifier_call = tokmux_resumed,
+};
+
 int tokmux_tokens_init(void)
 {
 	int ret;
@@ -298,7 +334,16 @@ int tokmux_tokens_init(void)
 		return ret;
 	ret = class_register(&tokmux_class);
 	if (ret)
-		unregister_chrdev_region(tokmux_devt, TOKMUX_MAX_TOKENS);
+		goto err_region;
+	ret = register_pm_notifier(&tokmux_pm_notifier);
+	if (ret)
+		goto err_class;
+	return 0;
+
+err_class:
+	class_unregister(&tokmux_class);
+err_region:
+	unregister_chrdev_region(tokmux_devt, TOKMUX_MAX_TOKENS);
 	return ret;
 }
 
@@ -308,10 +353,13 @@ void tokmux_tokens_exit(void)
 	struct tokmux_token *token;
 	unsigned long index;
 
+	unregister_pm_notifier(&tokmux_pm_notifier);
 	mutex_lock(&tokmux_tokens_lock);
 	xa_for_each(&tokmux_by_index, index, token)
 		tokmux_token_remove(token);
 	mutex_unlock(&tokmux_tokens_lock);
+	/* closes of lease fds, the last to have a token */
+	flush_workqueue(tokmux_wq);
 	xa_destroy(&tokmux_by_index);
 	class_unregister(&tokmux_class);
 	unregister_chrdev_region(tokmux_devt, TOKMUX_MAX_TOKENS);

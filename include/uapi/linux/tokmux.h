@@ -45,6 +45,18 @@ enum tokmux_create_flags {
 };
 
 /**
+ * enum tokmux_device_kind - what the real device behind a system token is
+ * @TOKMUX_DEVICE_NONE: none that the kernel knows of
+ * @TOKMUX_DEVICE_USB: a USB device, by its node of usbfs
+ * @TOKMUX_DEVICE_HIDRAW: a HID device, by its hidraw node
+ */
+enum tokmux_device_kind {
+	TOKMUX_DEVICE_NONE	= 0,
+	TOKMUX_DEVICE_USB	= 1,
+	TOKMUX_DEVICE_HIDRAW	= 2,
+};
+
+/**
  * struct tokmux_create - TOKMUX_CTL_CREATE: make a token
  * @flags: in: TOKMUX_CREATE_*
  * @max_sessions: in: quota of sessions over all processes, 0 for the default
@@ -55,6 +67,16 @@ enum tokmux_create_flags {
  * @created: out: 1 if the token is new, 0 if it was there
  * @name: in: 1 to 63 printable ASCII characters, no blank and no '/',
  *	NUL-terminated and NUL-padded
+ * @device_kind: in: &enum tokmux_device_kind; of a user token it is none
+ * @device_fd: in: the real device's node, open for reading and writing (-EBADF;
+ *	-ENODEV if the device is gone); 0 if there is none. Only the kernel uses
+ *	it, and keeps it open until the token is removed.
+ * @usb_endpoints: in: of a USB device: which endpoints belong to the interface,
+ *	bit N for OUT endpoint N, bit 16 + N for IN endpoint N
+ * @usb_interface: in: likewise: number of the one interface that a lease fd
+ *	may claim
+ * @usb_configuration: in: likewise: bConfigurationValue of the active one
+ * @reserved: in: 0
  *
  * A system token's name is unique among system tokens, a user token's among
  * those of its uid.
@@ -67,6 +89,12 @@ struct tokmux_create {
 	__s32 fd;
 	__u32 created;
 	char name[TOKMUX_NAME_SIZE];
+	__u32 device_kind;
+	__s32 device_fd;
+	__u32 usb_endpoints;
+	__u8 usb_interface;
+	__u8 usb_configuration;
+	__u16 reserved;
 };
 
 /**
@@ -200,11 +228,14 @@ enum tokmux_mode {
  *	exclusive lease or a login, and nobody has said TOKMUX_MARK_CLEAN since
  * @TOKMUX_GRANT_LOST: this caller's previous lease was taken from it
  * @TOKMUX_GRANT_JOINED: the thread group held the token already
+ * @TOKMUX_GRANT_LOGIN: another holder has logged in since the token was last
+ *	said to be clean: a card may still be open to whoever talks to it
  */
 enum tokmux_grant_flags {
 	TOKMUX_GRANT_UNCLEAN	= 1 << 0,
 	TOKMUX_GRANT_LOST	= 1 << 1,
 	TOKMUX_GRANT_JOINED	= 1 << 2,
+	TOKMUX_GRANT_LOGIN	= 1 << 3,
 };
 
 /**
@@ -213,8 +244,8 @@ enum tokmux_grant_flags {
  * @mode: in: &enum tokmux_mode
  * @timeout_ms: in: see the conventions above
  * @granted: out: TOKMUX_GRANT_*
- * @epoch: out: changes whenever another holder may have touched the token
- *	since this holder was last told the epoch
+ * @epoch: out: changes whenever another holder may have touched the token, or
+ *	the machine was suspended, since this holder was last told the epoch
  *
  * A caller holds one lease at a time (-EALREADY). A wait ends with -EINTR when a
  * signal's handler has run, unless it has no timeout and SA_RESTART says to go
@@ -368,6 +399,29 @@ struct tokmux_eject {
 	__u32 logins;
 };
 
+/**
+ * struct tokmux_lease_fd - TOKMUX_LEASE_FD: get at the real device
+ * @flags: in: 0
+ * @fd: out: a file that passes read, write, ioctl and poll on to the real
+ *	device (O_CLOEXEC)
+ *
+ * Needs the exclusive lease (-ENOLCK, or -ESTALE if it was taken); a caller has
+ * one such file at a time (-EALREADY; -EBUSY while another file of this process
+ * has it). -EOPNOTSUPP if the token has no real device, -ENODEV if that was
+ * unplugged. It waits until the previous one is closed for good, -EINTR if a
+ * signal comes first.
+ *
+ * The moment the lease ends, for whatever reason, the file is dead for good,
+ * with all its copies: -ENODEV, EPOLLHUP, transfers under way are cancelled.
+ * Only the process that holds the lease can use it (-EPERM, R3). Ioctls that
+ * would reach beyond the interface, or block what a revocation could not end,
+ * are refused with -EPERM; see Documentation/uapi.rst.
+ */
+struct tokmux_lease_fd {
+	__u32 flags;
+	__s32 fd;
+};
+
 #define TOKMUX_BIND		_IOW(TOKMUX_IOC_MAGIC, 0x10, struct tokmux_bind)
 #define TOKMUX_INFO		_IOR(TOKMUX_IOC_MAGIC, 0x11, struct tokmux_info)
 #define TOKMUX_ACQUIRE		_IOWR(TOKMUX_IOC_MAGIC, 0x12, struct tokmux_acquire)
@@ -379,6 +433,7 @@ struct tokmux_eject {
 #define TOKMUX_LOGIN		_IOWR(TOKMUX_IOC_MAGIC, 0x18, struct tokmux_login)
 #define TOKMUX_LOGOUT		_IOWR(TOKMUX_IOC_MAGIC, 0x19, struct tokmux_logout)
 #define TOKMUX_EJECT		_IOWR(TOKMUX_IOC_MAGIC, 0x1a, struct tokmux_eject)
+#define TOKMUX_LEASE_FD		_IOWR(TOKMUX_IOC_MAGIC, 0x1b, struct tokmux_lease_fd)
 
 /* ---- events: read(2) from a bound token file ------------------------- */
 

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The real device behind a token, and what a lease fd may ask of it.
+ *
+ * A privileged registrar hands us an open file of it. That file is never used
+ * for a transfer: each lease opens the device afresh, by the same path and with
+ * the registrar's credentials, because what is in flight on a shared usbfs file
+ * can be reaped into another holder's memory. The registrar's file says whether
+ * what was opened is still the device that was registered: a minor number is
+ * used again after an unplug.
+ *
+ * What is passed on is listed, for each kind of device; all else is refused. A
+ * request is checked where it is, in the holder's memory, and read once more by
+ * the device's driver. A holder that rewrites it in between reaches what usbfs
+ * gives to any file of this one device (interfaces that no driver has), no other
+ * device, and nothing beyond its lease. What could block for ever is therefore
+ * not passed on at all, whatever it says.
+ */
+#include <linux/compat.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/poll.h>
+#include <linux/security.h>
+#include <linux/uaccess.h>
+#include <linux/usb.h>
+#include <linux/usb/ch9.h>
+#include <linux/usbdevice_fs.h>
+#include "internal.h"
+
+/**
+ * struct tokmux_device_ops - what we know of a kind of device
+ * @name: as in sysfs
+ * @filter: may this ioctl be passed on? 0, a negative errno, or what it is
+ *	answered with by us. Replaces one that would block by one that returns
+ *	-EAGAIN, and says so in @wait. NULL: all may.
+ */
+struct tokmux_device_ops {
+	const char *name;
+	int (*filter)(const struct tokmux_device *device, unsigned int *cmd,
+		      void __user *arg, bool *wait);
+};
+
+/* ---- usbfs ---- */
+
+static bool tokmux_usb_is_ours(const struct tokmux_device *device,
+			       unsigned int endpoint)
+{
+	unsigned int bit = endpoint & USB_ENDPOINT_NUMBER_MASK;
+
+	if (endpoint & ~(USB_ENDPOINT_NUMBER_MASK | USB_DIR_IN))
+		return false;
+	if (endpoint & USB_DIR_IN)
+		bit += 16;
+	return device->usb_endpoints & BIT(bit);
+}
+
+/* A request to our interface or its endpoints, or a harmless one to the device. */
+static int tokmux_usb_filter_setup(const struct tokmux_device *device,
+				   const void __user *buffer)
+{
+	struct usb_ctrlrequest setup;
+	unsigned int index;
+
+	if (copy_from_user(&setup, buffer, sizeof(setup)))
+		return -EFAULT;
+	index = le16_to_cpu(setup.wIndex);
+	switch (setup.bRequestType & USB_RECIP_MASK) {
+	case USB_RECIP_INTERFACE:
+		return (index & 0xff) == device->usb_interface ? 0 : -EPERM;
+	case USB_RECIP_ENDPOINT:
+		return tokmux_usb_is_ours(device, index & 0xff) ? 0 : -EPERM;
+	case USB_RECIP_DEVICE:
+		if ((setup.bRequestType & (USB_TYPE_MASK | USB_DIR_IN)) ==
+		    (USB_TYPE_STANDARD | USB_DIR_IN))
+			return 0;
+		return -EPERM;
+	default:
+		return -EPERM;
+	}
+}
+
+static int tokmux_usb_filter_urb(const struct tokmux_device *device,
+				 unsigned int type, unsigned int endpoint,
+				 unsigned int signr, const void __user *buffer)
+{
+	/* It would be sent whenever the transfer ends, also after the lease. */
+	if (signr)
+		return -EPERM;
+	switch (type) {
+	case USBDEVFS_URB_TYPE_CONTROL:
+		return tokmux_usb_filter_setup(device, buffer);
+	case USBDEVFS_URB_TYPE_BULK:
+	case USBDEVFS_URB_TYPE_INTERRUPT:
+		return tokmux_usb_is_ours(device, endpoint) ? 0 : -EPERM;
+	default:
+		return -EPERM;
+	}
+}
+
+/*
+ * Synchronous transfers can't be ended before their time, and nobody but their
+ * user says how long that is. libusb needs one: which configuration is it?
+ */
+static int tokmux_usb_answer_control(const struct tokmux_device *device,
+				     unsigned int type, unsigned int request,
+				     unsigned int length, u8 __user *data)
+{
+	if (type != USB_DIR_IN || request != USB_REQ_GET_CONFIGURATION || !length)
+		return -EPERM;
+	return put_user(device->usb_configuration, data) ? -EFAULT : 1;
+}
+
+#ifdef CONFIG_COMPAT
+static int tokmux_usb_filter_compat(const struct tokmux_device *device,
+				    unsigned int *cmd, void __user *arg,
+				    bool *wait)
+{
+	struct usbdevfs_ctrltransfer32 ctrl;
+	struct usbdevfs_urb32 urb;
+
+	switch (*cmd) {
+	case USBDEVFS_CONTROL32:
+		if (copy_from_user(&ctrl, arg, sizeof(ctrl)))
+			return -EFAULT;
+		return tokmux_usb_answer_control(device, ctrl.bRequestType,
+						 ctrl.bRequest, ctrl.wLength,
+						 compat_ptr(ctrl.data));
+	case USBDEVFS_SUBMITURB32:
+		if (copy_from_user(&urb, arg, sizeof(urb)))
+			return -EFAULT;
+		return tokmux_usb_filter_urb(device, urb.type, urb.endpoint,
+					     urb.signr, compat_ptr(urb.buffer));
+	case USBDEVFS_REAPURB32:
+		*cmd = USBDEVFS_REAPURBNDELAY32;
+		*wait = true;
+		return 0;
+	case USBDEVFS_REAPURBNDELAY32:
+		return 0;
+	default:
+		return -ENOTTY;
+	}
+}
+#else
+static int tokmux_usb_filter_compat(const struct tokmux_device *device,
+				    unsigned int *cmd, void __user *arg,
+				    bool *wait)
+{
+	return -ENOTTY;
+}
+#endif
+
+static int tokmux_usb_filter(const struct tokmux_device *device,
+			     unsigned int *cmd, void __user *arg, bool *wait)
+{
+	struct usbdevfs_setinterface setintf;
+	struct usbdevfs_ctrltransfer ctrl;
+	struct usbdevfs_urb urb;
+	unsigned int number;
+
+	switch (*cmd) {
+	case USBDEVFS_CONTROL:
+		if (copy_from_user(&ctrl, arg, sizeof(ctrl)))
+			return -EFAULT;
+		return tokmux_usb_answer_control(device, ctrl.bRequestType,
+						 ctrl.bRequest, ctrl.wLength,
+						 ctrl.data);
+	case USBDEVFS_SUBMITURB:
+		if (copy_from_user(&urb, arg, sizeof(urb)))
+			return -EFAULT;
+		return tokmux_usb_filter_urb(device, urb.type, urb.endpoint,
+					     urb.signr, urb.buffer);
+	case USBDEVFS_REAPURB:
+		*cmd = USBDEVFS_REAPURBNDELAY;
+		*wait = true;
+		return 0;
+	case USBDEVFS_SETINTERFACE:
+		if (copy_from_user(&setintf, arg, sizeof(setintf)))
+			return -EFAULT;
+		return setintf.interface == device->usb_interface ? 0 : -EPERM;
+	case USBDEVFS_CLAIMINTERFACE:
+	case USBDEVFS_RELEASEINTERFACE:
+		if (get_user(number, (unsigned int __user *)arg))
+			return -EFAULT;
+		return number == device->usb_interface ? 0 : -EPERM;
+	case USBDEVFS_RESETEP:
+	case USBDEVFS_CLEAR_HALT:
+		if (get_user(number, (unsigned int __user *)arg))
+			return -EFAULT;
+		return tokmux_usb_is_ours(device, number) ? 0 : -EPERM;
+	case USBDEVFS_REAPURBNDELAY:
+	case USBDEVFS_DISCARDURB:
+	case USBDEVFS_GETDRIVER:
+	case USBDEVFS_CONNECTINFO:
+	case USBDEVFS_GET_CAPABILITIES:
+	case USBDEVFS_GET_SPEED:
+		return 0;
+	/* They would reach beyond the interface, or block. */
+	case USBDEVFS_BULK:
+	case USBDEVFS_RESET:
+	case USBDEVFS_SETCONFIGURATION:
+	case USBDEVFS_DISCSIGNAL:
+	case USBDEVFS_IOCTL:
+	case USBDEVFS_CLAIM_PORT:
+	case USBDEVFS_RELEASE_PORT:
+	case USBDEVFS_DISCONNECT_CLAIM:
+		return -EPERM;
+	default:
+		return tokmux_usb_filter_compat(device, cmd, arg, wait);
+	}
+}
+
+/* ---- all kinds ---- */
+
+static const struct tokmux_device_ops tokmux_device_ops[] = {
+	[TOKMUX_DEVICE_NONE]	= { "none" },
+	[TOKMUX_DEVICE_USB]	= { "usb", tokmux_usb_filter },
+	/* Its drivers bound the time of every request. */
+	[TOKMUX_DEVICE_HIDRAW]	= { "hidraw" },
+};
+
+const char *tokmux_device_kind_name(const struct tokmux_device *device)
+{
+	return tokmux_device_ops[device->kind].name;
+}
+
+/* Is the device that the registrar opened still there? */
+static int tokmux_device_check(struct file *sentinel)
+{
+	return vfs_poll(sentinel, NULL) & (EPOLLHUP | EPOLLERR) ? -ENODEV : 0;
+}
+
+/* Does what a registrar says of a device make sense? */
+bool tokmux_device_valid(const struct tokmux_create *arg)
+{
+	if (arg->device_kind >= ARRAY_SIZE(tokmux_device_ops) || arg->reserved)
+		return false;
+	if (arg->device_kind == TOKMUX_DEVICE_NONE && arg->device_fd)
+		return false;
+	return arg->device_kind == TOKMUX_DEVICE_USB ||
+	       (!arg->usb_endpoints && !arg->usb_interface &&
+		!arg->usb_configuration);
+}
+
+/**
+ * tokmux_device_init() - take over the real device from its registrar
+ * @device: to be filled in
+ * @arg: what the registrar says, valid
+ *
+ * Return: 0; -EBADF; -EINVAL if it is no device of that kind or not open for
+ * reading and writing; -ENODEV if it is gone already.
+ */
+int tokmux_device_init(struct tokmux_device *device,
+		       const struct tokmux_create *arg)
+{
+	struct file *file;
+	int ret = -EINVAL;
+
+	if (arg->device_kind == TOKMUX_DEVICE_NONE)
+		return 0;
+	file = fget(arg->device_fd);
+	if (!file)
+		return -EBADF;
+	if (!S_ISCHR(file_inode(file)->i_mode) ||
+	    !(file->f_mode & FMODE_READ) || !(file->f_mode & FMODE_WRITE) ||
+	    file->f_op == &tokmux_token_fops || !file_can_poll(file))
+		goto err;
+	if (arg->device_kind == TOKMUX_DEVICE_USB &&
+	    imajor(file_inode(file)) != USB_DEVICE_MAJOR)
+		goto err;
+	device->kind = arg->device_kind;
+	device->usb_endpoints = arg->usb_endpoints;
+	device->usb_interface = arg->usb_interface;
+	device->usb_configuration = arg->usb_configuration;
+	device->devt = file_inode(file)->i_rdev;
+	ret = tokmux_device_check(file);
+	if (ret)
+		goto err;
+	device->sentinel = file;
+	return 0;
+
+err:
+	fput(file);
+	return ret;
+}
+
+void tokmux_device_exit(struct tokmux_device *device)
+{
+	if (device->sentinel)
+		fput(device->sentinel);
+	device->sentinel = NULL;
+}
+
+/**
+ * tokmux_device_open() - open the real device for one lease
+ * @sentinel: the registrar's file
+ *
+ * Never blocking: who waits, waits on the lease fd.
+ */
+struct file *tokmux_device_open(struct file *sentinel)
+{
+	struct file *file;
+	int ret;
+
+	file = dentry_open(&sentinel->f_path, O_RDWR | O_NONBLOCK,
+			   sentinel->f_cred);
+	if (IS_ERR(file))
+		return file;
+	ret = tokmux_device_check(sentinel);
+	if (ret) {
+		fput(file);
+		return ERR_PTR(ret);
+	}
+	return file;
+}
+
+/**
+ * tokmux_device_filter() - may an ioctl be passed on?
+ * @device: to which
+ * @cmd: in, out: which; one that blocks is replaced by one that doesn't
+ * @arg: its argument in user space
+ * @wait: out: what to do about -EAGAIN is to wait
+ *
+ * Return: 0 if so, else what the ioctl is answered with.
+ */
+int tokmux_device_filter(const struct tokmux_device *device, unsigned int *cmd,
+			 void __user *arg, bool *wait)
+{
+	const struct tokmux_device_ops *ops = &tokmux_device_ops[device->kind];
+
+	*wait = false;
+	return ops->filter ? ops->filter(device, cmd, arg, wait) : 0;
+}
