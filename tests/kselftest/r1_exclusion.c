@@ -5,7 +5,7 @@
  * leaves nothing behind.
  */
 #include <pthread.h>
-#include "token.h"
+#include "device.h"
 #include "kselftest_harness.h"
 
 FIXTURE(r1)
@@ -376,6 +376,43 @@ TEST_F(r1, race)
 	EXPECT_EQ(RACERS * ROUNDS, inside->grants);
 	EXPECT_EQ(0, info(self->watch).holders);
 	EXPECT_EQ(0, info(self->watch).waiters);
+}
+
+static int sysfs_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, text, strlen(text));
+	ret = ret < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+/*
+ * What is behind a token may have lost power. The kernel's own test of suspend
+ * freezes all processes and thaws them, with the notifiers of a real one.
+ */
+TEST(a_suspend_changes_the_epoch)
+{
+	struct tokmux_create arg = {};
+	struct tokmux_acquire before, after;
+	int index, fd;
+
+	if (sysfs_write("/sys/power/pm_test", "freezer"))
+		SKIP(return, "this kernel has no test of suspend");
+	sysfs_write("/sys/module/suspend/parameters/pm_test_delay", "0");
+	index = register_token(&arg);
+	ASSERT_GE(index, 0);
+	fd = open_index_bound(index, 0);
+	ASSERT_EQ(0, acquire_told(fd, TOKMUX_EXCLUSIVE, 0, &before));
+	ASSERT_EQ(0, release(fd));
+	EXPECT_EQ(0, sysfs_write("/sys/power/state", "freeze"));
+	ASSERT_EQ(0, acquire_told(fd, TOKMUX_EXCLUSIVE, 0, &after));
+	EXPECT_NE(before.epoch, after.epoch);
+	EXPECT_EQ(0, unregister_token(index));
 }
 
 TEST_HARNESS_MAIN

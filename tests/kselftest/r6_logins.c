@@ -101,4 +101,30 @@ TEST_F(r6, eject_ends_everybodys_and_tells_them)
 	EXPECT_EQ(0, info(self->watch).users);
 }
 
+/* A card stays open to whoever talks to it: until it was reset, all are told. */
+TEST(who_comes_after_anothers_login_is_told)
+{
+	int a = open_bound(own_name(), 0), b = open_bound(own_name(), 0);
+	struct tokmux_acquire told;
+
+	ASSERT_GT(session_open(a, 0), 0);
+	ASSERT_EQ(0, login(a, TOKMUX_USER));
+	ASSERT_EQ(0, acquire_told(a, TOKMUX_EXCLUSIVE, 0, &told));
+	EXPECT_EQ(0, told.granted);
+	ASSERT_EQ(0, release(a));
+	ASSERT_EQ(0, acquire_told(b, TOKMUX_EXCLUSIVE, 0, &told));
+	EXPECT_EQ(TOKMUX_GRANT_LOGIN, told.granted);
+	ASSERT_EQ(0, release(b));
+	/* a logout tells the kernel nothing of the card */
+	EXPECT_GT(logout(a), 0);
+	ASSERT_EQ(0, acquire_told(b, TOKMUX_EXCLUSIVE, 0, &told));
+	EXPECT_EQ(TOKMUX_GRANT_LOGIN, told.granted);
+	ASSERT_EQ(0, mark_clean(b));
+	ASSERT_EQ(0, release(b));
+	ASSERT_EQ(0, acquire_told(b, TOKMUX_EXCLUSIVE, 0, &told));
+	EXPECT_EQ(0, told.granted);
+	close(a);
+	close(b);
+}
+
 TEST_HARNESS_MAIN

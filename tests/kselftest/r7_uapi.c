@@ -50,6 +50,7 @@ static const struct {
 	{ TOKMUX_LOGIN, sizeof(struct tokmux_login), 8 },
 	{ TOKMUX_LOGOUT, sizeof(struct tokmux_logout), 4 },
 	{ TOKMUX_EJECT, sizeof(struct tokmux_eject), 4 },
+	{ TOKMUX_LEASE_FD, sizeof(struct tokmux_lease_fd), 4 },
 };
 
 #define NR_VERBS	(sizeof(verbs) / sizeof(verbs[0]))
@@ -59,8 +60,10 @@ static const struct {
 /* Pinned: what is released stays compatible. */
 TEST(layout)
 {
-	EXPECT_EQ(88, sizeof(struct tokmux_create));
+	EXPECT_EQ(104, sizeof(struct tokmux_create));
 	EXPECT_EQ(24, offsetof(struct tokmux_create, name));
+	EXPECT_EQ(88, offsetof(struct tokmux_create, device_kind));
+	EXPECT_EQ(8, sizeof(struct tokmux_lease_fd));
 	EXPECT_EQ(72, sizeof(struct tokmux_open));
 	EXPECT_EQ(8, sizeof(struct tokmux_remove));
 	EXPECT_EQ(8, sizeof(struct tokmux_bind));
@@ -85,7 +88,7 @@ TEST_F(r7, unknown_ioctl)
 
 	ASSERT_GE(control, 0);
 	for (unsigned int nr = 0; nr < 256; nr++) {
-		bool token = nr >= 0x10 && nr <= 0x1a;
+		bool token = nr >= 0x10 && nr <= _IOC_NR(TOKMUX_LEASE_FD);
 
 		if (!token)
 			EXPECT_EQ(-ENOTTY, verb(self->fd, _IOWR(TOKMUX_IOC_MAGIC, nr, buf[0]), buf));

@@ -11,7 +11,7 @@
  * TOKMUX_FUZZ_CALLS and TOKMUX_FUZZ_SEED change what is done.
  */
 #include <pthread.h>
-#include "token.h"
+#include "uhid.h"
 #include "kselftest_harness.h"
 
 #define PROCESSES	4
@@ -45,7 +45,7 @@ static const struct {
 	{ TOKMUX_BIND }, { TOKMUX_INFO }, { TOKMUX_ACQUIRE }, { TOKMUX_RELEASE },
 	{ TOKMUX_MARK_CLEAN }, { TOKMUX_SESSION_OPEN }, { TOKMUX_SESSION_CLOSE },
 	{ TOKMUX_SESSION_CLOSE_ALL }, { TOKMUX_LOGIN }, { TOKMUX_LOGOUT },
-	{ TOKMUX_EJECT },
+	{ TOKMUX_EJECT }, { TOKMUX_LEASE_FD },
 };
 
 #define NR_VERBS	(sizeof(verbs) / sizeof(verbs[0]))
@@ -148,7 +148,7 @@ static void one_ioctl(struct worker *w, int fd)
 
 		close(old);
 	}
-	if (!ret && arg == buf && cmd == TOKMUX_CTL_OPEN) {
+	if (!ret && arg == buf && (cmd == TOKMUX_CTL_OPEN || cmd == TOKMUX_LEASE_FD)) {
 		int old = __sync_lock_test_and_set(&w->files[rnd(s) % FILES], (int)buf[1]);
 
 		close(old);
@@ -288,14 +288,18 @@ TEST_F_TIMEOUT(r8, fuzz, 3000)
 	struct tokmux_create arg = {};
 	pid_t pids[PROCESSES];
 	uint64_t next = 0;
-	int sock[2], i;
+	int sock[2], uhid = -1, i;
+	char node[64];
 
 	begin_group();
 	shared = shared_memory(sizeof(*shared));
 	calls_wanted = env("TOKMUX_FUZZ_CALLS", 200000);
 	TH_LOG("%llu calls, TOKMUX_FUZZ_SEED=%llu", (unsigned long long)calls_wanted,
 	       (unsigned long long)seed);
-	ASSERT_EQ(0, create("fuzz-system", &arg));
+	/* with a real device, so that lease fds are among the files */
+	if (uhid_is_there())
+		uhid = uhid_plug(node, sizeof(node));
+	ASSERT_GE(uhid < 0 ? register_token(&arg) : register_hidraw(node, 2, &arg), 0);
 	shared->system = arg.index;
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, sock));
 	for (i = 0; i < PROCESSES; i++)
@@ -324,6 +328,7 @@ TEST_F_TIMEOUT(r8, fuzz, 3000)
 	close(sock[0]);
 	close(sock[1]);
 	end_group();
+	close(uhid);
 
 	/* nothing is left: no token of ours, nobody on the system's */
 	for (i = 0; i < TOKENS; i++) {

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Real devices behind tokens: a system token with one, and the ways in which a
+ * lease ends.
+ */
+#ifndef DEVICE_H
+#define DEVICE_H
+
+#include <dirent.h>
+#include <stdatomic.h>
+#include <limits.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include "token.h"
+
+/* Registers @arg's device with a token of this test's own. Returns its index. */
+static inline int register_token(struct tokmux_create *arg)
+{
+	int ret = create(own_name(), arg);
+
+	return ret ? ret : (int)arg->index;
+}
+
+static inline int unregister_token(unsigned int index)
+{
+	struct tokmux_remove arg = { .index = index };
+
+	return control_verb(TOKMUX_CTL_REMOVE, &arg);
+}
+
+/* A file of the token, not bound; devtmpfs makes the node without udev. */
+static inline int open_index(unsigned int index)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/tokmux%u", index);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static inline int open_index_bound(unsigned int index, unsigned int flags)
+{
+	int fd = open_index(index);
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = bind_token(fd, flags);
+	if (ret) {
+		close(fd);
+		return ret;
+	}
+	return fd;
+}
+
+/* Returns the lease fd. */
+static inline int lease_fd(int fd)
+{
+	struct tokmux_lease_fd arg = {};
+	int ret = verb(fd, TOKMUX_LEASE_FD, &arg);
+
+	return ret ? ret : arg.fd;
+}
+
+static inline int acquire_lease_fd(int fd)
+{
+	int ret = acquire(fd, TOKMUX_EXCLUSIVE, SOON);
+
+	return ret ? ret : lease_fd(fd);
+}
+
+static inline int poll_now(int fd)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN | POLLOUT };
+
+	if (poll(&pfd, 1, 0) < 0)
+		return -errno;
+	return pfd.revents;
+}
+
+static inline int read_errno(int fd, void *buf, size_t size)
+{
+	int ret = read(fd, buf, size);
+
+	return ret < 0 ? -errno : ret;
+}
+
+/* Dead for good: no call is passed on, poll() says so. */
+static inline bool is_dead(int fd)
+{
+	char buf[64];
+
+	return read_errno(fd, buf, sizeof(buf)) == -ENODEV &&
+	       write(fd, buf, 1) < 0 && errno == ENODEV &&
+	       ioctl(fd, FIONREAD, buf) < 0 && errno == ENODEV &&
+	       poll_now(fd) & POLLHUP;
+}
+
+/* What a file under /sys/… says, without its newline. */
+static inline const char *sysfs_read(const char *path)
+{
+	static char text[4096];
+	FILE *file = fopen(path, "re");
+	size_t size = 0;
+
+	if (file) {
+		size = fread(text, 1, sizeof(text) - 1, file);
+		fclose(file);
+	}
+	text[size] = 0;
+	text[strcspn(text, "\n")] = 0;
+	return text;
+}
+
+#endif /* DEVICE_H */

@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The lease fd on a hidraw device: what it passes on, and that it is dead for
+ * good when the lease ends, whatever ends it. The device is made with uhid, so
+ * it is the kernel's own HID layer that is talked to.
+ */
+#include <linux/hidraw.h>
+#include "uhid.h"
+#include "kselftest_harness.h"
+
+#define LIMIT	100	/* ms */
+
+/* The first byte of the next output report. */
+static int uhid_output(int uhid)
+{
+	struct uhid_event event;
+	struct pollfd pfd = { .fd = uhid, .events = POLLIN };
+
+	while (poll(&pfd, 1, SOON) == 1 && read(uhid, &event, sizeof(event)) > 0)
+		if (event.type == UHID_OUTPUT)
+			return event.u.output.data[1];
+	return -ETIMEDOUT;
+}
+
+FIXTURE(hidraw)
+{
+	int uhid;
+	char node[64];
+	struct tokmux_create create;
+	int index;
+	int fd;		/* bound, in no group */
+};
+
+FIXTURE_SETUP(hidraw)
+{
+	if (!uhid_is_there())
+		SKIP(return, "no uhid");
+	self->uhid = uhid_plug(self->node, sizeof(self->node));
+	ASSERT_GE(self->uhid, 0);
+	self->index = register_hidraw(self->node, LIMIT, &self->create);
+	ASSERT_GE(self->index, 0);
+	self->fd = open_index_bound(self->index, 0);
+	ASSERT_GE(self->fd, 0);
+}
+
+FIXTURE_TEARDOWN(hidraw)
+{
+	close(self->fd);
+	unregister_token(self->index);
+	close(self->uhid);
+}
+
+TEST_F(hidraw, passes_on)
+{
+	unsigned char report[1 + REPORT] = { 0, 42 };
+	struct hidraw_devinfo devinfo;
+	int lfd = acquire_lease_fd(self->fd);
+
+	ASSERT_GE(lfd, 0);
+	EXPECT_EQ(FD_CLOEXEC, fcntl(lfd, F_GETFD));
+	EXPECT_EQ(POLLOUT, poll_now(lfd));
+	ASSERT_EQ(0, uhid_input(self->uhid, 7));
+	EXPECT_EQ(REPORT, read_errno(lfd, report, sizeof(report)));
+	EXPECT_EQ(7, report[0]);
+	report[0] = 0;
+	report[1] = 42;
+	ASSERT_EQ((int)sizeof(report), write(lfd, report, sizeof(report)));
+	EXPECT_EQ(42, uhid_output(self->uhid));
+	ASSERT_EQ(0, ioctl(lfd, HIDIOCGRAWINFO, &devinfo));
+	EXPECT_EQ(BUS_USB, devinfo.bustype);
+	EXPECT_EQ(-1, ioctl(lfd, _IO('x', 1)));
+	/* on O_NONBLOCK as the caller has set it, not as the real file has */
+	fcntl(lfd, F_SETFL, O_NONBLOCK);
+	EXPECT_EQ(-EAGAIN, read_errno(lfd, report, sizeof(report)));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4096, PROT_READ, MAP_SHARED, lfd, 0));
+}
+
+struct blocked {
+	int fd;
+	int result;
+	atomic_int tid;
+};
+
+static void *read_blocked(void *arg)
+{
+	struct blocked *blocked = arg;
+	char report[REPORT];
+
+	blocked->tid = syscall(SYS_gettid);
+	blocked->result = read_errno(blocked->fd, report, sizeof(report));
+	return NULL;
+}
+
+static bool sleeps(atomic_int *tid)
+{
+	char path[64];
+
+	if (!*tid)
+		return false;
+	snprintf(path, sizeof(path), "/proc/self/task/%d/wchan", *tid);
+	return strstr(sysfs_read(path), "tokmux");
+}
+
+TEST_F(hidraw, a_blocked_read_is_woken_by_input)
+{
+	int lfd = acquire_lease_fd(self->fd);
+	struct blocked blocked = { .fd = lfd };
+	struct pollfd pfd = { .fd = lfd, .events = POLLIN };
+	pthread_t thread;
+
+	ASSERT_GE(lfd, 0);
+	pthread_create(&thread, NULL, read_blocked, &blocked);
+	ASSERT_TRUE(EVENTUALLY(sleeps(&blocked.tid)));
+	ASSERT_EQ(0, uhid_input(self->uhid, 1));
+	pthread_join(thread, NULL);
+	EXPECT_EQ(REPORT, blocked.result);
+	ASSERT_EQ(0, uhid_input(self->uhid, 1));
+	ASSERT_EQ(1, poll(&pfd, 1, SOON));
+	EXPECT_EQ(POLLIN, pfd.revents);
+}
+
+TEST_F(hidraw, needs_the_exclusive_lease)
+{
+	struct tokmux_lease_fd arg = { .flags = 1 };
+	struct tokmux_create user = { .flags = TOKMUX_CREATE_USER };
+	int other, lfd;
+
+	EXPECT_EQ(-ENOLCK, lease_fd(self->fd));
+	ASSERT_EQ(0, acquire(self->fd, TOKMUX_SHARED, 0));
+	EXPECT_EQ(-ENOLCK, lease_fd(self->fd));
+	ASSERT_EQ(0, release(self->fd));
+	ASSERT_EQ(0, acquire(self->fd, TOKMUX_EXCLUSIVE, 0));
+	EXPECT_EQ(-EINVAL, verb(self->fd, TOKMUX_LEASE_FD, &arg));
+	lfd = lease_fd(self->fd);
+	ASSERT_GE(lfd, 0);
+	EXPECT_EQ(-EALREADY, lease_fd(self->fd));
+	/* closed, it can be had again under the same lease */
+	close(lfd);
+	lfd = lease_fd(self->fd);
+	EXPECT_GE(lfd, 0);
+	ASSERT_EQ(0, release(self->fd));
+	EXPECT_EQ(-ENOLCK, lease_fd(self->fd));
+
+	other = open_index(self->index);
+	ASSERT_GE(other, 0);
+	EXPECT_EQ(-ENOTCONN, lease_fd(other));
+
+	ASSERT_EQ(0, create("no-device", &user));
+	ASSERT_EQ(0, bind_token(user.fd, 0));
+	ASSERT_EQ(0, acquire(user.fd, TOKMUX_EXCLUSIVE, 0));
+	EXPECT_EQ(-EOPNOTSUPP, lease_fd(user.fd));
+}
+
+TEST_F(hidraw, one_in_a_thread_group)
+{
+	int a = open_index_bound(self->index, TOKMUX_BIND_GROUP);
+	int b = open_index_bound(self->index, TOKMUX_BIND_GROUP);
+	int lfd;
+
+	ASSERT_GE(acquire_lease_fd(a), 0);
+	ASSERT_EQ(0, acquire(b, TOKMUX_EXCLUSIVE, 0));
+	EXPECT_EQ(-EBUSY, lease_fd(b));
+	ASSERT_EQ(0, release(a));
+	lfd = lease_fd(b);
+	EXPECT_GE(lfd, 0);
+	EXPECT_EQ(POLLOUT, poll_now(lfd));
+}
+
+/* R3: a copy that came to another process, while the lease lasts. */
+TEST_F(hidraw, a_stranger_is_refused)
+{
+	int lfd = acquire_lease_fd(self->fd);
+	char buf[REPORT];
+	pid_t pid;
+
+	ASSERT_GE(lfd, 0);
+	pid = child();
+	if (!pid) {
+		if (read_errno(lfd, buf, sizeof(buf)) != -EPERM ||
+		    write(lfd, buf, 1) != -1 || errno != EPERM ||
+		    ioctl(lfd, HIDIOCGRDESCSIZE, buf) != -1 || errno != EPERM ||
+		    poll_now(lfd) != POLLERR)
+			_exit(1);
+		close(lfd);
+		_exit(0);
+	}
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_EQ(POLLOUT, poll_now(lfd));
+}
+
+/* ---- the ends ---- */
+
+enum end { RELEASE, CLOSE, EJECT, REMOVAL, HOLD_LIMIT, DEATH, NR_ENDS };
+
+static const char * const end_names[] = {
+	"release", "close", "eject", "removal", "hold limit", "death",
+};
+
+/* In the holder's process. */
+static void end_it(enum end end, int index, int fd)
+{
+	struct tokmux_eject arg;
+	int other;
+
+	switch (end) {
+	case RELEASE:
+		release(fd);
+		break;
+	case CLOSE:
+		close(fd);
+		break;
+	case EJECT:
+		eject(fd, &arg);
+		break;
+	case REMOVAL:
+		unregister_token(index);
+		break;
+	case HOLD_LIMIT:
+		other = open_index_bound(index, 0);
+		acquire(other, TOKMUX_EXCLUSIVE, SOON);
+		close(other);
+		break;
+	case DEATH:
+		raise(SIGKILL);
+		break;
+	default:
+		break;
+	}
+}
+
+/*
+ * The holder has a read in flight, an epoll entry, a dup, and a forked child
+ * with copies; another process has one that was sent. All are dead.
+ */
+static int hold_and_end(enum end end, int index, int sock)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int fd = open_index_bound(index, 0);
+	int lfd = acquire_lease_fd(fd);
+	struct blocked blocked = { .fd = lfd };
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	pthread_t thread;
+	int copy;
+
+	if (lfd < 0)
+		return 1;
+	copy = dup(lfd);
+	if (send_fd(sock, lfd))
+		return 2;
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, lfd, &event))
+		return 3;
+	pthread_create(&thread, NULL, read_blocked, &blocked);
+	if (!EVENTUALLY(sleeps(&blocked.tid)))
+		return 4;
+	end_it(end, index, fd);
+	pthread_join(thread, NULL);
+	if (blocked.result != -ENODEV)
+		return 5;
+	if (epoll_wait(epoll, &event, 1, SOON) != 1 ||
+	    !(event.events & EPOLLHUP))
+		return 6;
+	if (!is_dead(lfd) || !is_dead(copy))
+		return 7;
+	return 0;
+}
+
+TEST_F(hidraw, dead_for_good_whatever_ends_it)
+{
+	unsigned char report[REPORT];
+	enum end end;
+
+	for (end = 0; end < NR_ENDS; end++) {
+		int socks[2], stray, lfd, expected = end == DEATH ? 128 + SIGKILL : 0;
+		pid_t pid;
+
+		TH_LOG("%s", end_names[end]);
+		ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, socks));
+		pid = child();
+		if (!pid) {
+			/* what keeps a copy open; it goes with the test's group */
+			_exit(hold_and_end(end, self->index, socks[1]));
+		}
+		stray = receive_fd(socks[0]);
+		ASSERT_GE(stray, 0);
+		EXPECT_EQ(expected, reap(pid));
+		EXPECT_TRUE(is_dead(stray));
+
+		if (end == REMOVAL) {
+			close(self->fd);
+			self->index = register_hidraw(self->node, LIMIT,
+						      &self->create);
+			ASSERT_GE(self->index, 0);
+			self->fd = open_index_bound(self->index, 0);
+		}
+		/* what came for the last holder is not for the next */
+		ASSERT_EQ(0, uhid_input(self->uhid, 1));
+		lfd = acquire_lease_fd(self->fd);
+		ASSERT_GE(lfd, 0);
+		EXPECT_EQ(POLLOUT, poll_now(lfd));
+		ASSERT_EQ(0, uhid_input(self->uhid, 2));
+		EXPECT_EQ(REPORT, read_errno(lfd, report, sizeof(report)));
+		EXPECT_EQ(2, report[0]);
+		EXPECT_TRUE(is_dead(stray));
+		close(lfd);
+		close(stray);
+		EXPECT_EQ(0, release(self->fd));
+		close(socks[0]);
+		close(socks[1]);
+	}
+}
+
+TEST_F(hidraw, unplugged)
+{
+	int lfd = acquire_lease_fd(self->fd);
+	struct blocked blocked = { .fd = lfd };
+	pthread_t thread;
+	int other;
+
+	ASSERT_GE(lfd, 0);
+	pthread_create(&thread, NULL, read_blocked, &blocked);
+	ASSERT_TRUE(EVENTUALLY(sleeps(&blocked.tid)));
+	uhid_unplug(self->uhid);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(-EIO, blocked.result);
+	EXPECT_TRUE(EVENTUALLY(poll_now(lfd) & POLLHUP));
+	/* Its number is used again: the registered one is gone all the same. */
+	close(lfd);
+	other = uhid_plug(self->node, sizeof(self->node));
+	ASSERT_GE(other, 0);
+	EXPECT_EQ(-ENODEV, lease_fd(self->fd));
+	EXPECT_EQ(0, release(self->fd));
+	close(other);
+}
+
+/* ---- what a registrar may say ---- */
+
+TEST_F(hidraw, what_is_not_a_device_is_refused)
+{
+	struct tokmux_create arg = { .name = "refused" };
+	int fd = open(self->node, O_RDWR | O_CLOEXEC);
+	char path[64];
+
+	ASSERT_GE(fd, 0);
+#define REFUSED(_errno, ...) ({						\
+	struct tokmux_create arg_ = { .name = "refused", __VA_ARGS__ };	\
+	EXPECT_EQ(-(_errno), control_verb(TOKMUX_CTL_CREATE, &arg_));	\
+})
+	REFUSED(EINVAL, .device_kind = 3, .device_fd = fd);
+	REFUSED(EINVAL, .device_kind = TOKMUX_DEVICE_NONE, .device_fd = fd);
+	REFUSED(EINVAL, .device_kind = TOKMUX_DEVICE_NONE, .usb_interface = 1);
+	REFUSED(EINVAL, .device_kind = TOKMUX_DEVICE_HIDRAW, .device_fd = fd,
+		.usb_endpoints = 1);
+	REFUSED(EINVAL, .device_kind = TOKMUX_DEVICE_HIDRAW, .device_fd = fd,
+		.reserved = 1);
+	REFUSED(EINVAL, .device_kind = TOKMUX_DEVICE_HIDRAW, .device_fd = fd,
+		.flags = TOKMUX_CREATE_USER);
+	REFUSED(EINVAL, .device_kind = TOKMUX_DEVICE_USB, .device_fd = fd);
+	REFUSED(EBADF, .device_kind = TOKMUX_DEVICE_HIDRAW, .device_fd = -1);
+	close(fd);
+	fd = open(self->node, O_RDONLY | O_CLOEXEC);
+	REFUSED(EINVAL, .device_kind = TOKMUX_DEVICE_HIDRAW, .device_fd = fd);
+	close(fd);
+	fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	REFUSED(EINVAL, .device_kind = TOKMUX_DEVICE_HIDRAW, .device_fd = fd);
+	close(fd);
+	/* a token behind a token */
+	fd = open_index(self->index);
+	REFUSED(EINVAL, .device_kind = TOKMUX_DEVICE_HIDRAW, .device_fd = fd);
+	close(fd);
+	EXPECT_EQ(-ENOENT, unregister_token(self->index + 1));
+
+	snprintf(path, sizeof(path), "/sys/class/tokmux/tokmux%d/device_kind",
+		 self->index);
+	EXPECT_STREQ("hidraw", sysfs_read(path));
+	/* a program that is older than devices: its struct ends before them */
+	EXPECT_EQ(0, control_verb(_IOC(_IOC_READ | _IOC_WRITE, TOKMUX_IOC_MAGIC,
+				       0, 88), &arg));
+	EXPECT_EQ(0, unregister_token(arg.index));
+}
+
+/* ---- many ---- */
+
+struct storm {
+	int uhid;
+	atomic_int lfd;
+	atomic_bool stop;
+	atomic_uint reads;
+};
+
+static void *storm_reader(void *arg)
+{
+	struct storm *storm = arg;
+	char report[REPORT];
+	struct pollfd pfd = { .events = POLLIN };
+	unsigned int seed = syscall(SYS_gettid);
+
+	while (!storm->stop) {
+		int ret;
+
+		pfd.fd = storm->lfd;
+		if (rand_r(&seed) & 1)
+			poll(&pfd, 1, 1);
+		ret = read_errno(pfd.fd, report, sizeof(report));
+		if (ret == REPORT)
+			storm->reads++;
+		else if (ret != -ENODEV && ret != -EBADF && ret != -EINTR)
+			abort();
+	}
+	return NULL;
+}
+
+static void *storm_device(void *arg)
+{
+	struct storm *storm = arg;
+
+	while (!storm->stop)
+		uhid_input(storm->uhid, 3);
+	return NULL;
+}
+
+TEST_F_TIMEOUT(hidraw, revoked_at_random_moments, 300)
+{
+	struct storm storm = { .uhid = self->uhid, .lfd = -1 };
+	unsigned int rounds = env("TOKMUX_REVOKE_ROUNDS", 300);
+	pthread_t threads[4];
+	struct tokmux_eject arg;
+	unsigned int i;
+
+	pthread_create(&threads[3], NULL, storm_device, &storm);
+	for (i = 0; i < 3; i++)
+		pthread_create(&threads[i], NULL, storm_reader, &storm);
+	for (i = 0; i < rounds; i++) {
+		int lfd = acquire_lease_fd(self->fd);
+
+		ASSERT_GE(lfd, 0);
+		storm.lfd = lfd;
+		usleep(rand() % 2000);
+		ASSERT_EQ(0, i & 1 ? eject(self->fd, &arg) : release(self->fd));
+		storm.lfd = -1;
+		/* half of them are closed dead, half with readers in them */
+		if (i & 2)
+			ASSERT_TRUE(poll_now(lfd) & POLLHUP);
+		close(lfd);
+	}
+	storm.stop = true;
+	for (i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	TH_LOG("%u revocations, %u reports read", rounds, (unsigned int)storm.reads);
+	EXPECT_GT((unsigned int)storm.reads, 0);
+}
+
+TEST_HARNESS_MAIN

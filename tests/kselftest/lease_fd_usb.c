@@ -1,0 +1,507 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The lease fd on usbfs: what is passed on to a card reader, what is refused,
+ * and that transfers in flight end with the lease. Needs a reader, the emulated
+ * one of the guest; its ioctls are called bare, as libusb would.
+ */
+#include <linux/usb/ch9.h>
+#include <linux/usbdevice_fs.h>
+#include "device.h"
+#include "kselftest_harness.h"
+
+#define LIMIT	100	/* ms */
+
+struct reader {
+	char node[64];
+	unsigned char interface;
+	unsigned char configuration;
+	unsigned char interrupt, in, out;	/* endpoints */
+	unsigned int endpoints;
+};
+
+static unsigned int sysfs_number(const char *dir, const char *name, int base)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return strtoul(sysfs_read(path), NULL, base);
+}
+
+static void find_endpoints(const char *dir, struct reader *reader)
+{
+	struct dirent *entry;
+	DIR *list = opendir(dir);
+	char path[PATH_MAX];
+
+	while (list && (entry = readdir(list))) {
+		unsigned int address, attributes;
+
+		if (strncmp(entry->d_name, "ep_", 3))
+			continue;
+		snprintf(path, sizeof(path), "%s/%.16s", dir, entry->d_name);
+		address = sysfs_number(path, "bEndpointAddress", 16);
+		attributes = sysfs_number(path, "bmAttributes", 16);
+		reader->endpoints |= 1U << ((address & 0xf) + (address & 0x80 ? 16 : 0));
+		if ((attributes & 3) == USB_ENDPOINT_XFER_INT)
+			reader->interrupt = address;
+		else if (address & USB_DIR_IN)
+			reader->in = address;
+		else
+			reader->out = address;
+	}
+	if (list)
+		closedir(list);
+}
+
+/* The first interface of class 0x0b. */
+static bool find_reader(struct reader *reader)
+{
+	const char *base = "/sys/bus/usb/devices";
+	char dir[256], device[256];
+	struct dirent *entry;
+	bool found = false;
+	DIR *list = opendir(base);
+
+	*reader = (struct reader){};
+	while (list && !found && (entry = readdir(list))) {
+		if (!strchr(entry->d_name, ':'))
+			continue;
+		snprintf(dir, sizeof(dir), "%s/%.32s", base, entry->d_name);
+		if (sysfs_number(dir, "bInterfaceClass", 16) != 0x0b)
+			continue;
+		snprintf(device, sizeof(device), "%s/%.*s", base,
+			 (int)strcspn(entry->d_name, ":"), entry->d_name);
+		reader->interface = sysfs_number(dir, "bInterfaceNumber", 16);
+		reader->configuration = sysfs_number(device, "bConfigurationValue", 10);
+		snprintf(reader->node, sizeof(reader->node), "/dev/bus/usb/%03u/%03u",
+			 sysfs_number(device, "busnum", 10),
+			 sysfs_number(device, "devnum", 10));
+		find_endpoints(dir, reader);
+		found = true;
+	}
+	if (list)
+		closedir(list);
+	return found;
+}
+
+FIXTURE(usb)
+{
+	struct reader reader;
+	struct tokmux_create create;
+	int index;
+	int fd;
+};
+
+static int register_reader(const struct reader *reader, struct tokmux_create *arg)
+{
+	int ret;
+
+	*arg = (struct tokmux_create){
+		.hold_limit_ms = LIMIT,
+		.device_kind = TOKMUX_DEVICE_USB,
+		.usb_endpoints = reader->endpoints,
+		.usb_interface = reader->interface,
+		.usb_configuration = reader->configuration,
+	};
+	arg->device_fd = open(reader->node, O_RDWR | O_CLOEXEC);
+	if (arg->device_fd < 0)
+		return -errno;
+	ret = register_token(arg);
+	close(arg->device_fd);
+	return ret;
+}
+
+FIXTURE_SETUP(usb)
+{
+	if (!find_reader(&self->reader))
+		SKIP(return, "no card reader");
+	self->index = register_reader(&self->reader, &self->create);
+	ASSERT_GE(self->index, 0);
+	self->fd = open_index_bound(self->index, 0);
+	ASSERT_GE(self->fd, 0);
+}
+
+FIXTURE_TEARDOWN(usb)
+{
+	close(self->fd);
+	unregister_token(self->index);
+}
+
+static int claim(int lfd, unsigned int interface)
+{
+	return verb(lfd, USBDEVFS_CLAIMINTERFACE, &interface);
+}
+
+static int submit(int lfd, struct usbdevfs_urb *urb, unsigned char type,
+		  unsigned char endpoint, void *buffer, int length)
+{
+	*urb = (struct usbdevfs_urb){ .type = type, .endpoint = endpoint,
+				      .buffer = buffer, .buffer_length = length };
+	return verb(lfd, USBDEVFS_SUBMITURB, urb);
+}
+
+static int reap_urb(int lfd, struct usbdevfs_urb **urb)
+{
+	return verb(lfd, USBDEVFS_REAPURB, urb);
+}
+
+/* A transfer from beginning to end. Returns its length. */
+static int transfer(int lfd, unsigned char endpoint, void *buffer, int length)
+{
+	struct usbdevfs_urb urb, *done = NULL;
+	int ret = submit(lfd, &urb, USBDEVFS_URB_TYPE_BULK, endpoint, buffer, length);
+
+	while (!ret && done != &urb)
+		ret = reap_urb(lfd, &done);
+	return ret ? ret : urb.status ? urb.status : urb.actual_length;
+}
+
+/* The message type of the answer to a CCID command without data. */
+static int ccid(int lfd, const struct reader *reader, unsigned char type)
+{
+	static unsigned char sequence;
+	unsigned char message[271] = { type };
+	int ret;
+
+	message[6] = ++sequence;
+	ret = transfer(lfd, reader->out, message, 10);
+	if (ret != 10)
+		return ret < 0 ? ret : -EIO;
+	do {
+		ret = transfer(lfd, reader->in, message, sizeof(message));
+	} while (ret >= 0 && (ret < 10 || message[6] != sequence));
+	return ret < 0 ? ret : message[0];
+}
+
+#define POWER_ON	0x62
+#define DATA_BLOCK	0x80
+
+TEST_F(usb, passes_on)
+{
+	unsigned char direct[512], passed[512], configuration = 0;
+	struct usbdevfs_ctrltransfer ctrl = {
+		.bRequestType = USB_DIR_IN, .bRequest = USB_REQ_GET_CONFIGURATION,
+		.wLength = 1, .data = &configuration,
+	};
+	int node = open(self->reader.node, O_RDONLY | O_CLOEXEC);
+	int lfd = acquire_lease_fd(self->fd);
+	unsigned int caps;
+
+	ASSERT_GE(lfd, 0);
+	ASSERT_GE(node, 0);
+	ASSERT_GE(read(node, direct, sizeof(direct)), 18);
+	ASSERT_EQ(pread(node, direct, sizeof(direct), 0), read(lfd, passed, sizeof(passed)));
+	EXPECT_EQ(0, memcmp(direct, passed, 18));
+	EXPECT_EQ(4, lseek(lfd, 4, SEEK_SET));
+	EXPECT_EQ(2, read(lfd, passed, 2));
+	EXPECT_EQ(0, memcmp(direct + 4, passed, 2));
+	close(node);
+
+	EXPECT_EQ(1, verb(lfd, USBDEVFS_CONTROL, &ctrl));
+	EXPECT_EQ(self->reader.configuration, configuration);
+	EXPECT_EQ(0, verb(lfd, USBDEVFS_GET_CAPABILITIES, &caps));
+	ASSERT_EQ(0, claim(lfd, self->reader.interface));
+	EXPECT_EQ(DATA_BLOCK, ccid(lfd, &self->reader, POWER_ON));
+}
+
+TEST_F(usb, refuses_what_reaches_further)
+{
+	static const unsigned long refused[] = {
+		USBDEVFS_BULK, USBDEVFS_RESET, USBDEVFS_SETCONFIGURATION,
+		USBDEVFS_DISCSIGNAL, USBDEVFS_IOCTL, USBDEVFS_CLAIM_PORT,
+		USBDEVFS_RELEASE_PORT, USBDEVFS_DISCONNECT_CLAIM,
+	};
+	unsigned char interface = self->reader.interface;
+	unsigned int other = interface + 1, stray = 0x0f, i;
+	struct usbdevfs_setinterface set = { .interface = other };
+	struct usbdevfs_ctrltransfer ctrl = {
+		.bRequestType = USB_DIR_IN, .bRequest = USB_REQ_GET_DESCRIPTOR,
+		.wValue = USB_DT_DEVICE << 8, .wLength = 18,
+	};
+	struct usbdevfs_urb urb;
+	int lfd = acquire_lease_fd(self->fd);
+	char buf[256] = {};
+
+	ASSERT_GE(lfd, 0);
+	for (i = 0; i < sizeof(refused) / sizeof(*refused); i++)
+		EXPECT_EQ(-EPERM, verb(lfd, refused[i], buf));
+	EXPECT_EQ(-ENOTTY, verb(lfd, USBDEVFS_ALLOC_STREAMS, buf));
+	EXPECT_EQ(-ENOTTY, verb(lfd, USBDEVFS_ALLOW_SUSPEND, buf));
+	EXPECT_EQ(-ENOTTY, verb(lfd, TOKMUX_BIND, buf));
+	EXPECT_EQ(-EPERM, claim(lfd, other));
+	EXPECT_EQ(-EPERM, verb(lfd, USBDEVFS_RELEASEINTERFACE, &other));
+	EXPECT_EQ(-EPERM, verb(lfd, USBDEVFS_SETINTERFACE, &set));
+	EXPECT_EQ(-EPERM, verb(lfd, USBDEVFS_CLEAR_HALT, &stray));
+	EXPECT_EQ(-EPERM, verb(lfd, USBDEVFS_RESETEP, &stray));
+	/* a synchronous transfer could not be ended with the lease */
+	EXPECT_EQ(-EPERM, verb(lfd, USBDEVFS_CONTROL, &ctrl));
+	EXPECT_EQ(-EFAULT, verb(lfd, USBDEVFS_CONTROL, NULL));
+	EXPECT_EQ(-EFAULT, verb(lfd, USBDEVFS_SUBMITURB, NULL));
+	EXPECT_EQ(-EFAULT, verb(lfd, USBDEVFS_CLAIMINTERFACE, NULL));
+
+	ASSERT_EQ(0, claim(lfd, interface));
+	EXPECT_EQ(-EPERM, submit(lfd, &urb, USBDEVFS_URB_TYPE_BULK, 0x8f, buf, 64));
+	EXPECT_EQ(-EPERM, submit(lfd, &urb, USBDEVFS_URB_TYPE_BULK,
+				 self->reader.in | 0x40, buf, 64));
+	EXPECT_EQ(-EPERM, submit(lfd, &urb, USBDEVFS_URB_TYPE_ISO,
+				 self->reader.in, buf, 64));
+	EXPECT_EQ(-EPERM, submit(lfd, &urb, 17, self->reader.in, buf, 64));
+	EXPECT_EQ(-EFAULT, submit(lfd, &urb, USBDEVFS_URB_TYPE_CONTROL, 0, NULL, 8));
+	urb = (struct usbdevfs_urb){ .type = USBDEVFS_URB_TYPE_BULK,
+				     .endpoint = self->reader.in, .buffer = buf,
+				     .buffer_length = 64, .signr = SIGUSR1 };
+	EXPECT_EQ(-EPERM, verb(lfd, USBDEVFS_SUBMITURB, &urb));
+
+#define SETUP(...) ({							\
+	struct usb_ctrlrequest setup_ = { __VA_ARGS__ };		\
+	memcpy(buf, &setup_, sizeof(setup_));				\
+	submit(lfd, &urb, USBDEVFS_URB_TYPE_CONTROL, 0, buf,		\
+	       sizeof(setup_) + setup_.wLength);			\
+})
+	EXPECT_EQ(-EPERM, SETUP(.bRequest = USB_REQ_SET_CONFIGURATION, .wValue = 1));
+	EXPECT_EQ(-EPERM, SETUP(.bRequestType = USB_TYPE_VENDOR | USB_DIR_IN,
+				.wLength = 8));
+	EXPECT_EQ(-EPERM, SETUP(.bRequestType = USB_RECIP_INTERFACE | USB_DIR_IN,
+				.wIndex = other, .wLength = 2));
+	EXPECT_EQ(-EPERM, SETUP(.bRequestType = USB_RECIP_ENDPOINT | USB_DIR_IN,
+				.wIndex = 0x8f, .wLength = 2));
+	EXPECT_EQ(-EPERM, SETUP(.bRequestType = USB_RECIP_OTHER | USB_DIR_IN,
+				.wLength = 2));
+	EXPECT_EQ(0, SETUP(.bRequestType = USB_DIR_IN, .wLength = 18,
+			   .bRequest = USB_REQ_GET_DESCRIPTOR,
+			   .wValue = USB_DT_DEVICE << 8));
+}
+
+struct reaper {
+	int lfd;
+	int result;
+	atomic_int tid;
+};
+
+static void *reap_blocked(void *arg)
+{
+	struct reaper *reaper = arg;
+	struct usbdevfs_urb *urb;
+
+	reaper->tid = syscall(SYS_gettid);
+	do {
+		reaper->result = reap_urb(reaper->lfd, &urb);
+	} while (!reaper->result);
+	return NULL;
+}
+
+static bool sleeps(atomic_int *tid)
+{
+	char path[64];
+
+	if (!*tid)
+		return false;
+	snprintf(path, sizeof(path), "/proc/self/task/%d/wchan", *tid);
+	return strstr(sysfs_read(path), "tokmux");
+}
+
+/*
+ * A transfer that never ends by itself, and a thread that waits for it: both end
+ * with the lease, and the next holder finds the interface free at once.
+ */
+TEST_F(usb, transfers_in_flight_end)
+{
+	unsigned char status[8], block[271];
+	struct usbdevfs_urb interrupt, bulk, *done;
+	struct tokmux_eject counts;
+	int next = open_index_bound(self->index, 0);
+	enum { RELEASED, EJECTED, LIMITED, CLOSED, NR } end;
+
+	for (end = 0; end < NR; end++) {
+		int fd = open_index_bound(self->index, 0);
+		int lfd = acquire_lease_fd(fd), other;
+		struct reaper reaper = { .lfd = lfd };
+		pthread_t thread;
+		int64_t start;
+
+		TH_LOG("%d", end);
+		ASSERT_GE(lfd, 0);
+		ASSERT_EQ(0, claim(lfd, self->reader.interface));
+		ASSERT_EQ(0, submit(lfd, &interrupt, USBDEVFS_URB_TYPE_INTERRUPT,
+				    self->reader.interrupt, status, sizeof(status)));
+		ASSERT_EQ(0, submit(lfd, &bulk, USBDEVFS_URB_TYPE_BULK,
+				    self->reader.in, block, sizeof(block)));
+		pthread_create(&thread, NULL, reap_blocked, &reaper);
+		EXPECT_TRUE(EVENTUALLY(sleeps(&reaper.tid)));
+		start = now_ms();
+		switch (end) {
+		case RELEASED:
+			ASSERT_EQ(0, release(fd));
+			break;
+		case EJECTED:
+			ASSERT_EQ(0, eject(next, &counts));
+			break;
+		case CLOSED:
+			close(fd);
+			break;
+		default:	/* LIMITED: by the next one's waiting */
+			break;
+		}
+		ASSERT_EQ(0, acquire(next, TOKMUX_EXCLUSIVE, SOON));
+		other = lease_fd(next);
+		ASSERT_GE(other, 0);
+		EXPECT_EQ(0, claim(other, self->reader.interface));
+		TH_LOG("the next holder has the interface after %d ms",
+		       (int)(now_ms() - start));
+		pthread_join(thread, NULL);
+		EXPECT_EQ(-ENODEV, reaper.result);
+		EXPECT_TRUE(is_dead(lfd));
+		EXPECT_EQ(-EAGAIN, verb(other, USBDEVFS_REAPURBNDELAY, &done));
+		EXPECT_EQ(DATA_BLOCK, ccid(other, &self->reader, POWER_ON));
+		close(lfd);
+		close(other);
+		ASSERT_EQ(0, release(next));
+		if (end != CLOSED)
+			close(fd);
+	}
+}
+
+/* epoll entries of a lease fd that is dead outlive the real file. */
+TEST_F(usb, epoll_entries_outlive_the_lease)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT };
+	struct usbdevfs_urb urb;
+	unsigned char status[8];
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	int rounds;
+
+	for (rounds = 0; rounds < 20; rounds++) {
+		int lfd = acquire_lease_fd(self->fd);
+
+		ASSERT_GE(lfd, 0);
+		ASSERT_EQ(0, claim(lfd, self->reader.interface));
+		ASSERT_EQ(0, submit(lfd, &urb, USBDEVFS_URB_TYPE_INTERRUPT,
+				    self->reader.interrupt, status, sizeof(status)));
+		ASSERT_EQ(0, epoll_ctl(epoll, EPOLL_CTL_ADD, lfd, &event));
+		ASSERT_EQ(0, release(self->fd));
+		ASSERT_EQ(1, epoll_wait(epoll, &event, 1, SOON));
+		EXPECT_TRUE(event.events & EPOLLHUP);
+		/* the entry goes with the file, at times after the real one */
+		if (rounds & 1)
+			ASSERT_EQ(0, epoll_ctl(epoll, EPOLL_CTL_DEL, lfd, NULL));
+		close(lfd);
+	}
+	close(epoll);
+}
+
+static int hand(const char *what)
+{
+	char command[PATH_MAX];
+
+	snprintf(command, sizeof(command), "tests/guest/reader %s", what);
+	return system(command);
+}
+
+TEST_F_TIMEOUT(usb, unplugged_in_mid_transfer, 60)
+{
+	unsigned char status[8];
+	struct usbdevfs_urb urb;
+	int lfd = acquire_lease_fd(self->fd);
+	struct reaper reaper = { .lfd = lfd };
+
+	if (access("tests/guest/reader", X_OK) || access("/run/tokmux/hand", F_OK))
+		SKIP(return, "no hand at the reader");
+	ASSERT_GE(lfd, 0);
+	ASSERT_EQ(0, claim(lfd, self->reader.interface));
+	ASSERT_EQ(0, submit(lfd, &urb, USBDEVFS_URB_TYPE_INTERRUPT,
+			    self->reader.interrupt, status, sizeof(status)));
+	ASSERT_EQ(0, hand("unplug"));
+	/* The kernel gives the transfer back, then says that nothing more comes. */
+	reap_blocked(&reaper);
+	EXPECT_EQ(-ENODEV, reaper.result);
+	EXPECT_TRUE(poll_now(lfd) & POLLHUP);
+	close(lfd);
+	EXPECT_EQ(-ENODEV, lease_fd(self->fd));
+	EXPECT_EQ(0, release(self->fd));
+	ASSERT_EQ(0, hand("plug"));
+	/* registered anew, as udev would */
+	close(self->fd);
+	ASSERT_EQ(0, unregister_token(self->index));
+	ASSERT_TRUE(EVENTUALLY(find_reader(&self->reader) &&
+			       !access(self->reader.node, R_OK)));
+	self->index = register_reader(&self->reader, &self->create);
+	ASSERT_GE(self->index, 0);
+	self->fd = open_index_bound(self->index, 0);
+	lfd = acquire_lease_fd(self->fd);
+	ASSERT_GE(lfd, 0);
+	ASSERT_EQ(0, claim(lfd, self->reader.interface));
+	EXPECT_EQ(DATA_BLOCK, ccid(lfd, &self->reader, POWER_ON));
+}
+
+struct storm {
+	const struct reader *reader;
+	atomic_int lfd;
+	atomic_bool stop;
+	atomic_uint answers;
+};
+
+static void *storm_user(void *arg)
+{
+	struct storm *storm = arg;
+	static unsigned char status[8];
+	static struct usbdevfs_urb urb;
+
+	while (!storm->stop) {
+		int lfd = storm->lfd;
+
+		if (claim(lfd, storm->reader->interface))
+			continue;
+		submit(lfd, &urb, USBDEVFS_URB_TYPE_INTERRUPT,
+		       storm->reader->interrupt, status, sizeof(status));
+		if (ccid(lfd, storm->reader, POWER_ON) == DATA_BLOCK)
+			storm->answers++;
+	}
+	return NULL;
+}
+
+static void *storm_poller(void *arg)
+{
+	struct storm *storm = arg;
+	struct pollfd pfd = { .events = POLLIN | POLLOUT };
+
+	while (!storm->stop) {
+		pfd.fd = storm->lfd;
+		poll(&pfd, 1, 10);
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(usb, revoked_at_random_moments, 600)
+{
+	struct storm storm = { .reader = &self->reader, .lfd = -1 };
+	unsigned int rounds = env("TOKMUX_REVOKE_ROUNDS", 100);
+	pthread_t threads[2];
+	struct tokmux_eject arg;
+	unsigned int i;
+	int lfd;
+
+	pthread_create(&threads[0], NULL, storm_user, &storm);
+	pthread_create(&threads[1], NULL, storm_poller, &storm);
+	for (i = 0; i < rounds; i++) {
+		lfd = acquire_lease_fd(self->fd);
+		ASSERT_GE(lfd, 0);
+		storm.lfd = lfd;
+		usleep(rand() % 20000);
+		ASSERT_EQ(0, i & 1 ? eject(self->fd, &arg) : release(self->fd));
+		storm.lfd = -1;
+		if (i & 2)
+			ASSERT_TRUE(poll_now(lfd) & POLLHUP);
+		close(lfd);
+	}
+	storm.stop = true;
+	pthread_join(threads[0], NULL);
+	pthread_join(threads[1], NULL);
+	TH_LOG("%u revocations, %u answers", rounds, (unsigned int)storm.answers);
+	/* and the reader is as good as before */
+	lfd = acquire_lease_fd(self->fd);
+	ASSERT_GE(lfd, 0);
+	ASSERT_EQ(0, claim(lfd, self->reader.interface));
+	EXPECT_EQ(DATA_BLOCK, ccid(lfd, &self->reader, POWER_ON));
+}
+
+TEST_HARNESS_MAIN
