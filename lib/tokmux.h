@@ -263,6 +263,169 @@ int tokmux_create_system(const char *name, unsigned int hold_limit_ms,
  */
 int tokmux_remove_system(unsigned int index);
 
+/* ---- discovery: system tokens over libudev --------------------------- */
+
+/**
+ * struct tokmux_token - a system token as udev saw it at one moment
+ *
+ * Owned by who got it until tokmux_token_free(). Its name, device and
+ * properties are those of that moment; its attributes are of now. Used by one
+ * thread at a time, as are all that one monitor gave. User tokens are not
+ * found this way: tokmux_open() opens them by name.
+ */
+struct tokmux_token;
+
+/**
+ * tokmux_token_find() - find a system token
+ * @what: "tokmux3", its name, or any path of its device, also a link to it;
+ *	looked for in this order
+ * @token: out: the token
+ *
+ * Return: 0; -ENOENT if there is none, -EINVAL for another device or a name that
+ * no token can have, -ENAMETOOLONG, -ENOMEM.
+ */
+int tokmux_token_find(const char *what, struct tokmux_token **token);
+
+/**
+ * tokmux_list() - all system tokens
+ * @tokens: out: by their index, with a NULL at the end, for tokmux_list_free()
+ *
+ * Return: how many there are; -ENOMEM.
+ */
+int tokmux_list(struct tokmux_token ***tokens);
+
+/**
+ * tokmux_list_free() - free a list and the tokens in it
+ * @tokens: may be NULL
+ */
+void tokmux_list_free(struct tokmux_token **tokens);
+
+/**
+ * tokmux_token_free() - free a token
+ * @token: may be NULL
+ */
+void tokmux_token_free(struct tokmux_token *token);
+
+/**
+ * tokmux_token_name() - its name
+ * @token: the token
+ *
+ * Return: a string that lives as long as @token; "" if a monitor tells of a
+ * token that had gone before udev could look at it.
+ */
+const char *tokmux_token_name(const struct tokmux_token *token);
+
+/**
+ * tokmux_token_index() - N of /dev/tokmuxN
+ * @token: the token
+ */
+unsigned int tokmux_token_index(const struct tokmux_token *token);
+
+/**
+ * tokmux_token_sysname() - "tokmuxN", as in /sys/class/tokmux/
+ * @token: the token
+ *
+ * Return: a string that lives as long as @token.
+ */
+const char *tokmux_token_sysname(const struct tokmux_token *token);
+
+/**
+ * tokmux_token_devnode() - its device, for tokmux_open()
+ * @token: the token
+ *
+ * Return: a path that lives as long as @token.
+ */
+const char *tokmux_token_devnode(const struct tokmux_token *token);
+
+/**
+ * tokmux_token_ready() - has udev done with it?
+ * @token: the token
+ *
+ * Until then its device may lack its permissions and links.
+ */
+bool tokmux_token_ready(const struct tokmux_token *token);
+
+/**
+ * tokmux_token_property() - what udev's rules say of it
+ * @token: the token
+ * @key: as "ID_MODEL"
+ *
+ * Return: a string that lives as long as @token, NULL if there is none.
+ */
+const char *tokmux_token_property(const struct tokmux_token *token,
+				  const char *key);
+
+/**
+ * tokmux_token_attribute() - read one of its files in sysfs, now
+ * @token: the token
+ * @key: as "waiters", see Documentation/ABI/sysfs-class-tokmux
+ * @value: out: the value without its newline
+ * @size: of @value; 4097 bytes are always enough
+ *
+ * Return: the value's length; -ENOENT if there is no such file or the token is
+ * gone, -ENODEV if it went meanwhile, -ENOBUFS if it does not fit, -EINVAL.
+ */
+int tokmux_token_attribute(const struct tokmux_token *token, const char *key,
+			   char *value, size_t size);
+
+/**
+ * struct tokmux_monitor - watches system tokens come, go and change
+ *
+ * Used by one thread at a time.
+ */
+struct tokmux_monitor;
+
+/**
+ * enum tokmux_change - what happened to a token
+ * @TOKMUX_TOKEN_ADDED: it is there, and udev has done with it
+ * @TOKMUX_TOKEN_REMOVED: it is gone
+ * @TOKMUX_TOKEN_CHANGED: udev has looked at it anew
+ */
+enum tokmux_change {
+	TOKMUX_TOKEN_ADDED	= 1,
+	TOKMUX_TOKEN_REMOVED	= 2,
+	TOKMUX_TOKEN_CHANGED	= 3,
+};
+
+/**
+ * tokmux_monitor_open() - begin to watch
+ * @monitor: out: for tokmux_monitor_close()
+ *
+ * Without udevd running nothing is told but what is there at first.
+ *
+ * Return: 0; -ENOMEM, -EMFILE.
+ */
+int tokmux_monitor_open(struct tokmux_monitor **monitor);
+
+/**
+ * tokmux_monitor_close() - end it
+ * @monitor: may be NULL
+ */
+void tokmux_monitor_close(struct tokmux_monitor *monitor);
+
+/**
+ * tokmux_monitor_fd() - the file descriptor, for poll(2)
+ * @monitor: the monitor
+ *
+ * It stays the monitor's. POLLIN: call tokmux_monitor_next() until -EAGAIN.
+ */
+int tokmux_monitor_fd(const struct tokmux_monitor *monitor);
+
+/**
+ * tokmux_monitor_next() - what happened next
+ * @monitor: the monitor
+ * @timeout_ms: see the conventions
+ * @token: out: to whom, for tokmux_token_free()
+ *
+ * The tokens that are there at first are told as added. However slow the
+ * reader is, it is told of each token that stays, and that one it was told of
+ * is gone; only of one that came and went meanwhile it may never hear.
+ *
+ * Return: &enum tokmux_change; -EAGAIN, -ETIMEDOUT, -EINTR, -ENOMEM.
+ */
+int tokmux_monitor_next(struct tokmux_monitor *monitor, int timeout_ms,
+			struct tokmux_token **token);
+
 /* ---- errors ---------------------------------------------------------- */
 
 /**

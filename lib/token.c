@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * System tokens as udev knows them: found, listed, looked at. User tokens are
+ * not to be found here; see Documentation/design.rst.
+ */
+#include <ctype.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "token.h"
+
+#define DEVICE_PREFIX	"tokmux"
+
+/* "tokmux" and a number, or false. */
+static bool parse_sysname(const char *sysname, unsigned int *index)
+{
+	const char *digits = sysname + strlen(DEVICE_PREFIX);
+	unsigned long value;
+	char *end;
+
+	if (strncmp(sysname, DEVICE_PREFIX, strlen(DEVICE_PREFIX)) ||
+	    !isdigit((unsigned char)*digits))
+		return false;
+	errno = 0;
+	value = strtoul(digits, &end, 10);
+	if (errno || *end || value >= UINT_MAX)
+		return false;
+	*index = value;
+	return true;
+}
+
+/* udev's rules keep the name for when sysfs has it no more. */
+static const char *udev_name(struct udev_device *device)
+{
+	const char *name;
+
+	name = udev_device_get_property_value(device, TOKEN_NAME_PROPERTY);
+	return name ? name : udev_device_get_sysattr_value(device, "name");
+}
+
+int token_from_udev(struct udev_device *device, struct tokmux_token **token)
+{
+	struct tokmux_token *t = calloc(1, sizeof(*t));
+	const char *name = udev_name(device);
+	const char *since;
+
+	if (!t) {
+		udev_device_unref(device);
+		return -ENOMEM;
+	}
+	if (!parse_sysname(udev_device_get_sysname(device), &t->index)) {
+		udev_device_unref(device);
+		free(t);
+		return -ENOENT;
+	}
+	atomic_init(&t->refs, 1);
+	t->device = device;
+	if (name)
+		snprintf(t->name, sizeof(t->name), "%s", name);
+	since = udev_device_get_property_value(device, "USEC_INITIALIZED");
+	if (since)
+		t->since_us = strtoull(since, NULL, 10);
+	*token = t;
+	return 0;
+}
+
+struct tokmux_token *token_get(struct tokmux_token *token)
+{
+	atomic_fetch_add(&token->refs, 1);
+	return token;
+}
+
+void tokmux_token_free(struct tokmux_token *token)
+{
+	int saved = errno;
+
+	if (token && atomic_fetch_sub(&token->refs, 1) == 1) {
+		udev_device_unref(token->device);
+		free(token);
+	}
+	errno = saved;
+}
+
+static int compare_tokens(const void *a, const void *b)
+{
+	const struct tokmux_token *const *x = a, *const *y = b;
+
+	return ((*x)->index > (*y)->index) - ((*x)->index < (*y)->index);
+}
+
+/* One more at the end of a list that ends with NULL. */
+static int list_add(struct tokmux_token ***list, int count,
+		    struct tokmux_token *token)
+{
+	struct tokmux_token **grown;
+
+	/* Doubled whenever it is full: at each power of two. */
+	if (!(count & (count - 1))) {
+		grown = reallocarray(*list, count ? 2 * (size_t)count : 1,
+				     sizeof(**list));
+		if (!grown)
+			return -ENOMEM;
+		*list = grown;
+	}
+	(*list)[count] = token;
+	return 0;
+}
+
+static int list_scan(struct udev *udev, struct udev_enumerate *scan,
+		     struct tokmux_token ***list, int *count)
+{
+	struct udev_list_entry *entry;
+	struct udev_device *device;
+	struct tokmux_token *token;
+	int ret;
+
+	ret = udev_enumerate_add_match_subsystem(scan, TOKEN_SUBSYSTEM);
+	if (ret >= 0)
+		ret = udev_enumerate_scan_devices(scan);
+	if (ret < 0)
+		return ret;
+	udev_list_entry_foreach(entry, udev_enumerate_get_list_entry(scan)) {
+		device = udev_device_new_from_syspath(udev,
+				udev_list_entry_get_name(entry));
+		/* Gone meanwhile, or about to be. */
+		if (!device)
+			continue;
+		ret = token_from_udev(device, &token);
+		if (ret == -ENOENT)
+			continue;
+		if (ret)
+			return ret;
+		/* Went while its name was read. */
+		if (!token->name[0]) {
+			tokmux_token_free(token);
+			continue;
+		}
+		ret = list_add(list, *count, token);
+		if (ret) {
+			tokmux_token_free(token);
+			return ret;
+		}
+		(*count)++;
+	}
+	return list_add(list, *count, NULL);
+}
+
+int token_list(struct udev *udev, struct tokmux_token ***tokens)
+{
+	struct udev_enumerate *scan = udev_enumerate_new(udev);
+	struct tokmux_token **list = NULL;
+	int count = 0;
+	int ret, i;
+
+	if (!scan)
+		return -ENOMEM;
+	ret = list_scan(udev, scan, &list, &count);
+	udev_enumerate_unref(scan);
+	if (ret) {
+		for (i = 0; i < count; i++)
+			tokmux_token_free(list[i]);
+		free(list);
+		return ret;
+	}
+	qsort(list, count, sizeof(*list), compare_tokens);
+	*tokens = list;
+	return count;
+}
+
+int tokmux_list(struct tokmux_token ***tokens)
+{
+	int saved = errno;
+	struct udev *udev = udev_new();
+	int ret = -ENOMEM;
+
+	if (udev) {
+		ret = token_list(udev, tokens);
+		udev_unref(udev);
+	}
+	errno = saved;
+	return ret;
+}
+
+void tokmux_list_free(struct tokmux_token **tokens)
+{
+	struct tokmux_token **t;
+
+	if (!tokens)
+		return;
+	for (t = tokens; *t; t++)
+		tokmux_token_free(*t);
+	free(tokens);
+}
+
+static int find_device(struct udev *udev, struct udev_device *device,
+		       struct tokmux_token **token)
+{
+	const char *subsystem;
+
+	if (!device)
+		return -ENOENT;
+	subsystem = udev_device_get_subsystem(device);
+	if (!subsystem || strcmp(subsystem, TOKEN_SUBSYSTEM)) {
+		udev_device_unref(device);
+		return -EINVAL;
+	}
+	return token_from_udev(device, token);
+}
+
+/* Any path of a token's node, also the links that udev made. */
+static int find_path(struct udev *udev, const char *path,
+		     struct tokmux_token **token)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return -errno;
+	if (!S_ISCHR(st.st_mode))
+		return -EINVAL;
+	return find_device(udev, udev_device_new_from_devnum(udev, 'c',
+							     st.st_rdev), token);
+}
+
+static int find_name(struct udev *udev, const char *name,
+		     struct tokmux_token **token)
+{
+	struct tokmux_token **list, **t;
+	int ret;
+
+	ret = token_list(udev, &list);
+	if (ret < 0)
+		return ret;
+	ret = -ENOENT;
+	for (t = list; *t; t++) {
+		if (strcmp((*t)->name, name))
+			continue;
+		*token = token_get(*t);
+		ret = 0;
+		break;
+	}
+	tokmux_list_free(list);
+	return ret;
+}
+
+static int find(struct udev *udev, const char *what, struct tokmux_token **token)
+{
+	unsigned int index;
+	int ret;
+
+	if (strchr(what, '/'))
+		return find_path(udev, what, token);
+	ret = tokmux_check_name(what);
+	if (ret)
+		return ret;
+	ret = -ENOENT;
+	if (parse_sysname(what, &index))
+		ret = find_device(udev, udev_device_new_from_subsystem_sysname(
+					udev, TOKEN_SUBSYSTEM, what), token);
+	return ret == -ENOENT ? find_name(udev, what, token) : ret;
+}
+
+int tokmux_token_find(const char *what, struct tokmux_token **token)
+{
+	int saved = errno;
+	struct udev *udev = udev_new();
+	int ret = -ENOMEM;
+
+	if (udev) {
+		ret = find(udev, what, token);
+		udev_unref(udev);
+	}
+	errno = saved;
+	return ret;
+}
+
+const char *tokmux_token_name(const struct tokmux_token *token)
+{
+	return token->name;
+}
+
+unsigned int tokmux_token_index(const struct tokmux_token *token)
+{
+	return token->index;
+}
+
+const char *tokmux_token_sysname(const struct tokmux_token *token)
+{
+	return udev_device_get_sysname(token->device);
+}
+
+const char *tokmux_token_devnode(const struct tokmux_token *token)
+{
+	return udev_device_get_devnode(token->device);
+}
+
+bool tokmux_token_ready(const struct tokmux_token *token)
+{
+	return token->since_us;
+}
+
+const char *tokmux_token_property(const struct tokmux_token *token,
+				  const char *key)
+{
+	int saved = errno;
+	const char *value = udev_device_get_property_value(token->device, key);
+
+	errno = saved;
+	return value;
+}
+
+/* Not through libudev, which remembers what it has read. */
+int tokmux_token_attribute(const struct tokmux_token *token, const char *key,
+			   char *value, size_t size)
+{
+	int saved = errno;
+	char path[PATH_MAX];
+	ssize_t len = -1;
+	int fd, ret;
+
+	if (!size || !*key || strchr(key, '/') || *key == '.')
+		return -EINVAL;
+	snprintf(path, sizeof(path), "%s/%s",
+		 udev_device_get_syspath(token->device), key);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		len = read(fd, value, size);
+	ret = len < 0 ? -errno : 0;
+	if (fd >= 0)
+		close(fd);
+	errno = saved;
+	if (ret)
+		return ret == -EISDIR ? -ENOENT : ret;
+	if ((size_t)len == size)
+		return -ENOBUFS;
+	while (len && value[len - 1] == '\n')
+		len--;
+	value[len] = '\0';
+	return len;
+}
