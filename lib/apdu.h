@@ -28,7 +28,8 @@ int apdu_parse(const uint8_t *bytes, size_t len, struct apdu *apdu);
 
 /*
  * What an APDU, TPDU or block goes through: @send returns how long the answer
- * in @in is, or a negative errno. @bwi multiplies the time that a block may
+ * in @in is, or a negative errno, of which -EBADMSG is that the reader heard no
+ * answer from the card, or not well. @bwi multiplies the time that a block may
  * take (T=1); 0 for once.
  */
 struct pipe {

@@ -113,6 +113,9 @@ static int reader_send(const struct pipe *pipe, const uint8_t *out, size_t len,
 	int ret;
 
 	ret = ccid_xfr(ccid, out, len, bwi, p->deadline);
+	/* The reader said so, it's not the bus that fails. */
+	if (ret == -EIO && !ccid->astray && ccid->icc == CCID_ICC_ACTIVE)
+		return -EBADMSG;
 	if (ret < 0)
 		return ret;
 	if ((size_t)ret > size)
@@ -271,7 +274,7 @@ static int negotiate_t1(struct tokmux_card *card, int64_t deadline)
 		return 0;
 	ret = t1_set_ifsd(&card->t1, &reader.pipe, (uint8_t)ifsd);
 	/* It stays at 32 with a card that doesn't understand. */
-	return ret == -EPROTO ? 0 : ret;
+	return ret == -EPROTO && !card->ccid.astray ? 0 : ret;
 }
 
 static int negotiate(struct tokmux_card *card, int64_t deadline)
@@ -425,6 +428,8 @@ int tokmux_card_transmit(struct tokmux_card *card, const void *apdu, size_t len,
 			deadline);
 	if (ret >= 0 && (ret < 2 || ret > APDU_ANSWER_MAX))
 		ret = -EPROTO;
+	if (ret == -EBADMSG)
+		ret = -EIO;
 	if (ret == -EIO && card->ccid.icc == CCID_ICC_INACTIVE)
 		ret = -ECONNRESET;
 	if (ret < 0 && ret != -EMSGSIZE)

@@ -107,7 +107,11 @@ static void put_block(struct exchange *x, uint8_t pcb, const uint8_t *inf,
 	x->out_len = len + 4;
 }
 
-/* 0 with a block, -EBADMSG or -EPROTO with none that makes sense, or worse. */
+/* What is wrong with a block, as an R block says it. */
+#define BAD_EDC		1
+#define BAD_OTHER	2
+
+/* 0 with a block, BAD_* without one that makes sense, or a negative errno. */
 static int swap(struct exchange *x, struct t1_block *block)
 {
 	int ret;
@@ -116,14 +120,14 @@ static int swap(struct exchange *x, struct t1_block *block)
 			    sizeof(x->in));
 	x->bwi = 0;
 	/* The reader heard nothing, or a wrong parity. */
-	if (ret == -EIO)
-		return -EBADMSG;
+	if (ret == -EBADMSG)
+		return BAD_EDC;
 	if (ret < 0)
 		return ret;
 	ret = t1_parse(x->in, (size_t)ret, block);
-	if (!ret && block->kind == T1_I && block->len > x->t1->ifsd)
-		ret = -EPROTO;
-	return ret;
+	if (ret)
+		return ret == -EBADMSG ? BAD_EDC : BAD_OTHER;
+	return block->kind == T1_I && block->len > x->t1->ifsd ? BAD_OTHER : 0;
 }
 
 /* Both sides begin anew; the card keeps what it knows. */
@@ -140,14 +144,14 @@ static int resynch(struct exchange *x)
 			t1_init(x->t1, x->t1->atr_ifsc);
 			return 0;
 		}
-		if (ret && ret != -EBADMSG && ret != -EPROTO)
+		if (ret < 0)
 			return ret;
 	}
 	return -EPROTO;
 }
 
 /* What makes no sense is asked for again, then for a beginning. */
-static int complain(struct exchange *x, int why)
+static int complain(struct exchange *x, int bad)
 {
 	int ret;
 
@@ -155,8 +159,8 @@ static int complain(struct exchange *x, int why)
 		ret = resynch(x);
 		return ret ? ret : -EIO;
 	}
-	put_block(x, (uint8_t)(PCB_R | (x->t1->nr ? PCB_R_SEQ : 0) |
-			       (why == -EBADMSG ? 1 : 2)), NULL, 0);
+	put_block(x, (uint8_t)(PCB_R | (x->t1->nr ? PCB_R_SEQ : 0) | bad), NULL,
+		  0);
 	return 0;
 }
 
@@ -171,13 +175,13 @@ static int obey(struct exchange *x, const struct t1_block *block)
 		break;
 	case S_IFS:
 		if (!inf || inf == 255)
-			return complain(x, -EPROTO);
+			return complain(x, BAD_OTHER);
 		x->t1->ifsc = inf;
 		break;
 	case S_ABORT:
 		break;
 	default:
-		return complain(x, -EPROTO);
+		return complain(x, BAD_OTHER);
 	}
 	put_block(x, (uint8_t)(PCB_S | S_RESPONSE | block->control), &inf,
 		  block->len);
@@ -199,7 +203,7 @@ int t1_set_ifsd(struct t1 *t1, const struct pipe *pipe, uint8_t ifsd)
 			t1->ifsd = ifsd;
 			return 0;
 		}
-		if (ret && ret != -EBADMSG && ret != -EPROTO)
+		if (ret < 0)
 			return ret;
 	}
 	return -EPROTO;
@@ -231,7 +235,7 @@ static void put_ack(struct exchange *x)
 static int repeat(struct exchange *x, struct sending *s, bool receiving)
 {
 	if (++x->errors > RETRIES)
-		return complain(x, -EPROTO);
+		return complain(x, BAD_OTHER);
 	if (receiving)
 		put_ack(x);
 	else
@@ -246,7 +250,7 @@ static int on_r(struct exchange *x, struct sending *s, bool receiving,
 		return repeat(x, s, receiving);
 	/* An acknowledgement: only of what has more to follow. */
 	if (receiving || s->at + s->part == s->len)
-		return complain(x, -EPROTO);
+		return complain(x, BAD_OTHER);
 	s->at += s->part;
 	x->t1->ns ^= 1;
 	x->errors = 0;
@@ -272,20 +276,20 @@ static int run(struct exchange *x, struct sending *s, uint8_t *answer,
 	put_part(x, s);
 	for (;;) {
 		ret = swap(x, &block);
-		if (ret == -EBADMSG || ret == -EPROTO) {
+		if (ret > 0) {
 			ret = complain(x, ret);
 			if (ret)
 				return ret;
 			continue;
 		}
-		if (ret)
+		if (ret < 0)
 			return ret;
 		switch (block.kind) {
 		case T1_I:
 			if (block.seq != x->t1->nr ||
 			    (!receiving && s->at + s->part < s->len) ||
 			    (block.more && !block.len)) {
-				ret = complain(x, -EPROTO);
+				ret = complain(x, BAD_OTHER);
 				break;
 			}
 			if (block.len > size - have)
