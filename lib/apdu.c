@@ -172,8 +172,8 @@ int apdu_send_short(const struct pipe *pipe, const struct apdu *apdu,
 		if (ret)
 			return ret;
 	}
-	len = put_short(out, apdu->header, apdu->data + at, apdu->nc - at,
-			apdu->ne);
+	len = put_short(out, apdu->header, apdu->nc ? apdu->data + at : NULL,
+			apdu->nc - at, apdu->ne);
 	ret = send_part(pipe, out, len, answer, APDU_ANSWER_MAX);
 	explicit_bzero(out, sizeof(out));
 	if (ret > 0 && (chain || apdu->ne > 256))
