@@ -23,4 +23,10 @@ int tokmux_caller_from_fd(int fd, struct tokmux_caller **caller);
 int tokmux_check_name(const char *name);
 int tokmux_control_open_user(const char *name, int *fd);
 
+/*
+ * lease_fd.c: an open file of the real device, for whoever holds the exclusive
+ * lease; -EOPNOTSUPP if the token has none.
+ */
+int tokmux_lease_fd(struct tokmux_caller *caller);
+
 #endif /* TOKMUX_LIB_INTERNAL_H */

@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A card in a reader: power, the choice of a protocol, and commands at the level
+ * that the reader has: APDUs, short ones, or the units of T=0 and T=1.
+ */
+#include <stdlib.h>
+#include "card.h"
+
+/* How long the reader may take for what is not a command to the card. */
+#define READER_MS	10000
+/* A card may be slow to wake up, at three voltages. */
+#define POWER_MS	20000
+
+/* ---- the way to the reader --------------------------------------------- */
+
+struct tokmux_card *card_alloc(unsigned int slot)
+{
+	struct tokmux_card *card = calloc(1, sizeof(*card));
+
+	if (!card)
+		return NULL;
+	card->slot = slot;
+	card->lease_fd = -1;
+	card->answer = malloc(APDU_ANSWER_MAX);
+	if (!card->answer) {
+		free(card);
+		return NULL;
+	}
+	return card;
+}
+
+int card_connect(struct tokmux_card *card, struct ccid_transport *transport)
+{
+	int ret;
+
+	ret = ccid_init(&card->ccid, transport, card->slot);
+	if (ret) {
+		transport->ops->close(transport);
+		return ret;
+	}
+	card->connected = true;
+	ret = -EOPNOTSUPP;
+	/* Nobody makes readers that leave each single byte to the computer. */
+	if ((transport->desc.features & CCID_LEVEL) != CCID_LEVEL_CHARACTER)
+		ret = ccid_resync(&card->ccid, deadline_after(READER_MS));
+	if (ret)
+		card_disconnect(card);
+	return ret;
+}
+
+int card_connect_fd(struct tokmux_card *card, int fd)
+{
+	struct ccid_transport *transport;
+	int ret = 0;
+
+	if (!card->bus)
+		ret = ccid_usb_bus(&card->bus);
+	if (!ret)
+		ret = ccid_usb_open(card->bus, fd, &transport);
+	return ret ? ret : card_connect(card, transport);
+}
+
+void card_disconnect(struct tokmux_card *card)
+{
+	if (card->connected)
+		ccid_destroy(&card->ccid);
+	card->connected = false;
+}
+
+int tokmux_card_open_fd(int fd, unsigned int slot, struct tokmux_card **card)
+{
+	struct tokmux_card *c = card_alloc(slot);
+	int saved = errno, ret = -ENOMEM;
+
+	if (c)
+		ret = card_connect_fd(c, fd);
+	if (ret)
+		tokmux_card_free(c);
+	else
+		*card = c;
+	errno = saved;
+	return ret;
+}
+
+void tokmux_card_free(struct tokmux_card *card)
+{
+	int saved = errno;
+
+	if (!card)
+		return;
+	if (card->caller)
+		tokmux_card_end(card, 0);
+	card_disconnect(card);
+	ccid_usb_bus_free(card->bus);
+	free(card->answer);
+	free(card);
+	errno = saved;
+}
+
+/* ---- blocks and APDUs through the reader ------------------------------- */
+
+struct reader_pipe {
+	struct pipe pipe;
+	struct tokmux_card *card;
+	int64_t deadline;
+};
+
+static int reader_send(const struct pipe *pipe, const uint8_t *out, size_t len,
+		       unsigned int bwi, uint8_t *in, size_t size)
+{
+	const struct reader_pipe *p = (const struct reader_pipe *)pipe;
+	struct ccid *ccid = &p->card->ccid;
+	int ret;
+
+	ret = ccid_xfr(ccid, out, len, bwi, p->deadline);
+	/* The reader said so, it's not the bus that fails. */
+	if (ret == -EIO && !ccid->astray && ccid->icc == CCID_ICC_ACTIVE)
+		return -EBADMSG;
+	if (ret < 0)
+		return ret;
+	if ((size_t)ret > size)
+		return -EPROTO;
+	memcpy(in, ccid_data(ccid), (size_t)ret);
+	return ret;
+}
+
+/* A pipe for short APDUs on one for the TPDUs of T=0. */
+struct t0_pipe {
+	struct pipe pipe;
+	const struct pipe *below;
+};
+
+static int t0_pipe_send(const struct pipe *pipe, const uint8_t *out, size_t len,
+			unsigned int bwi, uint8_t *in, size_t size)
+{
+	const struct t0_pipe *p = (const struct t0_pipe *)pipe;
+	struct apdu apdu;
+	int ret;
+
+	ret = apdu_parse(out, len, &apdu);
+	return ret ? ret : t0_send(p->below, &apdu, in, size);
+}
+
+static int send_apdu(struct tokmux_card *card, const struct apdu *apdu,
+		     const uint8_t *bytes, size_t len, bool chain,
+		     int64_t deadline)
+{
+	struct reader_pipe reader = {
+		.pipe = { .send = reader_send },
+		.card = card,
+		.deadline = deadline,
+	};
+	struct t0_pipe t0 = {
+		.pipe = { .send = t0_pipe_send },
+		.below = &reader.pipe,
+	};
+
+	switch (card->ccid.transport->desc.features & CCID_LEVEL) {
+	case CCID_LEVEL_EXTENDED:
+		return ccid_xfr_apdu(&card->ccid, bytes, len, card->answer,
+				     APDU_ANSWER_MAX, deadline);
+	case CCID_LEVEL_SHORT:
+		return apdu_send_short(&reader.pipe, apdu, chain, card->answer);
+	default:
+		if (card->protocol == 1)
+			return t1_send(&card->t1, &reader.pipe, bytes, len,
+				       card->answer, APDU_ANSWER_MAX);
+		return apdu_send_short(&t0.pipe, apdu, chain, card->answer);
+	}
+}
+
+/* ---- power, and the choice of a protocol -------------------------------- */
+
+/* Speed and waiting times, as CCID's SetParameters wants them. */
+static int set_parameters(struct tokmux_card *card, uint8_t fi_di,
+			  int64_t deadline)
+{
+	const struct atr *atr = &card->atr;
+	const uint8_t convention = atr->inverse ? 2 : 0;
+	const uint8_t t0[5] = { fi_di, convention, atr->tc1, atr->wi, 0 };
+	const uint8_t t1[7] = { fi_di, 0x10 | convention, atr->tc1,
+				atr->waiting, 0, atr->ifsc, 0 };
+	int ret;
+
+	if (card->protocol == 1)
+		ret = ccid_set_parameters(&card->ccid, 1, t1, sizeof(t1), deadline);
+	else
+		ret = ccid_set_parameters(&card->ccid, 0, t0, sizeof(t0), deadline);
+	/* There are readers that only do what they do by themselves. */
+	return ret == -EOPNOTSUPP ? 0 : ret;
+}
+
+/* Does the reader go as fast as the card offers? */
+static bool reader_is_as_fast(const struct ccid_descriptor *desc, uint8_t fi_di)
+{
+	static const uint16_t f[16] = { 372, 372, 558, 744, 1116, 1488, 1860, 0,
+					0, 512, 768, 1024, 1536, 2048, 0, 0 };
+	static const uint8_t d[16] = { 0, 1, 2, 4, 8, 16, 32, 64, 12, 20 };
+	uint64_t rate;
+
+	if (!f[fi_di >> 4] || !d[fi_di & 15])
+		return false;
+	rate = (uint64_t)desc->clock_khz * 1000 * d[fi_di & 15] / f[fi_di >> 4];
+	return rate <= desc->max_data_rate;
+}
+
+/*
+ * Protocol and parameters selection (7816-3, 9), by us: the reader takes it as
+ * it would a block. The card may refuse the speed, not the protocol.
+ */
+static int pps(struct tokmux_card *card, uint8_t *fi_di, int64_t deadline)
+{
+	uint8_t request[4] = { 0xff, (uint8_t)(0x10 | card->protocol), *fi_di };
+	const uint8_t *answer = ccid_data(&card->ccid);
+	int ret;
+
+	request[3] = request[0] ^ request[1] ^ request[2];
+	ret = ccid_xfr(&card->ccid, request, sizeof(request), 0, deadline);
+	if (ret < 0)
+		return ret;
+	if (ret == 4 && !memcmp(answer, request, sizeof(request)))
+		return 0;
+	*fi_di = 0x11;
+	if (ret == 3 && answer[0] == 0xff && answer[1] == card->protocol &&
+	    answer[2] == (answer[0] ^ answer[1]))
+		return 0;
+	return -EPROTO;
+}
+
+/* Which of the card's protocols the reader has: the card's first one, if so. */
+static int choose_protocol(struct tokmux_card *card)
+{
+	const struct ccid_descriptor *desc = &card->ccid.transport->desc;
+	uint16_t both = card->atr.protocols & desc->protocols & 3;
+
+	/* A card in specific mode speaks what TA2 says. */
+	if (card->atr.specific)
+		both &= (uint16_t)(1U << card->atr.first);
+	if (!both)
+		return -EOPNOTSUPP;
+	card->protocol = card->atr.first;
+	if (!(both & 1U << card->protocol))
+		card->protocol = both & 1 ? 0 : 1;
+	return 0;
+}
+
+static int negotiate_t1(struct tokmux_card *card, int64_t deadline)
+{
+	const struct ccid_descriptor *desc = &card->ccid.transport->desc;
+	struct reader_pipe reader = {
+		.pipe = { .send = reader_send },
+		.card = card,
+		.deadline = deadline,
+	};
+	size_t ifsd = 254;
+	int ret;
+
+	if (card->atr.crc)
+		return -EOPNOTSUPP;
+	t1_init(&card->t1, card->atr.ifsc);
+	/* Prologue and epilogue go through the reader, too. */
+	if (ifsd > card->ccid.max_data - 4)
+		ifsd = card->ccid.max_data - 4;
+	if (ifsd > desc->max_ifsd)
+		ifsd = desc->max_ifsd;
+	if (card->t1.ifsc > card->ccid.max_data - 4)
+		card->t1.ifsc = (uint8_t)(card->ccid.max_data - 4);
+	if (desc->features & CCID_AUTO_IFSD) {
+		if (ifsd > card->t1.ifsd)
+			card->t1.ifsd = (uint8_t)ifsd;
+		return 0;
+	}
+	if (ifsd <= 32)
+		return 0;
+	ret = t1_set_ifsd(&card->t1, &reader.pipe, (uint8_t)ifsd);
+	/* It stays at 32 with a card that doesn't understand. */
+	return ret == -EPROTO && !card->ccid.astray ? 0 : ret;
+}
+
+static int negotiate(struct tokmux_card *card, int64_t deadline)
+{
+	const struct ccid_descriptor *desc = &card->ccid.transport->desc;
+	uint8_t fi_di = card->atr.ta1;
+	int ret;
+
+	/* At the other levels it is the reader's business. */
+	if ((desc->features & CCID_LEVEL) != CCID_LEVEL_TPDU)
+		return 0;
+	ret = choose_protocol(card);
+	if (ret)
+		return ret;
+	if (desc->features & CCID_AUTO_NEGOTIATION) {
+		/* It has chosen already. */
+		ret = ccid_get_protocol(&card->ccid, deadline);
+		if (ret >= 0)
+			card->protocol = (unsigned int)ret;
+		else if (ret != -EOPNOTSUPP)
+			return ret;
+	} else {
+		if (card->atr.specific ? card->atr.implicit :
+		    !reader_is_as_fast(desc, fi_di))
+			fi_di = 0x11;
+		if (!(desc->features & CCID_AUTO_PPS) && !card->atr.specific &&
+		    (fi_di != 0x11 || card->protocol != card->atr.first)) {
+			ret = pps(card, &fi_di, deadline);
+			if (ret)
+				return ret;
+		}
+		ret = set_parameters(card, fi_di, deadline);
+		if (ret)
+			return ret;
+	}
+	return card->protocol == 1 ? negotiate_t1(card, deadline) : 0;
+}
+
+int tokmux_card_power_on(struct tokmux_card *card)
+{
+	int64_t deadline = deadline_after(POWER_MS);
+	int saved = errno, ret = -ENOLCK;
+
+	if (!card->connected)
+		goto out;
+	card->powered = false;
+	ret = ccid_slot_status(&card->ccid, deadline);
+	if (ret == CCID_ICC_ABSENT)
+		ret = -ENOMEDIUM;
+	else if (ret == CCID_ICC_ACTIVE)
+		ret = ccid_power_off(&card->ccid, deadline);
+	if (ret >= 0)
+		ret = ccid_power_on(&card->ccid, deadline);
+	if (ret < 0)
+		goto out;
+	card->atr_len = (size_t)ret;
+	memcpy(card->atr_bytes, ccid_data(&card->ccid), card->atr_len);
+	ret = atr_parse(card->atr_bytes, card->atr_len, &card->atr);
+	if (!ret)
+		ret = negotiate(card, deadline);
+	if (ret)
+		goto out;
+	card->powered = true;
+	ret = (int)card->atr_len;
+out:
+	errno = saved;
+	return ret;
+}
+
+int tokmux_card_power_off(struct tokmux_card *card)
+{
+	int saved = errno, ret;
+
+	if (!card->connected)
+		return -ENOLCK;
+	card->powered = false;
+	ret = ccid_power_off(&card->ccid, deadline_after(READER_MS));
+	errno = saved;
+	return ret;
+}
+
+int tokmux_card_atr(const struct tokmux_card *card,
+		    uint8_t atr[TOKMUX_ATR_SIZE])
+{
+	if (!card->powered)
+		return -ECONNRESET;
+	memcpy(atr, card->atr_bytes, card->atr_len);
+	return (int)card->atr_len;
+}
+
+/* ---- what is in the slot ------------------------------------------------ */
+
+int tokmux_card_status(struct tokmux_card *card)
+{
+	int saved = errno, ret;
+
+	if (!card->connected)
+		return -ENOLCK;
+	ret = ccid_slot_status(&card->ccid, deadline_after(READER_MS));
+	if (ret != CCID_ICC_ACTIVE)
+		card->powered = false;
+	errno = saved;
+	return ret;
+}
+
+int tokmux_card_wait(struct tokmux_card *card, int timeout_ms)
+{
+	int64_t deadline = deadline_after(timeout_ms);
+	int saved = errno, ret, before;
+
+	before = tokmux_card_status(card);
+	ret = before;
+	while (ret == before && ret >= 0) {
+		ret = ccid_wait_notice(&card->ccid, deadline);
+		if (ret < 0)
+			break;
+		if (!ret) {
+			ret = timeout_ms ? -ETIMEDOUT : -EAGAIN;
+			break;
+		}
+		ret = tokmux_card_status(card);
+		/* Out and in again: it lost its power. */
+		if (ret == before && ret == TOKMUX_CARD_INACTIVE &&
+		    card->ccid.transport->ops->interrupt_in)
+			break;
+	}
+	errno = saved;
+	return ret;
+}
+
+/* ---- commands ------------------------------------------------------------ */
+
+int tokmux_card_transmit(struct tokmux_card *card, const void *apdu, size_t len,
+			 void *answer, size_t size, unsigned int flags,
+			 int timeout_ms)
+{
+	int64_t deadline = deadline_after(timeout_ms);
+	int saved = errno, ret;
+	struct apdu a;
+
+	if (flags & ~(unsigned int)TOKMUX_CARD_CHAIN)
+		return -EINVAL;
+	ret = apdu_parse(apdu, len, &a);
+	if (ret)
+		return ret;
+	if (!card->connected)
+		return -ENOLCK;
+	if (!card->powered)
+		return -ECONNRESET;
+	ret = send_apdu(card, &a, apdu, len, flags & TOKMUX_CARD_CHAIN,
+			deadline);
+	if (ret >= 0 && (ret < 2 || ret > APDU_ANSWER_MAX))
+		ret = -EPROTO;
+	if (ret == -EBADMSG)
+		ret = -EIO;
+	if (ret == -EIO && card->ccid.icc == CCID_ICC_INACTIVE)
+		ret = -ECONNRESET;
+	if (ret < 0 && ret != -EMSGSIZE)
+		card->powered = false;
+	if (ret > 0 && (size_t)ret > size) {
+		explicit_bzero(card->answer, (size_t)ret);
+		ret = -EOVERFLOW;
+	} else if (ret > 0) {
+		memcpy(answer, card->answer, (size_t)ret);
+		explicit_bzero(card->answer, (size_t)ret);
+	} else {
+		explicit_bzero(card->answer, APDU_ANSWER_MAX);
+	}
+	ccid_wipe(&card->ccid);
+	errno = saved;
+	return ret;
+}
+
+/* ---- errors --------------------------------------------------------------- */
+
+static const struct {
+	int err;
+	const char *text;
+} errors[] = {
+	{ ENOMEDIUM,	"there is no card in the reader" },
+	{ ECONNRESET,	"the card has no power, or was taken out since it had" },
+	{ EIO,		"the card does not answer, or not as a card does" },
+	{ EPROTO,	"the reader or the card answers nonsense" },
+	{ EOPNOTSUPP,	"it is no smartcard reader, or one that this card doesn't go with" },
+	{ EBUSY,	"another program has the reader; pcscd, perhaps" },
+	{ EMSGSIZE,	"the command is longer than the reader takes" },
+	{ EOVERFLOW,	"the answer is longer than the room for it" },
+	{ ETIMEDOUT,	"the time to wait for the token, its reader or its card ran out" },
+	{ ECONNABORTED,	"the card gave the command up" },
+	{ ENODEV,	"the reader is gone, or its lease was taken away" },
+	{ EINVAL,	"that is no APDU, no reader's file, or no flag" },
+};
+
+const char *tokmux_card_strerror(int err)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		if (errors[i].err == -err)
+			return errors[i].text;
+	return tokmux_strerror(err);
+}

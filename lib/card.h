@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A card, inside: what card.c and card_lease.c share, and what tests need to
+ * put a reader of their own under it.
+ */
+#ifndef TOKMUX_LIB_CARD_H
+#define TOKMUX_LIB_CARD_H
+
+#include "apdu.h"
+#include "atr.h"
+#include "ccid.h"
+#include "internal.h"
+#include "tokmux-card.h"
+
+struct tokmux_card {
+	unsigned int slot;
+	struct libusb_context *bus;
+
+	/* While there is a way to the reader. */
+	bool connected;
+	struct ccid ccid;
+
+	/* Since power on. */
+	bool powered;
+	struct atr atr;
+	uint8_t atr_bytes[ATR_MAX];
+	size_t atr_len;
+	unsigned int protocol;
+	struct t1 t1;
+
+	/* One on a token; card_lease.c. */
+	struct tokmux_caller *caller;
+	int lease_fd;		/* -1 for none */
+	uint64_t epoch;		/* as of the last end, 0 for never */
+
+	uint8_t *answer;	/* APDU_ANSWER_MAX */
+};
+
+struct tokmux_card *card_alloc(unsigned int slot);
+/* Takes over the transport, also where it fails. */
+int card_connect(struct tokmux_card *card, struct ccid_transport *transport);
+int card_connect_fd(struct tokmux_card *card, int fd);
+void card_disconnect(struct tokmux_card *card);
+
+#endif /* TOKMUX_LIB_CARD_H */

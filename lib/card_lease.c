@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A card on a token: its lease, the way to the reader that goes with it, and
+ * what has to be wiped off a card when it passes from one holder to another.
+ */
+#include <unistd.h>
+#include "card.h"
+
+/*
+ * What the kernel says of a token whose card may still know somebody's PIN: its
+ * last holder died, or was thrown out.
+ */
+#define GRANT_SCRUB	TOKMUX_GRANT_UNCLEAN
+
+int tokmux_card_new(struct tokmux_caller *caller, unsigned int slot,
+		    struct tokmux_card **card)
+{
+	struct tokmux_card *c = card_alloc(slot);
+
+	if (!c)
+		return -ENOMEM;
+	c->caller = caller;
+	*card = c;
+	return 0;
+}
+
+static void give_back(struct tokmux_card *card)
+{
+	card_disconnect(card);
+	if (card->lease_fd >= 0)
+		close(card->lease_fd);
+	card->lease_fd = -1;
+}
+
+/*
+ * The card as its new holder may have it. An empty slot or a card without power
+ * knows nothing; who left it with power and is the next holder, too, has it as
+ * it was.
+ */
+static int take_over(struct tokmux_card *card,
+		     const struct tokmux_grant *grant)
+{
+	bool scrub = grant->flags & GRANT_SCRUB;
+	int ret, flags = 0;
+
+	ret = tokmux_card_status(card);
+	if (ret < 0)
+		return ret;
+	if (ret == TOKMUX_CARD_ACTIVE && card->powered && !scrub &&
+	    card->epoch == grant->epoch)
+		return 0;
+	ret = tokmux_card_power_on(card);
+	/* Mute, or of a kind that we can't talk to: but not for want of power. */
+	if (ret < 0 && scrub && ret != -ENOMEDIUM) {
+		if (tokmux_card_power_off(card))
+			return ret;
+	}
+	if (scrub) {
+		flags |= TOKMUX_CARD_SCRUBBED;
+		tokmux_mark_clean(card->caller);
+	}
+	return ret < 0 ? ret : flags | TOKMUX_CARD_TOUCHED;
+}
+
+int tokmux_card_begin(struct tokmux_card *card, int timeout_ms)
+{
+	struct tokmux_grant grant;
+	int saved = errno, ret;
+
+	if (!card->caller)
+		return -EINVAL;
+	ret = tokmux_acquire(card->caller, TOKMUX_EXCLUSIVE, timeout_ms, &grant);
+	if (ret)
+		return ret;
+	ret = tokmux_lease_fd(card->caller);
+	if (ret >= 0) {
+		card->lease_fd = ret;
+		ret = card_connect_fd(card, ret);
+	}
+	if (ret >= 0)
+		ret = take_over(card, &grant);
+	if (ret < 0) {
+		card->powered = false;
+		give_back(card);
+		tokmux_release(card->caller);
+	} else {
+		card->epoch = grant.epoch;
+	}
+	errno = saved;
+	return ret;
+}
+
+static bool others_wait(struct tokmux_card *card)
+{
+	struct tokmux_info info;
+
+	return !tokmux_info(card->caller, &info) && info.waiters;
+}
+
+int tokmux_card_end(struct tokmux_card *card, unsigned int flags)
+{
+	int saved = errno, ret;
+
+	if (flags & ~(unsigned int)(TOKMUX_CARD_OFF | TOKMUX_CARD_OFF_IF_WANTED))
+		return -EINVAL;
+	if (card->lease_fd < 0)
+		return -ENOLCK;
+	if (flags & TOKMUX_CARD_OFF ||
+	    (flags & TOKMUX_CARD_OFF_IF_WANTED && others_wait(card))) {
+		/* Without power it knows nothing of whoever was logged in. */
+		if (!tokmux_card_power_off(card))
+			tokmux_mark_clean(card->caller);
+	}
+	give_back(card);
+	ret = tokmux_release(card->caller);
+	errno = saved;
+	return ret;
+}

@@ -1,0 +1,534 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * One command after the other to one slot of a CCID reader.
+ *
+ * The reader may have been left by another holder at any byte of a message,
+ * with answers that nobody read. So an answer counts only if its sequence
+ * number is the command's, and who loses the thread (@astray) finds it again by
+ * ccid_resync() before the next command.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include "ccid.h"
+
+/* How long an attempt at getting in step waits for its answer. */
+#define RESYNC_STEP_MS	1000
+/* A reader takes what it is sent, or is broken. */
+#define SEND_MS		5000
+/* How often a reader without an interrupt endpoint is asked for its card. */
+#define POLL_MS		250
+
+static const uint8_t nothing_specific[3];
+
+int64_t deadline_after(int timeout_ms)
+{
+	struct timespec now;
+
+	if (timeout_ms < 0)
+		return -1;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + timeout_ms;
+}
+
+int deadline_left(int64_t deadline, int most)
+{
+	int64_t left;
+
+	if (deadline < 0)
+		return most;
+	left = deadline - deadline_after(0);
+	if (left <= 0)
+		return 0;
+	return left < most ? (int)left : most;
+}
+
+static size_t whole_packets(const struct ccid *ccid, size_t len)
+{
+	size_t packet = ccid->transport->in_packet;
+
+	return (len + packet - 1) / packet * packet;
+}
+
+int ccid_init(struct ccid *ccid, struct ccid_transport *transport,
+	      unsigned int slot)
+{
+	size_t max = transport->desc.max_message;
+	uint8_t seq = 0;
+
+	if (slot > transport->desc.max_slot)
+		return -EINVAL;
+	if (max > CCID_MESSAGE_MAX)
+		max = CCID_MESSAGE_MAX;
+	*ccid = (struct ccid){
+		.transport = transport,
+		.slot = (uint8_t)slot,
+		.max_data = max - CCID_HEADER_SIZE,
+		.astray = true,
+		.icc = CCID_ICC_ABSENT,
+	};
+	/* Not the number where the one before us may have stopped. */
+	if (getrandom(&seq, 1, GRND_NONBLOCK) == 1)
+		ccid->seq = seq;
+	ccid->out = malloc(max);
+	ccid->in = malloc(whole_packets(ccid, max));
+	if (ccid->out && ccid->in)
+		return 0;
+	free(ccid->out);
+	free(ccid->in);
+	return -ENOMEM;
+}
+
+void ccid_destroy(struct ccid *ccid)
+{
+	ccid_wipe(ccid);
+	free(ccid->out);
+	free(ccid->in);
+	ccid->transport->ops->close(ccid->transport);
+}
+
+void ccid_wipe(struct ccid *ccid)
+{
+	explicit_bzero(ccid->out, ccid->out_used);
+	explicit_bzero(ccid->in, ccid->in_used);
+	ccid->out_used = 0;
+	ccid->in_used = 0;
+	ccid->in_len = 0;
+}
+
+/* ---- one message ------------------------------------------------------ */
+
+static int send_message(struct ccid *ccid, enum ccid_command type,
+			const uint8_t specific[static 3],
+			const uint8_t *data, size_t len, int64_t deadline)
+{
+	struct ccid_transport *t = ccid->transport;
+	struct ccid_message m = {
+		.type = (uint8_t)type,
+		.slot = ccid->slot,
+		.seq = ++ccid->seq,
+		.length = (uint32_t)len,
+	};
+	int left;
+
+	if (len > ccid->max_data)
+		return -EMSGSIZE;
+	left = deadline_left(deadline, SEND_MS);
+	if (!left)
+		return -ETIMEDOUT;
+	memcpy(m.specific, specific, sizeof(m.specific));
+	ccid_header_put(ccid->out, &m);
+	if (len)
+		memcpy(ccid->out + CCID_HEADER_SIZE, data, len);
+	if (ccid->out_used < CCID_HEADER_SIZE + len)
+		ccid->out_used = CCID_HEADER_SIZE + len;
+	return t->ops->bulk_out(t, ccid->out, CCID_HEADER_SIZE + len, left);
+}
+
+static int read_packets(struct ccid *ccid, size_t at, size_t len,
+			int64_t deadline)
+{
+	struct ccid_transport *t = ccid->transport;
+	int left, ret;
+
+	do {
+		left = deadline_left(deadline, INT_MAX);
+		if (!left)
+			return -ETIMEDOUT;
+		ret = t->ops->bulk_in(t, ccid->in + at, whole_packets(ccid, len),
+				      left);
+	} while (ret == -ETIMEDOUT && deadline < 0);
+	if (ret > 0 && ccid->in_used < at + (size_t)ret)
+		ccid->in_used = at + (size_t)ret;
+	return ret;
+}
+
+/*
+ * One message, as long as its header says. No more is asked for than that: a
+ * message of whole packets may end without a zero-length one, or with it, which
+ * then comes before the next message. -EPROTO if it is no message.
+ */
+static int read_message(struct ccid *ccid, int64_t deadline,
+			struct ccid_message *m)
+{
+	size_t have, whole, want = CCID_HEADER_SIZE;
+	int ret;
+
+	do {
+		ret = read_packets(ccid, 0, want, deadline);
+	} while (!ret);
+	if (ret < 0)
+		return ret;
+	have = (size_t)ret;
+	ret = ccid_header_get(ccid->in, have, m);
+	if (ret)
+		return ret;
+	whole = CCID_HEADER_SIZE + m->length;
+	if (m->length > ccid->max_data)
+		return -EPROTO;
+	/*
+	 * Bytes beyond its length belong to nothing: QEMU's reader has a length
+	 * of 0 before its parameters.
+	 */
+	if (have < whole) {
+		/* A packet that isn't full is the last one. */
+		if (have < whole_packets(ccid, want))
+			return -EPROTO;
+		ret = read_packets(ccid, have, whole - have, deadline);
+		if (ret < 0)
+			return ret;
+		if (have + (size_t)ret != whole)
+			return -EPROTO;
+	}
+	return 0;
+}
+
+static uint8_t answer_type(enum ccid_command type)
+{
+	switch (type) {
+	case CCID_ICC_POWER_ON:
+	case CCID_XFR_BLOCK:
+		return CCID_DATA_BLOCK;
+	case CCID_SET_PARAMETERS:
+	case CCID_GET_PARAMETERS:
+		return CCID_PARAMETERS;
+	default:
+		return CCID_SLOT_STATUS;
+	}
+}
+
+/* The answer to the last command; older ones are passed over. */
+static int read_answer(struct ccid *ccid, enum ccid_command type,
+		       bool whatever_comes, int64_t deadline,
+		       struct ccid_message *m)
+{
+	int ret;
+
+	for (;;) {
+		ret = read_message(ccid, deadline, m);
+		if (ret == -EPROTO && whatever_comes)
+			continue;
+		if (ret)
+			return ret;
+		if (m->slot != ccid->slot || m->seq != ccid->seq)
+			continue;
+		if (ccid_command_status(m) == CCID_TIME_EXTENSION) {
+			ccid->icc = ccid_icc_status(m);
+			continue;
+		}
+		break;
+	}
+	if (ccid_icc_status(m) > CCID_ICC_ABSENT ||
+	    ccid_command_status(m) > CCID_TIME_EXTENSION)
+		return -EPROTO;
+	/* An unknown command is answered by a slot status. */
+	if (m->type != answer_type(type) &&
+	    !(m->type == CCID_SLOT_STATUS &&
+	      ccid_command_status(m) == CCID_FAILED))
+		return -EPROTO;
+	ccid->icc = ccid_icc_status(m);
+	ccid->in_len = m->length;
+	return 0;
+}
+
+/* ---- in step ---------------------------------------------------------- */
+
+static int abort_command(struct ccid *ccid, int64_t deadline)
+{
+	struct ccid_transport *t = ccid->transport;
+	struct ccid_message m;
+	int ret;
+
+	/* Twice the same, with the number that the message is going to have. */
+	ret = t->ops->abort(t, ccid->slot, (uint8_t)(ccid->seq + 1));
+	if (ret == -ENODEV)
+		return ret;
+	ret = send_message(ccid, CCID_ABORT, nothing_specific, NULL, 0,
+			   deadline);
+	if (ret)
+		return ret;
+	return read_answer(ccid, CCID_ABORT, true, deadline, &m);
+}
+
+static int ask_status(struct ccid *ccid, int64_t deadline)
+{
+	struct ccid_message m;
+	int ret;
+
+	ret = send_message(ccid, CCID_GET_SLOT_STATUS, nothing_specific, NULL, 0,
+			   deadline);
+	if (!ret)
+		ret = read_answer(ccid, CCID_GET_SLOT_STATUS, true, deadline, &m);
+	if (ret)
+		return ret;
+	if (ccid_command_status(&m) == CCID_FAILED &&
+	    m.specific[1] == CCID_ERROR_SLOT_BUSY)
+		return -EBUSY;
+	return 0;
+}
+
+int ccid_resync(struct ccid *ccid, int64_t deadline)
+{
+	int64_t step;
+	int ret, left, attempt;
+
+	for (attempt = 0;; attempt++) {
+		left = deadline_left(deadline, RESYNC_STEP_MS);
+		if (!left)
+			return -ETIMEDOUT;
+		step = deadline_after(left);
+		/*
+		 * The second time, what it does is aborted. That may take the
+		 * first of our messages for the end of somebody's, too.
+		 */
+		ret = attempt ? abort_command(ccid, step) : 0;
+		if (!ret)
+			ret = ask_status(ccid, step);
+		if (!ret)
+			break;
+		if (ret != -ETIMEDOUT && ret != -EPIPE && ret != -EBUSY &&
+		    ret != -EPROTO && ret != -EOVERFLOW && ret != -EIO)
+			return ret;
+		/* It fails at once: it won't get better by asking at once. */
+		if (ret != -ETIMEDOUT && attempt > 2)
+			return ret;
+	}
+	ccid->astray = false;
+	return 0;
+}
+
+int ccid_command(struct ccid *ccid, enum ccid_command type,
+		 const uint8_t specific[static 3], const uint8_t *data,
+		 size_t len, int64_t deadline, struct ccid_message *answer)
+{
+	int ret;
+
+	ccid->in_len = 0;
+	if (len > ccid->max_data)
+		return -EMSGSIZE;
+	ret = ccid->astray ? ccid_resync(ccid, deadline) : 0;
+	if (ret)
+		return ret;
+	/* Until its answer is there. */
+	ccid->astray = true;
+	ret = send_message(ccid, type, specific, data, len, deadline);
+	if (!ret)
+		ret = read_answer(ccid, type, false, deadline, answer);
+	if (ret)
+		return ret;
+	ccid->astray = false;
+	if (ccid_command_status(answer) == CCID_FAILED) {
+		ccid->in_len = 0;
+		return ccid_error(answer);
+	}
+	return 0;
+}
+
+/* ---- the commands ----------------------------------------------------- */
+
+int ccid_slot_status(struct ccid *ccid, int64_t deadline)
+{
+	struct ccid_message m;
+	int ret;
+
+	/* Some report the card's absence as a failure. */
+	ret = ccid_command(ccid, CCID_GET_SLOT_STATUS, nothing_specific, NULL, 0,
+			   deadline, &m);
+	if (ret && ccid->astray)
+		return ret;
+	return ccid->icc;
+}
+
+int ccid_power_off(struct ccid *ccid, int64_t deadline)
+{
+	struct ccid_message m;
+	int ret;
+
+	ret = ccid_command(ccid, CCID_ICC_POWER_OFF, nothing_specific, NULL, 0,
+			   deadline, &m);
+	/* Without power it is, without a card, too. */
+	return ret == -ENOMEDIUM ? 0 : ret;
+}
+
+static int power_on_at(struct ccid *ccid, unsigned int select, int64_t deadline)
+{
+	const uint8_t specific[3] = { (uint8_t)select };
+	struct ccid_message m;
+	int ret;
+
+	ret = ccid_command(ccid, CCID_ICC_POWER_ON, specific, NULL, 0, deadline,
+			   &m);
+	if (ret)
+		return ret;
+	if (m.specific[2] != CCID_CHAIN_WHOLE || ccid->icc != CCID_ICC_ACTIVE ||
+	    ccid->in_len < 2 || ccid->in_len > 33)
+		return -EPROTO;
+	return (int)ccid->in_len;
+}
+
+int ccid_power_on(struct ccid *ccid, int64_t deadline)
+{
+	/* 5 V, 1.8 V, 3 V, as pcscd does: what cards meet elsewhere. */
+	static const struct {
+		uint8_t select, voltage;
+	} voltages[] = { { 1, 1 }, { 3, 4 }, { 2, 2 } };
+	const struct ccid_descriptor *desc = &ccid->transport->desc;
+	int ret = -EIO;
+	size_t i;
+
+	if (desc->features & CCID_AUTO_VOLTAGE || !(desc->voltages & 7))
+		return power_on_at(ccid, 0, deadline);
+	for (i = 0; i < sizeof(voltages) / sizeof(voltages[0]); i++) {
+		if (!(desc->voltages & voltages[i].voltage))
+			continue;
+		ret = power_on_at(ccid, voltages[i].select, deadline);
+		if (ret != -EIO)
+			break;
+		ret = ccid_power_off(ccid, deadline);
+		if (ret)
+			break;
+		ret = -EIO;
+	}
+	return ret;
+}
+
+static int xfr(struct ccid *ccid, const uint8_t *data, size_t len,
+	       unsigned int bwi, unsigned int level, int64_t deadline,
+	       uint8_t *chain)
+{
+	const uint8_t specific[3] = {
+		(uint8_t)bwi, (uint8_t)level, (uint8_t)(level >> 8),
+	};
+	struct ccid_message m;
+	int ret;
+
+	ret = ccid_command(ccid, CCID_XFR_BLOCK, specific, data, len, deadline,
+			   &m);
+	if (ret)
+		return ret;
+	*chain = m.specific[2];
+	return (int)ccid->in_len;
+}
+
+int ccid_xfr(struct ccid *ccid, const uint8_t *data, size_t len,
+	     unsigned int bwi, int64_t deadline)
+{
+	uint8_t chain = CCID_CHAIN_WHOLE;
+	int ret;
+
+	ret = xfr(ccid, data, len, bwi, 0, deadline, &chain);
+	if (ret >= 0 && chain != CCID_CHAIN_WHOLE)
+		return -EPROTO;
+	return ret;
+}
+
+/* The level parameter of the part of an APDU from @at on. */
+static unsigned int part_level(const struct ccid *ccid, size_t at, size_t len)
+{
+	bool last = len - at <= ccid->max_data;
+
+	if (!at)
+		return last ? CCID_CHAIN_WHOLE : CCID_CHAIN_BEGINS;
+	return last ? CCID_CHAIN_ENDS : CCID_CHAIN_GOES_ON;
+}
+
+int ccid_xfr_apdu(struct ccid *ccid, const uint8_t *apdu, size_t len,
+		  uint8_t *answer, size_t size, int64_t deadline)
+{
+	size_t at = 0, part, have = 0;
+	unsigned int level;
+	uint8_t chain = CCID_CHAIN_WHOLE;
+	int ret;
+
+	for (;;) {
+		level = part_level(ccid, at, len);
+		part = len - at <= ccid->max_data ? len - at : ccid->max_data;
+		ret = xfr(ccid, apdu + at, part, 0, level, deadline, &chain);
+		if (ret < 0)
+			return ret;
+		at += part;
+		if (at == len)
+			break;
+		if (chain != CCID_CHAIN_NEXT || ret)
+			goto broken;
+	}
+	for (;;) {
+		/* The first part has a mark of its own. */
+		if (chain != CCID_CHAIN_WHOLE && chain != CCID_CHAIN_BEGINS &&
+		    !have)
+			goto broken;
+		if ((chain == CCID_CHAIN_WHOLE || chain == CCID_CHAIN_BEGINS) &&
+		    have)
+			goto broken;
+		if ((size_t)ret > size - have)
+			goto broken;
+		memcpy(answer + have, ccid_data(ccid), (size_t)ret);
+		have += (size_t)ret;
+		if (chain == CCID_CHAIN_WHOLE || chain == CCID_CHAIN_ENDS)
+			return (int)have;
+		if (!ret || (chain != CCID_CHAIN_BEGINS &&
+			     chain != CCID_CHAIN_GOES_ON))
+			goto broken;
+		ret = xfr(ccid, NULL, 0, 0, CCID_CHAIN_NEXT, deadline, &chain);
+		if (ret < 0)
+			return ret;
+	}
+broken:
+	/* It waits for more, perhaps. */
+	ccid->astray = true;
+	return -EPROTO;
+}
+
+int ccid_set_parameters(struct ccid *ccid, unsigned int protocol,
+			const uint8_t *parameters, size_t len, int64_t deadline)
+{
+	const uint8_t specific[3] = { (uint8_t)protocol };
+	struct ccid_message m;
+
+	return ccid_command(ccid, CCID_SET_PARAMETERS, specific, parameters, len,
+			    deadline, &m);
+}
+
+int ccid_get_protocol(struct ccid *ccid, int64_t deadline)
+{
+	struct ccid_message m;
+	int ret;
+
+	ret = ccid_command(ccid, CCID_GET_PARAMETERS, nothing_specific, NULL, 0,
+			   deadline, &m);
+	if (ret)
+		return ret;
+	return m.specific[2] <= 1 ? m.specific[2] : -EPROTO;
+}
+
+int ccid_wait_notice(struct ccid *ccid, int64_t deadline)
+{
+	struct ccid_transport *t = ccid->transport;
+	uint8_t notice[1024];
+	int left, ret;
+
+	for (;;) {
+		left = deadline_left(deadline, t->ops->interrupt_in ? INT_MAX :
+				     POLL_MS);
+		if (!left)
+			return 0;
+		if (!t->ops->interrupt_in) {
+			/* It can't tell: who waits has to ask it. */
+			poll(NULL, 0, left);
+			return 1;
+		}
+		ret = t->ops->interrupt_in(t, notice, t->interrupt_packet,
+					   left);
+		if (ret == -ETIMEDOUT)
+			continue;
+		if (ret < 0)
+			return ret;
+		ret = ccid_notice(notice, (size_t)ret, ccid->slot);
+		if (ret)
+			return ret;
+	}
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A reader's class descriptor (CCID 1.1, 5.1).
+ */
+#include <errno.h>
+#include "ccid.h"
+
+int ccid_descriptor_parse(const uint8_t *extra, size_t len,
+			  struct ccid_descriptor *desc)
+{
+	const uint8_t *p = extra;
+
+	/* Each begins with its length and its type. */
+	while (len >= 2 && p[1] != CCID_DESCRIPTOR_TYPE) {
+		if (p[0] < 2 || p[0] > len)
+			return -EPROTO;
+		len -= p[0];
+		p += p[0];
+	}
+	if (!len)
+		return -ENOENT;
+	if (len < CCID_DESCRIPTOR_SIZE || p[0] < CCID_DESCRIPTOR_SIZE ||
+	    p[0] > len)
+		return -EPROTO;
+	*desc = (struct ccid_descriptor){
+		.max_slot = p[4],
+		.voltages = p[5],
+		.protocols = get_le32(p + 6),
+		.clock_khz = get_le32(p + 10),
+		.max_data_rate = get_le32(p + 23),
+		.max_ifsd = get_le32(p + 28),
+		.features = get_le32(p + 40),
+		.max_message = get_le32(p + 44),
+		.get_response_class = p[48],
+		.busy_slots = p[53],
+	};
+	/* Shorter than that, and not even an ATR fits. */
+	if (desc->max_message < CCID_HEADER_SIZE + 33)
+		return -EPROTO;
+	return 0;
+}

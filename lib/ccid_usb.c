@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A CCID reader through libusb, on an open file: a usbfs node, or the lease fd
+ * that stands for one.
+ *
+ * libusb could be told not to look around for devices that it won't be allowed
+ * to open, but in 1.0.26 only for all contexts of the process at once, and the
+ * process may have other uses for it.
+ */
+#include <errno.h>
+#include <libusb.h>
+#include <stdlib.h>
+#include "ccid.h"
+
+/* Class requests, CCID 1.1, 5.3. */
+#define REQUEST_ABORT		0x01
+
+struct ccid_usb {
+	struct ccid_transport transport;
+	libusb_device_handle *handle;
+	uint8_t interface;
+	uint8_t out, in, interrupt;
+};
+
+static struct ccid_usb *to_usb(struct ccid_transport *t)
+{
+	return (struct ccid_usb *)t;
+}
+
+static int usb_error(int err)
+{
+	switch (err) {
+	case LIBUSB_SUCCESS:
+		return 0;
+	case LIBUSB_ERROR_NO_DEVICE:
+	case LIBUSB_ERROR_NOT_FOUND:
+		return -ENODEV;
+	case LIBUSB_ERROR_TIMEOUT:
+		return -ETIMEDOUT;
+	case LIBUSB_ERROR_PIPE:
+		return -EPIPE;
+	case LIBUSB_ERROR_OVERFLOW:
+		return -EOVERFLOW;
+	case LIBUSB_ERROR_ACCESS:
+		return -EACCES;
+	case LIBUSB_ERROR_BUSY:
+		return -EBUSY;
+	case LIBUSB_ERROR_NO_MEM:
+		return -ENOMEM;
+	case LIBUSB_ERROR_INTERRUPTED:
+		return -EINTR;
+	case LIBUSB_ERROR_NOT_SUPPORTED:
+		return -EOPNOTSUPP;
+	default:
+		return -EIO;
+	}
+}
+
+static int transfer(struct ccid_usb *usb, uint8_t endpoint, uint8_t *data,
+		    size_t len, int timeout_ms)
+{
+	int done = 0, ret;
+
+	if (endpoint == usb->interrupt)
+		ret = libusb_interrupt_transfer(usb->handle, endpoint, data,
+						(int)len, &done, timeout_ms);
+	else
+		ret = libusb_bulk_transfer(usb->handle, endpoint, data,
+					   (int)len, &done, timeout_ms);
+	/* What came in spite of the time running out is not lost. */
+	if (ret == LIBUSB_ERROR_TIMEOUT && done > 0 &&
+	    (endpoint & LIBUSB_ENDPOINT_IN))
+		ret = 0;
+	if (ret == LIBUSB_ERROR_PIPE)
+		libusb_clear_halt(usb->handle, endpoint);
+	return ret ? usb_error(ret) : done;
+}
+
+static int usb_bulk_out(struct ccid_transport *t, const uint8_t *data,
+			size_t len, int timeout_ms)
+{
+	struct ccid_usb *usb = to_usb(t);
+	int ret;
+
+	/* libusb doesn't write to what it sends. */
+	ret = transfer(usb, usb->out, (uint8_t *)data, len, timeout_ms);
+	if (ret < 0)
+		return ret;
+	return (size_t)ret == len ? 0 : -EIO;
+}
+
+static int usb_bulk_in(struct ccid_transport *t, uint8_t *data, size_t size,
+		       int timeout_ms)
+{
+	struct ccid_usb *usb = to_usb(t);
+
+	return transfer(usb, usb->in, data, size, timeout_ms);
+}
+
+static int usb_interrupt_in(struct ccid_transport *t, uint8_t *data,
+			    size_t size, int timeout_ms)
+{
+	struct ccid_usb *usb = to_usb(t);
+
+	return transfer(usb, usb->interrupt, data, size, timeout_ms);
+}
+
+static int usb_abort(struct ccid_transport *t, uint8_t slot, uint8_t seq)
+{
+	struct ccid_usb *usb = to_usb(t);
+	int ret;
+
+	ret = libusb_control_transfer(usb->handle, LIBUSB_ENDPOINT_OUT |
+				      LIBUSB_REQUEST_TYPE_CLASS |
+				      LIBUSB_RECIPIENT_INTERFACE,
+				      REQUEST_ABORT,
+				      (uint16_t)(seq << 8 | slot),
+				      usb->interface, NULL, 0, 500);
+	return usb_error(ret);
+}
+
+static void usb_close(struct ccid_transport *t)
+{
+	struct ccid_usb *usb = to_usb(t);
+
+	/* Which releases the interface. */
+	if (usb->handle)
+		libusb_close(usb->handle);
+	free(usb);
+}
+
+static const struct ccid_transport_ops usb_ops = {
+	.bulk_out = usb_bulk_out,
+	.bulk_in = usb_bulk_in,
+	.interrupt_in = usb_interrupt_in,
+	.abort = usb_abort,
+	.close = usb_close,
+};
+
+static const struct ccid_transport_ops usb_ops_without_interrupt = {
+	.bulk_out = usb_bulk_out,
+	.bulk_in = usb_bulk_in,
+	.abort = usb_abort,
+	.close = usb_close,
+};
+
+/* The class descriptor's place is behind the interface's; some have it last. */
+static int find_descriptor(const struct libusb_interface_descriptor *alt,
+			   struct ccid_descriptor *desc)
+{
+	int i, ret;
+
+	ret = ccid_descriptor_parse(alt->extra, (size_t)alt->extra_length, desc);
+	for (i = 0; ret == -ENOENT && i < alt->bNumEndpoints; i++)
+		ret = ccid_descriptor_parse(alt->endpoint[i].extra,
+					    (size_t)alt->endpoint[i].extra_length,
+					    desc);
+	return ret;
+}
+
+static int find_endpoints(struct ccid_usb *usb,
+			  const struct libusb_interface_descriptor *alt)
+{
+	const struct libusb_endpoint_descriptor *e;
+	bool in;
+	int i;
+
+	for (i = 0; i < alt->bNumEndpoints; i++) {
+		e = &alt->endpoint[i];
+		in = e->bEndpointAddress & LIBUSB_ENDPOINT_IN;
+		switch (e->bmAttributes & LIBUSB_TRANSFER_TYPE_MASK) {
+		case LIBUSB_TRANSFER_TYPE_BULK:
+			if (in) {
+				usb->in = e->bEndpointAddress;
+				usb->transport.in_packet =
+					e->wMaxPacketSize & 0x7ff;
+			} else {
+				usb->out = e->bEndpointAddress;
+			}
+			break;
+		case LIBUSB_TRANSFER_TYPE_INTERRUPT:
+			usb->transport.interrupt_packet =
+				e->wMaxPacketSize & 0x7ff;
+			if (in && usb->transport.interrupt_packet >= 2 &&
+			    usb->transport.interrupt_packet <= 1024)
+				usb->interrupt = e->bEndpointAddress;
+			break;
+		}
+	}
+	if (!usb->in || !usb->out || usb->transport.in_packet < 8 ||
+	    usb->transport.in_packet > 1024)
+		return -EPROTO;
+	return 0;
+}
+
+/* The first interface that is a smartcard reader's. */
+static int find_interface(struct ccid_usb *usb,
+			  const struct libusb_config_descriptor *config)
+{
+	const struct libusb_interface_descriptor *alt;
+	int i, ret = -EOPNOTSUPP;
+
+	for (i = 0; i < config->bNumInterfaces; i++) {
+		if (config->interface[i].num_altsetting < 1)
+			continue;
+		alt = &config->interface[i].altsetting[0];
+		/* From before the class had a number, there are such with 0xff. */
+		if (alt->bInterfaceClass != CCID_CLASS &&
+		    alt->bInterfaceClass != LIBUSB_CLASS_VENDOR_SPEC)
+			continue;
+		ret = find_descriptor(alt, &usb->transport.desc);
+		if (!ret)
+			ret = find_endpoints(usb, alt);
+		if (!ret) {
+			usb->interface = alt->bInterfaceNumber;
+			return 0;
+		}
+		if (alt->bInterfaceClass == CCID_CLASS)
+			return ret == -ENOENT ? -EPROTO : ret;
+		ret = -EOPNOTSUPP;
+	}
+	return ret;
+}
+
+static int look_at(struct ccid_usb *usb)
+{
+	libusb_device *device = libusb_get_device(usb->handle);
+	struct libusb_config_descriptor *config;
+	struct libusb_device_descriptor desc;
+	int ret;
+
+	ret = libusb_get_device_descriptor(device, &desc);
+	if (ret)
+		return usb_error(ret);
+	usb->transport.vendor = desc.idVendor;
+	usb->transport.product = desc.idProduct;
+	ret = libusb_get_active_config_descriptor(device, &config);
+	if (ret)
+		return usb_error(ret);
+	ret = find_interface(usb, config);
+	libusb_free_config_descriptor(config);
+	return ret;
+}
+
+int ccid_usb_bus(struct libusb_context **bus)
+{
+	return usb_error(libusb_init(bus));
+}
+
+void ccid_usb_bus_free(struct libusb_context *bus)
+{
+	/* NULL would be the process' default context, which is not ours. */
+	if (bus)
+		libusb_exit(bus);
+}
+
+int ccid_usb_open(struct libusb_context *bus, int fd,
+		  struct ccid_transport **transport)
+{
+	struct ccid_usb *usb = calloc(1, sizeof(*usb));
+	int ret;
+
+	if (!usb)
+		return -ENOMEM;
+	ret = libusb_wrap_sys_device(bus, fd, &usb->handle);
+	if (ret) {
+		usb->handle = NULL;
+		/* A file of another kind answers what it asks with an error. */
+		ret = ret == LIBUSB_ERROR_NO_DEVICE ? -ENODEV :
+		      ret == LIBUSB_ERROR_NO_MEM ? -ENOMEM : -EINVAL;
+		goto fail;
+	}
+	ret = look_at(usb);
+	if (ret)
+		goto fail;
+	ret = usb_error(libusb_claim_interface(usb->handle, usb->interface));
+	if (ret)
+		goto fail;
+	usb->transport.ops = usb->interrupt ? &usb_ops :
+			     &usb_ops_without_interrupt;
+	*transport = &usb->transport;
+	return 0;
+fail:
+	usb_close(&usb->transport);
+	return ret;
+}

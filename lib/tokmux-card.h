@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libtokmux: the card in a CCID reader that is a tokmux token
+ *
+ *	struct tokmux_card *card;
+ *
+ *	tokmux_card_new(caller, 0, &card);
+ *	...
+ *	ret = tokmux_card_begin(card, 5000);
+ *	if (ret < 0)
+ *		...
+ *	if (ret & TOKMUX_CARD_TOUCHED)
+ *		select the applet, verify the PIN again
+ *	len = tokmux_card_transmit(card, apdu, sizeof(apdu), answer,
+ *				   sizeof(answer), 0, 10000);
+ *	tokmux_card_end(card, 0);
+ *
+ * Between begin and end this caller holds the exclusive lease, and the only way
+ * to the reader is its lease fd: the moment the lease is taken, everything here
+ * is -ENODEV.
+ *
+ * tokmux.h's conventions hold, except that a card is for one thread at a time,
+ * and that -ETIMEDOUT may also mean a reader that does not answer.
+ * tokmux_card_strerror() knows the errors of both. Data to and from the card
+ * may hold a PIN or a key: no copy of it is left in memory.
+ *
+ * After an error of any of these functions, other than the ones that are said
+ * to change nothing, the card's state is unknown and tokmux_card_transmit() is
+ * -ECONNRESET until tokmux_card_power_on().
+ */
+#ifndef TOKMUX_CARD_H
+#define TOKMUX_CARD_H
+
+#include <tokmux.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * struct tokmux_card - one slot of one reader
+ */
+struct tokmux_card;
+
+/** TOKMUX_ATR_SIZE: no ATR is longer. */
+#define TOKMUX_ATR_SIZE		33
+/** TOKMUX_ANSWER_SIZE: no answer to an APDU is longer. */
+#define TOKMUX_ANSWER_SIZE	65538
+
+/* ---- a card on a token ------------------------------------------------ */
+
+/**
+ * tokmux_card_new() - the card of a token
+ * @caller: bound; stays the caller's, and outlives the card
+ * @slot: which slot of the reader, from 0
+ * @card: out: the card; nothing has been sent yet
+ *
+ * Return: 0; -ENOMEM.
+ */
+int tokmux_card_new(struct tokmux_caller *caller, unsigned int slot,
+		    struct tokmux_card **card);
+
+/**
+ * enum tokmux_card_begun - what a holder finds
+ * @TOKMUX_CARD_TOUCHED: the card is not as this holder left it: nothing is
+ *	selected, no PIN is verified
+ * @TOKMUX_CARD_SCRUBBED: it was reset because of what the kernel said: its
+ *	last holder had died, was thrown out or left a login
+ */
+enum tokmux_card_begun {
+	TOKMUX_CARD_TOUCHED	= 1 << 0,
+	TOKMUX_CARD_SCRUBBED	= 1 << 1,
+};
+
+/**
+ * tokmux_card_begin() - get the exclusive lease and the card, powered
+ * @card: from tokmux_card_new()
+ * @timeout_ms: how long to wait, in turn, for the lease
+ *
+ * Whoever held the token in between, the card is switched off and on before
+ * anything is sent to it, so that no holder works with what another one has
+ * selected or verified. If nobody did, it is as it was left.
+ *
+ * To find its way to a reader that a killed holder has left in the middle of
+ * a command may take up to 10 s more.
+ *
+ * Return: TOKMUX_CARD_* flags, 0 if the card is as this card was left; without
+ * the lease: what tokmux_acquire() returns, -EOPNOTSUPP if the token has no
+ * reader, -ENOMEDIUM if there is no card in it, -EBUSY if another program has
+ * the reader (pcscd), -EPROTO or -EIO if it or the card doesn't work, -ENODEV.
+ */
+int tokmux_card_begin(struct tokmux_card *card, int timeout_ms);
+
+/**
+ * enum tokmux_card_ending - how to leave the card
+ * @TOKMUX_CARD_OFF: without power: it forgets all PINs and selections
+ * @TOKMUX_CARD_OFF_IF_WANTED: so if others wait for the token
+ */
+enum tokmux_card_ending {
+	TOKMUX_CARD_OFF			= 1 << 0,
+	TOKMUX_CARD_OFF_IF_WANTED	= 1 << 1,
+};
+
+/**
+ * tokmux_card_end() - give the reader and the lease back
+ * @card: between tokmux_card_begin() and this
+ * @flags: TOKMUX_CARD_OFF*
+ *
+ * The lease is given back whatever it returns.
+ *
+ * Return: 0; -ENOLCK if there was no begin, -EINVAL for unknown flags, both
+ * without effect; what tokmux_release() returns.
+ */
+int tokmux_card_end(struct tokmux_card *card, unsigned int flags);
+
+/**
+ * tokmux_card_free() - end it, if need be, and free it
+ * @card: may be NULL
+ */
+void tokmux_card_free(struct tokmux_card *card);
+
+/* ---- a card without a token ------------------------------------------- */
+
+/**
+ * tokmux_card_open_fd() - the card in a reader of which there is an open file
+ * @fd: of a usbfs node (/dev/bus/usb/BBB/DDD) or a lease fd; stays the
+ *	caller's, who keeps it open until tokmux_card_free()
+ * @slot: which slot of the reader, from 0
+ * @card: out: the card, not powered on by this
+ *
+ * There is no begin and no end then.
+ *
+ * Return: 0; -EINVAL if it is no such file or the reader has no such slot,
+ * -EOPNOTSUPP if it is no CCID reader, -EBUSY if another program has it,
+ * -EPROTO if what it says of itself can't be, -ETIMEDOUT, -ENODEV, -ENOMEM.
+ */
+int tokmux_card_open_fd(int fd, unsigned int slot, struct tokmux_card **card);
+
+/* ---- power ------------------------------------------------------------ */
+
+/**
+ * enum tokmux_card_status - what is in the slot
+ * @TOKMUX_CARD_ACTIVE: a card that has power
+ * @TOKMUX_CARD_INACTIVE: a card without power
+ * @TOKMUX_CARD_ABSENT: no card
+ */
+enum tokmux_card_status {
+	TOKMUX_CARD_ACTIVE	= 0,
+	TOKMUX_CARD_INACTIVE	= 1,
+	TOKMUX_CARD_ABSENT	= 2,
+};
+
+/**
+ * tokmux_card_status() - ask the reader what is in its slot
+ * @card: the card
+ *
+ * Return: &enum tokmux_card_status; -ENODEV, -ETIMEDOUT, -EPROTO, -EIO.
+ */
+int tokmux_card_status(struct tokmux_card *card);
+
+/**
+ * tokmux_card_wait() - wait for a card to come or go
+ * @card: the card
+ * @timeout_ms: see tokmux.h's conventions
+ *
+ * Return: &enum tokmux_card_status once it is another one than before the
+ * call, or was for a moment; -EAGAIN, -ETIMEDOUT without effect; -ENODEV,
+ * -EPROTO, -EIO.
+ */
+int tokmux_card_wait(struct tokmux_card *card, int timeout_ms);
+
+/**
+ * tokmux_card_power_on() - reset the card
+ * @card: the card
+ *
+ * Off, if it was on, and on again: it forgets all PINs and selections.
+ *
+ * Return: the length of its ATR; -ENOMEDIUM without a card, -EIO if it doesn't
+ * answer, -EPROTO if what it answers makes no sense, -EOPNOTSUPP if it and the
+ * reader have no protocol in common, -ETIMEDOUT, -ENODEV.
+ */
+int tokmux_card_power_on(struct tokmux_card *card);
+
+/**
+ * tokmux_card_power_off() - take the card's power
+ * @card: the card
+ *
+ * Return: 0, also without a card; -EIO, -EPROTO, -ETIMEDOUT, -ENODEV.
+ */
+int tokmux_card_power_off(struct tokmux_card *card);
+
+/**
+ * tokmux_card_atr() - what the card said when it got power
+ * @card: the card
+ * @atr: out: its bytes
+ *
+ * Return: their number; -ECONNRESET if it has no power, without effect.
+ */
+int tokmux_card_atr(const struct tokmux_card *card,
+		    uint8_t atr[TOKMUX_ATR_SIZE]);
+
+/* ---- APDUs ------------------------------------------------------------ */
+
+/**
+ * enum tokmux_card_transmit - how to send a command
+ * @TOKMUX_CARD_CHAIN: where the reader or the protocol takes short APDUs only,
+ *	send a longer one by command chaining (ISO/IEC 7816-4, 5.3.3), and
+ *	collect by GET RESPONSE what 61xx announces up to the length asked for
+ */
+enum tokmux_card_transmit {
+	TOKMUX_CARD_CHAIN	= 1 << 0,
+};
+
+/**
+ * tokmux_card_transmit() - send a command, get its answer
+ * @card: the card, powered on
+ * @apdu: the command, short or extended
+ * @len: its length
+ * @answer: out: the answer, status word included; may be @apdu
+ * @size: room in @answer, TOKMUX_ANSWER_SIZE always suffices
+ * @flags: TOKMUX_CARD_CHAIN
+ * @timeout_ms: how long it may take; how long the card asks for in between
+ *	doesn't matter
+ *
+ * What T=0 can't do in one go (61xx, 6Cxx, an answer to a command with data)
+ * is done here. An extended APDU goes as a short one where a short one can say
+ * it and the reader takes no other.
+ *
+ * Return: the answer's length, 2 at least; without effect: -EINVAL if it is no
+ * APDU, -EMSGSIZE if the reader can't take one as long, -ECONNRESET if the card
+ * has no power or was exchanged since it was powered on; -EOVERFLOW if the
+ * answer doesn't fit and is lost, the card goes on; -ETIMEDOUT, -ENOMEDIUM if
+ * the card is out, -EIO if it is mute, -ECONNABORTED if it gave up, -EPROTO,
+ * -ENODEV.
+ */
+int tokmux_card_transmit(struct tokmux_card *card, const void *apdu, size_t len,
+			 void *answer, size_t size, unsigned int flags,
+			 int timeout_ms);
+
+/* ---- errors ----------------------------------------------------------- */
+
+/**
+ * tokmux_card_strerror() - what an error of these functions means
+ * @err: a negative errno as returned here
+ *
+ * Return: a static sentence without a full stop, never NULL.
+ */
+const char *tokmux_card_strerror(int err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* TOKMUX_CARD_H */

@@ -1,0 +1,508 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The reader of the tests on the running kernel's USB: speaks USB/IP with
+ * vhci_hcd over a socket pair, so that a program is the device at the end of a
+ * real bus, with usbfs, udev and libusb on the other side of it. Needs root.
+ *
+ * usage: usbip LEVEL LOG [CONTROL]
+ *
+ * LEVEL is t0, t1, short or extended. What the card sees goes to the file LOG.
+ * Says "ready BUS DEVICE" once it is enumerated; runs until it is killed, which
+ * pulls the plug. CONTROL is a fifo that takes a line each: "remove", "insert",
+ * or the name of a fault (struct reader_faults) and how often.
+ */
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include "reader.h"
+
+#define VHCI		"/sys/devices/platform/vhci_hcd.0"
+#define FULL_SPEED	2
+
+/* Documentation/usb/usbip_protocol.rst: all big-endian but the setup packet. */
+#define CMD_SUBMIT	1
+#define CMD_UNLINK	2
+#define RET_SUBMIT	3
+#define RET_UNLINK	4
+
+struct usbip_header {
+	uint32_t command, seqnum, devid, direction, ep;
+	union {
+		struct {
+			uint32_t flags;
+			int32_t length;
+			int32_t start_frame, packets, interval;
+			uint8_t setup[8];
+		} submit;
+		struct {
+			int32_t status, actual;
+			int32_t start_frame, packets, errors;
+			uint8_t padding[8];
+		} done;
+		struct {
+			uint32_t seqnum;
+			uint8_t padding[24];
+		} unlink;
+	};
+};
+_Static_assert(sizeof(struct usbip_header) == 48, "as on the wire");
+
+#define INTERRUPT_IN	1
+#define BULK_IN		2
+#define BULK_OUT	3
+
+/* A transfer that waits for something to come in. */
+struct waiting {
+	uint32_t seqnum, ep;
+	size_t size, have;
+	uint8_t *data;
+	struct waiting *next;
+};
+
+static struct reader reader;
+static struct card card;
+static struct waiting *waiting;
+static int usb = -1;
+static bool configured;
+
+static const uint8_t device_desc[18] = {
+	18, 1, 0x10, 0x01, 0, 0, 0, 64, 0xe6, 0x08, 0x33, 0x44, 0, 1, 1, 2, 3, 1,
+};
+
+static void fatal(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static int64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void put(const void *data, size_t len)
+{
+	ssize_t n;
+
+	for (; len; len -= (size_t)n, data = (const char *)data + n) {
+		n = send(usb, data, len, MSG_NOSIGNAL);
+		if (n <= 0)
+			exit(0);	/* detached */
+	}
+}
+
+static void get(void *data, size_t len)
+{
+	ssize_t n;
+
+	for (; len; len -= (size_t)n, data = (char *)data + n) {
+		n = recv(usb, data, len, 0);
+		if (n <= 0)
+			exit(0);
+	}
+}
+
+static void done(uint32_t seqnum, int status, const uint8_t *data, size_t len,
+		 bool in)
+{
+	struct usbip_header h = {
+		.command = htonl(RET_SUBMIT),
+		.seqnum = htonl(seqnum),
+		.done.status = (int32_t)htonl((uint32_t)status),
+		.done.actual = (int32_t)htonl((uint32_t)len),
+	};
+
+	put(&h, sizeof(h));
+	if (in)
+		put(data, len);
+}
+
+/* ---- control transfers --------------------------------------------------- */
+
+static size_t config_desc(uint8_t *c)
+{
+	static const uint8_t head[] = {
+		9, 2, 93, 0, 1, 1, 0, 0xe0, 50,
+		9, 4, 0, 0, 3, 0x0b, 0, 0, 0,
+	};
+	static const uint8_t endpoints[] = {
+		7, 5, 0x80 | INTERRUPT_IN, 3, 8, 0, 16,
+		7, 5, 0x80 | BULK_IN, 2, READER_PACKET, 0, 0,
+		7, 5, BULK_OUT, 2, READER_PACKET, 0, 0,
+	};
+
+	memcpy(c, head, sizeof(head));
+	reader_descriptor(&reader, c + sizeof(head));
+	memcpy(c + sizeof(head) + 54, endpoints, sizeof(endpoints));
+	return sizeof(head) + 54 + sizeof(endpoints);
+}
+
+static size_t string_desc(unsigned int index, uint8_t *c)
+{
+	static const char *const strings[] = { "", "tokmux", "test reader", "1" };
+	size_t i, len;
+
+	if (index > 3)
+		return 0;
+	if (!index) {
+		memcpy(c, (const uint8_t[]){ 4, 3, 9, 4 }, 4);
+		return 4;
+	}
+	len = strlen(strings[index]);
+	c[0] = (uint8_t)(2 + 2 * len);
+	c[1] = 3;
+	for (i = 0; i < len; i++) {
+		c[2 + 2 * i] = (uint8_t)strings[index][i];
+		c[3 + 2 * i] = 0;
+	}
+	return c[0];
+}
+
+/* The length of what it answers, or -1: it stalls. */
+static int control(const uint8_t *setup, uint8_t *data)
+{
+	unsigned int value = setup[2] | setup[3] << 8;
+	size_t len = 0;
+
+	switch (setup[0] << 8 | setup[1]) {
+	case 0x8006:	/* GET_DESCRIPTOR */
+		if (value >> 8 == 1) {
+			memcpy(data, device_desc, sizeof(device_desc));
+			len = sizeof(device_desc);
+		} else if (value >> 8 == 2) {
+			len = config_desc(data);
+		} else if (value >> 8 == 3) {
+			len = string_desc(value & 0xff, data);
+		}
+		return len ? (int)len : -1;
+	case 0x8000:	/* GET_STATUS */
+	case 0x8100:
+	case 0x8200:
+		data[0] = 0;
+		data[1] = 0;
+		return 2;
+	case 0x8008:	/* GET_CONFIGURATION */
+		data[0] = 1;
+		return 1;
+	case 0x0009:	/* SET_CONFIGURATION */
+		configured = true;
+		return 0;
+	case 0x0201:	/* CLEAR_FEATURE, of an endpoint */
+	case 0x010b:	/* SET_INTERFACE */
+		return 0;
+	case 0x2101:	/* ABORT */
+		reader_abort(&reader, setup[3]);
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+static void do_control(uint32_t seqnum, const struct usbip_header *h,
+		       size_t length)
+{
+	bool in = h->submit.setup[0] & 0x80;
+	uint8_t data[512];
+	int n;
+
+	n = control(h->submit.setup, data);
+	if (n < 0)
+		done(seqnum, -EPIPE, NULL, 0, in);
+	else
+		done(seqnum, 0, data, in && (size_t)n > length ? length : (size_t)n,
+		     in);
+}
+
+/* ---- transfers in ---------------------------------------------------------- */
+
+static void finish(struct waiting **at, int status)
+{
+	struct waiting *w = *at;
+
+	*at = w->next;
+	done(w->seqnum, status, w->data, w->have, true);
+	free(w->data);
+	free(w);
+}
+
+/* Fills what waits, in order. Returns when there will be more, or -1. */
+static int64_t fill(void)
+{
+	struct waiting **at = &waiting;
+	int64_t later = -1, not_before;
+	uint8_t packet[READER_PACKET];
+	bool bulk_empty = false;
+	int n;
+
+	while (*at) {
+		struct waiting *w = *at;
+
+		if (w->ep == INTERRUPT_IN) {
+			w->have = reader_notice(&reader, packet);
+			memcpy(w->data, packet, w->have);
+			if (w->have)
+				finish(at, 0);
+			else
+				at = &w->next;
+			continue;
+		}
+		n = bulk_empty ? -1 : reader_in(&reader, packet, &not_before);
+		if (n < 0) {
+			if (!bulk_empty)
+				later = not_before;
+			bulk_empty = true;
+			at = &w->next;
+			continue;
+		}
+		if ((size_t)n > w->size - w->have) {
+			finish(at, -EOVERFLOW);
+			continue;
+		}
+		memcpy(w->data + w->have, packet, (size_t)n);
+		w->have += (size_t)n;
+		if (n < READER_PACKET || w->have == w->size)
+			finish(at, 0);
+	}
+	return later;
+}
+
+static void wait_in(uint32_t seqnum, uint32_t ep, size_t size)
+{
+	struct waiting *w = calloc(1, sizeof(*w)), **end = &waiting;
+
+	w->seqnum = seqnum;
+	w->ep = ep;
+	w->size = size;
+	w->data = malloc(size + READER_PACKET);
+	while (*end)
+		end = &(*end)->next;
+	*end = w;
+}
+
+static void do_unlink(uint32_t seqnum, uint32_t victim)
+{
+	struct usbip_header h = {
+		.command = htonl(RET_UNLINK),
+		.seqnum = htonl(seqnum),
+	};
+	struct waiting **at, *w;
+
+	for (at = &waiting; (w = *at); at = &w->next) {
+		if (w->seqnum != victim)
+			continue;
+		*at = w->next;
+		h.done.status = (int32_t)htonl((uint32_t)-ECONNRESET);
+		free(w->data);
+		free(w);
+		break;
+	}
+	put(&h, sizeof(h));
+}
+
+/* ---- the wire ---------------------------------------------------------------- */
+
+static void request(void)
+{
+	struct usbip_header h;
+	static uint8_t data[1 << 17];
+	uint32_t seqnum, ep, length;
+	size_t at, n;
+	bool in;
+
+	get(&h, sizeof(h));
+	seqnum = ntohl(h.seqnum);
+	if (ntohl(h.command) == CMD_UNLINK) {
+		do_unlink(seqnum, ntohl(h.unlink.seqnum));
+		return;
+	}
+	ep = ntohl(h.ep);
+	in = ntohl(h.direction);
+	length = ntohl((uint32_t)h.submit.length);
+	if (!in) {
+		if (length > sizeof(data))
+			exit(1);
+		get(data, length);
+	}
+	if (!ep) {
+		do_control(seqnum, &h, length);
+	} else if (in) {
+		wait_in(seqnum, ep, length);
+	} else {
+		for (at = 0; at < length; at += n) {
+			n = length - at < READER_PACKET ? length - at : READER_PACKET;
+			reader_out(&reader, data + at, n);
+		}
+		done(seqnum, 0, NULL, length, false);
+	}
+}
+
+static void attach(void)
+{
+	unsigned int port, status;
+	char line[256], hub[8];
+	int pair[2], found = -1;
+	FILE *f;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+		fatal("socketpair");
+	f = fopen(VHCI "/status", "re");
+	if (!f)
+		fatal(VHCI "/status (is vhci_hcd loaded?)");
+	while (found < 0 && fgets(line, sizeof(line), f))
+		/* 4: nothing is attached there */
+		if (sscanf(line, "%7s %u %u", hub, &port, &status) == 3 &&
+		    !strcmp(hub, "hs") && status == 4)
+			found = (int)port;
+	fclose(f);
+	f = fopen(VHCI "/attach", "we");
+	if (!f || found < 0)
+		fatal(VHCI "/attach");
+	fprintf(f, "%d %d %d %d", found, pair[1], 1 << 16 | 2, FULL_SPEED);
+	if (fclose(f))
+		fatal("attach");
+	/* The kernel holds a reference of its own. */
+	close(pair[1]);
+	usb = pair[0];
+}
+
+static bool number(const char *dir, const char *name, unsigned int *value)
+{
+	char path[512];
+	FILE *f;
+	bool ok;
+
+	snprintf(path, sizeof(path), VHCI "/%s/%s", dir, name);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	ok = fscanf(f, "%u", value) == 1;
+	fclose(f);
+	return ok;
+}
+
+/* Where it is under /dev/bus/usb: the bus is a directory, the device below it. */
+static void ready(void)
+{
+	unsigned int bus, device;
+	struct dirent *a, *b;
+	char path[300], below[600];
+	DIR *dir, *sub;
+
+	dir = opendir(VHCI);
+	while (dir && (a = readdir(dir))) {
+		if (strncmp(a->d_name, "usb", 3))
+			continue;
+		snprintf(path, sizeof(path), VHCI "/%s", a->d_name);
+		sub = opendir(path);
+		while (sub && (b = readdir(sub))) {
+			snprintf(below, sizeof(below), "%s/%s", a->d_name, b->d_name);
+			if (!strchr(b->d_name, '-') || strchr(b->d_name, ':') ||
+			    !number(below, "busnum", &bus) ||
+			    !number(below, "devnum", &device))
+				continue;
+			printf("ready %03u %03u\n", bus, device);
+			fflush(stdout);
+		}
+		if (sub)
+			closedir(sub);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* ---- what it is told to do ---------------------------------------------------- */
+
+#define FAULT(name) { #name, &reader.faults.name }
+static const struct {
+	const char *name;
+	unsigned int *count;
+} faults[] = {
+	FAULT(stale), FAULT(mute), FAULT(zlp), FAULT(wrong_type),
+	FAULT(wrong_slot), FAULT(cut), FAULT(huge), FAULT(garbage),
+	FAULT(extension), FAULT(bad_chain), FAULT(bad_lrc), FAULT(card_mute),
+	FAULT(wtx), FAULT(ifs), FAULT(abort), FAULT(bad_seq),
+};
+
+static void order(FILE *orders)
+{
+	char line[64], name[32];
+	unsigned int n = 1;
+	size_t i;
+
+	if (!fgets(line, sizeof(line), orders) ||
+	    sscanf(line, "%31s %u", name, &n) < 1)
+		return;
+	if (!strcmp(name, "remove") || !strcmp(name, "insert"))
+		reader_insert(&reader, name[0] == 'i');
+	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		if (!strcmp(name, faults[i].name))
+			*faults[i].count = n;
+	fprintf(card.log, "told %s", line);
+	fflush(card.log);
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const levels[] = { "t0", "t1", "short", "extended" };
+	struct pollfd fds[2] = { { .events = POLLIN }, { .fd = -1, .events = POLLIN } };
+	FILE *log, *orders = NULL;
+	unsigned int level;
+	const uint8_t *atr;
+	int64_t later, left;
+	bool said = false;
+	size_t len;
+	int fd;
+
+	for (level = 0; argc > 2 && level < 4; level++)
+		if (!strcmp(argv[1], levels[level]))
+			break;
+	if (argc < 3 || argc > 4 || level == 4) {
+		fprintf(stderr, "usage: usbip t0|t1|short|extended LOG [CONTROL]\n");
+		return 2;
+	}
+	log = fopen(argv[2], "we");
+	if (!log)
+		fatal(argv[2]);
+	if (argc > 3) {
+		/* Both ways: who writes to it may come and go. */
+		fd = open(argv[3], O_RDWR | O_CLOEXEC);
+		orders = fd < 0 ? NULL : fdopen(fd, "r");
+		if (!orders)
+			fatal(argv[3]);
+		setvbuf(orders, NULL, _IONBF, 0);
+		fds[1].fd = fd;
+	}
+	atr = reader_atr(level, &len);
+	card_init(&card, log, atr, len);
+	reader_init(&reader, level, &card);
+	reader.now = now;
+	attach();
+	fds[0].fd = usb;
+	for (;;) {
+		later = fill();
+		left = later < 0 ? -1 : later - now();
+		/* The kernel's side of it takes a moment after the last word. */
+		if (configured && !said)
+			left = 20;
+		if (poll(fds, 2, left < -1 ? 0 : (int)left) < 0 && errno != EINTR)
+			fatal("poll");
+		if (fds[0].revents)
+			request();
+		else if (configured && !said && waiting == NULL) {
+			ready();
+			said = true;
+		}
+		if (fds[1].revents & POLLIN)
+			order(orders);
+	}
+}

@@ -1,0 +1,488 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A card in readers of every level, well-behaved ones and others. The real
+ * thing, QEMU's reader and ours on the kernel's USB, is in usb.c.
+ */
+#include "local_reader.h"
+#include "kselftest_harness.h"
+
+static const uint8_t select_applet[] = {
+	0x00, 0xa4, 0x04, 0x00, 0x07, 0xf0, 0x54, 0x4f, 0x4b, 0x4d, 0x55, 0x58,
+};
+static const uint8_t verify_pin[] = {
+	0x00, 0x20, 0x00, 0x00, 0x06, '3', '1', '4', '1', '5', '9',
+};
+static const uint8_t get_secret[] = { 0x00, 0xca, 0x01, 0x00, 0x00 };
+
+FIXTURE(card)
+{
+	struct local_reader *l;
+	struct tokmux_card *card;
+	uint8_t answer[TOKMUX_ANSWER_SIZE];
+};
+
+FIXTURE_VARIANT(card)
+{
+	enum reader_level level;
+};
+
+FIXTURE_VARIANT_ADD(card, t0)
+{
+	.level = READER_T0,
+};
+
+FIXTURE_VARIANT_ADD(card, t1)
+{
+	.level = READER_T1,
+};
+
+FIXTURE_VARIANT_ADD(card, short_apdu)
+{
+	.level = READER_SHORT,
+};
+
+FIXTURE_VARIANT_ADD(card, extended_apdu)
+{
+	.level = READER_EXTENDED,
+};
+
+FIXTURE_SETUP(card)
+{
+	self->l = local_reader(variant->level);
+	self->card = card_alloc(0);
+	ASSERT_NE(NULL, self->card);
+	ASSERT_EQ(0, card_connect(self->card, &self->l->transport));
+	ASSERT_LT(0, tokmux_card_power_on(self->card));
+}
+
+FIXTURE_TEARDOWN(card)
+{
+	tokmux_card_free(self->card);
+	local_reader_free(self->l);
+}
+
+/* Each command in a block of its own, so that nobody reads beyond its end. */
+static int send_within(struct tokmux_card *card, const uint8_t *apdu, size_t len,
+		       uint8_t *answer, unsigned int flags, int timeout_ms)
+{
+	uint8_t *copy = malloc(len);
+	int ret;
+
+	memcpy(copy, apdu, len);
+	ret = tokmux_card_transmit(card, copy, len, answer, TOKMUX_ANSWER_SIZE,
+				   flags, timeout_ms);
+	free(copy);
+	return ret;
+}
+
+#define SEND(apdu) send_within(self->card, apdu, sizeof(apdu), self->answer, 0, 1000)
+/* The status word of an answer of @len bytes. */
+#define SW(len) ({							\
+	int _len = (int)(len);						\
+	_len < 2 ? 0 : self->answer[_len - 2] << 8 | self->answer[_len - 1]; \
+})
+
+static size_t put_echo(uint8_t *apdu, size_t nc, size_t ne, bool extended)
+{
+	size_t i, len = 4;
+
+	memcpy(apdu, (const uint8_t[]){ 0x80, 0x10, 0x12, 0x34 }, 4);
+	if (extended) {
+		apdu[len++] = 0;
+		apdu[len++] = (uint8_t)(nc >> 8);
+	}
+	apdu[len++] = (uint8_t)nc;
+	for (i = 0; i < nc; i++)
+		apdu[len++] = (uint8_t)(i * 7);
+	if (!ne)
+		return len;
+	if (extended)
+		apdu[len++] = (uint8_t)(ne >> 8);
+	apdu[len++] = (uint8_t)ne;
+	return len;
+}
+
+TEST_F(card, power)
+{
+	const uint8_t *atr;
+	uint8_t bytes[TOKMUX_ATR_SIZE];
+	size_t len;
+
+	atr = reader_atr(variant->level, &len);
+	EXPECT_EQ((int)len, tokmux_card_atr(self->card, bytes));
+	EXPECT_EQ(0, memcmp(atr, bytes, len));
+	EXPECT_EQ(TOKMUX_CARD_ACTIVE, tokmux_card_status(self->card));
+	EXPECT_EQ(0, tokmux_card_power_off(self->card));
+	EXPECT_EQ(TOKMUX_CARD_INACTIVE, tokmux_card_status(self->card));
+	EXPECT_EQ(-ECONNRESET, tokmux_card_atr(self->card, bytes));
+	EXPECT_EQ(-ECONNRESET, SEND(select_applet));
+	EXPECT_EQ((int)len, tokmux_card_power_on(self->card));
+	EXPECT_EQ(variant->level <= READER_T1, self->l->reader.parameters_set);
+}
+
+TEST_F(card, pin_is_forgotten)
+{
+	EXPECT_EQ(0x6985, SW(SEND(get_secret)));
+	EXPECT_LE(2, SEND(select_applet));
+	EXPECT_EQ(0x6982, SW(SEND(get_secret)));
+	EXPECT_EQ(0x9000, SW(SEND(verify_pin)));
+	ASSERT_EQ(34, SEND(get_secret));
+	EXPECT_EQ(0x9000, SW(34));
+	EXPECT_EQ(0, memcmp(card_secret, self->answer, 32));
+	EXPECT_LT(0, tokmux_card_power_on(self->card));
+	EXPECT_EQ(0x6985, SW(SEND(get_secret)));
+	EXPECT_LE(2, SEND(select_applet));
+	EXPECT_EQ(0x6982, SW(SEND(get_secret)));
+}
+
+/* No part of a PIN or an answer stays in the library's memory. */
+TEST_F(card, nothing_is_kept)
+{
+	struct ccid *ccid = &self->card->ccid;
+	const char *pin = CARD_PIN;
+
+	SEND(select_applet);
+	EXPECT_EQ(0x9000, SW(SEND(verify_pin)));
+	EXPECT_EQ(34, SEND(get_secret));
+	EXPECT_EQ(NULL, memmem(ccid->out, ccid->max_data + 10, pin, 3));
+	EXPECT_EQ(NULL, memmem(ccid->in, ccid->max_data + 10, card_secret, 3));
+	EXPECT_EQ(NULL, memmem(self->card->answer, APDU_ANSWER_MAX, card_secret,
+			       3));
+}
+
+TEST_F(card, every_short_length)
+{
+	uint8_t apdu[APDU_SHORT_MAX], count[] = { 0x80, 0x12, 0, 0, 0 };
+	size_t nc, len;
+	int i;
+
+	SEND(select_applet);
+	for (nc = 1; nc < 256; nc++) {
+		len = put_echo(apdu, nc, nc, false);
+		ASSERT_EQ((int)nc + 2, send_within(self->card, apdu, len,
+						   self->answer, 0, 1000));
+		ASSERT_EQ(0x9000, SW(nc + 2));
+		ASSERT_EQ(0, memcmp(apdu + 5, self->answer, nc));
+	}
+	for (i = 1; i <= 256; i++) {
+		count[2] = (uint8_t)(i >> 8);
+		count[3] = (uint8_t)i;
+		count[4] = (uint8_t)i;
+		ASSERT_EQ(i + 2, SEND(count));
+		ASSERT_EQ(0x9000, SW(i + 2));
+		ASSERT_EQ((uint8_t)(i - 1), self->answer[i - 1]);
+	}
+}
+
+/* Where the reader takes them; else by chaining, where it is asked for. */
+TEST_F(card, extended)
+{
+	static const size_t sizes[] = { 256, 257, 1000, 3055, 3056, 9000, 60000 };
+	uint8_t *apdu = malloc(70000);
+	bool native = variant->level == READER_T1 ||
+		      variant->level == READER_EXTENDED;
+	unsigned int flags = native ? 0 : TOKMUX_CARD_CHAIN;
+	size_t i, len;
+
+	SEND(select_applet);
+	for (i = 0; i < 7; i++) {
+		len = put_echo(apdu, sizes[i], 0xffff, true);
+		if (!native) {
+			EXPECT_EQ(-EMSGSIZE, send_within(self->card, apdu, len,
+							 self->answer, 0, 1000));
+		}
+		ASSERT_EQ((int)sizes[i] + 2,
+			  send_within(self->card, apdu, len, self->answer, flags,
+				      5000));
+		ASSERT_EQ(0x9000, SW(sizes[i] + 2));
+		ASSERT_EQ(0, memcmp(apdu + 7, self->answer, sizes[i]));
+	}
+	free(apdu);
+}
+
+/* A long answer to a command that is short needs no chaining. */
+TEST_F(card, extended_answer)
+{
+	const uint8_t count[] = { 0x80, 0x12, 0x13, 0x88, 0x00, 0x00, 0x00 };
+
+	SEND(select_applet);
+	ASSERT_EQ(5002, SEND(count));
+	EXPECT_EQ(0x9000, SW(5002));
+	EXPECT_EQ((uint8_t)4999, self->answer[4999]);
+}
+
+/* 6Cxx is T=0's; elsewhere it is the caller's. */
+TEST_F(card, wrong_length)
+{
+	const uint8_t apdu[] = { 0x80, 0x16, 0x00, 0x10, 0x00 };
+	int len;
+
+	SEND(select_applet);
+	len = SEND(apdu);
+	EXPECT_EQ(variant->level == READER_T0 ? 18 : 2, len);
+	EXPECT_EQ(variant->level == READER_T0 ? 0x9000 : 0x6c10, SW(len));
+}
+
+TEST_F(card, no_room_for_the_answer)
+{
+	uint8_t answer[8];
+
+	SEND(select_applet);
+	EXPECT_EQ(-EOVERFLOW,
+		  tokmux_card_transmit(self->card, (uint8_t[]){ 0x80, 0x12, 0, 7, 7 },
+				       5, answer, sizeof(answer), 0, 1000));
+	EXPECT_EQ(8, tokmux_card_transmit(self->card,
+					  (uint8_t[]){ 0x80, 0x12, 0, 6, 6 },
+					  5, answer, sizeof(answer), 0, 1000));
+}
+
+TEST_F(card, bad_arguments)
+{
+	const uint8_t bad[] = { 0x00, 0xa4, 0x04, 0x00, 0x07, 0xf0 };
+	unsigned int sent = self->l->sent;
+	size_t len;
+
+	for (len = 0; len < 4; len++)
+		EXPECT_EQ(-EINVAL, send_within(self->card, bad, len, self->answer,
+					       0, 1000));
+	EXPECT_EQ(-EINVAL, SEND(bad));
+	EXPECT_EQ(-EINVAL, send_within(self->card, select_applet,
+				       sizeof(select_applet), self->answer, 2,
+				       1000));
+	EXPECT_EQ(sent, self->l->sent);
+	/* Without effect. */
+	EXPECT_LE(2, SEND(select_applet));
+}
+
+TEST_F(card, out_and_in)
+{
+	reader_notice(&self->l->reader, (uint8_t[2]){});
+	EXPECT_EQ(-EAGAIN, tokmux_card_wait(self->card, 0));
+	EXPECT_EQ(-ETIMEDOUT, tokmux_card_wait(self->card, 10));
+	reader_insert(&self->l->reader, false);
+	EXPECT_EQ(-ENOMEDIUM, SEND(select_applet));
+	EXPECT_EQ(-ENOMEDIUM, tokmux_card_power_on(self->card));
+	EXPECT_EQ(TOKMUX_CARD_ABSENT, tokmux_card_status(self->card));
+	EXPECT_EQ(0, tokmux_card_power_off(self->card));
+	reader_insert(&self->l->reader, true);
+	EXPECT_EQ(TOKMUX_CARD_INACTIVE, tokmux_card_status(self->card));
+	EXPECT_LT(0, tokmux_card_power_on(self->card));
+	EXPECT_LE(2, SEND(select_applet));
+	/* Exchanged behind our back: it must not go on as if it were the same. */
+	reader_insert(&self->l->reader, false);
+	reader_insert(&self->l->reader, true);
+	EXPECT_EQ(-ECONNRESET, SEND(select_applet));
+	EXPECT_EQ(-ECONNRESET, SEND(select_applet));
+}
+
+TEST_F(card, reader_gone)
+{
+	self->l->gone = true;
+	EXPECT_EQ(-ENODEV, SEND(select_applet));
+	EXPECT_EQ(-ENODEV, tokmux_card_power_on(self->card));
+	EXPECT_EQ(-ENODEV, tokmux_card_status(self->card));
+	EXPECT_EQ(-ENODEV, tokmux_card_wait(self->card, 100));
+}
+
+/* What a reader may do: the answer arrives in spite of it. */
+TEST_F(card, harmless_faults)
+{
+	const uint8_t apdu[] = { 0x80, 0x12, 0, 50, 50 };
+	struct reader_faults *f = &self->l->reader.faults;
+
+	SEND(select_applet);
+	f->stale = 1;
+	EXPECT_EQ(52, SEND(apdu));
+	f->extension = 5;
+	EXPECT_EQ(52, SEND(apdu));
+	f->zlp = 100;
+	EXPECT_EQ(52, SEND(apdu));
+	EXPECT_EQ(52, SEND(apdu));
+	/* Whole packets, with a zero-length one after them, and without. */
+	EXPECT_EQ(54, SEND(((uint8_t[]){ 0x80, 0x12, 0, 52, 52 })));
+	EXPECT_EQ(54, SEND(((uint8_t[]){ 0x80, 0x12, 0, 52, 52 })));
+	EXPECT_EQ(118, SEND(((uint8_t[]){ 0x80, 0x12, 0, 116, 116 })));
+	f->zlp = 0;
+	EXPECT_EQ(54, SEND(((uint8_t[]){ 0x80, 0x12, 0, 52, 52 })));
+	EXPECT_EQ(52, SEND(apdu));
+}
+
+#define EXPECT_FAULT(err, fault) do {					\
+	ASSERT_LT(0, tokmux_card_power_on(self->card));			\
+	ASSERT_LE(2, SEND(select_applet));				\
+	self->l->reader.faults.fault = 1;				\
+	EXPECT_EQ(err, SEND(apdu));					\
+	EXPECT_EQ(0, self->l->reader.faults.fault);			\
+	EXPECT_EQ(-ECONNRESET, SEND(apdu));				\
+} while (0)
+
+/* What no reader may do: an error, and it works again after power on. */
+TEST_F(card, faults)
+{
+	const uint8_t apdu[] = { 0x80, 0x12, 0, 50, 50 };
+
+	EXPECT_FAULT(-EPROTO, garbage);
+	EXPECT_FAULT(-EPROTO, wrong_type);
+	EXPECT_FAULT(-EPROTO, cut);
+	EXPECT_FAULT(-EPROTO, huge);
+	EXPECT_FAULT(-EPROTO, bad_chain);
+	ASSERT_LT(0, tokmux_card_power_on(self->card));
+	SEND(select_applet);
+	EXPECT_EQ(52, SEND(apdu));
+}
+
+TEST_F(card, no_answer)
+{
+	SEND(select_applet);
+	self->l->reader.faults.mute = 1;
+	EXPECT_EQ(-ETIMEDOUT, send_within(self->card, select_applet,
+					  sizeof(select_applet), self->answer, 0,
+					  20));
+	EXPECT_EQ(-ECONNRESET, SEND(select_applet));
+	EXPECT_LT(0, tokmux_card_power_on(self->card));
+	EXPECT_LE(2, SEND(select_applet));
+	/* Not even to the question whether it is there. */
+	self->l->reader.faults.wrong_slot = 1;
+	EXPECT_EQ(-ETIMEDOUT, send_within(self->card, select_applet,
+					  sizeof(select_applet), self->answer, 0,
+					  20));
+	self->l->reader.faults.mute = 2;
+	EXPECT_LT(0, tokmux_card_power_on(self->card));
+	EXPECT_LT(0, self->l->aborts);
+}
+
+TEST_F(card, bus_errors)
+{
+	static const int errors[] = { -EIO, -EPIPE, -EOVERFLOW };
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		self->l->in_error = errors[i];
+		EXPECT_EQ(errors[i], SEND(select_applet));
+		EXPECT_LT(0, tokmux_card_power_on(self->card));
+		self->l->out_error = errors[i];
+		EXPECT_EQ(errors[i], SEND(select_applet));
+		EXPECT_LT(0, tokmux_card_power_on(self->card));
+		EXPECT_LE(2, SEND(select_applet));
+	}
+}
+
+/* Killed at any byte of what it had sent, with its answers not read. */
+TEST_F(card, left_in_the_middle)
+{
+	uint8_t rest[200] = { 0x6f, 0xff, 0, 0, 0, 0, 0x77 };
+	uint8_t answer[READER_PACKET];
+	int64_t not_before;
+	size_t i;
+
+	for (i = 1; i <= sizeof(rest); i += i < 12 ? 1 : 13) {
+		/* A message cut off, its end goes missing with a full packet. */
+		if (i > 64)
+			reader_out(&self->l->reader, rest, 64);
+		reader_out(&self->l->reader, rest, i > 64 ? 64 : i);
+		self->card->ccid.astray = true;
+		ASSERT_LT(0, tokmux_card_power_on(self->card));
+	}
+	/* An answer of which only the beginning was read. */
+	SEND(select_applet);
+	local_out(&self->l->transport, (uint8_t[]){ 0x65, 0, 0, 0, 0, 0, 9, 0, 0, 0 },
+		  10, 10);
+	reader_in(&self->l->reader, answer, &not_before);
+	self->l->reader.faults.garbage = 1;
+	self->card->ccid.astray = true;
+	EXPECT_EQ(TOKMUX_CARD_ACTIVE, tokmux_card_status(self->card));
+}
+
+FIXTURE(t1)
+{
+	struct local_reader *l;
+	struct tokmux_card *card;
+	uint8_t answer[TOKMUX_ANSWER_SIZE];
+	uint8_t echo[300];
+	size_t len;
+};
+
+FIXTURE_SETUP(t1)
+{
+	self->l = local_reader(READER_T1);
+	self->card = card_alloc(0);
+	ASSERT_EQ(0, card_connect(self->card, &self->l->transport));
+	ASSERT_LT(0, tokmux_card_power_on(self->card));
+	SEND(select_applet);
+	/* Four blocks there, back in one. */
+	self->len = put_echo(self->echo, 220, 220, false);
+}
+
+FIXTURE_TEARDOWN(t1)
+{
+	tokmux_card_free(self->card);
+	local_reader_free(self->l);
+}
+
+#define ECHO() send_within(self->card, self->echo, self->len, self->answer, 0, 1000)
+
+TEST_F(t1, negotiated)
+{
+	EXPECT_EQ(1, self->card->protocol);
+	EXPECT_EQ(64, self->card->t1.ifsc);
+	EXPECT_EQ(254, self->card->t1.ifsd);
+	EXPECT_EQ(254, self->l->reader.ifsd);
+	EXPECT_EQ(222, ECHO());
+}
+
+TEST_F(t1, asks_for_time)
+{
+	self->l->reader.faults.wtx = 3;
+	EXPECT_EQ(222, ECHO());
+	EXPECT_EQ(0x9000, SW(222));
+}
+
+TEST_F(t1, asks_for_shorter_blocks)
+{
+	self->l->reader.faults.ifs = 1;
+	EXPECT_EQ(222, ECHO());
+	EXPECT_EQ(16, self->card->t1.ifsc);
+	EXPECT_EQ(222, ECHO());
+	EXPECT_EQ(0, memcmp(self->echo + 5, self->answer, 220));
+}
+
+/* Each block is repeated up to three times. */
+TEST_F(t1, bad_blocks)
+{
+	unsigned int n;
+
+	for (n = 1; n <= 3; n++) {
+		self->l->reader.faults.bad_lrc = n;
+		EXPECT_EQ(222, ECHO());
+		self->l->reader.faults.card_mute = n;
+		EXPECT_EQ(222, ECHO());
+		EXPECT_EQ(0, memcmp(self->echo + 5, self->answer, 220));
+	}
+	self->l->reader.faults.bad_seq = 1;
+	EXPECT_EQ(222, ECHO());
+	EXPECT_EQ(0, memcmp(self->echo + 5, self->answer, 220));
+}
+
+/* Then both begin anew, and the command is not repeated. */
+TEST_F(t1, resynchronizes)
+{
+	self->l->reader.faults.bad_lrc = 4;
+	EXPECT_EQ(-EIO, ECHO());
+	EXPECT_EQ(0, self->l->reader.ns);
+	EXPECT_LT(0, tokmux_card_power_on(self->card));
+	SEND(select_applet);
+	EXPECT_EQ(222, ECHO());
+	self->l->reader.faults.card_mute = 100;
+	EXPECT_EQ(-EPROTO, ECHO());
+}
+
+TEST_F(t1, card_aborts)
+{
+	self->l->reader.faults.abort = 1;
+	EXPECT_EQ(-ECONNABORTED, ECHO());
+	EXPECT_LT(0, tokmux_card_power_on(self->card));
+	SEND(select_applet);
+	EXPECT_EQ(222, ECHO());
+}
+
+TEST_HARNESS_MAIN
