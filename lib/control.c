@@ -70,6 +70,7 @@ int tokmux_control_open_user(const char *name, int *fd)
 	return ret;
 }
 
+/* @arg has what of a device there is. */
 static int control_create(const char *name, unsigned int flags,
 			  unsigned int hold_limit_ms, unsigned int max_sessions,
 			  struct tokmux_create *arg)
@@ -79,9 +80,9 @@ static int control_create(const char *name, unsigned int flags,
 	ret = tokmux_check_name(name);
 	if (ret)
 		return ret;
-	*arg = (struct tokmux_create){ .flags = flags,
-				       .hold_limit_ms = hold_limit_ms,
-				       .max_sessions = max_sessions };
+	arg->flags = flags;
+	arg->hold_limit_ms = hold_limit_ms;
+	arg->max_sessions = max_sessions;
 	strcpy(arg->name, name);
 	return control_ioctl(TOKMUX_CTL_CREATE, arg);
 }
@@ -89,7 +90,7 @@ static int control_create(const char *name, unsigned int flags,
 int tokmux_open_user(const char *name, unsigned int hold_limit_ms,
 		     unsigned int max_sessions, struct tokmux_caller **caller)
 {
-	struct tokmux_create arg;
+	struct tokmux_create arg = {};
 	int ret;
 
 	ret = control_create(name, TOKMUX_CREATE_USER, hold_limit_ms,
@@ -103,12 +104,29 @@ int tokmux_open_user(const char *name, unsigned int hold_limit_ms,
 int tokmux_create_system(const char *name, unsigned int hold_limit_ms,
 			 unsigned int max_sessions, unsigned int *index)
 {
-	struct tokmux_create arg;
+	struct tokmux_create arg = {};
 	int ret;
 
 	ret = control_create(name, 0, hold_limit_ms, max_sessions, &arg);
 	if (!ret && index)
 		*index = arg.index;
+	return ret;
+}
+
+int tokmux_create_device(const char *name, unsigned int hold_limit_ms,
+			 unsigned int max_sessions, const char *node,
+			 int interface, unsigned int *index)
+{
+	struct tokmux_create arg = {};
+	int ret;
+
+	ret = tokmux_device_describe(node, interface, &arg);
+	if (ret)
+		return ret;
+	ret = control_create(name, 0, hold_limit_ms, max_sessions, &arg);
+	if (!ret && index)
+		*index = arg.index;
+	close(arg.device_fd);
 	return ret;
 }
 

@@ -31,6 +31,7 @@ static const struct {
 	{ EBUSY,	"another caller is logged in as the other type of user" },
 	{ ENOTTY,	"the kernel module is older than this request" },
 	{ E2BIG,	"the kernel module is older than this request" },
+	{ EOPNOTSUPP,	"there is no real device of a kind that can be passed on" },
 	{ ENOMEM,	"out of memory" },
 };
 

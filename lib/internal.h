@@ -24,9 +24,10 @@ int tokmux_check_name(const char *name);
 int tokmux_control_open_user(const char *name, int *fd);
 
 /*
- * lease_fd.c: an open file of the real device, for whoever holds the exclusive
- * lease; -EOPNOTSUPP if the token has none.
+ * device.c: opens @node and fills in what @arg says of a device. The file in it
+ * is the caller's to close.
  */
-int tokmux_lease_fd(struct tokmux_caller *caller);
+int tokmux_device_describe(const char *node, int interface,
+			   struct tokmux_create *arg);
 
 #endif /* TOKMUX_LIB_INTERNAL_H */

@@ -4,8 +4,11 @@
  */
 #include "internal.h"
 
-/* The kernel can't give one yet. */
 int tokmux_lease_fd(struct tokmux_caller *caller)
 {
-	return -EOPNOTSUPP;
+	struct tokmux_lease_fd arg = {};
+	int ret;
+
+	ret = tokmux_ioctl(caller->fd, TOKMUX_LEASE_FD, &arg);
+	return ret ? ret : arg.fd;
 }

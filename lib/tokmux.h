@@ -162,6 +162,23 @@ int tokmux_release(struct tokmux_caller *caller);
  */
 int tokmux_mark_clean(struct tokmux_caller *caller);
 
+/**
+ * tokmux_lease_fd() - get at the real device
+ * @caller: the caller, holding the exclusive lease
+ *
+ * The file passes read, write, ioctl and poll on to the token's real device, a
+ * usbfs or hidraw node, and is good for libusb_wrap_sys_device(). It is the
+ * caller's to close. When the lease ends, for whatever reason, it is dead: all
+ * is -ENODEV, with every copy of it. A caller has one at a time.
+ *
+ * Return: the file, close-on-exec; -ENOLCK without the exclusive lease, -ESTALE
+ * if it was taken away, -EOPNOTSUPP if the token has no real device, -EALREADY
+ * if it has one, -EBUSY if another caller of this process that shares the lease
+ * has it, -ENODEV if the device was unplugged, -EINTR, -EPERM, -ENOTCONN,
+ * -EMFILE, -ENOMEM.
+ */
+int tokmux_lease_fd(struct tokmux_caller *caller);
+
 /* ---- sessions and logins (R5, R6) ------------------------------------ */
 
 /**
@@ -253,6 +270,28 @@ int tokmux_read_event(struct tokmux_caller *caller, int timeout_ms,
  */
 int tokmux_create_system(const char *name, unsigned int hold_limit_ms,
 			 unsigned int max_sessions, unsigned int *index);
+
+/**
+ * tokmux_create_device() - make a system token with a real device behind it
+ * @name: 1 to 63 printable ASCII characters, no blank and no '/'
+ * @hold_limit_ms: how long a lease is kept while others wait, 0 for ever
+ * @max_sessions: quota of sessions, 0 for the default
+ * @node: its node, /dev/bus/usb/BBB/DDD or /dev/hidrawN
+ * @interface: of a USB device: the number of the interface that a lease fd may
+ *	claim, or -1 for its first one that is a smartcard reader's; else -1
+ * @index: out: N of /dev/tokmuxN; may be NULL
+ *
+ * The kernel keeps the device open, and gives whoever holds the exclusive lease
+ * a way to it (tokmux_lease_fd()). That nobody else has one is up to the
+ * permissions of @node.
+ *
+ * Return: 0; what tokmux_create_system() returns; -EOPNOTSUPP if it is no such
+ * device or has no such interface, -ENOENT, -EACCES or another errno if @node
+ * can't be opened, -ENODEV if the device is gone.
+ */
+int tokmux_create_device(const char *name, unsigned int hold_limit_ms,
+			 unsigned int max_sessions, const char *node,
+			 int interface, unsigned int *index);
 
 /**
  * tokmux_remove_system() - remove a system token, whoever uses it
