@@ -115,4 +115,28 @@ static inline const char *sysfs_read(const char *path)
 	return text;
 }
 
+/*
+ * An ioctl as a 32-bit program makes it: what @arg points to must be in memory
+ * that such a program can have. -ENOSYS where the kernel runs none.
+ */
+static inline int verb32(int fd, unsigned int cmd, void *arg)
+{
+#ifdef __x86_64__
+	long ret;
+
+	asm volatile("int $0x80" : "=a" (ret)
+		     : "a" (54), "b" (fd), "c" (cmd), "d" (arg)
+		     : "memory", "r8", "r9", "r10", "r11");
+	return (int)ret;
+#else
+	return -ENOSYS;
+#endif
+}
+
+static inline void *memory32(size_t size)
+{
+	return mmap(NULL, size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+}
+
 #endif /* DEVICE_H */

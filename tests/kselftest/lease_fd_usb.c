@@ -272,6 +272,78 @@ TEST_F(usb, refuses_what_reaches_further)
 			   .wValue = USB_DT_DEVICE << 8));
 }
 
+/* The structs of a 32-bit program, whose pointers are smaller. */
+struct usbdevfs_urb32 {
+	unsigned char type;
+	unsigned char endpoint;
+	int32_t status;
+	uint32_t flags;
+	uint32_t buffer;
+	int32_t buffer_length;
+	int32_t actual_length;
+	int32_t start_frame;
+	int32_t number_of_packets;
+	int32_t error_count;
+	uint32_t signr;
+	uint32_t usercontext;
+};
+
+struct usbdevfs_ctrltransfer32 {
+	uint8_t type, request;
+	uint16_t value, index, length;
+	uint32_t timeout;
+	uint32_t data;
+};
+
+TEST_F(usb, from_32_bits)
+{
+	struct {
+		struct usbdevfs_urb32 urb;
+		struct usbdevfs_ctrltransfer32 ctrl;
+		uint32_t done;
+		uint32_t interface;
+		unsigned char message[10];
+		unsigned char configuration;
+	} *m = memory32(4096);
+	int lfd = acquire_lease_fd(self->fd);
+
+	ASSERT_NE(MAP_FAILED, (void *)m);
+	ASSERT_GE(lfd, 0);
+	m->interface = self->reader.interface;
+	if (verb32(lfd, USBDEVFS_CLAIMINTERFACE, &m->interface) == -ENOSYS)
+		SKIP(return, "no 32-bit programs here");
+	EXPECT_EQ(-EALREADY, verb32(self->fd, TOKMUX_LEASE_FD,
+				    memset(m->message, 0, 8)));
+	m->ctrl = (struct usbdevfs_ctrltransfer32){
+		.type = USB_DIR_IN, .request = USB_REQ_GET_CONFIGURATION,
+		.length = 1, .data = (uintptr_t)&m->configuration,
+	};
+	EXPECT_EQ(1, verb32(lfd, USBDEVFS_CONTROL32, &m->ctrl));
+	EXPECT_EQ(self->reader.configuration, m->configuration);
+	m->ctrl.request = USB_REQ_GET_DESCRIPTOR;
+	EXPECT_EQ(-EPERM, verb32(lfd, USBDEVFS_CONTROL32, &m->ctrl));
+
+	m->message[0] = POWER_ON;
+	m->urb = (struct usbdevfs_urb32){
+		.type = USBDEVFS_URB_TYPE_BULK, .endpoint = 0x0f,
+		.buffer = (uintptr_t)m->message, .buffer_length = 10,
+	};
+	EXPECT_EQ(-EPERM, verb32(lfd, USBDEVFS_SUBMITURB32, &m->urb));
+	m->urb.endpoint = self->reader.out;
+	m->urb.signr = SIGUSR1;
+	EXPECT_EQ(-EPERM, verb32(lfd, USBDEVFS_SUBMITURB32, &m->urb));
+	m->urb.signr = 0;
+	ASSERT_EQ(0, verb32(lfd, USBDEVFS_SUBMITURB32, &m->urb));
+	/* it waits, although the real file is only asked what is there */
+	EXPECT_EQ(0, verb32(lfd, USBDEVFS_REAPURB32, &m->done));
+	EXPECT_EQ((uint32_t)(uintptr_t)&m->urb, m->done);
+	EXPECT_EQ(10, m->urb.actual_length);
+	EXPECT_EQ(-EAGAIN, verb32(lfd, USBDEVFS_REAPURBNDELAY32, &m->done));
+	EXPECT_EQ(-EPERM, verb32(lfd, USBDEVFS_RESET, NULL));
+	ASSERT_EQ(0, release(self->fd));
+	EXPECT_EQ(-ENODEV, verb32(lfd, USBDEVFS_REAPURB32, &m->done));
+}
+
 struct reaper {
 	int lfd;
 	int result;
