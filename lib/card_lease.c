@@ -10,7 +10,7 @@
  * What the kernel says of a token whose card may still know somebody's PIN: its
  * last holder died, or was thrown out.
  */
-#define GRANT_SCRUB	TOKMUX_GRANT_UNCLEAN
+#define GRANT_SCRUB	(TOKMUX_GRANT_UNCLEAN | TOKMUX_GRANT_LOGIN)
 
 int tokmux_card_new(struct tokmux_caller *caller, unsigned int slot,
 		    struct tokmux_card **card)
