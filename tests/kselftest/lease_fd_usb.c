@@ -443,7 +443,7 @@ TEST_F(usb, epoll_entries_outlive_the_lease)
 	int rounds;
 
 	for (rounds = 0; rounds < 20; rounds++) {
-		int lfd = acquire_lease_fd(self->fd);
+		int lfd = acquire_lease_fd(self->fd), next;
 
 		ASSERT_GE(lfd, 0);
 		ASSERT_EQ(0, claim(lfd, self->reader.interface));
@@ -453,10 +453,14 @@ TEST_F(usb, epoll_entries_outlive_the_lease)
 		ASSERT_EQ(0, release(self->fd));
 		ASSERT_EQ(1, epoll_wait(epoll, &event, 1, SOON));
 		EXPECT_TRUE(event.events & EPOLLHUP);
-		/* the entry goes with the file, at times after the real one */
+		/* with the next lease fd there, the last real file is closed */
+		next = acquire_lease_fd(self->fd);
+		ASSERT_GE(next, 0);
 		if (rounds & 1)
 			ASSERT_EQ(0, epoll_ctl(epoll, EPOLL_CTL_DEL, lfd, NULL));
 		close(lfd);
+		close(next);
+		ASSERT_EQ(0, release(self->fd));
 	}
 	close(epoll);
 }
