@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A card that is shared by processes: one reader, registered as a token with its
+ * real device, and holders that are killed, stopped, thrown out or unplugged in
+ * the middle of a command. What the card saw, and in which order, is in its log.
+ *
+ * Beside it what happens through pcscd, on the same reader with the same card.
+ */
+#include <winscard.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <tokmux-card.h>
+#include "kselftest_harness.h"
+#include "usb_reader.h"
+
+#define LIMIT	1500	/* ms, the token's hold limit */
+#define SOON	20000	/* ms */
+
+/* Of a program that is no part of the test: its own caller and card. */
+struct user {
+	struct tokmux_caller *caller;
+	struct tokmux_card *card;
+	uint8_t answer[300];
+};
+
+FIXTURE(lease)
+{
+	struct usb_reader reader;
+	unsigned int index;
+	char name[TOKMUX_NAME_SIZE], token[32];
+	struct user me;
+	bool skip;
+};
+
+static int user_open(struct user *u, const char *token)
+{
+	int ret = tokmux_open(token, &u->caller);
+
+	if (!ret)
+		ret = tokmux_bind(u->caller, 0);
+	if (!ret)
+		ret = tokmux_card_new(u->caller, 0, &u->card);
+	return ret;
+}
+
+static void user_close(struct user *u)
+{
+	tokmux_card_free(u->card);
+	tokmux_close(u->caller);
+	*u = (struct user){};
+}
+
+/* The status word, or a negative errno. */
+static int send_apdu(struct user *u, const uint8_t *apdu, size_t len)
+{
+	int ret = tokmux_card_transmit(u->card, apdu, len, u->answer,
+				       sizeof(u->answer), 0, 8000);
+
+	return ret < 0 ? ret : u->answer[ret - 2] << 8 | u->answer[ret - 1];
+}
+#define SEND(u, apdu)	send_apdu(u, apdu, sizeof(apdu))
+
+static int make_token(FIXTURE_DATA(lease) *self, unsigned int hold_limit_ms)
+{
+	int ret = tokmux_create_device(self->name, hold_limit_ms, 0,
+				       self->reader.node, -1, &self->index);
+
+	snprintf(self->token, sizeof(self->token), "/dev/tokmux%u", self->index);
+	return ret ? ret : user_open(&self->me, self->token);
+}
+
+static int unmake_token(FIXTURE_DATA(lease) *self)
+{
+	user_close(&self->me);
+	return tokmux_remove_system(self->index);
+}
+
+FIXTURE_SETUP(lease)
+{
+	memset(self, 0, sizeof(*self));
+	self->skip = !have_vhci() || tokmux_present() != 1;
+	if (self->skip)
+		return;
+	ASSERT_TRUE(make_reader(&self->reader, "extended"));
+	snprintf(self->name, sizeof(self->name), "reader-%d", getpid());
+	ASSERT_EQ(0, make_token(self, LIMIT));
+}
+
+FIXTURE_TEARDOWN(lease)
+{
+	if (self->skip)
+		return;
+	unmake_token(self);
+	destroy_reader(&self->reader);
+}
+
+#define NEEDS_VHCI() do {						\
+	if (self->skip)							\
+		SKIP(return, "not in a guest, or no vhci_hcd");		\
+} while (0)
+
+/*
+ * A process that begins, verifies the PIN, and goes on with @apdu. Returns its
+ * pid once the card has seen that; @result gets what it was told.
+ */
+static pid_t holder(FIXTURE_DATA(lease) *self, const uint8_t *apdu, size_t len,
+		    int *result)
+{
+	char seen[64] = "apdu ";
+	pid_t pid = fork();
+	size_t i;
+
+	if (!pid) {
+		struct user user;
+
+		user_close(&self->me);
+		if (user_open(&user, self->token) ||
+		    tokmux_card_begin(user.card, SOON) < 0 ||
+		    SEND(&user, select_applet) < 0 ||
+		    SEND(&user, verify_pin) != 0x9000)
+			_exit(1);
+		*result = send_apdu(&user, apdu, len);
+		pause();
+		_exit(0);
+	}
+	for (i = 0; i < len && i < 4; i++)
+		sprintf(seen + strlen(seen), "%02x", apdu[i]);
+	return await_log(&self->reader, seen) ? pid : -1;
+}
+
+static int *shared_int(void)
+{
+	return mmap(NULL, sizeof(int), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+
+static void end(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* The card's next holder, who knows no PIN, gets nothing that needs one. */
+#define EXPECT_FORGOTTEN(u) do {					\
+	EXPECT_LE(0x6100, SEND(u, select_applet));			\
+	EXPECT_EQ(0x6982, SEND(u, get_secret));				\
+} while (0)
+
+/* ---- no two scripts are mixed -------------------------------------------- */
+
+#define ROUNDS	12
+#define SCRIPT	4
+
+static int script(const char *token, uint8_t tag)
+{
+	uint8_t echo[] = { 0x80, 0x10, tag, 0, 2, 0xaa, 0xbb, 2 };
+	struct user user;
+	int round, i, ret;
+	double start;
+
+	ret = user_open(&user, token);
+	for (round = 0; !ret && round < ROUNDS; round++) {
+		start = now();
+		ret = tokmux_card_begin(user.card, SOON);
+		if (ret < 0) {
+			fprintf(stderr, "# begin %d after %.0f ms: %s\n", round, now() - start, tokmux_card_strerror(ret));
+			return 2;
+		}
+		/* Nothing of the other one's is left: it is selected anew. */
+		if (ret & TOKMUX_CARD_TOUCHED && SEND(&user, select_applet) < 0)
+			return 3;
+		for (i = 0; i < SCRIPT; i++) {
+			echo[3] = (uint8_t)i;
+			if (SEND(&user, echo) != 0x9000)
+				return 4;
+		}
+		ret = tokmux_card_end(user.card, 0);
+	}
+	user_close(&user);
+	return ret ? 5 : 0;
+}
+
+TEST_F(lease, scripts_never_mix)
+{
+	unsigned int tag, number, next = 0, last_tag = 0, groups = 0, passed = 0;
+	unsigned int sw;
+	char line[256];
+	int status;
+	pid_t pids[2];
+	FILE *log;
+	int i;
+
+	NEEDS_VHCI();
+	/* However slow the machine: nobody is thrown out here. */
+	ASSERT_EQ(0, unmake_token(self));
+	ASSERT_EQ(0, make_token(self, 0));
+	for (i = 0; i < 2; i++) {
+		pids[i] = fork();
+		if (!pids[i]) {
+			user_close(&self->me);
+			_exit(script(self->token, 0x40 + i));
+		}
+	}
+	for (i = 0; i < 2; i++) {
+		waitpid(pids[i], &status, 0);
+		EXPECT_EQ(0, status);
+	}
+	log = fopen(self->reader.log, "r");
+	while (fgets(line, sizeof(line), log)) {
+		if (sscanf(line, "apdu 8010%2x%2x02aabb02 %4x", &tag, &number, &sw) != 3)
+			continue;
+		EXPECT_EQ(0x9000, sw);
+		EXPECT_EQ(next, number);
+		EXPECT_TRUE(!number || tag == last_tag);
+		groups += !number;
+		passed += number == 0 && last_tag && last_tag != tag;
+		last_tag = tag;
+		next = (number + 1) % SCRIPT;
+	}
+	fclose(log);
+	EXPECT_EQ(2 * ROUNDS, groups);
+	TH_LOG("%u scripts of %u commands, the card changed hands %u times",
+	       groups, SCRIPT, passed);
+	EXPECT_LT(0, passed);
+}
+
+/* ---- a holder that does not end well --------------------------------------- */
+
+TEST_F(lease, killed_in_mid_transfer)
+{
+	int *result = shared_int();
+	double start;
+	pid_t pid;
+
+	NEEDS_VHCI();
+	pid = holder(self, slow, sizeof(slow), result);
+	ASSERT_GT(pid, 0);
+	start = now();
+	end(pid);
+	EXPECT_EQ(TOKMUX_CARD_TOUCHED | TOKMUX_CARD_SCRUBBED,
+		  tokmux_card_begin(self->me.card, SOON));
+	TH_LOG("the next holder has the card %.0f ms after the kill", now() - start);
+	EXPECT_LT(now() - start, 6000);
+	EXPECT_FORGOTTEN(&self->me);
+	EXPECT_EQ(0, tokmux_card_end(self->me.card, 0));
+}
+
+TEST_F(lease, stopped_beyond_the_hold_limit)
+{
+	int *result = shared_int();
+	double start;
+	pid_t pid;
+	int commands;
+
+	NEEDS_VHCI();
+	pid = holder(self, slow, sizeof(slow), result);
+	ASSERT_GT(pid, 0);
+	kill(pid, SIGSTOP);
+	start = now();
+	EXPECT_EQ(TOKMUX_CARD_TOUCHED | TOKMUX_CARD_SCRUBBED,
+		  tokmux_card_begin(self->me.card, SOON));
+	TH_LOG("the next holder has the card %.0f ms after it asked", now() - start);
+	EXPECT_LT(now() - start, 6000 + LIMIT);
+	EXPECT_FORGOTTEN(&self->me);
+	commands = logged(&self->reader, "apdu");
+	/* When it goes on, it is told, and the card does not hear of it. */
+	kill(pid, SIGCONT);
+	for (start = now(); !*result && now() - start < SOON; usleep(1000))
+		;
+	EXPECT_EQ(-ENODEV, *result);
+	EXPECT_EQ(commands, logged(&self->reader, "apdu"));
+	EXPECT_EQ(0, tokmux_card_end(self->me.card, 0));
+	end(pid);
+}
+
+static int pass_fd(int sock, int fd)
+{
+	char buf[CMSG_SPACE(sizeof(int))] = {}, byte = 0;
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+			      .msg_control = buf, .msg_controllen = sizeof(buf) };
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	if (fd < 0) {
+		if (recvmsg(sock, &msg, 0) < 0)
+			return -errno;
+		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
+		return fd;
+	}
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+	return sendmsg(sock, &msg, 0) < 0 ? -errno : 0;
+}
+
+TEST_F(lease, lease_fd_kept_by_another_process)
+{
+	struct tokmux_card *card = NULL;
+	int socks[2], kept;
+	pid_t pid;
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, socks));
+	pid = fork();
+	if (!pid) {
+		struct user user;
+
+		user_close(&self->me);
+		if (user_open(&user, self->token) ||
+		    tokmux_acquire(user.caller, TOKMUX_EXCLUSIVE, SOON, NULL) ||
+		    pass_fd(socks[1], tokmux_lease_fd(user.caller)))
+			_exit(1);
+		pause();
+	}
+	kept = pass_fd(socks[0], -1);
+	ASSERT_GE(kept, 0);
+	/* While its holder lives it is of no use here (R3), afterwards nowhere. */
+	EXPECT_GT(0, tokmux_card_open_fd(kept, 0, &card));
+	end(pid);
+	EXPECT_LT(0, tokmux_card_begin(self->me.card, SOON));
+	EXPECT_GT(0, tokmux_card_open_fd(kept, 0, &card));
+	EXPECT_LE(0x6100, SEND(&self->me, select_applet));
+	EXPECT_EQ(0, tokmux_card_end(self->me.card, 0));
+	close(kept);
+}
+
+TEST_F(lease, unplugged_and_plugged_back)
+{
+	int *result = shared_int();
+	double start;
+	pid_t pid;
+
+	NEEDS_VHCI();
+	pid = holder(self, slow, sizeof(slow), result);
+	ASSERT_GT(pid, 0);
+	start = now();
+	unplug(&self->reader);
+	while (!*result && now() - start < SOON)
+		usleep(1000);
+	EXPECT_EQ(-ENODEV, *result);
+	TH_LOG("the holder is told after %.0f ms", now() - start);
+	EXPECT_LT(now() - start, 6000);
+	end(pid);
+	EXPECT_EQ(-ENODEV, tokmux_card_begin(self->me.card, SOON));
+	/* As udev does. */
+	EXPECT_EQ(0, unmake_token(self));
+	ASSERT_TRUE(plug(&self->reader, "extended"));
+	ASSERT_EQ(0, make_token(self, LIMIT));
+	EXPECT_LT(0, tokmux_card_begin(self->me.card, SOON));
+	EXPECT_FORGOTTEN(&self->me);
+	EXPECT_EQ(0, tokmux_card_end(self->me.card, 0));
+}
+
+/* ---- the PIN that a dead holder verified ------------------------------------ */
+
+TEST_F(lease, a_verified_pin_is_not_the_next_holders)
+{
+	const uint8_t nothing[] = { 0x80, 0x12, 0x00, 0x01 };
+	int *result = shared_int();
+	pid_t pid;
+
+	NEEDS_VHCI();
+	pid = holder(self, nothing, sizeof(nothing), result);
+	ASSERT_GT(pid, 0);
+	end(pid);
+	EXPECT_EQ(TOKMUX_CARD_TOUCHED | TOKMUX_CARD_SCRUBBED,
+		  tokmux_card_begin(self->me.card, SOON));
+	EXPECT_EQ(0x6985, SEND(&self->me, get_secret));
+	EXPECT_FORGOTTEN(&self->me);
+	EXPECT_EQ(0, tokmux_card_end(self->me.card, 0));
+}
+
+/* Of a holder that lives, is logged in, and has given the lease back. */
+TEST_F(lease, nor_is_one_of_a_holder_that_waits)
+{
+	struct user other = {};
+	uint32_t session;
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, user_open(&other, self->token));
+	EXPECT_LT(0, tokmux_card_begin(other.card, SOON));
+	EXPECT_LE(0x6100, SEND(&other, select_applet));
+	EXPECT_EQ(0x9000, SEND(&other, verify_pin));
+	EXPECT_EQ(0, tokmux_session_open(other.caller, 0, &session));
+	EXPECT_EQ(0, tokmux_login(other.caller, TOKMUX_USER));
+	EXPECT_EQ(0, tokmux_card_end(other.card, 0));
+	EXPECT_EQ(TOKMUX_CARD_TOUCHED | TOKMUX_CARD_SCRUBBED,
+		  tokmux_card_begin(self->me.card, SOON));
+	EXPECT_FORGOTTEN(&self->me);
+	EXPECT_EQ(0, tokmux_card_end(self->me.card, 0));
+	user_close(&other);
+}
+
+/* ---- and through pcscd ------------------------------------------------------ */
+
+FIXTURE(pcscd)
+{
+	struct usb_reader reader;
+	pid_t daemon;
+	SCARDCONTEXT context;
+	char name[MAX_READERNAME];
+	bool skip;
+};
+
+static bool find_pcsc_reader(FIXTURE_DATA(pcscd) *self)
+{
+	char names[1024];
+	DWORD len = sizeof(names);
+	double start = now();
+	SCARD_READERSTATE state = { .szReader = self->name };
+
+	while (now() - start < SOON) {
+		len = sizeof(names);
+		if (!self->context)
+			SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL,
+					      &self->context);
+		if (self->context &&
+		    !SCardListReaders(self->context, NULL, names, &len) && *names) {
+			snprintf(self->name, sizeof(self->name), "%.100s", names);
+			if (!SCardGetStatusChange(self->context, 1000, &state, 1) &&
+			    state.dwEventState & SCARD_STATE_PRESENT)
+				return true;
+		}
+		usleep(20000);
+	}
+	return false;
+}
+
+FIXTURE_SETUP(pcscd)
+{
+	memset(self, 0, sizeof(*self));
+	self->skip = !have_vhci() || access("/usr/sbin/pcscd", X_OK);
+	if (self->skip)
+		return;
+	ASSERT_TRUE(make_reader(&self->reader, "extended"));
+	mkdir("/run/pcscd", 0755);
+	self->daemon = fork();
+	if (!self->daemon) {
+		freopen("/dev/null", "w", stdout);
+		execl("/usr/sbin/pcscd", "pcscd", "--foreground", NULL);
+		_exit(127);
+	}
+	ASSERT_TRUE(find_pcsc_reader(self));
+}
+
+FIXTURE_TEARDOWN(pcscd)
+{
+	if (self->skip)
+		return;
+	SCardReleaseContext(self->context);
+	kill(self->daemon, SIGTERM);
+	waitpid(self->daemon, NULL, 0);
+	destroy_reader(&self->reader);
+}
+
+static int pcsc_send(SCARDHANDLE card, DWORD protocol, const uint8_t *apdu, size_t len)
+{
+	uint8_t answer[300];
+	DWORD size = sizeof(answer);
+	LONG ret = SCardTransmit(card, protocol == SCARD_PROTOCOL_T0 ?
+				 SCARD_PCI_T0 : SCARD_PCI_T1, apdu, len, NULL,
+				 answer, &size);
+
+	return ret || size < 2 ? -EIO : answer[size - 2] << 8 | answer[size - 1];
+}
+
+/* The same script as above. Nobody does wrong here: it is how PC/SC works. */
+TEST_F(pcscd, a_verified_pin_is_the_next_users)
+{
+	const uint8_t nothing[] = { 0x80, 0x12, 0x00, 0x01 };
+	SCARDHANDLE card;
+	DWORD protocol;
+	pid_t pid;
+
+	if (self->skip)
+		SKIP(return, "not in a guest, no vhci_hcd, or no pcscd");
+	pid = fork();
+	if (!pid) {
+		SCARDCONTEXT context;
+
+		if (SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context) ||
+		    SCardConnect(context, self->name, SCARD_SHARE_SHARED,
+				 SCARD_PROTOCOL_ANY, &card, &protocol) ||
+		    pcsc_send(card, protocol, select_applet, sizeof(select_applet)) < 0 ||
+		    pcsc_send(card, protocol, verify_pin, sizeof(verify_pin)) != 0x9000)
+			_exit(1);
+		pcsc_send(card, protocol, nothing, sizeof(nothing));
+		pause();
+	}
+	ASSERT_TRUE(await_log(&self->reader, "apdu 80120001"));
+	ASSERT_EQ(0, SCardConnect(self->context, self->name, SCARD_SHARE_SHARED,
+				  SCARD_PROTOCOL_ANY, &card, &protocol));
+	/* It is killed, and this is how long the next one waits for it. */
+	end(pid);
+	EXPECT_EQ(0, SCardBeginTransaction(card));
+	EXPECT_EQ(0x9000, pcsc_send(card, protocol, get_secret, sizeof(get_secret)));
+	SCardEndTransaction(card, SCARD_LEAVE_CARD);
+	SCardDisconnect(card, SCARD_LEAVE_CARD);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The reader of tests/card on the kernel's USB, by way of vhci_hcd. Needs root,
+ * and a guest: nobody's own USB is to be meddled with.
+ */
+#ifndef USB_READER_H
+#define USB_READER_H
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "../../card/card.h"
+
+#define UNUSED	__attribute__((unused))
+
+UNUSED static const uint8_t select_applet[] = {
+	0x00, 0xa4, 0x04, 0x00, 0x07, 0xf0, 0x54, 0x4f, 0x4b, 0x4d, 0x55, 0x58,
+};
+UNUSED static const uint8_t verify_pin[] = {
+	0x00, 0x20, 0x00, 0x00, 0x06, '3', '1', '4', '1', '5', '9',
+};
+UNUSED static const uint8_t get_secret[] = { 0x00, 0xca, 0x01, 0x00, 0x00 };
+/* Five seconds. */
+UNUSED static const uint8_t slow[] = { 0x80, 0x14, 0x13, 0x88 };
+
+static inline double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
+}
+
+struct usb_reader {
+	pid_t pid;
+	char dir[32], node[64], log[64], fifo[64];
+};
+
+static inline bool have_vhci(void)
+{
+	return getenv("TOKMUX_GUEST") && !system("modprobe -q vhci_hcd") &&
+	       !access("/sys/devices/platform/vhci_hcd.0/attach", W_OK);
+}
+
+/* False with the reason printed. */
+static inline bool plug(struct usb_reader *r, const char *level)
+{
+	char program[4096], *end;
+	unsigned int bus, device;
+	ssize_t len;
+	FILE *out;
+	int fds[2], i;
+
+	len = readlink("/proc/self/exe", program, sizeof(program) - 32);
+	if (len < 0)
+		return false;
+	program[len] = '\0';
+	/* …/tests/card/usb and …/tests/card-usbip */
+	for (i = 0; i < 2; i++) {
+		end = strrchr(program, '/');
+		*end = '\0';
+	}
+	strcat(program, "/card-usbip");
+	if (pipe(fds))
+		return false;
+	r->pid = fork();
+	if (!r->pid) {
+		dup2(fds[1], 1);
+		close(fds[0]);
+		close(fds[1]);
+		execl(program, program, level, r->log, r->fifo, NULL);
+		perror(program);
+		_exit(127);
+	}
+	close(fds[1]);
+	out = fdopen(fds[0], "r");
+	i = fscanf(out, "ready %u %u", &bus, &device);
+	fclose(out);
+	snprintf(r->node, sizeof(r->node), "/dev/bus/usb/%03u/%03u", bus, device);
+	/* udev makes the node. */
+	return i == 2 && !system("udevadm settle --timeout=10");
+}
+
+static inline void unplug(struct usb_reader *r)
+{
+	if (!r->pid)
+		return;
+	kill(r->pid, SIGKILL);
+	waitpid(r->pid, NULL, 0);
+	r->pid = 0;
+}
+
+static inline bool make_reader(struct usb_reader *r, const char *level)
+{
+	strcpy(r->dir, "/tmp/reader.XXXXXX");
+	if (!mkdtemp(r->dir))
+		return false;
+	snprintf(r->log, sizeof(r->log), "%s/log", r->dir);
+	snprintf(r->fifo, sizeof(r->fifo), "%s/fifo", r->dir);
+	return !mkfifo(r->fifo, 0600) && plug(r, level);
+}
+
+static inline void destroy_reader(struct usb_reader *r)
+{
+	unplug(r);
+	unlink(r->log);
+	unlink(r->fifo);
+	rmdir(r->dir);
+}
+
+/* How often the log says so. */
+static inline int logged(const struct usb_reader *r, const char *what)
+{
+	char line[256];
+	int n = 0;
+	FILE *f = fopen(r->log, "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		n += !strncmp(line, what, strlen(what));
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static inline void tell(const struct usb_reader *r, const char *what)
+{
+	char told[64];
+	int n, i;
+	FILE *f;
+
+	snprintf(told, sizeof(told), "told %s", what);
+	n = logged(r, told);
+	f = fopen(r->fifo, "w");
+	fprintf(f, "%s\n", what);
+	fclose(f);
+	for (i = 0; i < 500 && logged(r, told) == n; i++)
+		usleep(10000);
+}
+
+/* Up to 10 s. */
+static inline bool await_log(const struct usb_reader *r, const char *what)
+{
+	int i;
+
+	for (i = 0; i < 1000 && !logged(r, what); i++)
+		usleep(10000);
+	return i < 1000;
+}
+
+#endif /* USB_READER_H */
