@@ -64,6 +64,7 @@ static struct {
 	int last;		/* party, 0 for several or none */
 	int next_party;
 	bool unclean;
+	int login_party;	/* who logged in last since it was clean, or 0 */
 } m;
 
 /* Callers 0 and 1 are one thread group's, bound as such. */
@@ -144,6 +145,8 @@ static void grant(int c, int mode)
 	}
 	if (m.unclean)
 		told |= TOKMUX_GRANT_UNCLEAN;
+	if (m.login_party && m.login_party != caller->party)
+		told |= TOKMUX_GRANT_LOGIN;
 	if (caller->lost)
 		told |= TOKMUX_GRANT_LOST;
 	caller->lost = false;
@@ -256,6 +259,7 @@ static void model_step(const struct step *step)
 	case MARK_CLEAN:
 		if (caller->held == TOKMUX_EXCLUSIVE) {
 			m.unclean = false;
+			m.login_party = 0;
 			answer(c, 0, 0, 0);
 		} else {
 			answer(c, caller->held ? -ENOLCK : missing(caller), 0, 0);
@@ -296,6 +300,7 @@ static void model_step(const struct step *step)
 		else {
 			answer(c, logins(step->arg), 0, 0);
 			caller->login = step->arg;
+			m.login_party = caller->party;
 		}
 		break;
 	case LOGOUT:

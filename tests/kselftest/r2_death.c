@@ -71,12 +71,14 @@ static int next_is_granted(int fd, bool unclean)
 } while (0)
 
 /* Once it is reaped nothing is left: asked without waiting. */
-#define EXPECT_GONE_AND_UNCLEAN() do {					\
+#define EXPECT_GONE_AND_UNCLEAN(had) do {				\
 	struct tokmux_acquire told_;					\
 									\
 	EXPECT_ALL_GONE();						\
 	EXPECT_EQ(0, acquire_told(self->fd, TOKMUX_EXCLUSIVE, 0, &told_)); \
-	EXPECT_EQ(TOKMUX_GRANT_UNCLEAN, told_.granted);			\
+	EXPECT_EQ(TOKMUX_GRANT_UNCLEAN |				\
+		  ((had) & HAS_LOGIN ? TOKMUX_GRANT_LOGIN : 0),		\
+		  told_.granted);					\
 } while (0)
 
 TEST_F(r2, exit_before_reaped)
@@ -88,7 +90,7 @@ TEST_F(r2, exit_before_reaped)
 		_exit(0);
 	}
 	EXPECT_EQ(0, reap(pid));
-	EXPECT_GONE_AND_UNCLEAN();
+	EXPECT_GONE_AND_UNCLEAN(HAS_LEASE | HAS_LOGIN);
 }
 
 TEST_F(r2, kill_before_reaped)
@@ -98,7 +100,7 @@ TEST_F(r2, kill_before_reaped)
 	ASSERT_GT(pid, 0);
 	kill(pid, SIGKILL);
 	EXPECT_EQ(128 + SIGKILL, reap(pid));
-	EXPECT_GONE_AND_UNCLEAN();
+	EXPECT_GONE_AND_UNCLEAN(HAS_LEASE);
 }
 
 TEST_F(r2, login_alone_leaves_unclean)
@@ -110,7 +112,7 @@ TEST_F(r2, login_alone_leaves_unclean)
 		_exit(0);
 	}
 	EXPECT_EQ(0, reap(pid));
-	EXPECT_GONE_AND_UNCLEAN();
+	EXPECT_GONE_AND_UNCLEAN(HAS_LOGIN);
 }
 
 TEST_F(r2, shared_lease_and_sessions_leave_clean)
@@ -178,7 +180,7 @@ TEST_F(r2, killed_while_a_forked_child_holds_a_copy)
 	ASSERT_GT(pid, 0);
 	kill(pid, SIGKILL);
 	EXPECT_EQ(128 + SIGKILL, reap(pid));
-	EXPECT_GONE_AND_UNCLEAN();
+	EXPECT_GONE_AND_UNCLEAN(HAS_LEASE | HAS_LOGIN);
 	EXPECT_EQ(0, kill(heir, 0));	/* it lives */
 	kill(heir, SIGKILL);
 }
@@ -221,7 +223,7 @@ TEST_F(r2, exec_with_close_on_exec_while_a_child_holds_a_copy)
 		_exit(104);
 	}
 	ASSERT_EQ(1, read(sock[0], &(char){ 0 }, 1));
-	EXPECT_GONE_AND_UNCLEAN();
+	EXPECT_GONE_AND_UNCLEAN(HAS_LEASE | HAS_LOGIN);
 	kill(pid, SIGKILL);
 	EXPECT_EQ(128 + SIGKILL, reap(pid));
 }
@@ -245,7 +247,7 @@ TEST_F(r2, exec_without_close_on_exec_keeps_all)
 	EXPECT_EQ(pid, info(self->watch).holder_pid);
 	kill(pid, SIGKILL);
 	EXPECT_EQ(128 + SIGKILL, reap(pid));
-	EXPECT_GONE_AND_UNCLEAN();
+	EXPECT_GONE_AND_UNCLEAN(HAS_LEASE);
 }
 
 /* What the owner closes is closed, whoever has copies; a dup() is not closed. */
@@ -339,7 +341,7 @@ TEST_F(r2, leader_exits_first)
 	EXPECT_EQ(-ETIMEDOUT, acquire(self->fd, TOKMUX_EXCLUSIVE, 100));
 	*stage = 2;
 	EXPECT_EQ(0, reap(pid));
-	EXPECT_GONE_AND_UNCLEAN();
+	EXPECT_GONE_AND_UNCLEAN(HAS_LEASE);
 }
 
 TEST_F(r2, killed_waiter_leaves_the_queue)

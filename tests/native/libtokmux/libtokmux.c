@@ -190,7 +190,7 @@ TEST_F(lib, close_leaves_clean)
 	tokmux_close(self->a);
 	self->a = NULL;
 	EXPECT_EQ(0, tokmux_acquire(self->b, TOKMUX_EXCLUSIVE, 0, &grant));
-	EXPECT_EQ(0, grant.flags);
+	EXPECT_EQ(TOKMUX_GRANT_LOGIN, grant.flags);
 }
 
 TEST_F(lib, after_fork)
