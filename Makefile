@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The thin front: each target is one line to the part that does it.
 
-all: lib pkcs11
+all: lib pkcs11 tools
 
 lib:
 	$(MAKE) -C lib
 pkcs11: lib
 	$(MAKE) -C lib/pkcs11
+tools: lib
+	$(MAKE) -C tools
+docs:
+	$(MAKE) -f docs.mk docs
+install uninstall:
+	$(MAKE) -f install.mk $@
 # The module, for the kernel whose build tree KDIR is.
 KDIR ?= /lib/modules/$(shell uname -r)/build
 kmod:
@@ -26,4 +32,4 @@ mutants: setup
 clean:
 	rm -rf build
 
-.PHONY: all lib pkcs11 kmod setup demo check check-debug attack mutants clean
+.PHONY: all lib pkcs11 tools docs install uninstall kmod setup demo check check-debug attack mutants clean

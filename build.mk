@@ -20,5 +20,8 @@ CPPFLAGS += -D_GNU_SOURCE -I$(TOP)/lib -isystem $(TOP)/include/uapi
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(SANFLAGS) $(CPPFLAGS) -MMD -MP
 ALL_LDFLAGS = $(SANFLAGS) $(LDFLAGS)
 
+# What is built finds its library beside it; what is installed needs no help.
+RPATH	?= -Wl,-rpath,'$$ORIGIN'
+
 Q	:= $(if $(V),,@)
 say	= $(if $(V),,@printf '  %-7s %s\n' $(1) $(patsubst $(TOP)/%,%,$(2));)

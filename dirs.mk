@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Where things are installed: the GNU conventions, and what others look for at
+# places of their own. Each can be given to make; all are below DESTDIR.
+PREFIX		?= /usr/local
+BINDIR		?= $(PREFIX)/bin
+LIBDIR		?= $(PREFIX)/lib
+INCLUDEDIR	?= $(PREFIX)/include
+DATADIR		?= $(PREFIX)/share
+MANDIR		?= $(DATADIR)/man
+DOCDIR		?= $(DATADIR)/doc/tokmux
+PKGCONFIGDIR	?= $(LIBDIR)/pkgconfig
+# ssh-agent loads modules from below /usr/lib and /usr/local/lib only.
+PKCS11DIR	?= $(LIBDIR)/pkcs11
+COMPLETIONDIR	?= $(DATADIR)/bash-completion/completions
+UDEVRULESDIR	?= $(PREFIX)/lib/udev/rules.d
+SYSUSERSDIR	?= $(PREFIX)/lib/sysusers.d
+MODULESLOADDIR	?= $(PREFIX)/lib/modules-load.d
+# These have one place each, whatever the prefix: it is compiled in.
+SYSCONFDIR	:= /etc
+P11KITDIR	?= $(or $(shell pkg-config --variable=p11_module_configs p11-kit-1),/usr/share/p11-kit/modules)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# make install and uninstall: the user side, by the directories of dirs.mk, all
+# below DESTDIR. The kernel module is dkms' to build, or "make kmod".
+#
+# One list: what is installed is what is uninstalled.
+TOP	:= .
+include build.mk
+include dirs.mk
+
+I	:= $(DESTDIR)
+LIBREAL	:= libtokmux.so.1.0.0
+BUILT	= $(TOP)/build/install
+MAN	= $(wildcard $(BUILT)/man/*.[1-9])
+
+# file, mode, directory, name
+define FILES
+$(BUILT)/tokmux 755 $(BINDIR) tokmux
+$(BUILT)/$(LIBREAL) 644 $(LIBDIR) $(LIBREAL)
+$(BUILT)/tokmux-pkcs11.so 644 $(PKCS11DIR) tokmux-pkcs11.so
+$(BUILT)/tokmux.pc 644 $(PKGCONFIGDIR) tokmux.pc
+$(BUILT)/tokmux.module 644 $(P11KITDIR) tokmux.module
+$(BUILT)/69-tokmux.rules 644 $(UDEVRULESDIR) 69-tokmux.rules
+lib/tokmux.h 644 $(INCLUDEDIR) tokmux.h
+lib/tokmux-card.h 644 $(INCLUDEDIR) tokmux-card.h
+lib/pkcs11/tokmux-pkcs11.h 644 $(INCLUDEDIR) tokmux-pkcs11.h
+include/uapi/linux/tokmux.h 644 $(INCLUDEDIR)/linux tokmux.h
+tools/completions/tokmux.bash 644 $(COMPLETIONDIR) tokmux
+udev/tokmux.sysusers.conf 644 $(SYSUSERSDIR) tokmux.conf
+udev/tokmux.modules-load.conf 644 $(MODULESLOADDIR) tokmux.conf
+udev/readers.conf 644 $(DOCDIR)/examples readers.conf
+lib/pkcs11/tokmux.conf.example 644 $(DOCDIR)/examples tokmux.conf
+endef
+define newline
+
+
+endef
+pages	= $(foreach page,$(MAN),$(page) 644 \
+	$(MANDIR)/man$(subst .,,$(suffix $(page))) $(notdir $(page))$(newline))
+
+build:
+	$(MAKE) -C lib B=$(BUILT) RPATH=
+	$(MAKE) -C lib/pkcs11 B=$(BUILT) RPATH=
+	$(MAKE) -C tools B=$(BUILT) RPATH=
+	$(MAKE) -f docs.mk man OUT=$(BUILT)
+	sed 's,@PKCS11DIR@,$(PKCS11DIR),' lib/pkcs11/tokmux.module.in \
+		> $(BUILT)/tokmux.module
+	sed -E 's,(program\}=|RUN\+=)"tokmux ,\1"$(BINDIR)/tokmux ,' \
+		udev/69-tokmux.rules > $(BUILT)/69-tokmux.rules
+
+# A second make, which sees what the first has built.
+install: build
+	$(MAKE) -f install.mk copy
+copy:
+	@$(file >$(BUILT)/files,$(FILES)$(newline)$(pages))
+	@while read -r file mode dir name; do \
+		test -n "$$file" || continue; \
+		install -D -m $$mode "$$file" "$(I)$$dir/$$name" || exit; \
+	done < $(BUILT)/files
+	ln -sf $(LIBREAL) $(I)$(LIBDIR)/libtokmux.so.1
+	ln -sf libtokmux.so.1 $(I)$(LIBDIR)/libtokmux.so
+
+# Configuration is the administrator's, and stays. Of the directories, those of
+# our own go, and others if nobody else has anything in them.
+uninstall:
+	@test -e $(BUILT)/files || $(MAKE) -f install.mk build
+	@$(file >$(BUILT)/files,$(FILES)$(newline)$(pages))
+	@while read -r file mode dir name; do \
+		test -n "$$file" || continue; \
+		rm -f "$(I)$$dir/$$name"; \
+		(cd "$(I)/" && rmdir -p --ignore-fail-on-non-empty \
+			".$$dir" 2>/dev/null) || :; \
+	done < $(BUILT)/files
+	rm -f $(I)$(LIBDIR)/libtokmux.so.1 $(I)$(LIBDIR)/libtokmux.so
+	@(cd "$(I)/" && rmdir -p --ignore-fail-on-non-empty .$(LIBDIR) \
+		2>/dev/null) || :
+
+.PHONY: build install copy uninstall

@@ -1,0 +1,148 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# What the manuals show is done, as they show it. Where the kernel module is not
+# loaded, what needs none of it.
+set -u
+top=$(cd "$(dirname "$0")/../../.." && pwd -P)
+. "$top/tests/tap.bash"
+case ${TOKMUX_GUEST-6.1.} in
+6.1.*) ;;
+*)
+	# It does not depend on the kernel.
+	echo "1..0 # SKIP done with 6.1"
+	exit
+	;;
+esac
+docs=$top/Documentation
+dir=$(mktemp -d) || exit
+trap 'rm -rf "$dir"' EXIT
+export PATH=$B:$PATH
+
+# The lines of a literal block that contains TEXT, without their indentation.
+block() { # file text
+	awk -v text="$2" '
+		function flush() { if (!done && index(b, text)) { printf "%s", b; done = 1 } b = "" }
+		/^(   |\t|$)/ { sub(/^(   |\t)/, ""); b = b $0 "\n"; next }
+		{ flush() }
+		END { flush() }
+	' "$1" | sed -e '/./,$!d' -e '/^:caption:/d'
+}
+
+# ---- the complete program of the page for tool writers ------------------------
+
+page=$docs/custom-tools.rst
+block "$page" 'int main' >"$dir/custom-tool.c"
+# pkg-config of a tree that is not installed: the same but for where things are.
+mkdir "$dir/pc"
+sed -e "s,^libdir=.*,libdir=$B," -e "s,^includedir=.*,includedir=$dir/include," \
+	"$B/tokmux.pc" >"$dir/pc/tokmux.pc"
+mkdir -p "$dir/include/linux"
+cp "$top/lib/tokmux.h" "$dir/include/"
+cp "$top/include/uapi/linux/tokmux.h" "$dir/include/linux/"
+export PKG_CONFIG_PATH=$dir/pc LD_LIBRARY_PATH=$B
+compile() {
+	local command
+	command=$(grep -oE '^	cc -o custom-tool .*' "$page") &&
+		cd "$dir" && eval "$command ${SAN:+-fsanitize=$SAN} -Wall -Wextra -Werror"
+}
+tap_check "the program of custom-tools.rst is complete" grep -q '^#include <tokmux.h>' "$dir/custom-tool.c"
+tap_check "it compiles as the page says" compile
+tap_check "it is a page long" test "$(wc -l <"$dir/custom-tool.c")" -lt 80
+
+
+# ---- fragments: in a program that has what they leave out -----------------------
+
+fragment() { # name page text
+	{
+		printf '#include <%s>\n' err.h fcntl.h stdlib.h sys/ioctl.h tokmux.h
+		echo 'static void reset_the_card(void) { }'
+		echo 'int main(int argc, char **argv) { if (argc > 99) reset_the_card();'
+		block "$2" "$3"
+		echo '(void)argv; return 0; }'
+	} >"$dir/$1.c"
+	# shellcheck disable=SC2046 # words
+	gcc -Wall -Wextra -Werror ${SAN:+-fsanitize=$SAN} -o "$dir/$1" "$dir/$1.c" \
+		$(pkg-config --cflags --libs tokmux)
+}
+tap_check "libtokmux(3): the example compiles" \
+	fragment library "$docs/man/libtokmux.3.rst" 'tokmux_open_user("my-card"'
+tap_check "uapi: the example compiles" fragment uapi "$docs/uapi.rst" 'TOKMUX_CTL_CREATE, &create'
+
+if [ ! -e /dev/tokmux-control ]; then
+	says() { "$dir/custom-tool" my-card 2>&1 | grep -q 'not loaded'; }
+	tap_check "without the kernel module it says so" says
+	tap_skip "the examples" "the kernel module is not loaded"
+	tap_end
+	exit
+fi
+
+alone() {
+	local output
+	output=$("$dir/custom-tool" my-card 2) || { echo "$output"; return 1; }
+	[ "$output" = "somebody may have touched it: select, verify
+nobody has touched it since: go on" ] || { echo "$output"; return 1; }
+}
+tap_check "alone, nobody has touched the token" alone
+twice() {
+	"$dir/custom-tool" my-card 2 >"$dir/one" &
+	"$dir/custom-tool" my-card 2 >"$dir/two" || return
+	wait $! || return
+	cat "$dir/one" "$dir/two"
+	# Both had turns in between the other's.
+	grep -q 'somebody may' <(tail -n +2 "$dir/one") ||
+		grep -q 'somebody may' <(tail -n +2 "$dir/two")
+}
+tap_check "run twice, they take turns" twice
+waits() {
+	local fifo
+	mkfifo "$dir/fifo"
+	tokmux lock my-card --user -- cat "$dir/fifo" &
+	exec {fifo}>"$dir/fifo"
+	until tokmux status my-card >/dev/null 2>&1; do :; done
+	"$dir/custom-tool" my-card 1 >"$dir/after" {fifo}>&- &
+	until [ "$(tokmux status my-card -J | jq '.tokens[0].waiters')" = 1 ]; do :; done
+	exec {fifo}>&-
+	wait
+	cat "$dir/after"
+	grep -q 'select, verify' "$dir/after"
+}
+tap_check "it waits for another tool's lease" waits
+
+tap_check "libtokmux(3): the example runs" "$dir/library"
+tap_check "uapi: the example runs" "$dir/uapi"
+
+# ---- tokmux(8), tokmux(7), for applications ----------------------------------
+
+man=$docs/man/tokmux.8.rst
+example() { # page text: the example's lines that have it
+	block "$1" "$2" | grep -F -- "$2"
+}
+state=$(example "$man" "tokens[0].state")
+runs() { [ "$(eval "$1" 2>&1)" = "$2" ]; }
+tap_check "tokmux(8): the state of a token" tokmux lock my-card --user -- \
+	bash -c "[ \"\$($state)\" = exclusive ]"
+tap_check "tokmux(8): tokens that are waited for" runs "$(example "$man" 'select(.waiters')" ""
+# gpg stands there for any program; the test's machine need not have it.
+printf '#!/bin/sh\necho "gpg $*"\n' >"$dir/gpg"
+chmod +x "$dir/gpg"
+export PATH=$dir:$PATH
+tap_check "tokmux(8): one after the other" runs "$(example "$man" 'gpg --card-status')" "gpg --card-status"
+tap_check "applications: take your turn" \
+	runs "$(example "$docs/applications.rst" 'gpg --card-status')" "gpg --card-status"
+tap_check "applications: is it free?" runs "$(example "$docs/applications.rst" 'echo free')" "free"
+readme=$(grep -E '^    tokmux lock ' "$top/README.md")
+tap_check "README: hold a token" runs "$readme" "mine"
+readme=$(grep -E '^    tokmux list ' "$top/README.md")
+tap_check "README: list them" runs "$readme" ""
+seven=$docs/man/tokmux.7.rst
+two_shells() {
+	local first
+	bash -c "$(example "$seven" 'sleep 5')" &
+	first=$!
+	until tokmux status demo >/dev/null 2>&1; do :; done
+	eval "$(example "$seven" 'tokmux who')" | grep -q exclusive || return
+	[ "$(eval "$(example "$seven" 'my turn')")" = "my turn" ] || return
+	wait $first
+}
+tap_check "tokmux(7): two shells" two_shells
+tap_end

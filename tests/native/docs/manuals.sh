@@ -1,0 +1,80 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The manuals: built without a warning, and complete.
+set -u
+top=$(cd "$(dirname "$0")/../../.." && pwd -P)
+. "$top/tests/tap.bash"
+if [ -n "${SAN-}" ] || [ -n "${TOKMUX_GUEST-}" ]; then
+	echo "1..0 # SKIP there is no more to see here"
+	exit
+fi
+out=$(mktemp -d) || exit
+trap 'rm -rf "$out"' EXIT
+man=$top/Documentation/man
+tool=$B/tokmux
+
+tap_check "Sphinx has no complaint: man pages" make -s -C "$top" -f docs.mk man OUT="$out"
+tap_check "Sphinx has no complaint: html" make -s -C "$top" -f docs.mk html OUT="$out"
+for page in "$out"/man/*.[1-9]; do
+	quiet() {
+		local output
+		output=$(MANWIDTH=80 man --warnings=w -E UTF-8 -l "$page" 2>&1 >/dev/null)
+		[ -z "$output" ] || { echo "$output"; return 1; }
+	}
+	tap_check "man has no complaint: ${page##*/}" quiet
+	tap_check "it has a summary: ${page##*/}" \
+		sh -c "lexgrog '$page' | grep -q ' - '"
+done
+for page in tokmux.4 tokmux.7 tokmux.8 libtokmux.3; do
+	tap_check "there is $page" test -s "$out/man/$page"
+done
+
+# named FILE WORD…: those that the page does not name
+named() {
+	local file=$1 word bad=0
+	shift
+	for word; do
+		grep -qE -- "(^|[^a-zA-Z0-9_-])$word([^a-zA-Z0-9_-]|$)" "$file" ||
+			{ echo "not named: $word"; bad=1; }
+	done
+	[ $# -gt 0 ] && return $bad
+}
+mapfile -t functions < <(sed -n 's/^\t\(tokmux_[a-z_]*\);/\1/p' "$top/lib/libtokmux.map")
+tap_check "libtokmux(3) names every function" named "$man/libtokmux.3.rst" "${functions[@]}"
+mapfile -t ioctls < <(grep -oE '^#define TOKMUX_[A-Z_]+[[:space:]]+_IO' \
+	"$top/include/uapi/linux/tokmux.h" | awk '{ print $2 }')
+tap_check "tokmux(4) names every ioctl" named "$man/tokmux.4.rst" "${ioctls[@]}"
+mapfile -t verbs < <("$tool" help | sed -n 's/^  \([a-z]*\) .*/\1/p')
+tap_check "tokmux(8) names every verb" named "$man/tokmux.8.rst" "${verbs[@]}"
+for verb in "${verbs[@]}"; do
+	[ "$verb" != help ] || continue
+	mapfile -t options < <("$tool" "$verb" --help | grep -oE -- '--[a-z-]+')
+	tap_check "tokmux(8) names the options of $verb" named "$man/tokmux.8.rst" "${options[@]}"
+done
+mapfile -t statuses < <(sed -n 's/^	STATUS_[A-Z]*[[:space:]]*= \([0-9]*\),.*/\1/p' "$top/tools/tool.h")
+tap_check "tokmux(8) names every exit status" named "$man/tokmux.8.rst" "${statuses[@]}"
+
+# Completion: what bash offers is what there is.
+complete() { # word…
+	PATH=$B:$PATH bash --norc -c '
+		. /usr/share/bash-completion/bash_completion
+		. "$0"
+		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+		COMP_LINE="$*" COMP_POINT=${#COMP_LINE}
+		_tokmux
+		printf "%s\n" "${COMPREPLY[@]}"
+	' "$top/tools/completions/tokmux.bash" "$@" 2>&1
+}
+offers() { # wanted word…
+	local wanted=$1 output
+	shift
+	output=$(complete "$@")
+	[ "$(xargs <<<"$output")" = "$wanted" ] || { echo "$output"; return 1; }
+}
+tap_check "completion: a verb" offers "unregister" tokmux unr
+tap_check "completion: verbs" offers "list lock" tokmux l
+tap_check "completion: an option" offers "--iterations" tokmux top --it
+tap_check "completion: a column" offers "holder holders holder_pids hold_limit_ms" \
+	tokmux list -o hold
+tap_check "completion: a verb to help with" offers "eject" tokmux help ej
+tap_end

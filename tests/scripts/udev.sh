@@ -1,0 +1,167 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# udev's rules: a token's node and links; and with enforce = yes a reader is a
+# token, its own node closed, from plug to unplug.
+set -u
+top=$(cd "$(dirname "$0")/../.." && pwd -P)
+. "$top/tests/tap.bash"
+tool=${B:-$top/build/user}/tokmux
+dir=/dev/tokmux
+
+# has NODE PATTERN: a line of what udev knows of it. Few processes: in a guest
+# each takes a while.
+has() {
+	local properties
+	properties=$(udevadm info --query=property "$1")
+	# shellcheck disable=SC2053 # a pattern
+	[[ $'\n'$properties$'\n' == *$'\n'$2$'\n'* ]]
+}
+token() { # name: its node
+	local name node
+	while read -r name node; do
+		[ "$name" != "$1" ] || echo "$node"
+	done < <("$tool" list --noheadings -o name,device)
+}
+register() { "$tool" register "$1" >/dev/null && udevadm settle; }
+unregister() { "$tool" unregister -f "$1" >/dev/null && udevadm settle; }
+
+# ---- tokens ------------------------------------------------------------------
+
+getent group tokmux >/dev/null || groupadd --system tokmux
+# What udev has read without the group it reads anew only if a file is newer.
+touch /run/udev/rules.d/69-tokmux.rules
+udevadm control --reload
+
+register card
+node=$(token card)
+tap_check "the node belongs to the group" \
+	test "$(stat -c '%U:%G %a' "$node")" = "root:tokmux 660"
+tap_check "it is for the seat's user" has "$node" 'TAGS=*:uaccess:*'
+tap_check "by-name leads to it" test "$(readlink -f $dir/by-name/card)" = "$node"
+tap_check "udev knows its name" has "$node" TOKMUX_NAME=card
+as_member() { setpriv --reuid 65534 --regid 65534 --groups "$(getent group tokmux | cut -d: -f3)" "$@"; }
+as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
+tap_check "a member of the group may use it" as_member "$tool" lock card true
+refused() { "$@"; test $? = 77; }
+tap_check "another user may not" refused as_nobody "$tool" lock card true
+unregister card
+gone() { [ ! -e "$dir/by-name/card" ]; }
+tap_check "the link goes with it" gone
+
+# shellcheck disable=SC2016 # that is the point
+for name in . .. 'a%b$c'; do
+	register "$name"
+	tap_check "a token called $name has a node" test -c "$(token "$name")"
+	tap_check "and udev made no link to somewhere else" test -z "$(
+		find /dev -maxdepth 1 -type l -newer "$(token "$name")" -lname '*tokmux[0-9]*')"
+	unregister "$name"
+done
+
+# ---- readers -----------------------------------------------------------------
+
+usb_node() {
+	local device
+	for device in /sys/bus/usb/devices/*; do
+		[ "$(cat "$device/idProduct" 2>/dev/null)" = 4433 ] || continue
+		printf '/dev/bus/usb/%03d/%03d\n' "$(cat "$device/busnum")" \
+			"$(cat "$device/devnum")"
+	done
+}
+if [ -z "$(usb_node)" ] || [ "$(id -u)" != 0 ]; then
+	tap_skip "readers" "there is none"
+	tap_end
+	exit
+fi
+reader=$top/tests/guest/reader
+tokens() { "$tool" list --noheadings -o name | sort; }
+
+tap_check "by default a reader is no token" test -z "$(tokens)"
+tap_check "and its node is not closed" test "$(stat -c %a "$(usb_node)")" != 600
+
+ln -sf "$tool" /usr/lib/udev/tokmux
+mkdir -p /etc/tokmux
+sed 's/^enforce = no/enforce = yes/' "$top/udev/readers.conf" >/etc/tokmux/readers.conf
+tap_check "readers.conf says enforce = yes" grep -qx 'enforce = yes' /etc/tokmux/readers.conf
+"$reader" unplug
+"$reader" plug
+udevadm settle
+card=$(tokens)
+node=$(token "$card")
+usb=$(usb_node)
+echo "# token $card, $node, of $usb"
+tap_check "plugged in, it is a token" test -c "$node"
+tap_check "its own node is closed" test "$(stat -c '%U:%G %a' "$usb")" = "root:root 600"
+not_the_users() { has "$usb" 'DEVTYPE=usb_device' && ! has "$usb" 'CURRENT_TAGS=*:uaccess:*'; }
+tap_check "and stays so: it is not the seat's user's" not_the_users
+# udev looks again: at boot, when a package was installed, when a driver comes.
+again() { # action
+	udevadm trigger --action="$1" --subsystem-match=usb && udevadm settle &&
+		test "$(tokens)" = "$card" && not_the_users &&
+		test "$(stat -c '%U:%G %a' "$usb")" = "root:root 600"
+}
+for action in change bind add; do
+	tap_check "looked at again ($action), all is as it was" again $action
+done
+cannot_open() { ! as_nobody sh -c ": <>$1" 2>/dev/null; }
+tap_check "another user can't open it" cannot_open "$usb"
+tap_check "by-id leads to the token" test "$(readlink -f "$dir/by-id/$card")" = "$node"
+tap_check "udev knows the real device" has "$node" "TOKMUX_DEVICE=$usb"
+tap_check "so does the kernel" test "$(
+	"$tool" status -o device_kind,real_device --noheadings "$card" | xargs)" = \
+	"usb $(stat -c '%Hr:%Lr' "$usb")"
+tap_check "and its model" has "$node" 'ID_MODEL=*CCID*'
+model=$(udevadm info --query=property --property=ID_MODEL --value "$node")
+tap_check "a URI with the model finds it" test "$(
+	"$tool" status --noheadings -o device "pkcs11:model=${model:0:16}")" = "$node"
+checked() { # pattern
+	"$tool" check -o check,verdict,found | tee /dev/stderr | grep -E "$1"
+}
+tap_check "tokmux check: it is the token" checked "^reader .* ok .*$card"
+# Somebody who has the real node, here root.
+exec {past}<>"$usb"
+by_device() { "$tool" who "$card" -o pid,via --noheadings | grep -q "^ *$$ device"; }
+tap_check "tokmux who: who has the device without us" by_device
+tap_check "tokmux check: and what to do" checked "^reader .* bad .*\] has it"
+exec {past}>&-
+"$tool" unregister -f "$card" >/dev/null
+udevadm trigger --action=add --subsystem-match=usb
+udevadm settle
+tap_check "taken away by hand, it is made again as udev looks again" test "$(tokens)" = "$card"
+"$reader" unplug
+tap_check "unplugged, there is no token" test -z "$(tokens)"
+tap_check "nor anything of it in /run" test -z "$(ls /run/tokmux/tokens)"
+rm /etc/tokmux/readers.conf
+"$reader" plug
+tap_check "without enforce it is left alone again" test -z "$(tokens)"
+tap_check "and its node is open to whom it was" test "$(stat -c %a "$(usb_node)")" != 600
+rm /usr/lib/udev/tokmux
+
+# ---- by hand -------------------------------------------------------------------
+
+usb=$(usb_node)
+tap_check "register --device" "$tool" register by-hand --device "$usb"
+tap_check "the kernel has it" test "$(
+	"$tool" status -o device_kind --noheadings by-hand)" = usb
+# pcscd is who has a reader today.
+pcscd --foreground >/dev/null 2>&1 &
+pcscd=$!
+has_it() {
+	until "$tool" who by-hand -o pid,via --noheadings | grep -q "^ *$pcscd device"; do
+		kill -0 $pcscd && [ $((tries += 1)) -lt 200 ] || return
+	done
+}
+tries=0
+tap_check "tokmux who: pcscd has the device" has_it
+tap_check "tokmux check: the reader is left to it" checked "^reader .* ok .* pcscd\[$pcscd\]"
+kill $pcscd
+wait $pcscd
+unregister by-hand
+tap_check "register --device --interface" "$tool" register by-hand --device "$usb" --interface 0
+unregister by-hand
+wrong() { "$tool" register by-hand "$@"; test $? = 64; }
+tap_check "an interface that it has not" wrong --device "$usb" --interface 7
+tap_check "a USB device that is no reader" wrong --device /dev/bus/usb/001/001
+tap_check "another device" wrong --device /dev/null
+tap_check "no device" wrong --device /no/such
+tap_check "nothing was made" test -z "$(tokens)"
+tap_end

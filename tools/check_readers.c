@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * tokmux check: the smartcard readers, and who has them.
+ */
+#include <string.h>
+#include <sys/stat.h>
+#include "check.h"
+#include "process.h"
+#include "reader.h"
+
+struct scan {
+	struct findings *findings;
+	const struct reader *reader;
+	unsigned int readers;
+	pid_t holder;
+};
+
+static void see_file(const struct open_file *file, void *data)
+{
+	struct scan *scan = data;
+
+	if (file->rdev == scan->reader->rdev)
+		scan->holder = file->pid;
+}
+
+/* Closed to all but root, or the token enforces nothing. */
+static bool is_closed(const struct reader *reader)
+{
+	struct stat st;
+
+	return !stat(reader->node, &st) && !st.st_uid && !(st.st_mode & 077);
+}
+
+static void see_reader(const struct reader *reader, void *data)
+{
+	struct scan *scan = data;
+	char what[128], title[64] = "";
+	struct tokmux_token *token;
+
+	scan->readers++;
+	scan->reader = reader;
+	scan->holder = 0;
+	for_each_open_file(see_file, scan);
+	if (scan->holder)
+		process_title(scan->holder, title, sizeof(title));
+	snprintf(what, sizeof(what), "reader %s", reader_id(reader));
+	if (!reader->token) {
+		finding(scan->findings, what, GOOD,
+			"enforce = yes in /etc/tokmux/readers.conf would make it a token of its own",
+			"%s is left to others%s%s", reader->node,
+			scan->holder ? ": " : "", title);
+		return;
+	}
+	if (tokmux_token_find(reader->token, &token)) {
+		finding(scan->findings, what, BAD,
+			"plug it in again, or: udevadm trigger --action=add",
+			"its token %s is gone", reader->token);
+		return;
+	}
+	tokmux_token_free(token);
+	if (scan->holder)
+		finding(scan->findings, what, BAD,
+			"stop it (systemctl stop pcscd.socket pcscd; gpgconf --kill scdaemon): the reader is enforced",
+			"%s has it, past the token %s", title, reader->token);
+	else if (!is_closed(reader))
+		finding(scan->findings, what, BAD,
+			"which udev rule opens it? udevadm test says so",
+			"%s is not closed, so that others get past the token %s",
+			reader->node, reader->token);
+	else
+		finding(scan->findings, what, GOOD, NULL, "it is the token %s",
+			reader->token);
+}
+
+void check_readers(struct findings *findings)
+{
+	struct scan scan = { .findings = findings };
+	struct udev *udev = udev_new();
+
+	for_each_reader(udev, see_reader, &scan);
+	udev_unref(udev);
+	if (!scan.readers)
+		finding(findings, "readers", GOOD, NULL,
+			"there is no smartcard reader (USB, CCID)");
+}

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# bash completion for tokmux(8). What there is to complete, tokmux is asked.
+# shellcheck shell=bash
+
+_tokmux() {
+	local cur prev words cword verb i
+	_init_completion || return
+
+	for ((i = 1; i < cword; i++)); do
+		[[ ${words[i]} == -* ]] || { verb=${words[i]}; break; }
+	done
+	if [ -z "${verb-}" ]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(tokmux help 2>/dev/null |
+			sed -n 's/^  \([a-z]*\) .*/\1/p') --help --version" -- "$cur")
+		return
+	fi
+	case $prev in
+	-o | --output)
+		mapfile -t COMPREPLY < <(compgen -W "$(tokmux "$verb" -o help 2>/dev/null |
+			awk '{ print $1 }')" -- "$cur")
+		return
+		;;
+	-m | --module)
+		_filedir so
+		return
+		;;
+	esac
+	if [[ $cur == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(tokmux "$verb" --help 2>/dev/null |
+			grep -oE -- '--[a-z-]+')" -- "$cur")
+		return
+	fi
+	case $verb in
+	help)
+		mapfile -t COMPREPLY < <(compgen -W "$(tokmux help 2>/dev/null |
+			sed -n 's/^  \([a-z]*\) .*/\1/p')" -- "$cur")
+		;;
+	lock)
+		# After TOKEN comes a command.
+		if ((cword > i + 1)); then
+			_command_offset $((i + 2))
+			return
+		fi
+		;;&
+	status | who | lock | monitor | top | eject | unregister)
+		mapfile -t COMPREPLY < <(compgen -W "$(tokmux list --noheadings \
+			-o name 2>/dev/null)" -- "$cur")
+		;;
+	esac
+}
+complete -F _tokmux tokmux

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * tokmux list: the system tokens. A user's own are found by name only.
+ */
+#include <getopt.h>
+#include "tokens.h"
+
+static int list(const struct view_options *options)
+{
+	int status = STATUS_OK;
+	struct view *view;
+	int ret;
+
+	view = tokens_view("name,device,state,unclean,holder,command,waiters,sessions",
+			   options, &status);
+	if (!view)
+		return status;
+	ret = tokens_all(view);
+	status = ret ? failed("tokens", ret) : view_print(view);
+	view_free(view);
+	return status;
+}
+
+static int run(int argc, char **argv)
+{
+	static const struct option long_options[] = { VIEW_LONG, {} };
+	struct view_options options = {};
+	int option;
+
+	while ((option = getopt_long(argc, argv, VIEW_SHORT, long_options,
+				     NULL)) >= 0)
+		if (!view_option(&options, option, optarg))
+			return option_status(option);
+	if (optind < argc)
+		return bad_usage("what is '%s'?", argv[optind]);
+	return list(&options);
+}
+
+const struct verb list_verb = {
+	.name		= "list",
+	.run		= run,
+	.synopsis	= "[OPTION…]",
+	.summary	= "the system tokens",
+	.options	= VIEW_HELP,
+};

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Where a token comes from: /run/tokmux/tokens/NAME.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "origin.h"
+
+#define DIRECTORY	"/run/tokmux/tokens"
+
+/* These may be a token's name, and no file's. */
+static bool is_file_name(const char *name)
+{
+	return *name && strcmp(name, ".") && strcmp(name, "..") &&
+	       !strchr(name, '/');
+}
+
+static void put(FILE *f, const char *key, const char *value)
+{
+	if (value)
+		fprintf(f, "%s=%s\n", key, value);
+}
+
+int origin_write(const char *name, const struct reader *reader)
+{
+	static const char * const keys[] = {
+		"ID_VENDOR", "ID_VENDOR_ID", "ID_MODEL", "ID_MODEL_ID",
+		"ID_SERIAL", "ID_SERIAL_SHORT", "ID_PATH",
+	};
+	char path[PATH_MAX];
+	size_t i;
+	FILE *f;
+	int ret;
+
+	if (!is_file_name(name))
+		return -EINVAL;
+	if ((mkdir("/run/tokmux", 0755) && errno != EEXIST) ||
+	    (mkdir(DIRECTORY, 0755) && errno != EEXIST))
+		return -errno;
+	snprintf(path, sizeof(path), DIRECTORY "/%s", name);
+	f = fopen(path, "we");
+	if (!f)
+		return -errno;
+	put(f, "TOKMUX_ID", name);
+	put(f, "TOKMUX_DEVICE", reader->node);
+	for (i = 0; i < ARRAY_SIZE(keys); i++)
+		put(f, keys[i], udev_device_get_property_value(reader->device,
+							       keys[i]));
+	ret = ferror(f) ? -EIO : 0;
+	if (fclose(f) && !ret)
+		ret = -errno;
+	if (ret)
+		unlink(path);
+	return ret;
+}
+
+void origin_remove(const char *name)
+{
+	char path[PATH_MAX];
+
+	if (!is_file_name(name))
+		return;
+	snprintf(path, sizeof(path), DIRECTORY "/%s", name);
+	unlink(path);
+}

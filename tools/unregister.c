@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * tokmux unregister: remove a system token.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include "origin.h"
+#include "who.h"
+
+enum { NAME, DEVICE, REMOVED };
+
+static const struct column columns[] = {
+	[NAME] = { "name", TEXT, "the token's name" },
+	[DEVICE] = { "device", TEXT, "what its device was" },
+	[REMOVED] = { "removed", FLAG, "was it removed? not with --dry-run" },
+};
+
+/* Somebody who holds it, waits or has a session; not who just has it open. */
+static bool in_use(struct subject *subject)
+{
+	static const char * const keys[] = { "holders", "waiters", "sessions" };
+	char value[VALUE_SIZE];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(keys); i++)
+		if (!subject_value(subject, keys[i], value, sizeof(value)) &&
+		    value[0] != '0')
+			return true;
+	return false;
+}
+
+static int unregister(struct subject *subject, bool force, bool dry_run,
+		      const struct view_options *options)
+{
+	struct tokmux_token *token = subject_token(subject);
+	int status = STATUS_OK, ret;
+	struct view *view;
+
+	if (!token) {
+		complain("%s: a token of a user goes with the last program that has it open",
+			 subject_name(subject));
+		return STATUS_USAGE;
+	}
+	if (!force && in_use(subject)) {
+		complain("%s: it is in use; see tokmux who, or --force",
+			 subject_name(subject));
+		return STATUS_NO;
+	}
+	view = view_new(columns, ARRAY_SIZE(columns), "name,device,removed",
+			"unregistered", options, &status);
+	if (!view)
+		return status;
+	ret = dry_run ? 0 : tokmux_remove_system(tokmux_token_index(token));
+	if (ret) {
+		view_free(view);
+		return failed(subject_name(subject), ret);
+	}
+	if (!dry_run)
+		origin_remove(subject_name(subject));
+	view_row(view);
+	view_set(view, NAME, subject_name(subject));
+	view_set(view, DEVICE, tokmux_token_devnode(token));
+	view_set(view, REMOVED, dry_run ? "0" : "1");
+	status = view_print(view);
+	view_free(view);
+	return status;
+}
+
+enum { DRY_RUN = 256, UDEV };
+
+static int run(int argc, char **argv)
+{
+	static const struct option long_options[] = {
+		VIEW_LONG,
+		{ "force",	no_argument,	NULL, 'f' },
+		{ "dry-run",	no_argument,	NULL, DRY_RUN },
+		{ "udev",	no_argument,	NULL, UDEV },
+		{}
+	};
+	struct view_options options = {};
+	bool force = false, dry_run = false;
+	struct subject *subject;
+	int option, status;
+
+	while ((option = getopt_long(argc, argv, VIEW_SHORT "f", long_options,
+				     NULL)) >= 0) {
+		/* The reader is gone: nobody is asked. */
+		if (option == 'f' || option == UDEV)
+			force = true;
+		else if (option == DRY_RUN)
+			dry_run = true;
+		else if (!view_option(&options, option, optarg))
+			return option_status(option);
+	}
+	if (argc - optind != 1)
+		return bad_usage("one TOKEN is needed");
+	status = subject_find(argv[optind], &subject);
+	if (status)
+		return status;
+	status = unregister(subject, force, dry_run, &options);
+	subject_free(subject);
+	return status;
+}
+
+const struct verb unregister_verb = {
+	.name		= "unregister",
+	.run		= run,
+	.synopsis	= "[OPTION…] TOKEN",
+	.summary	= "remove a system token",
+	.options	=
+	"  -f, --force           also if it is in use\n"
+	"      --dry-run         only say what would be done\n"
+	"      --udev            for udev's rules: the same as --force\n"
+	VIEW_HELP,
+};
