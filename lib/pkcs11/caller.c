@@ -142,6 +142,12 @@ CK_RV caller_free(unsigned int number)
 	return CKR_OK;
 }
 
+/* Return: its number, NOBODY for the calls that belong to no caller. */
+unsigned int caller_number(const struct caller *caller)
+{
+	return caller ? (unsigned int)(caller - pool.callers) : NOBODY;
+}
+
 /* ---- in and out ------------------------------------------------------------------ */
 
 /*
@@ -183,9 +189,20 @@ static CK_RV end(CK_RV rv)
 	return rv;
 }
 
-CK_RV caller_initialize(unsigned int number, CK_VOID_PTR args)
+static void tell_name(const struct caller *caller)
 {
-	struct caller *caller = &pool.callers[number];
+	Dl_info info;
+
+	if (caller->explicit)
+		log_info("caller %u has asked for a list of its own",
+			 caller_number(caller));
+	else if (caller->object && dladdr(caller->object, &info))
+		log_info("caller %u is %s", caller_number(caller),
+			 info.dli_fname);
+}
+
+static CK_RV initialize(struct caller *caller, CK_VOID_PTR args)
+{
 	CK_FLAGS flags = 0;
 	CK_RV rv;
 
@@ -212,12 +229,12 @@ CK_RV caller_initialize(unsigned int number, CK_VOID_PTR args)
 	}
 	initialized_callers++;
 	atomic_store(&caller->count, 1);
+	tell_name(caller);
 	return end(CKR_OK);
 }
 
-CK_RV caller_finalize(unsigned int number, CK_VOID_PTR reserved)
+static CK_RV finalize(struct caller *caller, CK_VOID_PTR reserved)
 {
-	struct caller *caller = &pool.callers[number];
 	struct slot *slot = NULL;
 	CK_RV rv;
 
@@ -260,11 +277,10 @@ static CK_RV enter_slot(const struct caller *caller, CK_SLOT_ID id,
 	return CKR_SLOT_ID_INVALID;
 }
 
-CK_RV caller_open_session(unsigned int number, CK_SLOT_ID id, CK_FLAGS flags,
+static CK_RV open_session(struct caller *caller, CK_SLOT_ID id, CK_FLAGS flags,
 			  CK_VOID_PTR application, CK_NOTIFY notify,
 			  CK_SESSION_HANDLE_PTR handle)
 {
-	struct caller *caller = &pool.callers[number];
 	struct slot *slot;
 	CK_RV rv;
 
@@ -273,6 +289,9 @@ CK_RV caller_open_session(unsigned int number, CK_SLOT_ID id, CK_FLAGS flags,
 		return rv;
 	if (!(flags & CKF_SERIAL_SESSION))
 		rv = CKR_SESSION_PARALLEL_NOT_SUPPORTED;
+	else if (flags & CKF_ASYNC_SESSION)
+		/* work that went on after its call would outlive the lease */
+		rv = CKR_SESSION_ASYNC_NOT_SUPPORTED;
 	else if (!handle)
 		rv = CKR_ARGUMENTS_BAD;
 	else
@@ -283,9 +302,8 @@ CK_RV caller_open_session(unsigned int number, CK_SLOT_ID id, CK_FLAGS flags,
 	return rv;
 }
 
-CK_RV caller_close_all_sessions(unsigned int number, CK_SLOT_ID id)
+static CK_RV close_all_sessions(struct caller *caller, CK_SLOT_ID id)
 {
-	struct caller *caller = &pool.callers[number];
 	struct slot *slot;
 	CK_RV rv;
 
@@ -298,22 +316,23 @@ CK_RV caller_close_all_sessions(unsigned int number, CK_SLOT_ID id)
 }
 
 /* Of any caller: it would be the end of what they have. */
-CK_RV caller_init_token(unsigned int number, CK_SLOT_ID id, CK_UTF8CHAR_PTR pin,
-			CK_ULONG length, CK_UTF8CHAR_PTR label)
+static CK_RV init_token(struct caller *caller, CK_SLOT_ID id,
+			CK_UTF8CHAR_PTR pin, CK_ULONG length,
+			CK_UTF8CHAR_PTR label)
 {
 	struct lease lease;
 	struct slot *slot;
 	struct seat *seat;
 	CK_RV rv;
 
-	rv = enter_slot(&pool.callers[number], id, &slot);
+	rv = enter_slot(caller, id, &slot);
 	if (rv != CKR_OK)
 		return rv;
 	pthread_mutex_lock(&slot->lock);
 	rv = CKR_SESSION_EXISTS;
 	if (slot_sessions(slot, NULL))
 		goto out;
-	rv = seat_get(slot, &pool.callers[number], &seat);
+	rv = seat_get(slot, caller, &seat);
 	if (rv != CKR_OK)
 		goto out;
 	rv = lease_take_exclusive(seat, &lease);
@@ -332,12 +351,12 @@ out:
 }
 
 /* Waiting would take a thread for each backend; callers know how to poll. */
-CK_RV caller_wait_for_slot_event(unsigned int number, CK_FLAGS flags,
+static CK_RV wait_for_slot_event(struct caller *caller, CK_FLAGS flags,
 				 CK_SLOT_ID_PTR id, CK_VOID_PTR reserved)
 {
 	CK_RV rv;
 
-	if (!atomic_load(&pool.callers[number].count))
+	if (!atomic_load(&caller->count))
 		return CKR_CRYPTOKI_NOT_INITIALIZED;
 	if (!id || reserved)
 		return CKR_ARGUMENTS_BAD;
@@ -346,7 +365,71 @@ CK_RV caller_wait_for_slot_event(unsigned int number, CK_FLAGS flags,
 	rv = module_get();
 	if (rv != CKR_OK)
 		return rv;
-	rv = module_slot_event(number, id);
+	rv = module_slot_event(caller_number(caller), id);
 	module_put();
 	return rv;
+}
+
+/* ---- the same, as the doors lead here ------------------------------------------------- */
+
+CK_RV caller_initialize(unsigned int number, CK_VOID_PTR args)
+{
+	struct log_call log;
+
+	log_call_begin_first(&log, "C_Initialize");
+	return log_call_end(&log, number, 0,
+			    initialize(&pool.callers[number], args));
+}
+
+CK_RV caller_finalize(unsigned int number, CK_VOID_PTR reserved)
+{
+	struct log_call log;
+
+	log_call_begin(&log, "C_Finalize");
+	return log_call_end(&log, number, 0,
+			    finalize(&pool.callers[number], reserved));
+}
+
+CK_RV caller_open_session(unsigned int number, CK_SLOT_ID id, CK_FLAGS flags,
+			  CK_VOID_PTR application, CK_NOTIFY notify,
+			  CK_SESSION_HANDLE_PTR handle)
+{
+	struct log_call log;
+	CK_RV rv;
+
+	log_call_begin(&log, "C_OpenSession");
+	rv = open_session(&pool.callers[number], id, flags, application,
+			  notify, handle);
+	return log_call_end(&log, number, rv == CKR_OK ? *handle : 0, rv);
+}
+
+CK_RV caller_close_all_sessions(unsigned int number, CK_SLOT_ID id)
+{
+	struct log_call log;
+
+	log_call_begin(&log, "C_CloseAllSessions");
+	return log_call_end(&log, number, 0,
+			    close_all_sessions(&pool.callers[number], id));
+}
+
+CK_RV caller_init_token(unsigned int number, CK_SLOT_ID id, CK_UTF8CHAR_PTR pin,
+			CK_ULONG length, CK_UTF8CHAR_PTR label)
+{
+	struct log_call log;
+
+	log_call_begin(&log, "C_InitToken");
+	return log_call_end(&log, number, 0,
+			    init_token(&pool.callers[number], id, pin, length,
+				       label));
+}
+
+CK_RV caller_wait_for_slot_event(unsigned int number, CK_FLAGS flags,
+				 CK_SLOT_ID_PTR id, CK_VOID_PTR reserved)
+{
+	struct log_call log;
+
+	log_call_begin(&log, "C_WaitForSlotEvent");
+	return log_call_end(&log, number, 0,
+			    wait_for_slot_event(&pool.callers[number], flags,
+						id, reserved));
 }

@@ -239,7 +239,7 @@ static CK_RV global_key(struct reader *reader, const char *key,
 		{ "none", LOG_NONE },
 		{ "errors", LOG_ERROR },
 		{ "info", LOG_INFO },
-		{ "calls", -1 },
+		{ "calls", LOG_CALLS },
 		{ }
 	};
 	struct config *config = reader->config;

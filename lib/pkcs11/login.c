@@ -7,6 +7,8 @@
  * first one's and never reaches the token, so a wrong one burns no try. The
  * backend is logged out when the last caller is. A security officer is alone.
  */
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "log.h"
@@ -30,7 +32,8 @@ void login_wait_turn(struct seat *seat)
 		nanosleep(&pause, NULL);
 }
 
-static void count_try(struct seat *seat, CK_RV rv)
+/* What came of one that was shown. */
+void login_count_try(struct seat *seat, CK_RV rv)
 {
 	unsigned int wrong;
 	int64_t delay;
@@ -48,9 +51,44 @@ static void count_try(struct seat *seat, CK_RV rv)
 
 /* ---- in ------------------------------------------------------------------- */
 
+/* A name takes 3.0; without one, C_Login does. */
+CK_RV login_backend(struct backend *backend, CK_SESSION_HANDLE session,
+		    CK_USER_TYPE type, const struct credentials *given)
+{
+	if (given->name_length)
+		return BACKEND(backend, C_LoginUser, session, type, given->pin,
+			       given->length, given->name, given->name_length);
+	return BACKEND(backend, C_Login, session, type, given->pin,
+		       given->length);
+}
+
+/* Return: whether there is something to compare from now on. */
+static bool remember(struct slot *slot, const struct credentials *given)
+{
+	free(slot->login_name);
+	slot->login_name = NULL;
+	slot->login_name_length = given->name_length;
+	if (given->name_length) {
+		slot->login_name = malloc(given->name_length);
+		if (!slot->login_name) {
+			slot->login_name_length = 0;
+			return false;
+		}
+		memcpy(slot->login_name, given->name, given->name_length);
+	}
+	return pin_remember(&slot->pin, given->pin, given->length) == CKR_OK;
+}
+
+static bool same_name(const struct slot *slot, const struct credentials *given)
+{
+	return slot->login_name_length == given->name_length &&
+	       (!given->name_length || !memcmp(slot->login_name, given->name,
+					       given->name_length));
+}
+
 /* Nobody of ours is logged in: the backend decides. */
 static CK_RV first_login(struct seat *seat, CK_SESSION_HANDLE session,
-			 enum login login, unsigned char *pin, CK_ULONG length)
+			 enum login login, const struct credentials *given)
 {
 	struct slot *slot = seat->slot;
 	CK_USER_TYPE type = login == LOGIN_SO ? CKU_SO : CKU_USER;
@@ -66,7 +104,7 @@ static CK_RV first_login(struct seat *seat, CK_SESSION_HANDLE session,
 	if (slot->login != LOGIN_NONE)
 		BACKEND(slot->backend, C_Logout, session);
 	slot->login = LOGIN_NONE;
-	rv = BACKEND(slot->backend, C_Login, session, type, pin, length);
+	rv = login_backend(slot->backend, session, type, given);
 	if (rv == CKR_OK) {
 		slot->login = login;
 		if (login == LOGIN_SO)
@@ -74,8 +112,8 @@ static CK_RV first_login(struct seat *seat, CK_SESSION_HANDLE session,
 	}
 	lease_give(seat, &lease);
 
-	if (rv == CKR_OK && login == LOGIN_USER && pin &&
-	    pin_remember(&slot->pin, pin, length) != CKR_OK)
+	if (rv == CKR_OK && login == LOGIN_USER && given->pin &&
+	    !remember(slot, given))
 		log_error("slot %lu: the PIN's hash can't be kept, no other caller can log in meanwhile",
 			  slot->id);
 	return rv;
@@ -120,23 +158,23 @@ static void lose_all_logins(struct slot *slot)
 
 /* Another caller's PIN opened the token: this one's has to be the same. */
 static CK_RV join_login(struct seat *seat, CK_SESSION_HANDLE session,
-			unsigned char *pin, CK_ULONG length)
+			const struct credentials *given)
 {
 	struct slot *slot = seat->slot;
 	bool logged_in;
 	CK_RV rv;
 
 	/* Typed on a reader's own keys: there is nothing to compare. */
-	if (!slot->pin || !pin)
+	if (!slot->pin || !given->pin || !same_name(slot, given))
 		return CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
-	rv = pin_check(slot->pin, pin, length);
+	rv = pin_check(slot->pin, given->pin, given->length);
 	if (rv != CKR_OK)
 		return rv;
 	rv = ask_backend(seat, session, &logged_in);
 	if (rv != CKR_OK || logged_in)
 		return rv;
 	lose_all_logins(slot);
-	return first_login(seat, session, LOGIN_USER, pin, length);
+	return first_login(seat, session, LOGIN_USER, given);
 }
 
 /**
@@ -144,11 +182,10 @@ static CK_RV join_login(struct seat *seat, CK_SESSION_HANDLE session,
  * @seat: the caller's, with at least one session
  * @session: the backend's session it is shown in
  * @login: LOGIN_USER or LOGIN_SO
- * @pin: the PIN; NULL if the reader has keys of its own
- * @length: its length
+ * @given: the PIN, perhaps with a name
  */
 CK_RV login_enter(struct seat *seat, CK_SESSION_HANDLE session,
-		  enum login login, unsigned char *pin, CK_ULONG length)
+		  enum login login, const struct credentials *given)
 {
 	const struct arbiter_ops *arbiter = seat->slot->arbiter;
 	struct slot *slot = seat->slot;
@@ -166,13 +203,13 @@ CK_RV login_enter(struct seat *seat, CK_SESSION_HANDLE session,
 	if (rv != CKR_OK)
 		return rv;
 	if (!slot_logins(slot))
-		rv = first_login(seat, session, login, pin, length);
+		rv = first_login(seat, session, login, given);
 	else if (login == LOGIN_USER && slot->login == LOGIN_USER)
-		rv = join_login(seat, session, pin, length);
+		rv = join_login(seat, session, given);
 	else
 		rv = CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
 
-	count_try(seat, rv);
+	login_count_try(seat, rv);
 	if (rv != CKR_OK) {
 		arbiter->logout(seat->party);
 		return rv;

@@ -327,6 +327,32 @@ const struct config *module_config(void)
 	return state.module->config;
 }
 
+static void pad(unsigned char *field, size_t size, const char *text)
+{
+	memset(field, ' ', size);
+	memcpy(field, text, strlen(text));
+}
+
+/* What C_GetInfo says of us; @version is that of the caller's list. */
+CK_RV module_info(const CK_VERSION *version, CK_INFO *info)
+{
+	CK_RV rv = module_get();
+
+	if (rv != CKR_OK)
+		return rv;
+	module_put();
+	if (!info)
+		return CKR_ARGUMENTS_BAD;
+	memset(info, 0, sizeof(*info));
+	info->cryptokiVersion = *version;
+	pad(info->manufacturerID, sizeof(info->manufacturerID), "tokmux");
+	pad(info->libraryDescription, sizeof(info->libraryDescription),
+	    "tokmux shared tokens");
+	info->libraryVersion.major = 0;
+	info->libraryVersion.minor = 1;
+	return CKR_OK;
+}
+
 /*
  * In the child, which has one thread. The parent's locks may be in any state
  * and its backends' sessions are the parent's: everything is left as it is.

@@ -11,6 +11,7 @@ CK_RV module_start(CK_FLAGS flags);
 void module_stop(void);
 void module_forked(void);
 const struct config *module_config(void);
+CK_RV module_info(const CK_VERSION *version, CK_INFO *info);
 
 /* keep it from stopping meanwhile */
 CK_RV module_get(void);

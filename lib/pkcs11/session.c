@@ -291,6 +291,7 @@ CK_RV session_open(struct slot *slot, const struct caller *caller,
 	session->application = application;
 	session->notify = notify;
 	atomic_store(&session->backend_handle, 0);
+	atomic_store(&session->active, 0);
 	for (i = 0; i < OPERATIONS; i++)
 		atomic_store(&session->needs_login[i], 0);
 

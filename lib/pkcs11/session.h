@@ -16,6 +16,12 @@ enum operation {
 	OPERATION_SIGN_RECOVER,
 	OPERATION_VERIFY,
 	OPERATION_VERIFY_RECOVER,
+	OPERATION_VERIFY_SIGNATURE,
+	OPERATION_FIND,
+	OPERATION_MESSAGE_ENCRYPT,
+	OPERATION_MESSAGE_DECRYPT,
+	OPERATION_MESSAGE_SIGN,
+	OPERATION_MESSAGE_VERIFY,
 	OPERATIONS
 };
 
@@ -33,6 +39,8 @@ struct session {
 	CK_NOTIFY notify;
 	void *application;
 
+	/* What is going on, as far as answers tell: a bit for each. */
+	atomic_uint active;
 	/* The login that each operation's key needs; 0: none. */
 	atomic_ulong needs_login[OPERATIONS];
 

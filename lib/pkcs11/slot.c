@@ -34,6 +34,7 @@ void slot_free(struct slot *slot)
 	if (slot->token)
 		slot->arbiter->token_close(slot->token);
 	pin_forget(&slot->pin);
+	free(slot->login_name);
 	pthread_mutex_destroy(&slot->seats_lock);
 	pthread_mutex_destroy(&slot->lock);
 	free(slot);

@@ -39,6 +39,8 @@ struct slot {
 	CK_FLAGS token_flags;		/* as they were when @token was opened */
 	enum login login;		/* what the backend is logged in as */
 	struct pin *pin;		/* the user's, while logged in */
+	unsigned char *login_name;	/* with C_LoginUser, else NULL */
+	CK_ULONG login_name_length;
 	unsigned long last_login;
 
 	pthread_mutex_t seats_lock;

@@ -48,7 +48,7 @@ static const struct {
 	{ "[global]\n\n# c\nnothing = 1\n", ":4: [global] has no key" },
 	{ "[global]\narbiter = both\n", ":2: arbiter cannot be \"both\"" },
 	{ "[global]\narbiter =\n", ":2: arbiter has no value" },
-	{ "[global]\nlog = calls\n", ":2: log = calls is not supported yet" },
+	{ "[global]\nlog = loud\n", ":2: log cannot be \"loud\"" },
 	{ "[global\n", ":1: a section ends with" },
 	{ "[other]\n", ":1: no section is called \"other\"" },
 	{ "[backend]\n", ":1: a backend has a name" },
