@@ -32,8 +32,7 @@ CK_RV call_begin_as(struct call *call, CK_SESSION_HANDLE handle,
 	if (rv != CKR_OK)
 		goto err_session;
 	rv = CKR_SESSION_HANDLE_INVALID;
-	if (atomic_load_explicit(&session->seat->ejects,
-				 memory_order_relaxed) != session->ejects)
+	if (session_ejected(session))
 		goto err_lease;
 	call->session = session;
 	call->seat = session->seat;
@@ -60,11 +59,7 @@ CK_RV call_end(struct call *call, CK_RV rv)
 	return log_call_end(&call->log, caller, call->given, rv);
 }
 
-/*
- * The same for what is asked about a slot, by nobody in particular. While a
- * security officer keeps the exclusive lease, it may well be the one who asks;
- * the lease stays as long as the slot is locked.
- */
+/* The same for what is asked about a slot, by nobody in particular. */
 CK_RV call_begin_slot_as(struct call *call, CK_SLOT_ID id, const char *function)
 {
 	struct slot *slot;
@@ -80,14 +75,16 @@ CK_RV call_begin_slot_as(struct call *call, CK_SLOT_ID id, const char *function)
 		goto err_module;
 
 	pthread_mutex_lock(&slot->lock);
-	rv = seat_get(slot, NULL, &call->seat);
-	call->locked = rv == CKR_OK && slot_keeps_lease(slot);
-	call->lease.held = false;
-	if (!call->locked)
-		pthread_mutex_unlock(&slot->lock);
+	if (lease_join_keeper(slot, &call->seat, &call->lease)) {
+		call->seat->references++;
+		rv = CKR_OK;
+	} else {
+		rv = seat_get(slot, NULL, &call->seat);
+	}
+	pthread_mutex_unlock(&slot->lock);
 	if (rv != CKR_OK)
 		goto err_module;
-	if (!call->locked)
+	if (!lease_has(&call->lease))
 		rv = lease_take(call->seat, &call->lease);
 	if (rv != CKR_OK)
 		goto err_seat;
@@ -111,8 +108,7 @@ CK_RV call_end_slot(struct call *call, CK_RV rv)
 	struct slot *slot = call->seat->slot;
 
 	lease_give(call->seat, &call->lease);
-	if (!call->locked)
-		pthread_mutex_lock(&slot->lock);
+	pthread_mutex_lock(&slot->lock);
 	seat_put(call->seat);
 	pthread_mutex_unlock(&slot->lock);
 	module_put();
@@ -383,6 +379,18 @@ CK_RV call_find(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
 
 /* ---- operations -------------------------------------------------------------------- */
 
+static bool keeps_lease(const struct call *call)
+{
+	return call->seat->slot->backend->config->lease == LEASE_OPERATION;
+}
+
+/* lease = operation: somebody else may have been there since it began. */
+static bool interrupted(const struct call *call)
+{
+	return keeps_lease(call) &&
+	       lease_lost(call->seat, &call->session->operating);
+}
+
 static bool revoked(const struct call *call, int operation)
 {
 	unsigned long needs = atomic_load_explicit(
@@ -400,10 +408,10 @@ static CK_RV call_renew(struct call *call)
 
 	if (rv != CKR_OK)
 		return rv;
-	for (i = 0; i < OPERATIONS; i++) {
-		atomic_store(&call->session->needs_login[i], 0);
-		call_operation_ended(call, i);
-	}
+	for (i = 0; i < OPERATIONS; i++)
+		call_operation_needs(call, i, 0);
+	atomic_store(&call->session->active, 0);
+	lease_unkeep(call->seat, &call->session->operating);
 	call->handle = atomic_load(&call->session->backend_handle);
 	return CKR_OK;
 }
@@ -423,18 +431,26 @@ CK_RV call_operation_ready(struct call *call)
 
 	for (i = 0; i < OPERATIONS; i++)
 		any |= revoked(call, i);
-	if (!any)
+	if (!any && !interrupted(call))
 		return CKR_OK;
 	return call_renew(call);
 }
 
-/* Before one goes on: is its key still this caller's? Not after the logout. */
+/*
+ * Before one goes on: is its key still this caller's? Not after the logout. Did
+ * nobody come between? CKR_DEVICE_ERROR, once, if the lease was taken.
+ */
 CK_RV call_operation(struct call *call, enum operation operation)
 {
-	if (!revoked(call, operation))
+	CK_RV rv = CKR_OPERATION_NOT_INITIALIZED;
+
+	if (interrupted(call) &&
+	    atomic_load(&call->session->active) & 1u << operation)
+		rv = CKR_DEVICE_ERROR;
+	else if (!revoked(call, operation))
 		return CKR_OK;
 	call_operation_ready(call);
-	return CKR_OPERATION_NOT_INITIALIZED;
+	return rv;
 }
 
 void call_operation_needs(struct call *call, enum operation operation,
@@ -450,11 +466,17 @@ void call_operation_started(struct call *call, enum operation operation,
 {
 	call_operation_needs(call, operation, needs_login);
 	atomic_fetch_or(&call->session->active, 1u << operation);
+	if (keeps_lease(call))
+		lease_keep(call->seat, &call->lease, &call->session->operating);
 }
 
 void call_operation_ended(struct call *call, enum operation operation)
 {
-	atomic_fetch_and(&call->session->active, ~(1u << operation));
+	unsigned int bit = 1u << operation;
+
+	if (atomic_fetch_and(&call->session->active, ~bit) == bit &&
+	    keeps_lease(call))
+		lease_unkeep(call->seat, &call->session->operating);
 }
 
 /* ---- ending operations: C_SessionCancel ------------------------------------------ */

@@ -9,7 +9,7 @@
 /*
  * One call into a backend: find the session, take the lease, call, give the
  * lease back, let go of the session. Between call_begin() and call_end() a
- * thread asks for no other lease and for no slot's lock.
+ * thread asks for no other lease.
  */
 struct call {
 	struct session *session;	/* NULL: about a slot */
@@ -17,7 +17,6 @@ struct call {
 	struct backend *backend;
 	CK_ULONG handle;		/* the backend's session, or slot */
 	struct lease lease;
-	bool locked;			/* the slot, instead of a lease */
 	CK_SESSION_HANDLE given;	/* ours, as the caller gave it */
 	struct log_call log;
 };

@@ -328,24 +328,26 @@ static CK_RV init_token(struct caller *caller, CK_SLOT_ID id,
 	rv = enter_slot(caller, id, &slot);
 	if (rv != CKR_OK)
 		return rv;
+	/* Once to be refused before the lease, once for those that came since. */
 	pthread_mutex_lock(&slot->lock);
-	rv = CKR_SESSION_EXISTS;
-	if (slot_sessions(slot, NULL))
-		goto out;
-	rv = seat_get(slot, caller, &seat);
+	rv = slot_sessions(slot, NULL) ? CKR_SESSION_EXISTS :
+					 seat_get(slot, caller, &seat);
+	pthread_mutex_unlock(&slot->lock);
 	if (rv != CKR_OK)
 		goto out;
 	rv = lease_take_exclusive(seat, &lease);
-	if (rv == CKR_OK) {
+	pthread_mutex_lock(&slot->lock);
+	if (rv == CKR_OK && slot_sessions(slot, NULL))
+		rv = CKR_SESSION_EXISTS;
+	if (rv == CKR_OK)
 		rv = BACKEND(slot->backend, C_InitToken, slot->backend_id, pin,
 			     length, label);
-		lease_give(seat, &lease);
-	}
+	lease_give(seat, &lease);
 	seat_put(seat);
 	if (rv == CKR_OK)
 		slot_token_changed(slot);
-out:
 	pthread_mutex_unlock(&slot->lock);
+out:
 	module_put();
 	return rv;
 }

@@ -69,8 +69,8 @@ CK_RV C_GetMechanismInfo(CK_SLOT_ID id, CK_MECHANISM_TYPE type,
 /* ---- PINs and logins ---------------------------------------------------------------- */
 
 /*
- * The functions below change who is logged in, so they keep the slot's lock
- * around the lease: the other order would be a second lock under a lease.
+ * The functions below change who is logged in: they have a lease, then the
+ * slot's lock.
  */
 struct locked_session {
 	struct session *session;
@@ -78,7 +78,15 @@ struct locked_session {
 	struct slot *slot;
 	CK_SESSION_HANDLE handle;	/* the backend's */
 	CK_SESSION_HANDLE given;	/* ours */
+	struct lease lease;
 	struct log_call log;
+};
+
+enum lock_how {
+	LOCK_LEASE,		/* as the configuration says */
+	LOCK_EXCLUSIVE,
+	LOCK_AS_SO,		/* the same, refused at once to all others */
+	LOCK_LOGGED_IN,		/* without a lease, if it can't be had */
 };
 
 static CK_RV unlock_session(struct locked_session *locked, CK_RV rv)
@@ -86,52 +94,76 @@ static CK_RV unlock_session(struct locked_session *locked, CK_RV rv)
 	unsigned int caller = caller_number(locked->seat->caller);
 
 	pthread_mutex_unlock(&locked->slot->lock);
+	lease_give(locked->seat, &locked->lease);
 	session_put(locked->session);
 	return log_call_end(&locked->log, caller, locked->given, rv);
 }
 
-/* @pin: a PIN is shown, which waits if there were wrong ones before. */
-#define lock_session(locked, handle, pin) \
-	lock_session_as(locked, handle, pin, __func__)
+/* In the function of PKCS#11 itself: its name is taken for the log. */
+#define lock_session(locked, handle, how) \
+	lock_session_as(locked, handle, how, __func__)
 
 static CK_RV lock_session_as(struct locked_session *locked,
-			     CK_SESSION_HANDLE handle, bool pin,
+			     CK_SESSION_HANDLE handle, enum lock_how how,
 			     const char *function)
 {
+	unsigned int caller = NOBODY;
+	enum login login;
 	CK_RV rv;
 
 	log_call_begin(&locked->log, function);
 	rv = session_get(handle, &locked->session);
 	if (rv != CKR_OK)
-		return log_call_end(&locked->log, NOBODY, handle, rv);
+		goto err;
 	locked->seat = locked->session->seat;
 	locked->slot = locked->seat->slot;
 	locked->given = handle;
-	if (pin)
-		login_wait_turn(locked->seat);
+	caller = caller_number(locked->seat->caller);
+
+	rv = CKR_USER_NOT_LOGGED_IN;
+	login = atomic_load(&locked->seat->login);
+	if ((how == LOCK_AS_SO && login != LOGIN_SO) ||
+	    (how == LOCK_LOGGED_IN && login == LOGIN_NONE))
+		goto err_session;
+	if (how == LOCK_EXCLUSIVE || how == LOCK_AS_SO)
+		rv = lease_take_exclusive(locked->seat, &locked->lease);
+	else
+		rv = lease_take(locked->seat, &locked->lease);
+	if (rv != CKR_OK && how != LOCK_LOGGED_IN)
+		goto err_session;
+
 	pthread_mutex_lock(&locked->slot->lock);
 	locked->handle = atomic_load(&locked->session->backend_handle);
-	if (atomic_load(&locked->session->handle) == handle)
-		return CKR_OK;
+	/* Closed while we waited, or ejected. */
+	if (atomic_load(&locked->session->handle) != handle ||
+	    session_ejected(locked->session))
+		return unlock_session(locked, CKR_SESSION_HANDLE_INVALID);
+	return CKR_OK;
 
-	/* Closed while we waited. */
-	return unlock_session(locked, CKR_SESSION_HANDLE_INVALID);
+err_session:
+	session_put(locked->session);
+err:
+	return log_call_end(&locked->log, caller, handle, rv);
+}
+
+/* Before a PIN is shown: wrong ones make their caller wait, without a lease. */
+static void wait_turn(CK_SESSION_HANDLE handle)
+{
+	struct session *session;
+
+	if (session_get(handle, &session) != CKR_OK)
+		return;
+	login_wait_turn(session->seat);
+	session_put(session);
 }
 
 /* For one operation of a caller that is logged in: the token asks again. */
 static CK_RV login_again(CK_SESSION_HANDLE session,
-			 const struct credentials *given)
+			 const struct credentials *given, const char *function)
 {
-	struct session *shown_in;
 	struct call call;
-	CK_RV rv;
+	CK_RV rv = call_begin_as(&call, session, function);
 
-	/* Not under the lease. */
-	if (session_get(session, &shown_in) == CKR_OK) {
-		login_wait_turn(shown_in->seat);
-		session_put(shown_in);
-	}
-	rv = call_begin_as(&call, session, "C_Login");
 	if (rv != CKR_OK)
 		return rv;
 	rv = CKR_USER_NOT_LOGGED_IN;
@@ -143,33 +175,63 @@ static CK_RV login_again(CK_SESSION_HANDLE session,
 	return call_end(&call, rv);
 }
 
-static CK_RV login_as(struct locked_session *locked, CK_USER_TYPE type,
-		      const struct credentials *given)
+/* As USER or SO, after login_check(). */
+static CK_RV login_first(CK_SESSION_HANDLE session, enum login login,
+			 const struct credentials *given, const char *function)
 {
+	struct locked_session locked;
 	CK_RV rv;
 
-	if (type == CKU_SO && module_config()->so_alone &&
-	    slot_sessions(locked->slot, locked->seat))
+	rv = lock_session_as(&locked, session,
+			     login == LOGIN_SO ? LOCK_EXCLUSIVE : LOCK_LEASE,
+			     function);
+	if (rv != CKR_OK)
+		return rv;
+	if (login == LOGIN_SO && module_config()->so_alone &&
+	    slot_sessions(locked.slot, locked.seat))
 		rv = CKR_SESSION_EXISTS;
-	else if (type == CKU_SO || type == CKU_USER)
-		rv = login_enter(locked->seat, locked->handle,
-				 type == CKU_SO ? LOGIN_SO : LOGIN_USER, given);
 	else
-		rv = CKR_USER_TYPE_INVALID;
-	return unlock_session(locked, rv);
+		rv = login_enter(locked.seat, locked.handle, &locked.lease,
+				 login, given);
+	return unlock_session(&locked, rv);
+}
+
+/*
+ * What others' logins refuse is refused before the lease: a security officer's
+ * is kept until that one logs out.
+ */
+static CK_RV login_as(CK_SESSION_HANDLE handle, CK_USER_TYPE type,
+		      const struct credentials *given, const char *function)
+{
+	enum login login = type == CKU_SO ? LOGIN_SO : LOGIN_USER;
+	unsigned int caller = NOBODY;
+	struct session *session;
+	struct log_call log;
+	CK_RV rv;
+
+	wait_turn(handle);
+	if (type == CKU_CONTEXT_SPECIFIC)
+		return login_again(handle, given, function);
+	log_call_begin(&log, function);
+	rv = session_get(handle, &session);
+	if (rv != CKR_OK)
+		return log_call_end(&log, caller, handle, rv);
+	caller = caller_number(session->seat->caller);
+	rv = CKR_USER_TYPE_INVALID;
+	if (type == CKU_SO || type == CKU_USER)
+		rv = login_check(session->seat, login);
+	session_put(session);
+	if (rv != CKR_OK)
+		return log_call_end(&log, caller, handle, rv);
+	return login_first(handle, login, given, function);
 }
 
 CK_RV C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE type, unsigned char *pin,
 	      CK_ULONG length)
 {
 	struct credentials given = { .pin = pin, .length = length };
-	struct locked_session locked;
-	CK_RV rv;
 
-	if (type == CKU_CONTEXT_SPECIFIC)
-		return login_again(session, &given);
-	rv = lock_session(&locked, session, true);
-	return rv == CKR_OK ? login_as(&locked, type, &given) : rv;
+	return login_as(session, type, &given, __func__);
 }
 
 /* Without a name it is C_Login, which 2.40 has as well. */
@@ -181,17 +243,12 @@ CK_RV C_LoginUser(CK_SESSION_HANDLE session, CK_USER_TYPE type,
 		.pin = pin,
 		.length = length,
 		.name = name,
-		.name_length = name_length,
+		.name_length = name ? name_length : 0,
 	};
-	struct locked_session locked;
-	CK_RV rv;
 
 	if (!name && name_length)
 		return CKR_ARGUMENTS_BAD;
-	if (type == CKU_CONTEXT_SPECIFIC)
-		return login_again(session, &given);
-	rv = lock_session(&locked, session, true);
-	return rv == CKR_OK ? login_as(&locked, type, &given) : rv;
+	return login_as(session, type, &given, __func__);
 }
 
 CK_RV C_Logout(CK_SESSION_HANDLE session)
@@ -199,64 +256,56 @@ CK_RV C_Logout(CK_SESSION_HANDLE session)
 	struct locked_session locked;
 	CK_RV rv;
 
-	rv = lock_session(&locked, session, false);
+	rv = lock_session(&locked, session, LOCK_LOGGED_IN);
 	if (rv != CKR_OK)
 		return rv;
 	if (atomic_load(&locked.seat->login) == LOGIN_NONE)
 		rv = CKR_USER_NOT_LOGGED_IN;
 	else
-		login_end(locked.seat, locked.handle);
+		login_end(locked.seat, locked.handle, &locked.lease);
 	return unlock_session(&locked, rv);
 }
 
 CK_RV C_InitPIN(CK_SESSION_HANDLE session, unsigned char *pin, CK_ULONG length)
 {
 	struct locked_session locked;
-	struct lease lease;
 	CK_RV rv;
 
-	rv = lock_session(&locked, session, false);
+	rv = lock_session(&locked, session, LOCK_AS_SO);
 	if (rv != CKR_OK)
 		return rv;
 	if (atomic_load(&locked.seat->login) != LOGIN_SO)
 		return unlock_session(&locked, CKR_USER_NOT_LOGGED_IN);
-	rv = lease_take_exclusive(locked.seat, &lease);
-	if (rv != CKR_OK)
-		return unlock_session(&locked, rv);
 	rv = BACKEND(locked.slot->backend, C_InitPIN, locked.handle, pin,
 		     length);
-	lease_give(locked.seat, &lease);
 	login_pin_changed(locked.slot, NULL, 0);
 	return unlock_session(&locked, rv);
 }
 
 /*
  * The backend changes the PIN of whoever it is logged in as, the user's if it
- * is nobody. While a security officer is logged in, that one is alone here.
+ * is nobody. While a security officer is logged in, that one is alone here; a
+ * login that is over, but that the backend wasn't told of, counts for nobody.
  */
 CK_RV C_SetPIN(CK_SESSION_HANDLE session, unsigned char *old_pin,
 	       CK_ULONG old_length, unsigned char *new_pin, CK_ULONG new_length)
 {
 	struct locked_session locked;
-	struct lease lease;
 	CK_RV rv;
 
-	rv = lock_session(&locked, session, true);
+	wait_turn(session);
+	rv = lock_session(&locked, session, LOCK_EXCLUSIVE);
 	if (rv != CKR_OK)
 		return rv;
-	rv = CKR_SESSION_READ_ONLY;
 	if (!session_writes(locked.session))
-		goto out;
-	rv = lease_take_exclusive(locked.seat, &lease);
-	if (rv != CKR_OK)
-		goto out;
+		return unlock_session(&locked, CKR_SESSION_READ_ONLY);
+	login_settle(locked.seat, locked.handle, &locked.lease);
 	rv = BACKEND(locked.slot->backend, C_SetPIN, locked.handle, old_pin,
 		     old_length, new_pin, new_length);
-	lease_give(locked.seat, &lease);
+	lease_give(locked.seat, &locked.lease);
 	login_count_try(locked.seat, rv);
 	if (rv == CKR_OK)
 		login_pin_changed(locked.slot, new_pin, new_length);
-out:
 	return unlock_session(&locked, rv);
 }
 
@@ -274,7 +323,6 @@ CK_RV C_CloseSession(CK_SESSION_HANDLE handle)
 	if (rv == CKR_OK) {
 		caller = caller_number(session->seat->caller);
 		rv = session_close(session);
-		session_put(session);
 	}
 	return log_call_end(&log, caller, handle, rv);
 }

@@ -20,11 +20,21 @@ CK_RV login_backend(struct backend *backend, CK_SESSION_HANDLE session,
 void login_wait_turn(struct seat *seat);
 void login_count_try(struct seat *seat, CK_RV rv);
 
-/* all with the slot's lock held; @session is any open one of the backend's */
+/* before the lease: would it be refused? */
+CK_RV login_check(struct seat *seat, enum login login);
+
+/*
+ * All with the slot's lock held, and @lease taken before that; @session is any
+ * open one of the backend's. Without a lease (lease_has()) the backend is told
+ * at the next occasion.
+ */
 CK_RV login_enter(struct seat *seat, CK_SESSION_HANDLE session,
-		  enum login login, const struct credentials *given);
-void login_end(struct seat *seat, CK_SESSION_HANDLE session);
-void login_settle(struct seat *seat, CK_SESSION_HANDLE session);
+		  struct lease *lease, enum login login,
+		  const struct credentials *given);
+void login_end(struct seat *seat, CK_SESSION_HANDLE session,
+	       const struct lease *lease);
+void login_settle(struct seat *seat, CK_SESSION_HANDLE session,
+		  const struct lease *lease);
 void login_pin_changed(struct slot *slot, unsigned char *pin, CK_ULONG length);
 
 #endif /* TOKMUX_LOGIN_H */

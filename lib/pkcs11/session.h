@@ -41,6 +41,8 @@ struct session {
 
 	/* What is going on, as far as answers tell: a bit for each. */
 	atomic_uint active;
+	struct reason operating;	/* lease = operation: while any is */
+	struct reason open;		/* lease = session */
 	/* The login that each operation's key needs; 0: none. */
 	atomic_ulong needs_login[OPERATIONS];
 
@@ -61,6 +63,13 @@ void session_put(struct session *session);
 
 CK_RV session_renew(struct session *session);
 void session_forked(void);
+
+/* An eject closed it, or what was there is gone. */
+static inline bool session_ejected(const struct session *session)
+{
+	return atomic_load_explicit(&session->seat->ejects,
+				    memory_order_relaxed) != session->ejects;
+}
 
 static inline bool session_writes(const struct session *session)
 {

@@ -32,7 +32,7 @@ void slot_free(struct slot *slot)
 	while (slot->seats)
 		seat_abandon(slot->seats);
 	if (slot->token)
-		slot->arbiter->token_close(slot->token);
+		arbiter_token_put(slot->token);
 	pin_forget(&slot->pin);
 	free(slot->login_name);
 	pthread_mutex_destroy(&slot->seats_lock);
@@ -92,7 +92,9 @@ static void token_name(const struct slot *slot, CK_TOKEN_INFO *info,
 /* Asks the token for its name, without a lease: it takes the name to get one. */
 static CK_RV open_token(struct slot *slot)
 {
+	const struct config_backend *config = slot->backend->config;
 	CK_TOKEN_INFO info;
+	int hold_ms = 0;
 	char name[64];
 	CK_RV rv;
 
@@ -105,9 +107,11 @@ static CK_RV open_token(struct slot *slot)
 	token_name(slot, &info, name, sizeof(name));
 	log_info("slot %lu: backend %s, token %s", slot->id,
 		 slot->backend->config->name, name);
-	return arbiter_rv(slot->arbiter->token_open(name,
-						    slot->backend->config->unclean,
-						    &slot->token));
+	/* Within a call nobody knows how long it may take. */
+	if (config->lease == LEASE_OPERATION || config->lease == LEASE_SESSION)
+		hold_ms = config->hold_ms;
+	return arbiter_rv(arbiter_token_open(name, config->unclean, hold_ms,
+					     &slot->token));
 }
 
 /* ---- seats ----------------------------------------------------------------- */
@@ -153,7 +157,10 @@ CK_RV seat_get(struct slot *slot, const struct caller *caller,
 		return rv;
 	}
 	made->slot = slot;
+	made->token = slot->token;
+	made->token->references++;
 	made->caller = caller;
+	keep_init(&made->keep);
 	made->references = 2;	/* the slot's and the one that is returned */
 	objects_init(&made->objects);
 
@@ -178,6 +185,8 @@ void seat_put(struct seat *seat)
 	*at = seat->next;
 	pthread_mutex_unlock(&slot->seats_lock);
 	slot->arbiter->party_close(seat->party);
+	arbiter_token_put(seat->token);
+	keep_destroy(&seat->keep);
 	objects_destroy(&seat->objects);
 	free(seat);
 }
@@ -233,17 +242,6 @@ bool slot_sessions(struct slot *slot, const struct seat *except)
 	return false;
 }
 
-/* Is a security officer logged in? With the slot's lock held. */
-bool slot_keeps_lease(struct slot *slot)
-{
-	struct seat *seat;
-
-	for (seat = slot->seats; seat; seat = seat->next)
-		if (atomic_load(&seat->keeps_lease))
-			return true;
-	return false;
-}
-
 /* It may go by another name now: who sits here without a session gets up. */
 void slot_token_changed(struct slot *slot)
 {
@@ -255,7 +253,7 @@ void slot_token_changed(struct slot *slot)
 			seat_abandon(seat);
 	}
 	if (!slot->seats) {
-		slot->arbiter->token_close(slot->token);
+		arbiter_token_put(slot->token);
 		slot->token = NULL;
 	}
 }
