@@ -45,6 +45,9 @@ CK_RV call_begin_as(struct call *call, CK_SESSION_HANDLE handle,
 err_lease:
 	lease_give(session->seat, &call->lease);
 err_session:
+	/* Closed as far as we are concerned is nothing to wonder at. */
+	if (rv == CKR_DEVICE_REMOVED)
+		slot_hear(session->seat, rv, false);
 	session_put(session);
 err:
 	return log_call_end(&call->log, caller, handle, rv);
@@ -55,6 +58,7 @@ CK_RV call_end(struct call *call, CK_RV rv)
 	unsigned int caller = caller_number(call->seat->caller);
 
 	lease_give(call->seat, &call->lease);
+	slot_hear(call->seat, rv, false);
 	session_put(call->session);
 	return log_call_end(&call->log, caller, call->given, rv);
 }
@@ -95,6 +99,7 @@ CK_RV call_begin_slot_as(struct call *call, CK_SLOT_ID id, const char *function)
 
 err_seat:
 	pthread_mutex_lock(&slot->lock);
+	slot_hear(call->seat, rv, true);
 	seat_put(call->seat);
 	pthread_mutex_unlock(&slot->lock);
 err_module:
@@ -109,6 +114,7 @@ CK_RV call_end_slot(struct call *call, CK_RV rv)
 
 	lease_give(call->seat, &call->lease);
 	pthread_mutex_lock(&slot->lock);
+	slot_hear(call->seat, rv, true);
 	seat_put(call->seat);
 	pthread_mutex_unlock(&slot->lock);
 	module_put();

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 #include "caller.h"
 #include "log.h"
@@ -37,6 +38,15 @@ static struct {
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 static unsigned int initialized_callers;
 
+/* Where threads wait in C_WaitForSlotEvent. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+} events = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.changed = PTHREAD_COND_INITIALIZER,
+};
+
 /* A backend that leads back here, through a proxy, would wait for itself. */
 static __thread bool inside;
 
@@ -51,6 +61,8 @@ static void forked(void)
 	session_forked();
 	pthread_mutex_init(&pool.lock, NULL);
 	pthread_mutex_init(&turn, NULL);
+	pthread_mutex_init(&events.lock, NULL);
+	pthread_cond_init(&events.changed, NULL);
 	initialized_callers = 0;
 	inside = false;
 	for (i = 0; i < MAX_CALLERS; i++)
@@ -233,6 +245,8 @@ static CK_RV initialize(struct caller *caller, CK_VOID_PTR args)
 	return end(CKR_OK);
 }
 
+static void wake_waiters(void);
+
 static CK_RV finalize(struct caller *caller, CK_VOID_PTR reserved)
 {
 	struct slot *slot = NULL;
@@ -250,6 +264,7 @@ static CK_RV finalize(struct caller *caller, CK_VOID_PTR reserved)
 
 	/* No session is opened for it from here on, see session_open(). */
 	atomic_fetch_add(&caller->generation, 1);
+	wake_waiters();
 	while ((slot = module_next_slot(slot)))
 		session_close_all(slot, caller, true);
 	if (!--initialized_callers)
@@ -352,24 +367,69 @@ out:
 	return rv;
 }
 
-/* Waiting would take a thread for each backend; callers know how to poll. */
+/* ---- waiting for events --------------------------------------------------------------- */
+
+/*
+ * A thread that waits in a backend could be woken by that backend's C_Finalize
+ * only, which is not for one caller to call, and no thread can wait in several.
+ * So backends are asked in turns, and whoever waits here is woken by those.
+ */
+#define ASK_MS	200
+
+
+/* To those who wait: one of them has found an event, or has to leave. */
+static void wake_waiters(void)
+{
+	pthread_mutex_lock(&events.lock);
+	pthread_cond_broadcast(&events.changed);
+	pthread_mutex_unlock(&events.lock);
+}
+
+/* Return: false if the caller left. */
+static bool wait_a_turn(const struct caller *caller, unsigned long born)
+{
+	struct timespec until;
+	bool stays;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += ASK_MS * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
+	}
+	pthread_mutex_lock(&events.lock);
+	stays = atomic_load(&caller->generation) == born;
+	if (stays)
+		pthread_cond_timedwait(&events.changed, &events.lock, &until);
+	pthread_mutex_unlock(&events.lock);
+	return stays && atomic_load(&caller->generation) == born;
+}
+
 static CK_RV wait_for_slot_event(struct caller *caller, CK_FLAGS flags,
 				 CK_SLOT_ID_PTR id, CK_VOID_PTR reserved)
 {
+	unsigned long born = atomic_load(&caller->generation);
+	bool told;
 	CK_RV rv;
 
 	if (!atomic_load(&caller->count))
 		return CKR_CRYPTOKI_NOT_INITIALIZED;
 	if (!id || reserved)
 		return CKR_ARGUMENTS_BAD;
-	if (!(flags & CKF_DONT_BLOCK))
-		return CKR_FUNCTION_NOT_SUPPORTED;
-	rv = module_get();
-	if (rv != CKR_OK)
-		return rv;
-	rv = module_slot_event(caller_number(caller), id);
-	module_put();
-	return rv;
+	do {
+		rv = module_get();
+		if (rv != CKR_OK)
+			return rv;
+		rv = module_slot_event(caller_number(caller), id, &told);
+		module_put();
+		if (rv == CKR_OK)
+			wake_waiters();
+		if (rv != CKR_NO_EVENT || flags & CKF_DONT_BLOCK)
+			return rv;
+		if (!told)
+			return CKR_FUNCTION_NOT_SUPPORTED;
+	} while (wait_a_turn(caller, born));
+	return CKR_CRYPTOKI_NOT_INITIALIZED;
 }
 
 /* ---- the same, as the doors lead here ------------------------------------------------- */

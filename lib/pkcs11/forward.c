@@ -49,9 +49,18 @@ CK_RV C_GetSlotInfo(CK_SLOT_ID id, CK_SLOT_INFO *info)
 	return log_call_end(&log, NOBODY, 0, rv);
 }
 
+/* Who asks often notices first that it is another one now. */
 CK_RV C_GetTokenInfo(CK_SLOT_ID id, CK_TOKEN_INFO *info)
 {
-	FORWARD_SLOT(id, C_GetTokenInfo, info);
+	struct call call;
+	CK_RV rv = call_begin_slot(&call, id);
+
+	if (rv != CKR_OK)
+		return rv;
+	rv = CALL(&call, C_GetTokenInfo, info);
+	if (rv == CKR_OK && slot_is_another(call.seat, info))
+		slot_hear(call.seat, CKR_DEVICE_REMOVED, false);
+	return call_end_slot(&call, rv);
 }
 
 CK_RV C_GetMechanismList(CK_SLOT_ID id, CK_MECHANISM_TYPE *list,
@@ -93,6 +102,7 @@ static CK_RV unlock_session(struct locked_session *locked, CK_RV rv)
 {
 	unsigned int caller = caller_number(locked->seat->caller);
 
+	slot_hear(locked->seat, rv, true);
 	pthread_mutex_unlock(&locked->slot->lock);
 	lease_give(locked->seat, &locked->lease);
 	session_put(locked->session);
@@ -120,6 +130,9 @@ static CK_RV lock_session_as(struct locked_session *locked,
 	locked->given = handle;
 	caller = caller_number(locked->seat->caller);
 
+	rv = CKR_SESSION_HANDLE_INVALID;
+	if (session_ejected(locked->session))
+		goto err_session;
 	rv = CKR_USER_NOT_LOGGED_IN;
 	login = atomic_load(&locked->seat->login);
 	if ((how == LOCK_AS_SO && login != LOGIN_SO) ||

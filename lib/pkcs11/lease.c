@@ -278,6 +278,17 @@ void lease_unkeep(struct seat *seat, struct reason *reason)
 	pthread_mutex_unlock(&keep->lock);
 }
 
+/* The token is gone: with it whatever this seat has there. */
+void lease_end_all(struct seat *seat)
+{
+	pthread_mutex_lock(&seat->keep.lock);
+	if (seat->keep.kept)
+		lose(seat);
+	pthread_mutex_unlock(&seat->keep.lock);
+	hear(seat, ARBITER_SESSIONS_ENDED);
+	objects_remove_all(&seat->objects);
+}
+
 /* Was the lease taken that was kept for this? */
 bool lease_lost(struct seat *seat, struct reason *reason)
 {

@@ -21,6 +21,6 @@ void module_put(void);
 struct slot *module_slot(CK_SLOT_ID id);
 struct slot *module_next_slot(const struct slot *slot);
 CK_RV module_find_slots(bool present, CK_SLOT_ID *list, CK_ULONG *count);
-CK_RV module_slot_event(unsigned int caller, CK_SLOT_ID *id);
+CK_RV module_slot_event(unsigned int caller, CK_SLOT_ID *id, bool *told);
 
 #endif /* TOKMUX_MODULE_H */

@@ -132,7 +132,9 @@ static void session_destroy(struct session *session, struct lease *lease)
 {
 	struct seat *seat = session->seat;
 	struct slot *slot = seat->slot;
-	CK_SESSION_HANDLE backend_handle = session->backend_handle;
+	/* What the token took with it may be somebody else's by now. */
+	CK_SESSION_HANDLE backend_handle = atomic_load(&seat->gone) ?
+					   0 : session->backend_handle;
 	bool talks = slot->backend->config->lease != LEASE_SHARED;
 	struct lease own = { 0 };
 
@@ -247,8 +249,10 @@ static CK_RV publish(struct session *session, const atomic_ulong *generation,
 {
 	struct seat *seat = session->seat;
 
-	if (atomic_load(generation) != born || seat->abandoned)
+	if (atomic_load(generation) != born)
 		return CKR_CRYPTOKI_NOT_INITIALIZED;
+	if (seat->abandoned)
+		return CKR_DEVICE_REMOVED;
 	if (!session_writes(session) && atomic_load(&seat->login) == LOGIN_SO)
 		return CKR_SESSION_READ_WRITE_SO_EXISTS;
 
@@ -260,6 +264,11 @@ static CK_RV publish(struct session *session, const atomic_ulong *generation,
 	atomic_store(&session->handle, new_handle(session));
 	return CKR_OK;
 }
+
+static CK_RV open_once(struct slot *slot, const struct caller *caller,
+		       const atomic_ulong *generation, CK_FLAGS flags,
+		       void *application, CK_NOTIFY notify,
+		       CK_SESSION_HANDLE *handle);
 
 /**
  * session_open() - C_OpenSession
@@ -277,6 +286,21 @@ CK_RV session_open(struct slot *slot, const struct caller *caller,
 		   const atomic_ulong *generation, CK_FLAGS flags,
 		   void *application, CK_NOTIFY notify,
 		   CK_SESSION_HANDLE *handle)
+{
+	CK_RV rv = open_once(slot, caller, generation, flags, application,
+			     notify, handle);
+
+	/* The token that was there: now with the one that is. */
+	if (rv == CKR_DEVICE_REMOVED)
+		rv = open_once(slot, caller, generation, flags, application,
+			       notify, handle);
+	return rv;
+}
+
+static CK_RV open_once(struct slot *slot, const struct caller *caller,
+		       const atomic_ulong *generation, CK_FLAGS flags,
+		       void *application, CK_NOTIFY notify,
+		       CK_SESSION_HANDLE *handle)
 {
 	unsigned long born = atomic_load(generation);
 	CK_SESSION_HANDLE backend_handle = 0;
@@ -316,7 +340,9 @@ CK_RV session_open(struct slot *slot, const struct caller *caller,
 	rv = lease_take(seat, &lease);
 	if (rv != CKR_OK)
 		goto err_arbiter;
-	rv = open_backend_session(session, &backend_handle);
+	rv = slot_check_token(seat);
+	if (rv == CKR_OK)
+		rv = open_backend_session(session, &backend_handle);
 	if (rv != CKR_OK)
 		goto err_lease;
 	atomic_store(&session->backend_handle, backend_handle);
@@ -340,6 +366,7 @@ err_lease:
 err_arbiter:
 	slot->arbiter->session_close(seat->party, session->arbiter_id);
 err_session:
+	slot_hear(seat, rv, false);
 	atomic_fetch_sub(&session->references, 1);
 	session_free(session);
 err_seat:
@@ -353,21 +380,20 @@ err_seat:
 
 /*
  * A lease to close a caller's sessions with, before the slot is locked. Where
- * calls are shared it takes one only to log out.
- *
- * Return: @lease, which may have none if there was none in time: a close never
- * fails for want of it.
+ * calls are shared it takes one only to log out. If there is none in time, it
+ * goes without: a close never fails for want of it.
  */
-static struct lease *lease_to_close(struct seat *seat, struct lease *lease)
+static void lease_to_close(struct seat *seat, struct lease *lease)
 {
 	struct slot *slot = seat->slot;
 
 	*lease = (struct lease){ 0 };
+	if (atomic_load(&seat->gone))
+		return;
 	if (slot->backend->config->lease != LEASE_SHARED ||
 	    atomic_load(&seat->login) != LOGIN_NONE ||
 	    (atomic_load(&slot->login) != LOGIN_NONE && !slot_logins(slot)))
 		lease_take(seat, lease);
-	return lease;
 }
 
 /*
@@ -388,9 +414,11 @@ static CK_RV unpublish(struct session *session, const struct lease *lease)
 	seat->open--;
 	seat->read_only -= !session_writes(session);
 	objects_remove_owned(&seat->objects, session);
-	if (!seat->open)
-		login_end(seat, atomic_load(&session->backend_handle), lease);
-	login_settle(seat, atomic_load(&session->backend_handle), lease);
+	if (!atomic_load(&seat->gone)) {
+		if (!seat->open)
+			login_end(seat, session_backend_handle(session), lease);
+		login_settle(seat, session_backend_handle(session), lease);
+	}
 	seat->slot->arbiter->session_close(seat->party, session->arbiter_id);
 	atomic_fetch_or(&session->references, DYING);
 	return CKR_OK;
@@ -440,6 +468,19 @@ static struct session *unpublish_all(struct seat *seat,
 	return closed;
 }
 
+/* Return: one where this caller has something to close, or just sits. */
+static struct seat *seat_of(struct slot *slot, const struct caller *caller,
+			    bool sits)
+{
+	struct seat *seat;
+
+	for (seat = slot->seats; seat; seat = seat->next)
+		if (seat->caller == caller &&
+		    (seat->sessions || (sits && !seat->abandoned)))
+			break;
+	return seat;
+}
+
 /**
  * session_close_all() - close a caller's sessions on a slot, nobody else's
  * @slot: where
@@ -453,29 +494,32 @@ void session_close_all(struct slot *slot, const struct caller *caller,
 	struct lease lease;
 	struct seat *seat;
 
-	pthread_mutex_lock(&slot->lock);
-	seat = seat_find(slot, caller);
-	if (seat)
-		seat->references++;
-	pthread_mutex_unlock(&slot->lock);
-	if (!seat)
-		return;
+	/* One for each token that was there while it had sessions. */
+	for (;;) {
+		pthread_mutex_lock(&slot->lock);
+		seat = seat_of(slot, caller, leave);
+		if (seat)
+			seat->references++;
+		pthread_mutex_unlock(&slot->lock);
+		if (!seat)
+			return;
 
-	lease_to_close(seat, &lease);
-	pthread_mutex_lock(&slot->lock);
-	closed = unpublish_all(seat, &lease);
-	if (leave && !seat->abandoned)
-		seat_abandon(seat);
-	pthread_mutex_unlock(&slot->lock);
-	while ((session = closed)) {
-		closed = session->next;
-		put(session, &lease);
+		lease_to_close(seat, &lease);
+		pthread_mutex_lock(&slot->lock);
+		closed = unpublish_all(seat, &lease);
+		if (leave && !seat->abandoned)
+			seat_abandon(seat);
+		pthread_mutex_unlock(&slot->lock);
+		while ((session = closed)) {
+			closed = session->next;
+			put(session, &lease);
+		}
+		lease_give(seat, &lease);
+
+		pthread_mutex_lock(&slot->lock);
+		seat_put(seat);
+		pthread_mutex_unlock(&slot->lock);
 	}
-	lease_give(seat, &lease);
-
-	pthread_mutex_lock(&slot->lock);
-	seat_put(seat);
-	pthread_mutex_unlock(&slot->lock);
 }
 
 /* ---- the rest ------------------------------------------------------------------------ */

@@ -71,6 +71,12 @@ static inline bool session_ejected(const struct session *session)
 				    memory_order_relaxed) != session->ejects;
 }
 
+static inline CK_SESSION_HANDLE
+session_backend_handle(const struct session *session)
+{
+	return atomic_load(&session->backend_handle);
+}
+
 static inline bool session_writes(const struct session *session)
 {
 	return session->flags & CKF_RW_SESSION;

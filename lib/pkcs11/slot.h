@@ -19,6 +19,13 @@ enum login {
 	LOGIN_SO,
 };
 
+/* What tells one token from another; C_InitToken doesn't change it. */
+struct identity {
+	unsigned char manufacturer[32];
+	unsigned char model[16];
+	unsigned char serial[16];
+};
+
 /*
  * One slot of one backend, under an id of ours that stays the same until the
  * last caller leaves.
@@ -37,6 +44,9 @@ struct slot {
 	pthread_mutex_t lock;
 	struct arbiter_token *token;
 	CK_FLAGS token_flags;		/* as they were when @token was opened */
+	struct identity identity;	/* of the token in it */
+	bool removable;			/* it may be exchanged at any time */
+	atomic_bool suspect;		/* something has happened to it */
 	atomic_int login;		/* what the backend is logged in as */
 	struct pin *pin;		/* the user's, while logged in */
 	unsigned char *login_name;	/* with C_LoginUser, else NULL */
@@ -79,10 +89,12 @@ struct seat {
 	const struct caller *caller;	/* NULL: calls that no session makes */
 	struct arbiter_token *token;
 	struct arbiter_party *party;
+	struct identity identity;	/* of the token it sits at */
 
 	/* under the slot's lock */
 	unsigned int references;
-	bool abandoned;			/* the caller left */
+	bool abandoned;			/* the caller left, or the token */
+	atomic_bool gone;		/* the token, and the backend's sessions */
 	struct session *sessions;
 	unsigned int open;		/* how many */
 	unsigned int read_only;		/* of them */
@@ -113,6 +125,12 @@ void slot_forget_object(struct slot *slot, CK_OBJECT_HANDLE handle,
 unsigned int slot_logins(struct slot *slot);
 bool slot_sessions(struct slot *slot, const struct seat *except);
 void slot_token_changed(struct slot *slot);
+void slot_token_gone(struct slot *slot);
+
+/* with a lease of the seat's, without the slot's lock */
+CK_RV slot_check_token(struct seat *seat);
+bool slot_is_another(const struct seat *seat, const CK_TOKEN_INFO *info);
+CK_RV slot_hear(struct seat *seat, CK_RV rv, bool locked);
 
 /* ---- leases (lease.c) --------------------------------------------------- */
 
@@ -132,6 +150,7 @@ CK_RV lease_take_exclusive(struct seat *seat, struct lease *lease);
 void lease_give(struct seat *seat, struct lease *lease);
 void lease_keep(struct seat *seat, struct lease *lease, struct reason *reason);
 void lease_unkeep(struct seat *seat, struct reason *reason);
+void lease_end_all(struct seat *seat);
 bool lease_lost(struct seat *seat, struct reason *reason);
 bool lease_join_keeper(struct slot *slot, struct seat **seat,
 		       struct lease *lease);
