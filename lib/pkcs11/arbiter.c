@@ -3,6 +3,8 @@
  * arbiter: which one decides, and what its refusals are called (R15, R17)
  */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <tokmux.h>
 
@@ -36,6 +38,44 @@ CK_RV arbiter_choose(enum arbiter_kind kind, const struct arbiter_ops **ops)
 	}
 	log_info("arbiter: %s", (*ops)->name);
 	return CKR_OK;
+}
+
+/**
+ * arbiter_token_open() - a token, by the name that all processes know it by
+ * @name: at most 63 characters
+ * @policy: what to do when its last holder died
+ * @hold_ms: how long others wait for a holder, 0 for ever; where the token is
+ *	the administrator's, it is as that one made it
+ * @token: out: the token, for arbiter_token_put()
+ */
+int arbiter_token_open(const char *name, enum unclean_policy policy,
+		       int hold_ms, struct arbiter_token **token)
+{
+	struct arbiter_token *opened = calloc(1, sizeof(*opened));
+
+	if (!opened)
+		return -ENOMEM;
+	opened->queue = arbiter_queue_new();
+	if (!opened->queue) {
+		free(opened);
+		return -ENOMEM;
+	}
+	strncpy(opened->name, name, sizeof(opened->name) - 1);
+	opened->policy = policy;
+	opened->hold_ms = hold_ms;
+	opened->references = 1;
+	pthread_mutex_init(&opened->lock, NULL);
+	*token = opened;
+	return 0;
+}
+
+void arbiter_token_put(struct arbiter_token *token)
+{
+	if (--token->references)
+		return;
+	arbiter_queue_free(token->queue);
+	pthread_mutex_destroy(&token->lock);
+	free(token);
 }
 
 /*

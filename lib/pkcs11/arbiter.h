@@ -2,6 +2,7 @@
 #ifndef TOKMUX_ARBITER_H
 #define TOKMUX_ARBITER_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include "config.h"
@@ -20,8 +21,23 @@
  * request of the same process queues behind another process' that waits for
  * the first. See Documentation/pkcs11.rst, "Locks".
  */
-struct arbiter_token;
+struct arbiter_queue;
 struct arbiter_party;
+
+/* One token, as long as anybody of this process uses it. */
+struct arbiter_token {
+	char name[64];
+	enum unclean_policy policy;
+	int hold_ms;			/* for a token that has to be made */
+	struct arbiter_queue *queue;
+	unsigned int references;	/* under the slot's lock */
+
+	/* what the local arbiter counts */
+	pthread_mutex_t lock;
+	uint32_t last_id;
+	unsigned int users;
+	unsigned int sos;
+};
 
 enum arbiter_mode {
 	ARBITER_EXCLUSIVE,
@@ -38,20 +54,34 @@ enum arbiter_news {
 	ARBITER_UNCLEAN		= 1 << 0, /* left in an unknown state */
 	ARBITER_SESSIONS_ENDED	= 1 << 1, /* an eject closed its sessions */
 	ARBITER_LOGIN_ENDED	= 1 << 2, /* an eject ended its login */
+	ARBITER_LEASE_LOST	= 1 << 3, /* it was taken: too long, or eject */
+};
+
+/* What look() says instead of a time: no lease is needed any more. */
+#define ARBITER_COVERED		1
+
+/*
+ * While a thread waits: @look is asked, with no lock held, when to ask again,
+ * in milliseconds of arbiter_now_ms(), and after each arbiter_queue_poke().
+ */
+struct arbiter_wait {
+	int64_t (*look)(void *arg);
+	void *arg;
 };
 
 struct arbiter_ops {
 	const char *name;
-	int (*token_open)(const char *name, enum unclean_policy policy,
-			  struct arbiter_token **token);
-	void (*token_close)(struct arbiter_token *token);
 	int (*party_open)(struct arbiter_token *token,
 			  struct arbiter_party **party);
 	void (*party_close)(struct arbiter_party *party);
 
+	/* 0, ARBITER_COVERED, or a negative errno */
 	int (*acquire)(struct arbiter_party *party, enum arbiter_mode mode,
-		       int timeout_ms, unsigned int *news);
+		       int timeout_ms, const struct arbiter_wait *wait,
+		       unsigned int *news);
 	void (*release)(struct arbiter_party *party, enum arbiter_mode mode);
+	/* since the grant, for a lease that is kept; never waits */
+	unsigned int (*news)(struct arbiter_party *party);
 
 	int (*session_open)(struct arbiter_party *party, int timeout_ms,
 			    uint32_t *id);
@@ -70,15 +100,18 @@ extern const struct arbiter_ops arbiter_kernel;
 CK_RV arbiter_choose(enum arbiter_kind kind, const struct arbiter_ops **ops);
 CK_RV arbiter_rv(int error);
 
-/* ---- the queue of one token within this process (arbiter_local.c) ------- */
+int arbiter_token_open(const char *name, enum unclean_policy policy,
+		       int hold_ms, struct arbiter_token **token);
+void arbiter_token_put(struct arbiter_token *token);
 
-struct arbiter_queue;
+/* ---- the queue of one token within this process (arbiter_queue.c) ------- */
 
 struct arbiter_queue *arbiter_queue_new(void);
 void arbiter_queue_free(struct arbiter_queue *queue);
 int arbiter_queue_acquire(struct arbiter_queue *queue, enum arbiter_mode mode,
-			  int timeout_ms);
+			  int timeout_ms, const struct arbiter_wait *wait);
 void arbiter_queue_release(struct arbiter_queue *queue, enum arbiter_mode mode);
+void arbiter_queue_poke(struct arbiter_queue *queue);
 
 /* ---- time ----------------------------------------------------------------- */
 

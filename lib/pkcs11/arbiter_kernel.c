@@ -25,11 +25,8 @@
  */
 #define SHARE_MS	20
 
-struct arbiter_token {
-	char name[TOKMUX_NAME_SIZE];
-	enum unclean_policy policy;
-	struct arbiter_queue *queue;
-};
+_Static_assert(sizeof(((struct arbiter_token *)0)->name) == TOKMUX_NAME_SIZE,
+	       "a name that the kernel knows");
 
 /*
  * The kernel grants a file one lease at a time; @users threads hold it. It is
@@ -43,6 +40,7 @@ struct arbiter_party {
 	unsigned int users;
 	bool busy;
 	int64_t since_ms;
+	pthread_mutex_t news_lock;
 };
 
 /* ---- what a forked child closes ------------------------------------------- */
@@ -92,30 +90,6 @@ static void kernel_forked(void)
 
 /* ---- tokens and parties ----------------------------------------------------- */
 
-static int kernel_token_open(const char *name, enum unclean_policy policy,
-			     struct arbiter_token **token)
-{
-	struct arbiter_token *opened = calloc(1, sizeof(*opened));
-
-	if (!opened)
-		return -ENOMEM;
-	opened->queue = arbiter_queue_new();
-	if (!opened->queue) {
-		free(opened);
-		return -ENOMEM;
-	}
-	strncpy(opened->name, name, sizeof(opened->name) - 1);
-	opened->policy = policy;
-	*token = opened;
-	return 0;
-}
-
-static void kernel_token_close(struct arbiter_token *token)
-{
-	arbiter_queue_free(token->queue);
-	free(token);
-}
-
 static int kernel_party_open(struct arbiter_token *token,
 			     struct arbiter_party **party)
 {
@@ -130,7 +104,9 @@ static int kernel_party_open(struct arbiter_token *token,
 	/* The administrator's token of that name, else one of this user. */
 	r = tokmux_open(token->name, &opened->caller);
 	if (r == -ENOENT)
-		r = tokmux_open_user(token->name, 0, 0, &opened->caller);
+		r = tokmux_open_user(token->name,
+				     (unsigned int)token->hold_ms, 0,
+				     &opened->caller);
 	if (r < 0)
 		goto err_free;
 	r = tokmux_bind(opened->caller, TOKMUX_BIND_GROUP);
@@ -139,6 +115,7 @@ static int kernel_party_open(struct arbiter_token *token,
 
 	opened->token = token;
 	pthread_mutex_init(&opened->lock, NULL);
+	pthread_mutex_init(&opened->news_lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&opened->changed, &attr);
@@ -160,6 +137,7 @@ static void kernel_party_close(struct arbiter_party *party)
 	forget_fd(tokmux_fd(party->caller));
 	tokmux_close(party->caller);
 	pthread_cond_destroy(&party->changed);
+	pthread_mutex_destroy(&party->news_lock);
 	pthread_mutex_destroy(&party->lock);
 	free(party);
 }
@@ -231,6 +209,8 @@ static unsigned int read_news(struct arbiter_party *party)
 	struct tokmux_event event;
 	unsigned int news = 0;
 
+	/* An event that another thread took would leave this one waiting. */
+	pthread_mutex_lock(&party->news_lock);
 	while (!tokmux_read_event(party->caller, 0, &event)) {
 		switch (event.type) {
 		case TOKMUX_EVENT_SESSIONS_ENDED:
@@ -239,8 +219,13 @@ static unsigned int read_news(struct arbiter_party *party)
 		case TOKMUX_EVENT_LOGIN_ENDED:
 			news |= ARBITER_LOGIN_ENDED;
 			break;
+		case TOKMUX_EVENT_LEASE_LOST:
+		case TOKMUX_EVENT_REMOVED:
+			news |= ARBITER_LEASE_LOST;
+			break;
 		}
 	}
+	pthread_mutex_unlock(&party->news_lock);
 	return news;
 }
 
@@ -253,7 +238,8 @@ static int take_and_look(struct arbiter_party *party, unsigned int mode,
 	r = take(party, mode, until_ms, &grant);
 	if (r < 0)
 		return r;
-	*news = read_news(party);
+	/* One that was lost before this grant is none of its news. */
+	*news = read_news(party) & ~(unsigned int)ARBITER_LEASE_LOST;
 	if (!(grant.flags & TOKMUX_GRANT_UNCLEAN))
 		return 0;
 	*news |= ARBITER_UNCLEAN;
@@ -279,13 +265,14 @@ static bool must_wait(const struct arbiter_party *party)
 }
 
 static int kernel_acquire(struct arbiter_party *party, enum arbiter_mode mode,
-			  int timeout_ms, unsigned int *news)
+			  int timeout_ms, const struct arbiter_wait *wait,
+			  unsigned int *news)
 {
 	int64_t until_ms = arbiter_now_ms() + timeout_ms;
 	int r;
 
 	*news = 0;
-	r = arbiter_queue_acquire(party->token->queue, mode, timeout_ms);
+	r = arbiter_queue_acquire(party->token->queue, mode, timeout_ms, wait);
 	if (r)
 		return r;
 
@@ -360,12 +347,11 @@ static void kernel_logout(struct arbiter_party *party)
 
 const struct arbiter_ops arbiter_kernel = {
 	.name		= "kernel",
-	.token_open	= kernel_token_open,
-	.token_close	= kernel_token_close,
 	.party_open	= kernel_party_open,
 	.party_close	= kernel_party_close,
 	.acquire	= kernel_acquire,
 	.release	= kernel_release,
+	.news		= read_news,
 	.session_open	= kernel_session_open,
 	.session_close	= kernel_session_close,
 	.login		= kernel_login,

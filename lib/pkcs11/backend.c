@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "backend.h"
 #include "log.h"
@@ -21,6 +22,89 @@ static void complain(const struct config_backend *config, const char *reason)
 	else
 		log_error("%s: backend %s: %s", config->module, config->name,
 			  reason);
+}
+
+/* A list is as long as its version says: none of it is read beyond that. */
+static void keep_functions(struct backend *backend, const void *list)
+{
+	CK_VERSION version;
+	size_t size = sizeof(CK_FUNCTION_LIST);
+
+	memcpy(&version, list, sizeof(version));
+	if (version.major > 3 || (version.major == 3 && version.minor >= 2))
+		size = sizeof(CK_FUNCTION_LIST_3_2);
+	else if (version.major == 3)
+		size = sizeof(CK_FUNCTION_LIST_3_0);
+	memcpy(&backend->functions, list, size);
+	backend->list = &backend->functions;
+}
+
+static bool newer(const CK_VERSION *one, const CK_VERSION *other)
+{
+	return one->major != other->major ? one->major > other->major :
+					    one->minor > other->minor;
+}
+
+/*
+ * 3.x offers its versions as interfaces of one name; the newest is taken.
+ *
+ * Return: its function list, NULL if it has no interfaces.
+ */
+static const void *newest_interface(struct backend *backend)
+{
+	CK_C_GetInterfaceList get_list;
+	CK_INTERFACE *interfaces = NULL;
+	const void *newest = NULL;
+	CK_ULONG count = 0;
+	CK_ULONG i;
+
+	get_list = (CK_C_GetInterfaceList)dlsym(backend->object,
+						"C_GetInterfaceList");
+	if (!get_list || get_list(NULL, &count) != CKR_OK)
+		return NULL;
+	interfaces = calloc(count + 1, sizeof(*interfaces));
+	if (!interfaces || get_list(interfaces, &count) != CKR_OK)
+		count = 0;
+	for (i = 0; i < count; i++) {
+		if (strcmp((char *)interfaces[i].pInterfaceName, "PKCS 11") ||
+		    !interfaces[i].pFunctionList)
+			continue;
+		if (!newest || newer(interfaces[i].pFunctionList, newest))
+			newest = interfaces[i].pFunctionList;
+	}
+	free(interfaces);
+	return newest;
+}
+
+static CK_RV find_functions(struct backend *backend)
+{
+	CK_C_GetFunctionList get_list;
+	CK_FUNCTION_LIST *list = NULL;
+	const void *newest;
+
+	newest = newest_interface(backend);
+	if (!newest) {
+		get_list = (CK_C_GetFunctionList)dlsym(backend->object,
+						       "C_GetFunctionList");
+		if (!get_list) {
+			complain(backend->config,
+				 "no PKCS#11 module: it has no C_GetFunctionList");
+			return CKR_GENERAL_ERROR;
+		}
+		if (get_list(&list) != CKR_OK || !list) {
+			complain(backend->config, "C_GetFunctionList failed");
+			return CKR_GENERAL_ERROR;
+		}
+		newest = list;
+	}
+	keep_functions(backend, newest);
+	/* 1.x are laid out otherwise. */
+	if (backend->list->version.major < 2 || !backend->list->C_Initialize) {
+		complain(backend->config,
+			 "its function list is older than PKCS#11 2.0");
+		return CKR_GENERAL_ERROR;
+	}
+	return CKR_OK;
 }
 
 /**
@@ -37,7 +121,6 @@ static void complain(const struct config_backend *config, const char *reason)
 CK_RV backend_load(const struct config_backend *config,
 		   struct backend **backend)
 {
-	CK_C_GetFunctionList get_list;
 	struct backend *loaded;
 	CK_RV rv;
 
@@ -59,21 +142,9 @@ CK_RV backend_load(const struct config_backend *config,
 		complain(config, "this is tokmux itself, not a backend");
 		goto err;
 	}
-	get_list = (CK_C_GetFunctionList)dlsym(loaded->object,
-					       "C_GetFunctionList");
-	if (!get_list) {
-		complain(config, "no PKCS#11 module: it has no C_GetFunctionList");
+	rv = find_functions(loaded);
+	if (rv != CKR_OK)
 		goto err;
-	}
-	if (get_list(&loaded->list) != CKR_OK || !loaded->list) {
-		complain(config, "C_GetFunctionList failed");
-		goto err;
-	}
-	/* 3.x lists begin as 2.x ones do; 1.x are laid out otherwise. */
-	if (loaded->list->version.major < 2 || !loaded->list->C_Initialize) {
-		complain(config, "its function list is older than PKCS#11 2.0");
-		goto err;
-	}
 	*backend = loaded;
 	return CKR_OK;
 

@@ -9,7 +9,8 @@
 struct backend {
 	const struct config_backend *config;
 	void *object;
-	CK_FUNCTION_LIST *list;
+	const CK_FUNCTION_LIST_3_2 *list;
+	CK_FUNCTION_LIST_3_2 functions;	/* what it has; else NULL */
 	bool finalize;		/* initialized by us, so finalized by us */
 	bool serialize;		/* it cannot lock: one call at a time */
 	pthread_mutex_t serial;

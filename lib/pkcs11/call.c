@@ -5,76 +5,90 @@
 #include <string.h>
 
 #include "call.h"
+#include "caller.h"
 #include "module.h"
 
 /**
- * call_begin() - from a session's handle to the backend's door
+ * call_begin_as() - from a session's handle to the backend's door
  * @call: out: valid until call_end()
  * @handle: ours
+ * @function: what it is for, see call_begin()
+ *
+ * What is refused has been logged: there is no call_end() to it.
  */
-CK_RV call_begin(struct call *call, CK_SESSION_HANDLE handle)
+CK_RV call_begin_as(struct call *call, CK_SESSION_HANDLE handle,
+		    const char *function)
 {
 	struct session *session;
+	unsigned int caller = NOBODY;
 	CK_RV rv;
 
+	log_call_begin(&call->log, function);
 	rv = session_get(handle, &session);
 	if (rv != CKR_OK)
-		return rv;
+		goto err;
+	caller = caller_number(session->seat->caller);
 	rv = lease_take(session->seat, &call->lease);
 	if (rv != CKR_OK)
-		goto err;
-	if (atomic_load_explicit(&session->seat->ejects,
-				 memory_order_relaxed) != session->ejects) {
-		lease_give(session->seat, &call->lease);
-		rv = CKR_SESSION_HANDLE_INVALID;
-		goto err;
-	}
+		goto err_session;
+	rv = CKR_SESSION_HANDLE_INVALID;
+	if (session_ejected(session))
+		goto err_lease;
 	call->session = session;
 	call->seat = session->seat;
 	call->backend = session->seat->slot->backend;
 	call->handle = atomic_load_explicit(&session->backend_handle,
 					    memory_order_relaxed);
+	call->given = handle;
 	return CKR_OK;
 
-err:
+err_lease:
+	lease_give(session->seat, &call->lease);
+err_session:
+	/* Closed as far as we are concerned is nothing to wonder at. */
+	if (rv == CKR_DEVICE_REMOVED)
+		slot_hear(session->seat, rv, false);
 	session_put(session);
-	return rv;
+err:
+	return log_call_end(&call->log, caller, handle, rv);
 }
 
 CK_RV call_end(struct call *call, CK_RV rv)
 {
+	unsigned int caller = caller_number(call->seat->caller);
+
 	lease_give(call->seat, &call->lease);
+	slot_hear(call->seat, rv, false);
 	session_put(call->session);
-	return rv;
+	return log_call_end(&call->log, caller, call->given, rv);
 }
 
-/*
- * The same for what is asked about a slot, by nobody in particular. While a
- * security officer keeps the exclusive lease, it may well be the one who asks;
- * the lease stays as long as the slot is locked.
- */
-CK_RV call_begin_slot(struct call *call, CK_SLOT_ID id)
+/* The same for what is asked about a slot, by nobody in particular. */
+CK_RV call_begin_slot_as(struct call *call, CK_SLOT_ID id, const char *function)
 {
 	struct slot *slot;
 	CK_RV rv;
 
+	log_call_begin(&call->log, function);
 	rv = module_get();
 	if (rv != CKR_OK)
-		return rv;
+		goto err;
 	rv = CKR_SLOT_ID_INVALID;
 	slot = module_slot(id);
 	if (!slot)
 		goto err_module;
 
 	pthread_mutex_lock(&slot->lock);
-	rv = seat_get(slot, NULL, &call->seat);
-	call->locked = rv == CKR_OK && slot_keeps_lease(slot);
-	call->lease.held = false;
-	if (!call->locked)
-		pthread_mutex_unlock(&slot->lock);
+	if (lease_join_keeper(slot, &call->seat, &call->lease)) {
+		call->seat->references++;
+		rv = CKR_OK;
+	} else {
+		rv = seat_get(slot, NULL, &call->seat);
+	}
+	pthread_mutex_unlock(&slot->lock);
 	if (rv != CKR_OK)
 		goto err_module;
-	if (!call->locked)
+	if (!lease_has(&call->lease))
 		rv = lease_take(call->seat, &call->lease);
 	if (rv != CKR_OK)
 		goto err_seat;
@@ -85,11 +99,13 @@ CK_RV call_begin_slot(struct call *call, CK_SLOT_ID id)
 
 err_seat:
 	pthread_mutex_lock(&slot->lock);
+	slot_hear(call->seat, rv, true);
 	seat_put(call->seat);
 	pthread_mutex_unlock(&slot->lock);
 err_module:
 	module_put();
-	return rv;
+err:
+	return log_call_end(&call->log, NOBODY, 0, rv);
 }
 
 CK_RV call_end_slot(struct call *call, CK_RV rv)
@@ -97,12 +113,12 @@ CK_RV call_end_slot(struct call *call, CK_RV rv)
 	struct slot *slot = call->seat->slot;
 
 	lease_give(call->seat, &call->lease);
-	if (!call->locked)
-		pthread_mutex_lock(&slot->lock);
+	pthread_mutex_lock(&slot->lock);
+	slot_hear(call->seat, rv, true);
 	seat_put(call->seat);
 	pthread_mutex_unlock(&slot->lock);
 	module_put();
-	return rv;
+	return log_call_end(&call->log, NOBODY, 0, rv);
 }
 
 bool call_is_user(const struct call *call)
@@ -369,6 +385,18 @@ CK_RV call_find(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
 
 /* ---- operations -------------------------------------------------------------------- */
 
+static bool keeps_lease(const struct call *call)
+{
+	return call->seat->slot->backend->config->lease == LEASE_OPERATION;
+}
+
+/* lease = operation: somebody else may have been there since it began. */
+static bool interrupted(const struct call *call)
+{
+	return keeps_lease(call) &&
+	       lease_lost(call->seat, &call->session->operating);
+}
+
 static bool revoked(const struct call *call, int operation)
 {
 	unsigned long needs = atomic_load_explicit(
@@ -376,6 +404,22 @@ static bool revoked(const struct call *call, int operation)
 
 	return needs && needs != atomic_load_explicit(&call->seat->login_id,
 						      memory_order_acquire);
+}
+
+/* Ends whatever is going on in the session. */
+static CK_RV call_renew(struct call *call)
+{
+	CK_RV rv = session_renew(call->session);
+	int i;
+
+	if (rv != CKR_OK)
+		return rv;
+	for (i = 0; i < OPERATIONS; i++)
+		call_operation_needs(call, i, 0);
+	atomic_store(&call->session->active, 0);
+	lease_unkeep(call->seat, &call->session->operating);
+	call->handle = atomic_load(&call->session->backend_handle);
+	return CKR_OK;
 }
 
 /**
@@ -389,34 +433,135 @@ static bool revoked(const struct call *call, int operation)
 CK_RV call_operation_ready(struct call *call)
 {
 	bool any = false;
-	CK_RV rv;
 	int i;
 
 	for (i = 0; i < OPERATIONS; i++)
 		any |= revoked(call, i);
-	if (!any)
+	if (!any && !interrupted(call))
 		return CKR_OK;
-	rv = session_renew(call->session);
-	if (rv != CKR_OK)
-		return rv;
-	for (i = 0; i < OPERATIONS; i++)
-		atomic_store(&call->session->needs_login[i], 0);
-	call->handle = atomic_load(&call->session->backend_handle);
-	return CKR_OK;
+	return call_renew(call);
 }
 
-/* Before one goes on: is its key still this caller's? Not after the logout. */
+/*
+ * Before one goes on: is its key still this caller's? Not after the logout. Did
+ * nobody come between? CKR_DEVICE_ERROR, once, if the lease was taken.
+ */
 CK_RV call_operation(struct call *call, enum operation operation)
 {
-	if (!revoked(call, operation))
+	CK_RV rv = CKR_OPERATION_NOT_INITIALIZED;
+
+	if (interrupted(call) &&
+	    atomic_load(&call->session->active) & 1u << operation)
+		rv = CKR_DEVICE_ERROR;
+	else if (!revoked(call, operation))
 		return CKR_OK;
 	call_operation_ready(call);
-	return CKR_OPERATION_NOT_INITIALIZED;
+	return rv;
 }
 
-void call_operation_started(struct call *call, enum operation operation,
-			    unsigned long needs_login)
+void call_operation_needs(struct call *call, enum operation operation,
+			  unsigned long needs_login)
 {
 	atomic_store_explicit(&call->session->needs_login[operation],
 			      needs_login, memory_order_relaxed);
+}
+
+/* The backend has begun one, or added a key to it. */
+void call_operation_started(struct call *call, enum operation operation,
+			    unsigned long needs_login)
+{
+	call_operation_needs(call, operation, needs_login);
+	atomic_fetch_or(&call->session->active, 1u << operation);
+	if (keeps_lease(call))
+		lease_keep(call->seat, &call->lease, &call->session->operating);
+}
+
+void call_operation_ended(struct call *call, enum operation operation)
+{
+	unsigned int bit = 1u << operation;
+
+	if (atomic_fetch_and(&call->session->active, ~bit) == bit &&
+	    keeps_lease(call))
+		lease_unkeep(call->seat, &call->session->operating);
+}
+
+/* ---- ending operations: C_SessionCancel ------------------------------------------ */
+
+static const struct {
+	CK_FLAGS flag;
+	enum operation operation;
+} cancel_flags[] = {
+	{ CKF_FIND_OBJECTS,	OPERATION_FIND },
+	{ CKF_ENCRYPT,		OPERATION_ENCRYPT },
+	{ CKF_DECRYPT,		OPERATION_DECRYPT },
+	{ CKF_DIGEST,		OPERATION_DIGEST },
+	{ CKF_SIGN,		OPERATION_SIGN },
+	{ CKF_SIGN_RECOVER,	OPERATION_SIGN_RECOVER },
+	{ CKF_VERIFY,		OPERATION_VERIFY },
+	{ CKF_VERIFY,		OPERATION_VERIFY_SIGNATURE },
+	{ CKF_VERIFY_RECOVER,	OPERATION_VERIFY_RECOVER },
+	{ CKF_MESSAGE_ENCRYPT,	OPERATION_MESSAGE_ENCRYPT },
+	{ CKF_MESSAGE_DECRYPT,	OPERATION_MESSAGE_DECRYPT },
+	{ CKF_MESSAGE_SIGN,	OPERATION_MESSAGE_SIGN },
+	{ CKF_MESSAGE_VERIFY,	OPERATION_MESSAGE_VERIFY },
+};
+
+#define CANCEL_FLAGS	(sizeof(cancel_flags) / sizeof(*cancel_flags))
+
+/*
+ * For a backend of 2.40: a search has an end of its own, all else goes with the
+ * backend's session, if nothing else would.
+ */
+static CK_RV cancel_without_backend(struct call *call, unsigned int wanted)
+{
+	unsigned int active = atomic_load(&call->session->active);
+	CK_RV rv;
+
+	if (active & wanted & 1u << OPERATION_FIND) {
+		rv = CALL(call, C_FindObjectsFinal);
+		if (rv != CKR_OK)
+			return CKR_OPERATION_CANCEL_FAILED;
+		call_operation_ended(call, OPERATION_FIND);
+		active &= ~(1u << OPERATION_FIND);
+	}
+	if (!(active & wanted))
+		return CKR_OK;
+	if (active & ~wanted || call_renew(call) != CKR_OK)
+		return CKR_OPERATION_CANCEL_FAILED;
+	return CKR_OK;
+}
+
+/**
+ * call_cancel() - C_SessionCancel, of which 2.40 has none
+ * @call: the call
+ * @flags: CKF_FIND_OBJECTS, CKF_SIGN…: what to end, if it is going on
+ */
+CK_RV call_cancel(struct call *call, CK_FLAGS flags)
+{
+	unsigned int wanted = 0;
+	CK_RV rv;
+	size_t i;
+
+	for (i = 0; i < CANCEL_FLAGS; i++)
+		if (flags & cancel_flags[i].flag)
+			wanted |= 1u << cancel_flags[i].operation;
+	rv = CALL(call, C_SessionCancel, flags);
+	if (rv == CKR_FUNCTION_NOT_SUPPORTED)
+		rv = cancel_without_backend(call, wanted);
+	for (i = 0; rv == CKR_OK && i < OPERATIONS; i++)
+		if (wanted & 1u << i)
+			call_operation_ended(call, i);
+	return rv;
+}
+
+/* An Init without a mechanism means this one. */
+CK_RV call_cancel_one(struct call *call, enum operation operation)
+{
+	size_t i;
+
+	if (!(atomic_load(&call->session->active) & 1u << operation))
+		return CKR_ARGUMENTS_BAD;
+	for (i = 0; cancel_flags[i].operation != operation; i++)
+		;
+	return call_cancel(call, cancel_flags[i].flag);
 }

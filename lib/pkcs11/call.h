@@ -2,13 +2,14 @@
 #ifndef TOKMUX_CALL_H
 #define TOKMUX_CALL_H
 
+#include "log.h"
 #include "p11.h"
 #include "session.h"
 
 /*
  * One call into a backend: find the session, take the lease, call, give the
  * lease back, let go of the session. Between call_begin() and call_end() a
- * thread asks for no other lease and for no slot's lock.
+ * thread asks for no other lease.
  */
 struct call {
 	struct session *session;	/* NULL: about a slot */
@@ -16,12 +17,19 @@ struct call {
 	struct backend *backend;
 	CK_ULONG handle;		/* the backend's session, or slot */
 	struct lease lease;
-	bool locked;			/* the slot, instead of a lease */
+	CK_SESSION_HANDLE given;	/* ours, as the caller gave it */
+	struct log_call log;
 };
 
-CK_RV call_begin(struct call *call, CK_SESSION_HANDLE handle);
+/* In the function of PKCS#11 itself: its name is taken for the log. */
+#define call_begin(call, handle)	call_begin_as(call, handle, __func__)
+#define call_begin_slot(call, id)	call_begin_slot_as(call, id, __func__)
+
+CK_RV call_begin_as(struct call *call, CK_SESSION_HANDLE handle,
+		    const char *function);
 CK_RV call_end(struct call *call, CK_RV rv);
-CK_RV call_begin_slot(struct call *call, CK_SLOT_ID id);
+CK_RV call_begin_slot_as(struct call *call, CK_SLOT_ID id,
+			 const char *function);
 CK_RV call_end_slot(struct call *call, CK_RV rv);
 
 #define CALL(call, function, ...) \
@@ -48,5 +56,10 @@ CK_RV call_operation(struct call *call, enum operation operation);
 CK_RV call_operation_ready(struct call *call);
 void call_operation_started(struct call *call, enum operation operation,
 			    unsigned long needs_login);
+void call_operation_needs(struct call *call, enum operation operation,
+			  unsigned long needs_login);
+void call_operation_ended(struct call *call, enum operation operation);
+CK_RV call_cancel(struct call *call, CK_FLAGS flags);
+CK_RV call_cancel_one(struct call *call, enum operation operation);
 
 #endif /* TOKMUX_CALL_H */

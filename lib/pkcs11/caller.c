@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 #include "caller.h"
 #include "log.h"
@@ -37,6 +38,15 @@ static struct {
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 static unsigned int initialized_callers;
 
+/* Where threads wait in C_WaitForSlotEvent. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+} events = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.changed = PTHREAD_COND_INITIALIZER,
+};
+
 /* A backend that leads back here, through a proxy, would wait for itself. */
 static __thread bool inside;
 
@@ -51,6 +61,8 @@ static void forked(void)
 	session_forked();
 	pthread_mutex_init(&pool.lock, NULL);
 	pthread_mutex_init(&turn, NULL);
+	pthread_mutex_init(&events.lock, NULL);
+	pthread_cond_init(&events.changed, NULL);
 	initialized_callers = 0;
 	inside = false;
 	for (i = 0; i < MAX_CALLERS; i++)
@@ -142,6 +154,12 @@ CK_RV caller_free(unsigned int number)
 	return CKR_OK;
 }
 
+/* Return: its number, NOBODY for the calls that belong to no caller. */
+unsigned int caller_number(const struct caller *caller)
+{
+	return caller ? (unsigned int)(caller - pool.callers) : NOBODY;
+}
+
 /* ---- in and out ------------------------------------------------------------------ */
 
 /*
@@ -183,9 +201,20 @@ static CK_RV end(CK_RV rv)
 	return rv;
 }
 
-CK_RV caller_initialize(unsigned int number, CK_VOID_PTR args)
+static void tell_name(const struct caller *caller)
 {
-	struct caller *caller = &pool.callers[number];
+	Dl_info info;
+
+	if (caller->explicit)
+		log_info("caller %u has asked for a list of its own",
+			 caller_number(caller));
+	else if (caller->object && dladdr(caller->object, &info))
+		log_info("caller %u is %s", caller_number(caller),
+			 info.dli_fname);
+}
+
+static CK_RV initialize(struct caller *caller, CK_VOID_PTR args)
+{
 	CK_FLAGS flags = 0;
 	CK_RV rv;
 
@@ -212,12 +241,14 @@ CK_RV caller_initialize(unsigned int number, CK_VOID_PTR args)
 	}
 	initialized_callers++;
 	atomic_store(&caller->count, 1);
+	tell_name(caller);
 	return end(CKR_OK);
 }
 
-CK_RV caller_finalize(unsigned int number, CK_VOID_PTR reserved)
+static void wake_waiters(void);
+
+static CK_RV finalize(struct caller *caller, CK_VOID_PTR reserved)
 {
-	struct caller *caller = &pool.callers[number];
 	struct slot *slot = NULL;
 	CK_RV rv;
 
@@ -233,6 +264,7 @@ CK_RV caller_finalize(unsigned int number, CK_VOID_PTR reserved)
 
 	/* No session is opened for it from here on, see session_open(). */
 	atomic_fetch_add(&caller->generation, 1);
+	wake_waiters();
 	while ((slot = module_next_slot(slot)))
 		session_close_all(slot, caller, true);
 	if (!--initialized_callers)
@@ -260,11 +292,10 @@ static CK_RV enter_slot(const struct caller *caller, CK_SLOT_ID id,
 	return CKR_SLOT_ID_INVALID;
 }
 
-CK_RV caller_open_session(unsigned int number, CK_SLOT_ID id, CK_FLAGS flags,
+static CK_RV open_session(struct caller *caller, CK_SLOT_ID id, CK_FLAGS flags,
 			  CK_VOID_PTR application, CK_NOTIFY notify,
 			  CK_SESSION_HANDLE_PTR handle)
 {
-	struct caller *caller = &pool.callers[number];
 	struct slot *slot;
 	CK_RV rv;
 
@@ -273,6 +304,9 @@ CK_RV caller_open_session(unsigned int number, CK_SLOT_ID id, CK_FLAGS flags,
 		return rv;
 	if (!(flags & CKF_SERIAL_SESSION))
 		rv = CKR_SESSION_PARALLEL_NOT_SUPPORTED;
+	else if (flags & CKF_ASYNC_SESSION)
+		/* work that went on after its call would outlive the lease */
+		rv = CKR_SESSION_ASYNC_NOT_SUPPORTED;
 	else if (!handle)
 		rv = CKR_ARGUMENTS_BAD;
 	else
@@ -283,9 +317,8 @@ CK_RV caller_open_session(unsigned int number, CK_SLOT_ID id, CK_FLAGS flags,
 	return rv;
 }
 
-CK_RV caller_close_all_sessions(unsigned int number, CK_SLOT_ID id)
+static CK_RV close_all_sessions(struct caller *caller, CK_SLOT_ID id)
 {
-	struct caller *caller = &pool.callers[number];
 	struct slot *slot;
 	CK_RV rv;
 
@@ -298,55 +331,167 @@ CK_RV caller_close_all_sessions(unsigned int number, CK_SLOT_ID id)
 }
 
 /* Of any caller: it would be the end of what they have. */
-CK_RV caller_init_token(unsigned int number, CK_SLOT_ID id, CK_UTF8CHAR_PTR pin,
-			CK_ULONG length, CK_UTF8CHAR_PTR label)
+static CK_RV init_token(struct caller *caller, CK_SLOT_ID id,
+			CK_UTF8CHAR_PTR pin, CK_ULONG length,
+			CK_UTF8CHAR_PTR label)
 {
 	struct lease lease;
 	struct slot *slot;
 	struct seat *seat;
 	CK_RV rv;
 
-	rv = enter_slot(&pool.callers[number], id, &slot);
+	rv = enter_slot(caller, id, &slot);
 	if (rv != CKR_OK)
 		return rv;
+	/* Once to be refused before the lease, once for those that came since. */
 	pthread_mutex_lock(&slot->lock);
-	rv = CKR_SESSION_EXISTS;
-	if (slot_sessions(slot, NULL))
-		goto out;
-	rv = seat_get(slot, &pool.callers[number], &seat);
+	rv = slot_sessions(slot, NULL) ? CKR_SESSION_EXISTS :
+					 seat_get(slot, caller, &seat);
+	pthread_mutex_unlock(&slot->lock);
 	if (rv != CKR_OK)
 		goto out;
 	rv = lease_take_exclusive(seat, &lease);
-	if (rv == CKR_OK) {
+	pthread_mutex_lock(&slot->lock);
+	if (rv == CKR_OK && slot_sessions(slot, NULL))
+		rv = CKR_SESSION_EXISTS;
+	if (rv == CKR_OK)
 		rv = BACKEND(slot->backend, C_InitToken, slot->backend_id, pin,
 			     length, label);
-		lease_give(seat, &lease);
-	}
+	lease_give(seat, &lease);
 	seat_put(seat);
 	if (rv == CKR_OK)
 		slot_token_changed(slot);
-out:
 	pthread_mutex_unlock(&slot->lock);
+out:
 	module_put();
 	return rv;
 }
 
-/* Waiting would take a thread for each backend; callers know how to poll. */
-CK_RV caller_wait_for_slot_event(unsigned int number, CK_FLAGS flags,
+/* ---- waiting for events --------------------------------------------------------------- */
+
+/*
+ * A thread that waits in a backend could be woken by that backend's C_Finalize
+ * only, which is not for one caller to call, and no thread can wait in several.
+ * So backends are asked in turns, and whoever waits here is woken by those.
+ */
+#define ASK_MS	200
+
+
+/* To those who wait: one of them has found an event, or has to leave. */
+static void wake_waiters(void)
+{
+	pthread_mutex_lock(&events.lock);
+	pthread_cond_broadcast(&events.changed);
+	pthread_mutex_unlock(&events.lock);
+}
+
+/* Return: false if the caller left. */
+static bool wait_a_turn(const struct caller *caller, unsigned long born)
+{
+	struct timespec until;
+	bool stays;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += ASK_MS * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
+	}
+	pthread_mutex_lock(&events.lock);
+	stays = atomic_load(&caller->generation) == born;
+	if (stays)
+		pthread_cond_timedwait(&events.changed, &events.lock, &until);
+	pthread_mutex_unlock(&events.lock);
+	return stays && atomic_load(&caller->generation) == born;
+}
+
+static CK_RV wait_for_slot_event(struct caller *caller, CK_FLAGS flags,
 				 CK_SLOT_ID_PTR id, CK_VOID_PTR reserved)
 {
+	unsigned long born = atomic_load(&caller->generation);
+	bool told;
 	CK_RV rv;
 
-	if (!atomic_load(&pool.callers[number].count))
+	if (!atomic_load(&caller->count))
 		return CKR_CRYPTOKI_NOT_INITIALIZED;
 	if (!id || reserved)
 		return CKR_ARGUMENTS_BAD;
-	if (!(flags & CKF_DONT_BLOCK))
-		return CKR_FUNCTION_NOT_SUPPORTED;
-	rv = module_get();
-	if (rv != CKR_OK)
-		return rv;
-	rv = module_slot_event(number, id);
-	module_put();
-	return rv;
+	do {
+		rv = module_get();
+		if (rv != CKR_OK)
+			return rv;
+		rv = module_slot_event(caller_number(caller), id, &told);
+		module_put();
+		if (rv == CKR_OK)
+			wake_waiters();
+		if (rv != CKR_NO_EVENT || flags & CKF_DONT_BLOCK)
+			return rv;
+		if (!told)
+			return CKR_FUNCTION_NOT_SUPPORTED;
+	} while (wait_a_turn(caller, born));
+	return CKR_CRYPTOKI_NOT_INITIALIZED;
+}
+
+/* ---- the same, as the doors lead here ------------------------------------------------- */
+
+CK_RV caller_initialize(unsigned int number, CK_VOID_PTR args)
+{
+	struct log_call log;
+
+	log_call_begin_first(&log, "C_Initialize");
+	return log_call_end(&log, number, 0,
+			    initialize(&pool.callers[number], args));
+}
+
+CK_RV caller_finalize(unsigned int number, CK_VOID_PTR reserved)
+{
+	struct log_call log;
+
+	log_call_begin(&log, "C_Finalize");
+	return log_call_end(&log, number, 0,
+			    finalize(&pool.callers[number], reserved));
+}
+
+CK_RV caller_open_session(unsigned int number, CK_SLOT_ID id, CK_FLAGS flags,
+			  CK_VOID_PTR application, CK_NOTIFY notify,
+			  CK_SESSION_HANDLE_PTR handle)
+{
+	struct log_call log;
+	CK_RV rv;
+
+	log_call_begin(&log, "C_OpenSession");
+	rv = open_session(&pool.callers[number], id, flags, application,
+			  notify, handle);
+	return log_call_end(&log, number, rv == CKR_OK ? *handle : 0, rv);
+}
+
+CK_RV caller_close_all_sessions(unsigned int number, CK_SLOT_ID id)
+{
+	struct log_call log;
+
+	log_call_begin(&log, "C_CloseAllSessions");
+	return log_call_end(&log, number, 0,
+			    close_all_sessions(&pool.callers[number], id));
+}
+
+CK_RV caller_init_token(unsigned int number, CK_SLOT_ID id, CK_UTF8CHAR_PTR pin,
+			CK_ULONG length, CK_UTF8CHAR_PTR label)
+{
+	struct log_call log;
+
+	log_call_begin(&log, "C_InitToken");
+	return log_call_end(&log, number, 0,
+			    init_token(&pool.callers[number], id, pin, length,
+				       label));
+}
+
+CK_RV caller_wait_for_slot_event(unsigned int number, CK_FLAGS flags,
+				 CK_SLOT_ID_PTR id, CK_VOID_PTR reserved)
+{
+	struct log_call log;
+
+	log_call_begin(&log, "C_WaitForSlotEvent");
+	return log_call_end(&log, number, 0,
+			    wait_for_slot_event(&pool.callers[number], flags,
+						id, reserved));
 }

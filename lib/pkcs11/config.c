@@ -24,6 +24,8 @@
 #define SYSTEM_FILE	"/etc/tokmux/tokmux.conf"
 #define USER_FILE	"tokmux/tokmux.conf"
 #define DEFAULT_WAIT_MS	30000
+/* Shorter, so that who waits outlasts who forgot. */
+#define DEFAULT_HOLD_MS	20000
 
 #ifndef MULTIARCH
 #error "MULTIARCH is the triplet that /usr/lib/TRIPLET is named after"
@@ -89,16 +91,14 @@ static CK_RV parse_word(struct reader *reader, const char *key,
 	for (; words->text; words++) {
 		if (strcmp(words->text, value))
 			continue;
-		if (words->value < 0)
-			return refuse(reader, "%s = %s is not supported yet",
-				      key, value);
 		*out = words->value;
 		return CKR_OK;
 	}
 	return refuse(reader, "%s cannot be \"%s\"", key, value);
 }
 
-static CK_RV parse_wait(struct reader *reader, const char *value, int *out)
+static CK_RV parse_ms(struct reader *reader, const char *key,
+		      const char *value, int *out)
 {
 	char *end;
 	long ms;
@@ -107,8 +107,8 @@ static CK_RV parse_wait(struct reader *reader, const char *value, int *out)
 	ms = strtol(value, &end, 10);
 	if (errno || end == value || *end || ms < 0 || ms > INT_MAX)
 		return refuse(reader,
-			      "wait is a number of milliseconds, not \"%s\"",
-			      value);
+			      "%s is a number of milliseconds, not \"%s\"",
+			      key, value);
 	*out = (int)ms;
 	return CKR_OK;
 }
@@ -239,7 +239,7 @@ static CK_RV global_key(struct reader *reader, const char *key,
 		{ "none", LOG_NONE },
 		{ "errors", LOG_ERROR },
 		{ "info", LOG_INFO },
-		{ "calls", -1 },
+		{ "calls", LOG_CALLS },
 		{ }
 	};
 	struct config *config = reader->config;
@@ -269,8 +269,8 @@ static CK_RV backend_key(struct reader *reader, const char *key, char *value)
 	static const struct word leases[] = {
 		{ "shared", LEASE_SHARED },
 		{ "call", LEASE_CALL },
-		{ "operation", -1 },
-		{ "session", -1 },
+		{ "operation", LEASE_OPERATION },
+		{ "session", LEASE_SESSION },
 		{ }
 	};
 	static const struct word policies[] = {
@@ -285,7 +285,9 @@ static CK_RV backend_key(struct reader *reader, const char *key, char *value)
 	if (!strcmp(key, "module"))
 		return parse_module(reader, value);
 	if (!strcmp(key, "wait"))
-		return parse_wait(reader, value, &backend->wait_ms);
+		return parse_ms(reader, key, value, &backend->wait_ms);
+	if (!strcmp(key, "hold"))
+		return parse_ms(reader, key, value, &backend->hold_ms);
 	if (!strcmp(key, "token"))
 		return parse_token(reader, value);
 	if (!strcmp(key, "lease")) {
@@ -323,6 +325,7 @@ static struct config_backend *backend_add(struct config *config,
 		return NULL;
 	}
 	backend->wait_ms = DEFAULT_WAIT_MS;
+	backend->hold_ms = DEFAULT_HOLD_MS;
 	*at = backend;
 	return backend;
 }

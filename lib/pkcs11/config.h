@@ -16,6 +16,8 @@ enum arbiter_kind {
 enum lease_kind {
 	LEASE_SHARED,
 	LEASE_CALL,
+	LEASE_OPERATION,
+	LEASE_SESSION,
 };
 
 enum unclean_policy {
@@ -40,6 +42,7 @@ struct config_backend {
 	bool lease_given;
 	enum unclean_policy unclean;
 	int wait_ms;
+	int hold_ms;			/* of a lease that is kept; 0 for ever */
 	struct config_token *tokens;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * forward: the functions that a session or a slot is told to
+ * forward: the functions of 2.40 that a session or a slot is told to
  *
  * They are the same for all callers and stand in every caller's list. Most are
  * one line: the checks that apply, then the backend's function of that name.
@@ -8,146 +8,59 @@
  */
 #include <string.h>
 
-#include "call.h"
+#include "caller.h"
+#include "forward.h"
 #include "login.h"
 #include "module.h"
-
-/* ---- the shapes ------------------------------------------------------------- */
-
-/* The first refusal; what follows one isn't looked at. CKR_OK is 0. */
-#define CHECKS(first, second) ((first) ?: (second))
-
-/* Straight through, after the checks, which may name "call". */
-#define FORWARD_CHECKED(session, checks, function, ...) do {		\
-	struct call call;						\
-	CK_RV rv = call_begin(&call, session);				\
-									\
-	if (rv != CKR_OK)						\
-		return rv;						\
-	rv = (checks);							\
-	if (rv == CKR_OK)						\
-		rv = CALL(&call, function, ##__VA_ARGS__);		\
-	return call_end(&call, rv);					\
-} while (0)
-
-#define FORWARD(session, function, ...) \
-	FORWARD_CHECKED(session, CKR_OK, function, ##__VA_ARGS__)
-
-/* Goes on with an operation, or ends it. */
-#define OPERATION(session, kind, function, ...) \
-	FORWARD_CHECKED(session, call_operation(&call, kind), function, \
-			__VA_ARGS__)
-
-/* Goes on with two at once. */
-#define OPERATION_BOTH(session, kind1, kind2, function, ...) \
-	FORWARD_CHECKED(session, CHECKS(call_operation(&call, kind1), \
-					call_operation(&call, kind2)), \
-			function, __VA_ARGS__)
-
-/* Begins one, with a key. */
-#define OPERATION_INIT(session, kind, function, mechanism, key) do {	\
-	unsigned long login;						\
-	struct call call;						\
-	CK_RV rv = call_begin(&call, session);				\
-									\
-	if (rv != CKR_OK)						\
-		return rv;						\
-	rv = CHECKS(call_check_key(&call, key, CKR_KEY_HANDLE_INVALID,	\
-				   &login),				\
-	     CHECKS(call_check_mechanism(&call, mechanism),		\
-		    call_operation_ready(&call)));		\
-	if (rv == CKR_OK)						\
-		rv = CALL(&call, function, mechanism, key);		\
-	if (rv == CKR_OK)						\
-		call_operation_started(&call, kind, login);		\
-	return call_end(&call, rv);					\
-} while (0)
-
-/* Makes an object, which becomes this caller's. */
-#define CREATE(session, checks, object, function, ...) do {		\
-	struct call call;						\
-	CK_RV rv = call_begin(&call, session);				\
-									\
-	if (rv != CKR_OK)						\
-		return rv;						\
-	rv = (object) ? (checks) : CKR_ARGUMENTS_BAD;			\
-	if (rv == CKR_OK)						\
-		rv = CALL(&call, function, __VA_ARGS__);		\
-	if (rv == CKR_OK)						\
-		rv = call_created(&call, *(object));			\
-	return call_end(&call, rv);					\
-} while (0)
-
-/* Asks about a slot. */
-#define FORWARD_SLOT(slot, function, ...) do {				\
-	struct call call;						\
-	CK_RV rv = call_begin_slot(&call, slot);			\
-									\
-	if (rv != CKR_OK)						\
-		return rv;						\
-	return call_end_slot(&call, CALL(&call, function, __VA_ARGS__)); \
-} while (0)
-
-/* ---- the module --------------------------------------------------------------- */
-
-static void pad(unsigned char *field, size_t size, const char *text)
-{
-	memset(field, ' ', size);
-	memcpy(field, text, strlen(text));
-}
-
-CK_RV C_GetInfo(CK_INFO *info)
-{
-	CK_RV rv = module_get();
-
-	if (rv != CKR_OK)
-		return rv;
-	module_put();
-	if (!info)
-		return CKR_ARGUMENTS_BAD;
-	memset(info, 0, sizeof(*info));
-	info->cryptokiVersion.major = 2;
-	info->cryptokiVersion.minor = 40;
-	pad(info->manufacturerID, sizeof(info->manufacturerID), "tokmux");
-	pad(info->libraryDescription, sizeof(info->libraryDescription),
-	    "tokmux shared tokens");
-	info->libraryVersion.major = 0;
-	info->libraryVersion.minor = 1;
-	return CKR_OK;
-}
 
 /* ---- slots and tokens ------------------------------------------------------------ */
 
 CK_RV C_GetSlotList(CK_BBOOL present, CK_SLOT_ID *list, CK_ULONG *count)
 {
-	CK_RV rv = module_get();
+	struct log_call log;
+	CK_RV rv;
 
-	if (rv != CKR_OK)
-		return rv;
-	rv = count ? module_find_slots(present, list, count) :
-		     CKR_ARGUMENTS_BAD;
-	module_put();
-	return rv;
+	log_call_begin(&log, __func__);
+	rv = module_get();
+	if (rv == CKR_OK) {
+		rv = count ? module_find_slots(present, list, count) :
+			     CKR_ARGUMENTS_BAD;
+		module_put();
+	}
+	return log_call_end(&log, NOBODY, 0, rv);
 }
 
 /* About the reader, which may have no token in it: there is no lease to take. */
 CK_RV C_GetSlotInfo(CK_SLOT_ID id, CK_SLOT_INFO *info)
 {
+	struct log_call log;
 	struct slot *slot;
-	CK_RV rv = module_get();
+	CK_RV rv;
+
+	log_call_begin(&log, __func__);
+	rv = module_get();
+	if (rv == CKR_OK) {
+		slot = module_slot(id);
+		rv = slot ? BACKEND(slot->backend, C_GetSlotInfo,
+				    slot->backend_id, info) :
+			    CKR_SLOT_ID_INVALID;
+		module_put();
+	}
+	return log_call_end(&log, NOBODY, 0, rv);
+}
+
+/* Who asks often notices first that it is another one now. */
+CK_RV C_GetTokenInfo(CK_SLOT_ID id, CK_TOKEN_INFO *info)
+{
+	struct call call;
+	CK_RV rv = call_begin_slot(&call, id);
 
 	if (rv != CKR_OK)
 		return rv;
-	slot = module_slot(id);
-	rv = slot ? BACKEND(slot->backend, C_GetSlotInfo, slot->backend_id,
-			    info) : CKR_SLOT_ID_INVALID;
-	module_put();
-	return rv;
-}
-
-CK_RV C_GetTokenInfo(CK_SLOT_ID id, CK_TOKEN_INFO *info)
-{
-	FORWARD_SLOT(id, C_GetTokenInfo, info);
+	rv = CALL(&call, C_GetTokenInfo, info);
+	if (rv == CKR_OK && slot_is_another(call.seat, info))
+		slot_hear(call.seat, CKR_DEVICE_REMOVED, false);
+	return call_end_slot(&call, rv);
 }
 
 CK_RV C_GetMechanismList(CK_SLOT_ID id, CK_MECHANISM_TYPE *list,
@@ -165,76 +78,190 @@ CK_RV C_GetMechanismInfo(CK_SLOT_ID id, CK_MECHANISM_TYPE type,
 /* ---- PINs and logins ---------------------------------------------------------------- */
 
 /*
- * The functions below change who is logged in, so they keep the slot's lock
- * around the lease: the other order would be a second lock under a lease.
+ * The functions below change who is logged in: they have a lease, then the
+ * slot's lock.
  */
 struct locked_session {
 	struct session *session;
 	struct seat *seat;
 	struct slot *slot;
 	CK_SESSION_HANDLE handle;	/* the backend's */
+	CK_SESSION_HANDLE given;	/* ours */
+	struct lease lease;
+	struct log_call log;
 };
 
-static CK_RV lock_session(struct locked_session *locked,
-			  CK_SESSION_HANDLE handle, bool login)
-{
-	CK_RV rv = session_get(handle, &locked->session);
-
-	if (rv != CKR_OK)
-		return rv;
-	locked->seat = locked->session->seat;
-	locked->slot = locked->seat->slot;
-	if (login)
-		login_wait_turn(locked->seat);
-	pthread_mutex_lock(&locked->slot->lock);
-	locked->handle = atomic_load(&locked->session->backend_handle);
-	if (atomic_load(&locked->session->handle) == handle)
-		return CKR_OK;
-
-	/* Closed while we waited. */
-	pthread_mutex_unlock(&locked->slot->lock);
-	session_put(locked->session);
-	return CKR_SESSION_HANDLE_INVALID;
-}
+enum lock_how {
+	LOCK_LEASE,		/* as the configuration says */
+	LOCK_EXCLUSIVE,
+	LOCK_AS_SO,		/* the same, refused at once to all others */
+	LOCK_LOGGED_IN,		/* without a lease, if it can't be had */
+};
 
 static CK_RV unlock_session(struct locked_session *locked, CK_RV rv)
 {
+	unsigned int caller = caller_number(locked->seat->caller);
+
+	slot_hear(locked->seat, rv, true);
 	pthread_mutex_unlock(&locked->slot->lock);
+	lease_give(locked->seat, &locked->lease);
 	session_put(locked->session);
-	return rv;
+	return log_call_end(&locked->log, caller, locked->given, rv);
+}
+
+/* In the function of PKCS#11 itself: its name is taken for the log. */
+#define lock_session(locked, handle, how) \
+	lock_session_as(locked, handle, how, __func__)
+
+static CK_RV lock_session_as(struct locked_session *locked,
+			     CK_SESSION_HANDLE handle, enum lock_how how,
+			     const char *function)
+{
+	unsigned int caller = NOBODY;
+	enum login login;
+	CK_RV rv;
+
+	log_call_begin(&locked->log, function);
+	rv = session_get(handle, &locked->session);
+	if (rv != CKR_OK)
+		goto err;
+	locked->seat = locked->session->seat;
+	locked->slot = locked->seat->slot;
+	locked->given = handle;
+	caller = caller_number(locked->seat->caller);
+
+	rv = CKR_SESSION_HANDLE_INVALID;
+	if (session_ejected(locked->session))
+		goto err_session;
+	rv = CKR_USER_NOT_LOGGED_IN;
+	login = atomic_load(&locked->seat->login);
+	if ((how == LOCK_AS_SO && login != LOGIN_SO) ||
+	    (how == LOCK_LOGGED_IN && login == LOGIN_NONE))
+		goto err_session;
+	if (how == LOCK_EXCLUSIVE || how == LOCK_AS_SO)
+		rv = lease_take_exclusive(locked->seat, &locked->lease);
+	else
+		rv = lease_take(locked->seat, &locked->lease);
+	if (rv != CKR_OK && how != LOCK_LOGGED_IN)
+		goto err_session;
+
+	pthread_mutex_lock(&locked->slot->lock);
+	locked->handle = atomic_load(&locked->session->backend_handle);
+	/* Closed while we waited, or ejected. */
+	if (atomic_load(&locked->session->handle) != handle ||
+	    session_ejected(locked->session))
+		return unlock_session(locked, CKR_SESSION_HANDLE_INVALID);
+	return CKR_OK;
+
+err_session:
+	session_put(locked->session);
+err:
+	return log_call_end(&locked->log, caller, handle, rv);
+}
+
+/* Before a PIN is shown: wrong ones make their caller wait, without a lease. */
+static void wait_turn(CK_SESSION_HANDLE handle)
+{
+	struct session *session;
+
+	if (session_get(handle, &session) != CKR_OK)
+		return;
+	login_wait_turn(session->seat);
+	session_put(session);
 }
 
 /* For one operation of a caller that is logged in: the token asks again. */
-static CK_RV login_again(CK_SESSION_HANDLE session, unsigned char *pin,
-			 CK_ULONG length)
+static CK_RV login_again(CK_SESSION_HANDLE session,
+			 const struct credentials *given, const char *function)
 {
-	FORWARD_CHECKED(session,
-			call_is_user(&call) ? CKR_OK : CKR_USER_NOT_LOGGED_IN,
-			C_Login, CKU_CONTEXT_SPECIFIC, pin, length);
+	struct call call;
+	CK_RV rv = call_begin_as(&call, session, function);
+
+	if (rv != CKR_OK)
+		return rv;
+	rv = CKR_USER_NOT_LOGGED_IN;
+	if (call_is_user(&call)) {
+		rv = login_backend(call.backend, call.handle,
+				   CKU_CONTEXT_SPECIFIC, given);
+		login_count_try(call.seat, rv);
+	}
+	return call_end(&call, rv);
+}
+
+/* As USER or SO, after login_check(). */
+static CK_RV login_first(CK_SESSION_HANDLE session, enum login login,
+			 const struct credentials *given, const char *function)
+{
+	struct locked_session locked;
+	CK_RV rv;
+
+	rv = lock_session_as(&locked, session,
+			     login == LOGIN_SO ? LOCK_EXCLUSIVE : LOCK_LEASE,
+			     function);
+	if (rv != CKR_OK)
+		return rv;
+	if (login == LOGIN_SO && module_config()->so_alone &&
+	    slot_sessions(locked.slot, locked.seat))
+		rv = CKR_SESSION_EXISTS;
+	else
+		rv = login_enter(locked.seat, locked.handle, &locked.lease,
+				 login, given);
+	return unlock_session(&locked, rv);
+}
+
+/*
+ * What others' logins refuse is refused before the lease: a security officer's
+ * is kept until that one logs out.
+ */
+static CK_RV login_as(CK_SESSION_HANDLE handle, CK_USER_TYPE type,
+		      const struct credentials *given, const char *function)
+{
+	enum login login = type == CKU_SO ? LOGIN_SO : LOGIN_USER;
+	unsigned int caller = NOBODY;
+	struct session *session;
+	struct log_call log;
+	CK_RV rv;
+
+	wait_turn(handle);
+	if (type == CKU_CONTEXT_SPECIFIC)
+		return login_again(handle, given, function);
+	log_call_begin(&log, function);
+	rv = session_get(handle, &session);
+	if (rv != CKR_OK)
+		return log_call_end(&log, caller, handle, rv);
+	caller = caller_number(session->seat->caller);
+	rv = CKR_USER_TYPE_INVALID;
+	if (type == CKU_SO || type == CKU_USER)
+		rv = login_check(session->seat, login);
+	session_put(session);
+	if (rv != CKR_OK)
+		return log_call_end(&log, caller, handle, rv);
+	return login_first(handle, login, given, function);
 }
 
 CK_RV C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE type, unsigned char *pin,
 	      CK_ULONG length)
 {
-	struct locked_session locked;
-	CK_RV rv;
+	struct credentials given = { .pin = pin, .length = length };
 
-	if (type == CKU_CONTEXT_SPECIFIC)
-		return login_again(session, pin, length);
+	return login_as(session, type, &given, __func__);
+}
 
-	rv = lock_session(&locked, session, true);
-	if (rv != CKR_OK)
-		return rv;
-	if (type == CKU_SO && module_config()->so_alone &&
-	    slot_sessions(locked.slot, locked.seat))
-		rv = CKR_SESSION_EXISTS;
-	else if (type == CKU_SO || type == CKU_USER)
-		rv = login_enter(locked.seat, locked.handle,
-				 type == CKU_SO ? LOGIN_SO : LOGIN_USER, pin,
-				 length);
-	else
-		rv = CKR_USER_TYPE_INVALID;
-	return unlock_session(&locked, rv);
+/* Without a name it is C_Login, which 2.40 has as well. */
+CK_RV C_LoginUser(CK_SESSION_HANDLE session, CK_USER_TYPE type,
+		  unsigned char *pin, CK_ULONG length, unsigned char *name,
+		  CK_ULONG name_length)
+{
+	struct credentials given = {
+		.pin = pin,
+		.length = length,
+		.name = name,
+		.name_length = name ? name_length : 0,
+	};
+
+	if (!name && name_length)
+		return CKR_ARGUMENTS_BAD;
+	return login_as(session, type, &given, __func__);
 }
 
 CK_RV C_Logout(CK_SESSION_HANDLE session)
@@ -242,63 +269,56 @@ CK_RV C_Logout(CK_SESSION_HANDLE session)
 	struct locked_session locked;
 	CK_RV rv;
 
-	rv = lock_session(&locked, session, false);
+	rv = lock_session(&locked, session, LOCK_LOGGED_IN);
 	if (rv != CKR_OK)
 		return rv;
 	if (atomic_load(&locked.seat->login) == LOGIN_NONE)
 		rv = CKR_USER_NOT_LOGGED_IN;
 	else
-		login_end(locked.seat, locked.handle);
+		login_end(locked.seat, locked.handle, &locked.lease);
 	return unlock_session(&locked, rv);
 }
 
 CK_RV C_InitPIN(CK_SESSION_HANDLE session, unsigned char *pin, CK_ULONG length)
 {
 	struct locked_session locked;
-	struct lease lease;
 	CK_RV rv;
 
-	rv = lock_session(&locked, session, false);
+	rv = lock_session(&locked, session, LOCK_AS_SO);
 	if (rv != CKR_OK)
 		return rv;
 	if (atomic_load(&locked.seat->login) != LOGIN_SO)
 		return unlock_session(&locked, CKR_USER_NOT_LOGGED_IN);
-	rv = lease_take_exclusive(locked.seat, &lease);
-	if (rv != CKR_OK)
-		return unlock_session(&locked, rv);
 	rv = BACKEND(locked.slot->backend, C_InitPIN, locked.handle, pin,
 		     length);
-	lease_give(locked.seat, &lease);
 	login_pin_changed(locked.slot, NULL, 0);
 	return unlock_session(&locked, rv);
 }
 
 /*
  * The backend changes the PIN of whoever it is logged in as, the user's if it
- * is nobody. While a security officer is logged in, that one is alone here.
+ * is nobody. While a security officer is logged in, that one is alone here; a
+ * login that is over, but that the backend wasn't told of, counts for nobody.
  */
 CK_RV C_SetPIN(CK_SESSION_HANDLE session, unsigned char *old_pin,
 	       CK_ULONG old_length, unsigned char *new_pin, CK_ULONG new_length)
 {
 	struct locked_session locked;
-	struct lease lease;
 	CK_RV rv;
 
-	rv = lock_session(&locked, session, true);
+	wait_turn(session);
+	rv = lock_session(&locked, session, LOCK_EXCLUSIVE);
 	if (rv != CKR_OK)
 		return rv;
-	rv = CKR_SESSION_READ_ONLY;
 	if (!session_writes(locked.session))
-		goto out;
-	rv = lease_take_exclusive(locked.seat, &lease);
-	if (rv != CKR_OK)
-		goto out;
+		return unlock_session(&locked, CKR_SESSION_READ_ONLY);
+	login_settle(locked.seat, locked.handle, &locked.lease);
 	rv = BACKEND(locked.slot->backend, C_SetPIN, locked.handle, old_pin,
 		     old_length, new_pin, new_length);
-	lease_give(locked.seat, &lease);
+	lease_give(locked.seat, &locked.lease);
+	login_count_try(locked.seat, rv);
 	if (rv == CKR_OK)
 		login_pin_changed(locked.slot, new_pin, new_length);
-out:
 	return unlock_session(&locked, rv);
 }
 
@@ -306,14 +326,18 @@ out:
 
 CK_RV C_CloseSession(CK_SESSION_HANDLE handle)
 {
+	unsigned int caller = NOBODY;
 	struct session *session;
-	CK_RV rv = session_get(handle, &session);
+	struct log_call log;
+	CK_RV rv;
 
-	if (rv != CKR_OK)
-		return rv;
-	rv = session_close(session);
-	session_put(session);
-	return rv;
+	log_call_begin(&log, __func__);
+	rv = session_get(handle, &session);
+	if (rv == CKR_OK) {
+		caller = caller_number(session->seat->caller);
+		rv = session_close(session);
+	}
+	return log_call_end(&log, caller, handle, rv);
 }
 
 /* The state is this caller's, whatever the backend's session can do. */
@@ -382,8 +406,8 @@ CK_RV C_SetOperationState(CK_SESSION_HANDLE session, unsigned char *state,
 		rv = CALL(&call, C_SetOperationState, state, length,
 			  encryption_key, authentication_key);
 	for (i = 0; rv == CKR_OK && i < OPERATIONS; i++)
-		call_operation_started(&call, i,
-				       atomic_load(&call.seat->login_id));
+		call_operation_needs(&call, i,
+				     atomic_load(&call.seat->login_id));
 	return call_end(&call, rv);
 }
 
@@ -444,12 +468,21 @@ CK_RV C_SetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
 			C_SetAttributeValue, object, template, count);
 }
 
-/* Whom the search finds is sorted out as it is told, see call_find(). */
+/* What the search finds is sorted out as it is told, see call_find(). */
 CK_RV C_FindObjectsInit(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
 			CK_ULONG count)
 {
-	FORWARD_CHECKED(session, call_operation_ready(&call),
-			C_FindObjectsInit, template, count);
+	struct call call;
+	CK_RV rv = call_begin(&call, session);
+
+	if (rv != CKR_OK)
+		return rv;
+	rv = call_operation_ready(&call);
+	if (rv == CKR_OK)
+		rv = CALL(&call, C_FindObjectsInit, template, count);
+	if (rv == CKR_OK)
+		call_operation_started(&call, OPERATION_FIND, 0);
+	return call_end(&call, rv);
 }
 
 CK_RV C_FindObjects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *list,
@@ -460,95 +493,86 @@ CK_RV C_FindObjects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *list,
 
 	if (rv != CKR_OK)
 		return rv;
-	return call_end(&call, call_find(&call, list, room, count));
+	rv = call_operation(&call, OPERATION_FIND);
+	if (rv == CKR_OK)
+		rv = call_find(&call, list, room, count);
+	return call_end(&call, rv);
 }
 
 CK_RV C_FindObjectsFinal(CK_SESSION_HANDLE session)
 {
-	FORWARD(session, C_FindObjectsFinal);
+	OPERATION_END(session, OPERATION_FIND, C_FindObjectsFinal);
 }
 
-/* ---- encrypting ------------------------------------------------------------ */
+/* ---- encrypting and decrypting ------------------------------------------------ */
 
-CK_RV C_EncryptInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
-		    CK_OBJECT_HANDLE key)
-{
-	OPERATION_INIT(session, OPERATION_ENCRYPT, C_EncryptInit, mechanism,
-		       key);
+/* C_EncryptInit … C_EncryptFinal, and the same for decrypting. */
+#define CIPHER(name, kind)						\
+CK_RV C_##name##Init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, \
+		     CK_OBJECT_HANDLE key)				\
+{									\
+	OPERATION_INIT(session, kind, C_##name##Init, mechanism, key);	\
+}									\
+									\
+CK_RV C_##name(CK_SESSION_HANDLE session, unsigned char *in,		\
+	       CK_ULONG in_length, unsigned char *out,			\
+	       CK_ULONG *out_length)					\
+{									\
+	OPERATION_LAST(session, kind, out, C_##name, in, in_length, out, \
+		       out_length);					\
+}									\
+									\
+CK_RV C_##name##Update(CK_SESSION_HANDLE session, unsigned char *in,	\
+		       CK_ULONG in_length, unsigned char *out,		\
+		       CK_ULONG *out_length)				\
+{									\
+	OPERATION_PART(session, kind, C_##name##Update, in, in_length,	\
+		       out, out_length);				\
+}									\
+									\
+CK_RV C_##name##Final(CK_SESSION_HANDLE session, unsigned char *out,	\
+		      CK_ULONG *out_length)				\
+{									\
+	OPERATION_LAST(session, kind, out, C_##name##Final, out,	\
+		       out_length);					\
 }
 
-CK_RV C_Encrypt(CK_SESSION_HANDLE session, unsigned char *in,
-		CK_ULONG in_length, unsigned char *out, CK_ULONG *out_length)
-{
-	OPERATION(session, OPERATION_ENCRYPT, C_Encrypt, in, in_length, out,
-		  out_length);
-}
-
-CK_RV C_EncryptUpdate(CK_SESSION_HANDLE session, unsigned char *in,
-		      CK_ULONG in_length, unsigned char *out,
-		      CK_ULONG *out_length)
-{
-	OPERATION(session, OPERATION_ENCRYPT, C_EncryptUpdate, in, in_length, out,
-		  out_length);
-}
-
-CK_RV C_EncryptFinal(CK_SESSION_HANDLE session, unsigned char *out,
-		     CK_ULONG *out_length)
-{
-	OPERATION(session, OPERATION_ENCRYPT, C_EncryptFinal, out, out_length);
-}
-
-/* ---- decrypting ------------------------------------------------------------ */
-
-CK_RV C_DecryptInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
-		    CK_OBJECT_HANDLE key)
-{
-	OPERATION_INIT(session, OPERATION_DECRYPT, C_DecryptInit, mechanism,
-		       key);
-}
-
-CK_RV C_Decrypt(CK_SESSION_HANDLE session, unsigned char *in,
-		CK_ULONG in_length, unsigned char *out, CK_ULONG *out_length)
-{
-	OPERATION(session, OPERATION_DECRYPT, C_Decrypt, in, in_length, out,
-		  out_length);
-}
-
-CK_RV C_DecryptUpdate(CK_SESSION_HANDLE session, unsigned char *in,
-		      CK_ULONG in_length, unsigned char *out,
-		      CK_ULONG *out_length)
-{
-	OPERATION(session, OPERATION_DECRYPT, C_DecryptUpdate, in, in_length, out,
-		  out_length);
-}
-
-CK_RV C_DecryptFinal(CK_SESSION_HANDLE session, unsigned char *out,
-		     CK_ULONG *out_length)
-{
-	OPERATION(session, OPERATION_DECRYPT, C_DecryptFinal, out, out_length);
-}
+CIPHER(Encrypt, OPERATION_ENCRYPT)
+CIPHER(Decrypt, OPERATION_DECRYPT)
 
 /* ---- digesting ------------------------------------------------------------- */
 
 CK_RV C_DigestInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism)
 {
-	FORWARD_CHECKED(session,
-			CHECKS(call_check_mechanism(&call, mechanism),
-			       call_operation_ready(&call)),
-			C_DigestInit, mechanism);
+	struct call call;
+	CK_RV rv = call_begin(&call, session);
+
+	if (rv != CKR_OK)
+		return rv;
+	if (!mechanism)
+		return call_end(&call,
+				call_cancel_one(&call, OPERATION_DIGEST));
+	rv = CHECKS(call_check_mechanism(&call, mechanism),
+		    call_operation_ready(&call));
+	if (rv == CKR_OK)
+		rv = CALL(&call, C_DigestInit, mechanism);
+	if (rv == CKR_OK)
+		call_operation_started(&call, OPERATION_DIGEST, 0);
+	return call_end(&call, rv);
 }
 
 CK_RV C_Digest(CK_SESSION_HANDLE session, unsigned char *in, CK_ULONG in_length,
 	       unsigned char *out, CK_ULONG *out_length)
 {
-	OPERATION(session, OPERATION_DIGEST, C_Digest, in, in_length, out,
-		  out_length);
+	OPERATION_LAST(session, OPERATION_DIGEST, out, C_Digest, in, in_length,
+		       out, out_length);
 }
 
 CK_RV C_DigestUpdate(CK_SESSION_HANDLE session, unsigned char *in,
 		     CK_ULONG in_length)
 {
-	OPERATION(session, OPERATION_DIGEST, C_DigestUpdate, in, in_length);
+	OPERATION_PART(session, OPERATION_DIGEST, C_DigestUpdate, in,
+		       in_length);
 }
 
 /* From here on the digest is the key's as well. */
@@ -562,138 +586,103 @@ CK_RV C_DigestKey(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key)
 		return rv;
 	rv = CHECKS(call_operation(&call, OPERATION_DIGEST),
 		    call_check_key(&call, key, CKR_KEY_HANDLE_INVALID, &login));
-	if (rv == CKR_OK)
+	if (rv == CKR_OK) {
 		rv = CALL(&call, C_DigestKey, key);
-	if (rv == CKR_OK && login)
-		call_operation_started(&call, OPERATION_DIGEST, login);
+		if (!HARMLESS(rv))
+			call_operation_ended(&call, OPERATION_DIGEST);
+		else if (rv == CKR_OK && login)
+			call_operation_started(&call, OPERATION_DIGEST, login);
+	}
 	return call_end(&call, rv);
 }
 
 CK_RV C_DigestFinal(CK_SESSION_HANDLE session, unsigned char *out,
 		    CK_ULONG *out_length)
 {
-	OPERATION(session, OPERATION_DIGEST, C_DigestFinal, out, out_length);
+	OPERATION_LAST(session, OPERATION_DIGEST, out, C_DigestFinal, out,
+		       out_length);
 }
 
-/* ---- signing --------------------------------------------------------------- */
+/* ---- signing and verifying ---------------------------------------------------- */
 
-CK_RV C_SignInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
-		 CK_OBJECT_HANDLE key)
-{
-	OPERATION_INIT(session, OPERATION_SIGN, C_SignInit, mechanism,
-		       key);
+/* C_SignInit and C_SignUpdate, and the same for verifying. */
+#define SIGNATURE(name, kind)						\
+CK_RV C_##name##Init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, \
+		     CK_OBJECT_HANDLE key)				\
+{									\
+	OPERATION_INIT(session, kind, C_##name##Init, mechanism, key);	\
+}									\
+									\
+CK_RV C_##name##Update(CK_SESSION_HANDLE session, unsigned char *in,	\
+		       CK_ULONG in_length)				\
+{									\
+	OPERATION_PART(session, kind, C_##name##Update, in, in_length);	\
 }
+
+/* C_SignRecoverInit and C_SignRecover, and the same for verifying. */
+#define RECOVER(name, kind)						\
+CK_RV C_##name##Init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, \
+		     CK_OBJECT_HANDLE key)				\
+{									\
+	OPERATION_INIT(session, kind, C_##name##Init, mechanism, key);	\
+}									\
+									\
+CK_RV C_##name(CK_SESSION_HANDLE session, unsigned char *in,		\
+	       CK_ULONG in_length, unsigned char *out,			\
+	       CK_ULONG *out_length)					\
+{									\
+	OPERATION_LAST(session, kind, out, C_##name, in, in_length, out, \
+		       out_length);					\
+}
+
+SIGNATURE(Sign, OPERATION_SIGN)
+SIGNATURE(Verify, OPERATION_VERIFY)
+RECOVER(SignRecover, OPERATION_SIGN_RECOVER)
+RECOVER(VerifyRecover, OPERATION_VERIFY_RECOVER)
 
 CK_RV C_Sign(CK_SESSION_HANDLE session, unsigned char *in, CK_ULONG in_length,
 	     unsigned char *out, CK_ULONG *out_length)
 {
-	OPERATION(session, OPERATION_SIGN, C_Sign, in, in_length, out,
-		  out_length);
-}
-
-CK_RV C_SignUpdate(CK_SESSION_HANDLE session, unsigned char *in,
-		   CK_ULONG in_length)
-{
-	OPERATION(session, OPERATION_SIGN, C_SignUpdate, in, in_length);
+	OPERATION_LAST(session, OPERATION_SIGN, out, C_Sign, in, in_length, out,
+		       out_length);
 }
 
 CK_RV C_SignFinal(CK_SESSION_HANDLE session, unsigned char *out,
 		  CK_ULONG *out_length)
 {
-	OPERATION(session, OPERATION_SIGN, C_SignFinal, out, out_length);
-}
-
-CK_RV C_SignRecoverInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
-			CK_OBJECT_HANDLE key)
-{
-	OPERATION_INIT(session, OPERATION_SIGN_RECOVER, C_SignRecoverInit, mechanism,
-		       key);
-}
-
-CK_RV C_SignRecover(CK_SESSION_HANDLE session, unsigned char *in,
-		    CK_ULONG in_length, unsigned char *out,
-		    CK_ULONG *out_length)
-{
-	OPERATION(session, OPERATION_SIGN_RECOVER, C_SignRecover, in, in_length, out,
-		  out_length);
-}
-
-/* ---- verifying ------------------------------------------------------------- */
-
-CK_RV C_VerifyInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
-		   CK_OBJECT_HANDLE key)
-{
-	OPERATION_INIT(session, OPERATION_VERIFY, C_VerifyInit, mechanism,
-		       key);
+	OPERATION_LAST(session, OPERATION_SIGN, out, C_SignFinal, out,
+		       out_length);
 }
 
 CK_RV C_Verify(CK_SESSION_HANDLE session, unsigned char *in, CK_ULONG in_length,
 	       unsigned char *signature, CK_ULONG signature_length)
 {
-	OPERATION(session, OPERATION_VERIFY, C_Verify, in, in_length, signature,
-		  signature_length);
+	OPERATION_END(session, OPERATION_VERIFY, C_Verify, in, in_length,
+		      signature, signature_length);
 }
 
-CK_RV C_VerifyUpdate(CK_SESSION_HANDLE session, unsigned char *in,
-		     CK_ULONG in_length)
+CK_RV C_VerifyFinal(CK_SESSION_HANDLE session, unsigned char *signature,
+		    CK_ULONG signature_length)
 {
-	OPERATION(session, OPERATION_VERIFY, C_VerifyUpdate, in, in_length);
-}
-
-CK_RV C_VerifyFinal(CK_SESSION_HANDLE session, unsigned char *in,
-		    CK_ULONG in_length)
-{
-	OPERATION(session, OPERATION_VERIFY, C_VerifyFinal, in, in_length);
-}
-
-CK_RV C_VerifyRecoverInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
-			  CK_OBJECT_HANDLE key)
-{
-	OPERATION_INIT(session, OPERATION_VERIFY_RECOVER, C_VerifyRecoverInit, mechanism,
-		       key);
-}
-
-CK_RV C_VerifyRecover(CK_SESSION_HANDLE session, unsigned char *in,
-		      CK_ULONG in_length, unsigned char *out,
-		      CK_ULONG *out_length)
-{
-	OPERATION(session, OPERATION_VERIFY_RECOVER, C_VerifyRecover, in, in_length, out,
-		  out_length);
+	OPERATION_END(session, OPERATION_VERIFY, C_VerifyFinal, signature,
+		      signature_length);
 }
 
 /* ---- two at once ----------------------------------------------------------- */
 
-CK_RV C_DigestEncryptUpdate(CK_SESSION_HANDLE session, unsigned char *in,
-			    CK_ULONG in_length, unsigned char *out,
-			    CK_ULONG *out_length)
-{
-	OPERATION_BOTH(session, OPERATION_DIGEST, OPERATION_ENCRYPT,
-		       C_DigestEncryptUpdate, in, in_length, out, out_length);
+#define BOTH(name, kind1, kind2)					\
+CK_RV C_##name(CK_SESSION_HANDLE session, unsigned char *in,		\
+	       CK_ULONG in_length, unsigned char *out,			\
+	       CK_ULONG *out_length)					\
+{									\
+	OPERATION_BOTH(session, kind1, kind2, C_##name, in, in_length,	\
+		       out, out_length);				\
 }
 
-CK_RV C_DecryptDigestUpdate(CK_SESSION_HANDLE session, unsigned char *in,
-			    CK_ULONG in_length, unsigned char *out,
-			    CK_ULONG *out_length)
-{
-	OPERATION_BOTH(session, OPERATION_DECRYPT, OPERATION_DIGEST,
-		       C_DecryptDigestUpdate, in, in_length, out, out_length);
-}
-
-CK_RV C_SignEncryptUpdate(CK_SESSION_HANDLE session, unsigned char *in,
-			  CK_ULONG in_length, unsigned char *out,
-			  CK_ULONG *out_length)
-{
-	OPERATION_BOTH(session, OPERATION_SIGN, OPERATION_ENCRYPT,
-		       C_SignEncryptUpdate, in, in_length, out, out_length);
-}
-
-CK_RV C_DecryptVerifyUpdate(CK_SESSION_HANDLE session, unsigned char *in,
-			    CK_ULONG in_length, unsigned char *out,
-			    CK_ULONG *out_length)
-{
-	OPERATION_BOTH(session, OPERATION_DECRYPT, OPERATION_VERIFY,
-		       C_DecryptVerifyUpdate, in, in_length, out, out_length);
-}
+BOTH(DigestEncryptUpdate, OPERATION_DIGEST, OPERATION_ENCRYPT)
+BOTH(DecryptDigestUpdate, OPERATION_DECRYPT, OPERATION_DIGEST)
+BOTH(SignEncryptUpdate, OPERATION_SIGN, OPERATION_ENCRYPT)
+BOTH(DecryptVerifyUpdate, OPERATION_DECRYPT, OPERATION_VERIFY)
 
 /* ---- keys ----------------------------------------------------------------------------- */
 
@@ -714,13 +703,12 @@ CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
 			CK_OBJECT_HANDLE *private_key)
 {
 	struct call call;
-	CK_RV rv;
+	CK_RV rv = call_begin(&call, session);
 
-	if (!public_key || !private_key)
-		return CKR_ARGUMENTS_BAD;
-	rv = call_begin(&call, session);
 	if (rv != CKR_OK)
 		return rv;
+	if (!public_key || !private_key)
+		return call_end(&call, CKR_ARGUMENTS_BAD);
 	rv = CHECKS(call_check_mechanism(&call, mechanism),
 	     CHECKS(call_check_template(&call, public, public_count),
 		    call_check_template(&call, private, private_count)));

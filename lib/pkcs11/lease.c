@@ -1,40 +1,211 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * lease: the right to talk to the token during one call (R14)
+ * lease: the right to talk to the token, for a call or for longer (R14)
  *
- * lease = shared takes a shared lease for each call, lease = call an exclusive
- * one. Security officer's work is exclusive with either, from the login to the
- * logout; what its caller calls meanwhile is covered by the lease it keeps.
+ * lease = shared takes a shared lease for each call, all others an exclusive
+ * one. It is kept between calls from an operation's Init to its end (operation),
+ * from a caller's first session to its last (session), and with either kind
+ * while a security officer is logged in. A kept lease covers all calls of its
+ * seat. Who waits for it takes it away once it is kept for too long (R4 within
+ * the process, the kernel does the same among processes); what it was kept for
+ * is lost then.
  */
+#include <stdint.h>
+
+#include "caller.h"
+#include "log.h"
 #include "slot.h"
+
+void keep_init(struct keep *keep)
+{
+	pthread_mutex_init(&keep->lock, NULL);
+}
+
+void keep_destroy(struct keep *keep)
+{
+	pthread_mutex_destroy(&keep->lock);
+}
+
+/* ---- what a seat loses -------------------------------------------------------- */
+
+static void end_login(struct seat *seat)
+{
+	struct object object;
+
+	if (atomic_exchange(&seat->login, LOGIN_NONE) != LOGIN_NONE)
+		seat->slot->arbiter->logout(seat->party);
+	atomic_store(&seat->login_id, 0);
+	while (objects_remove_private(&seat->objects, &object))
+		;
+}
+
+/* Ejected: what the caller had is gone, whatever the backend thinks. */
+static void hear(struct seat *seat, unsigned int news)
+{
+	if (news & (ARBITER_LOGIN_ENDED | ARBITER_SESSIONS_ENDED))
+		end_login(seat);
+	if (news & ARBITER_SESSIONS_ENDED)
+		atomic_fetch_add(&seat->ejects, 1);
+}
+
+/* ---- a lease that is kept: all with its lock held ------------------------------- */
+
+static void give_back(struct seat *seat)
+{
+	atomic_store(&seat->keep.kept, false);
+	seat->slot->arbiter->release(seat->party, ARBITER_EXCLUSIVE);
+}
+
+static void give_back_if_done(struct seat *seat)
+{
+	if (seat->keep.kept && !seat->keep.reasons && !seat->keep.calls)
+		give_back(seat);
+}
+
+static void lose(struct seat *seat)
+{
+	struct keep *keep = &seat->keep;
+
+	log_error("slot %lu: the lease that caller %u kept was taken from it",
+		  seat->slot->id, caller_number(seat->caller));
+	keep->reasons = 0;
+	keep->calls = 0;
+	atomic_fetch_add(&keep->lost, 1);
+	give_back(seat);
+	if (seat->slot->backend->config->lease == LEASE_SESSION)
+		hear(seat, ARBITER_SESSIONS_ENDED);
+	else if (atomic_load(&seat->login) == LOGIN_SO)
+		end_login(seat);
+}
+
+static int64_t due_ms(const struct seat *seat)
+{
+	int hold_ms = seat->slot->backend->config->hold_ms;
+
+	return hold_ms ? seat->keep.since_ms + hold_ms : INT64_MAX;
+}
+
+/* ---- taking part in it ------------------------------------------------------------ */
+
+static bool join(struct seat *seat, struct lease *lease)
+{
+	struct keep *keep = &seat->keep;
+
+	if (!atomic_load_explicit(&keep->kept, memory_order_acquire))
+		return false;
+	pthread_mutex_lock(&keep->lock);
+	if (keep->kept && keep->reasons) {
+		keep->calls++;
+		lease->lost = keep->lost;
+		lease->covered = true;
+	}
+	pthread_mutex_unlock(&keep->lock);
+	return lease->covered;
+}
+
+static void part(struct seat *seat, struct lease *lease)
+{
+	struct keep *keep = &seat->keep;
+	bool overdue = false;
+
+	pthread_mutex_lock(&keep->lock);
+	if (lease->lost == keep->lost) {
+		keep->calls--;
+		give_back_if_done(seat);
+		overdue = keep->kept && !keep->calls &&
+			  arbiter_now_ms() >= due_ms(seat);
+	}
+	pthread_mutex_unlock(&keep->lock);
+	lease->covered = false;
+	if (overdue)
+		arbiter_queue_poke(seat->token->queue);
+}
+
+/* Is the kept one still there? The kernel may have taken it. */
+static bool still_covered(struct seat *seat, struct lease *lease)
+{
+	unsigned int news = seat->slot->arbiter->news(seat->party);
+
+	if (!news)
+		return true;
+	hear(seat, news);
+	if (news & ARBITER_LEASE_LOST) {
+		pthread_mutex_lock(&seat->keep.lock);
+		if (lease->lost == seat->keep.lost)
+			lose(seat);
+		pthread_mutex_unlock(&seat->keep.lock);
+		lease->covered = false;
+	}
+	return lease->covered;
+}
+
+/* ---- waiting for one ----------------------------------------------------------------- */
+
+struct waiting {
+	struct seat *seat;
+	struct lease *lease;
+};
+
+/* From whoever keeps one for too long. Return: when to look again. */
+static int64_t reclaim(struct slot *slot)
+{
+	int64_t now = arbiter_now_ms();
+	int64_t next = INT64_MAX;
+	struct seat *seat;
+
+	if (!slot->backend->config->hold_ms)
+		return INT64_MAX;
+	/* Whoever begins to keep one from now on is not due before that. */
+	next = now + slot->backend->config->hold_ms;
+	pthread_mutex_lock(&slot->seats_lock);
+	for (seat = slot->seats; seat; seat = seat->next) {
+		pthread_mutex_lock(&seat->keep.lock);
+		if (seat->keep.kept && now < due_ms(seat)) {
+			if (due_ms(seat) < next)
+				next = due_ms(seat);
+		} else if (seat->keep.kept && !seat->keep.calls) {
+			lose(seat);
+		}
+		pthread_mutex_unlock(&seat->keep.lock);
+	}
+	pthread_mutex_unlock(&slot->seats_lock);
+	return next;
+}
+
+static int64_t look(void *arg)
+{
+	struct waiting *waiting = arg;
+
+	/* Another thread of this caller keeps one now. */
+	if (join(waiting->seat, waiting->lease))
+		return ARBITER_COVERED;
+	return reclaim(waiting->seat->slot);
+}
 
 static CK_RV take(struct seat *seat, struct lease *lease,
 		  enum arbiter_mode mode)
 {
+	struct waiting waiting = { .seat = seat, .lease = lease };
+	struct arbiter_wait wait = { .look = look, .arg = &waiting };
 	struct slot *slot = seat->slot;
-	struct object object;
 	unsigned int news;
 	int r;
 
-	lease->held = false;
-	lease->mode = mode;
-	if (atomic_load_explicit(&seat->keeps_lease, memory_order_acquire))
+	*lease = (struct lease){ .mode = mode };
+	do {
+		if (join(seat, lease))
+			continue;
+		r = slot->arbiter->acquire(seat->party, mode,
+					   slot->backend->config->wait_ms,
+					   &wait, &news);
+		if (r < 0)
+			return arbiter_rv(r);
+		if (r == ARBITER_COVERED)
+			continue;
+		lease->held = true;
+		hear(seat, news);
 		return CKR_OK;
-
-	r = slot->arbiter->acquire(seat->party, mode,
-				   slot->backend->config->wait_ms, &news);
-	if (r)
-		return arbiter_rv(r);
-	lease->held = true;
-
-	/* Ejected: what the caller had is gone, whatever the backend thinks. */
-	if (news & (ARBITER_LOGIN_ENDED | ARBITER_SESSIONS_ENDED)) {
-		atomic_store(&seat->login, LOGIN_NONE);
-		while (objects_remove_private(&seat->objects, &object))
-			;
-	}
-	if (news & ARBITER_SESSIONS_ENDED)
-		atomic_fetch_add(&seat->ejects, 1);
+	} while (!still_covered(seat, lease));
 	return CKR_OK;
 }
 
@@ -55,20 +226,97 @@ void lease_give(struct seat *seat, struct lease *lease)
 {
 	if (lease->held)
 		seat->slot->arbiter->release(seat->party, lease->mode);
+	else if (lease->covered)
+		part(seat, lease);
 	lease->held = false;
 }
 
-/* The exclusive lease stays with the seat when the call ends. */
-void lease_keep(struct seat *seat, struct lease *lease)
+/* ---- keeping it --------------------------------------------------------------------------- */
+
+/**
+ * lease_keep() - the exclusive lease stays with the seat when the call ends
+ * @seat: whose
+ * @lease: exclusive, or covered by one that is kept already
+ * @reason: until lease_unkeep() with the same one
+ */
+void lease_keep(struct seat *seat, struct lease *lease, struct reason *reason)
 {
-	if (!lease->held)
-		return;
-	lease->held = false;
-	atomic_store_explicit(&seat->keeps_lease, true, memory_order_release);
+	struct keep *keep = &seat->keep;
+	bool fresh = lease->held;
+
+	pthread_mutex_lock(&keep->lock);
+	if (fresh) {
+		keep->calls = 1;
+		keep->reasons = 0;
+		keep->since_ms = arbiter_now_ms();
+		lease->lost = keep->lost;
+		lease->covered = true;
+		lease->held = false;
+		atomic_store_explicit(&keep->kept, true, memory_order_release);
+	}
+	if (lease->lost == keep->lost &&
+	    !(reason->on && reason->lost == keep->lost))
+		keep->reasons++;
+	reason->on = true;
+	reason->lost = lease->lost;
+	pthread_mutex_unlock(&keep->lock);
+	if (fresh)
+		arbiter_queue_poke(seat->token->queue);
 }
 
-void lease_give_kept(struct seat *seat)
+/* No reason any more, or never one. */
+void lease_unkeep(struct seat *seat, struct reason *reason)
 {
-	if (atomic_exchange(&seat->keeps_lease, false))
-		seat->slot->arbiter->release(seat->party, ARBITER_EXCLUSIVE);
+	struct keep *keep = &seat->keep;
+
+	pthread_mutex_lock(&keep->lock);
+	if (reason->on && reason->lost == keep->lost) {
+		keep->reasons--;
+		give_back_if_done(seat);
+	}
+	reason->on = false;
+	pthread_mutex_unlock(&keep->lock);
+}
+
+/* The token is gone: with it whatever this seat has there. */
+void lease_end_all(struct seat *seat)
+{
+	pthread_mutex_lock(&seat->keep.lock);
+	if (seat->keep.kept)
+		lose(seat);
+	pthread_mutex_unlock(&seat->keep.lock);
+	hear(seat, ARBITER_SESSIONS_ENDED);
+	objects_remove_all(&seat->objects);
+}
+
+/* Was the lease taken that was kept for this? */
+bool lease_lost(struct seat *seat, struct reason *reason)
+{
+	bool lost;
+
+	pthread_mutex_lock(&seat->keep.lock);
+	lost = reason->on && reason->lost != seat->keep.lost;
+	pthread_mutex_unlock(&seat->keep.lock);
+	return lost;
+}
+
+/**
+ * lease_join_keeper() - what is asked about a slot while somebody keeps a lease
+ * @slot: locked
+ * @seat: out: whose lease covers it; not referenced
+ * @lease: out: for lease_give()
+ *
+ * It may well be the one who asks, who would wait for itself.
+ */
+bool lease_join_keeper(struct slot *slot, struct seat **seat,
+		       struct lease *lease)
+{
+	struct seat *keeper;
+
+	*lease = (struct lease){ 0 };
+	for (keeper = slot->seats; keeper; keeper = keeper->next)
+		if (join(keeper, lease) && still_covered(keeper, lease))
+			break;
+	*seat = keeper;
+	return keeper;
 }

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -21,6 +22,12 @@ void log_set_level(enum log_level level)
 	atomic_store_explicit(&log_level, level, memory_order_relaxed);
 }
 
+bool log_wants(enum log_level level)
+{
+	return (int)level <=
+	       atomic_load_explicit(&log_level, memory_order_relaxed);
+}
+
 static void log_line(enum log_level level, const char *format, va_list args)
 {
 	static const char prefix[] = "tokmux-pkcs11: ";
@@ -30,7 +37,7 @@ static void log_line(enum log_level level, const char *format, va_list args)
 	size_t length;
 	int n;
 
-	if ((int)level > atomic_load_explicit(&log_level, memory_order_relaxed))
+	if (!log_wants(level))
 		return;
 
 	memcpy(line, prefix, start);
@@ -43,6 +50,18 @@ static void log_line(enum log_level level, const char *format, va_list args)
 		/* There is nobody left to tell. */
 	}
 	errno = saved;
+}
+
+static void log_call_line(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+
+static void log_call_line(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_line(LOG_CALLS, format, args);
+	va_end(args);
 }
 
 void log_error(const char *format, ...)
@@ -61,4 +80,61 @@ void log_info(const char *format, ...)
 	va_start(args, format);
 	log_line(LOG_INFO, format, args);
 	va_end(args);
+}
+
+/* ---- log = calls ------------------------------------------------------------ */
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+void log_call_begin(struct log_call *call, const char *function)
+{
+	call->function = function;
+	call->since_ns = log_wants(LOG_CALLS) ? now_ns() : 0;
+}
+
+/* For C_Initialize, which may be what switches the log on. */
+void log_call_begin_first(struct log_call *call, const char *function)
+{
+	call->function = function;
+	call->since_ns = now_ns();
+}
+
+/* A number that may be missing, as text. */
+static const char *number(char *text, size_t size, const char *format,
+			  unsigned long value, bool given)
+{
+	snprintf(text, size, given ? format : "-", value);
+	return text;
+}
+
+/**
+ * log_call_end() - say what became of a call, if calls are logged
+ * @call: from log_call_begin()
+ * @caller: its number, or NOBODY where no caller is known
+ * @session: the caller's handle, 0 for none
+ * @rv: the result; nothing else that a caller gave or got is ever said
+ *
+ * Return: @rv
+ */
+unsigned long log_call_end(const struct log_call *call, unsigned int caller,
+			   unsigned long session, unsigned long rv)
+{
+	char who[16], where[24];
+	int64_t us;
+
+	if (!call->since_ns || !log_wants(LOG_CALLS))
+		return rv;
+	us = (now_ns() - call->since_ns) / 1000;
+	log_call_line("call: %s caller %s session %s: 0x%lx, %lld us",
+		      call->function,
+		      number(who, sizeof(who), "%lu", caller, caller != NOBODY),
+		      number(where, sizeof(where), "0x%lx", session, session),
+		      rv, (long long)us);
+	return rv;
 }

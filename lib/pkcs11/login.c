@@ -7,6 +7,8 @@
  * first one's and never reaches the token, so a wrong one burns no try. The
  * backend is logged out when the last caller is. A security officer is alone.
  */
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "log.h"
@@ -30,7 +32,8 @@ void login_wait_turn(struct seat *seat)
 		nanosleep(&pause, NULL);
 }
 
-static void count_try(struct seat *seat, CK_RV rv)
+/* What came of one that was shown. */
+void login_count_try(struct seat *seat, CK_RV rv)
 {
 	unsigned int wrong;
 	int64_t delay;
@@ -48,37 +51,70 @@ static void count_try(struct seat *seat, CK_RV rv)
 
 /* ---- in ------------------------------------------------------------------- */
 
-/* Nobody of ours is logged in: the backend decides. */
+/* A name takes 3.0; without one, C_Login does. */
+CK_RV login_backend(struct backend *backend, CK_SESSION_HANDLE session,
+		    CK_USER_TYPE type, const struct credentials *given)
+{
+	if (given->name_length)
+		return BACKEND(backend, C_LoginUser, session, type, given->pin,
+			       given->length, given->name, given->name_length);
+	return BACKEND(backend, C_Login, session, type, given->pin,
+		       given->length);
+}
+
+/* Return: whether there is something to compare from now on. */
+static bool remember(struct slot *slot, const struct credentials *given)
+{
+	free(slot->login_name);
+	slot->login_name = NULL;
+	slot->login_name_length = given->name_length;
+	if (given->name_length) {
+		slot->login_name = malloc(given->name_length);
+		if (!slot->login_name) {
+			slot->login_name_length = 0;
+			return false;
+		}
+		memcpy(slot->login_name, given->name, given->name_length);
+	}
+	return pin_remember(&slot->pin, given->pin, given->length) == CKR_OK;
+}
+
+static bool same_name(const struct slot *slot, const struct credentials *given)
+{
+	return slot->login_name_length == given->name_length &&
+	       (!given->name_length || !memcmp(slot->login_name, given->name,
+					       given->name_length));
+}
+
+/*
+ * Nobody of ours is logged in: the backend decides. The lease isn't held while
+ * the hash is made, which takes long on purpose.
+ */
 static CK_RV first_login(struct seat *seat, CK_SESSION_HANDLE session,
-			 enum login login, unsigned char *pin, CK_ULONG length)
+			 struct lease *lease, enum login login,
+			 const struct credentials *given)
 {
 	struct slot *slot = seat->slot;
 	CK_USER_TYPE type = login == LOGIN_SO ? CKU_SO : CKU_USER;
-	struct lease lease;
 	CK_RV rv;
 
-	rv = login == LOGIN_SO ? lease_take_exclusive(seat, &lease) :
-				 lease_take(seat, &lease);
+	/* A logout that could not be done when its time came. */
+	if (atomic_load(&slot->login) != LOGIN_NONE)
+		BACKEND(slot->backend, C_Logout, session);
+	atomic_store(&slot->login, LOGIN_NONE);
+	rv = login_backend(slot->backend, session, type, given);
 	if (rv != CKR_OK)
 		return rv;
-
-	/* A logout that could not be done when its time came. */
-	if (slot->login != LOGIN_NONE)
-		BACKEND(slot->backend, C_Logout, session);
-	slot->login = LOGIN_NONE;
-	rv = BACKEND(slot->backend, C_Login, session, type, pin, length);
-	if (rv == CKR_OK) {
-		slot->login = login;
-		if (login == LOGIN_SO)
-			lease_keep(seat, &lease);
+	atomic_store(&slot->login, login);
+	if (login == LOGIN_SO) {
+		lease_keep(seat, lease, &seat->so);
+		return CKR_OK;
 	}
-	lease_give(seat, &lease);
-
-	if (rv == CKR_OK && login == LOGIN_USER && pin &&
-	    pin_remember(&slot->pin, pin, length) != CKR_OK)
+	lease_give(seat, lease);
+	if (given->pin && !remember(slot, given))
 		log_error("slot %lu: the PIN's hash can't be kept, no other caller can log in meanwhile",
 			  slot->id);
-	return rv;
+	return CKR_OK;
 }
 
 /* Is the backend still logged in, or did the token go, or somebody beside us? */
@@ -86,14 +122,9 @@ static CK_RV ask_backend(struct seat *seat, CK_SESSION_HANDLE session,
 			 bool *logged_in)
 {
 	CK_SESSION_INFO info;
-	struct lease lease;
 	CK_RV rv;
 
-	rv = lease_take(seat, &lease);
-	if (rv != CKR_OK)
-		return rv;
 	rv = BACKEND(seat->slot->backend, C_GetSessionInfo, session, &info);
-	lease_give(seat, &lease);
 	*logged_in = rv == CKR_OK && (info.state == CKS_RO_USER_FUNCTIONS ||
 				      info.state == CKS_RW_USER_FUNCTIONS);
 	return rv;
@@ -115,66 +146,93 @@ static void lose_all_logins(struct slot *slot)
 			;
 	}
 	pin_forget(&slot->pin);
-	slot->login = LOGIN_NONE;
+	atomic_store(&slot->login, LOGIN_NONE);
 }
 
-/* Another caller's PIN opened the token: this one's has to be the same. */
+/*
+ * Another caller's PIN opened the token: this one's has to be the same. If the
+ * token has forgotten, it is the one to ask.
+ */
 static CK_RV join_login(struct seat *seat, CK_SESSION_HANDLE session,
-			unsigned char *pin, CK_ULONG length)
+			struct lease *lease, const struct credentials *given)
 {
 	struct slot *slot = seat->slot;
 	bool logged_in;
 	CK_RV rv;
 
 	/* Typed on a reader's own keys: there is nothing to compare. */
-	if (!slot->pin || !pin)
+	if (!slot->pin || !given->pin || !same_name(slot, given))
 		return CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
-	rv = pin_check(slot->pin, pin, length);
+	rv = ask_backend(seat, session, &logged_in);
 	if (rv != CKR_OK)
 		return rv;
-	rv = ask_backend(seat, session, &logged_in);
-	if (rv != CKR_OK || logged_in)
-		return rv;
-	lose_all_logins(slot);
-	return first_login(seat, session, LOGIN_USER, pin, length);
+	if (!logged_in) {
+		lose_all_logins(slot);
+		return first_login(seat, session, lease, LOGIN_USER, given);
+	}
+	lease_give(seat, lease);
+	return pin_check(slot->pin, given->pin, given->length);
+}
+
+/* With the slot's lock held: a place among those that are logged in (R6). */
+static CK_RV take_place(struct seat *seat, enum login login)
+{
+	enum login mine = atomic_load(&seat->login);
+
+	if (mine != LOGIN_NONE)
+		return mine == login ? CKR_USER_ALREADY_LOGGED_IN :
+				       CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
+	return arbiter_rv(seat->slot->arbiter->login(seat->party,
+						     login == LOGIN_SO ?
+							     ARBITER_SO :
+							     ARBITER_USER));
+}
+
+/* Others' logins refuse at once what would only wait for a lease. */
+CK_RV login_check(struct seat *seat, enum login login)
+{
+	struct slot *slot = seat->slot;
+	CK_RV rv;
+
+	pthread_mutex_lock(&slot->lock);
+	rv = take_place(seat, login);
+	if (rv == CKR_OK)
+		slot->arbiter->logout(seat->party);
+	pthread_mutex_unlock(&slot->lock);
+	return rv;
 }
 
 /**
  * login_enter() - a caller shows a PIN
  * @seat: the caller's, with at least one session
  * @session: the backend's session it is shown in
+ * @lease: exclusive for LOGIN_SO; it may be given back in here
  * @login: LOGIN_USER or LOGIN_SO
- * @pin: the PIN; NULL if the reader has keys of its own
- * @length: its length
+ * @given: the PIN, perhaps with a name
  */
 CK_RV login_enter(struct seat *seat, CK_SESSION_HANDLE session,
-		  enum login login, unsigned char *pin, CK_ULONG length)
+		  struct lease *lease, enum login login,
+		  const struct credentials *given)
 {
-	const struct arbiter_ops *arbiter = seat->slot->arbiter;
 	struct slot *slot = seat->slot;
-	enum login mine = atomic_load(&seat->login);
 	CK_RV rv;
 
-	if (mine != LOGIN_NONE)
-		return mine == login ? CKR_USER_ALREADY_LOGGED_IN :
-				       CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
 	if (login == LOGIN_SO && seat->read_only)
 		return CKR_SESSION_READ_ONLY_EXISTS;
-
-	rv = arbiter_rv(arbiter->login(seat->party, login == LOGIN_SO ?
-				       ARBITER_SO : ARBITER_USER));
+	rv = take_place(seat, login);
 	if (rv != CKR_OK)
 		return rv;
 	if (!slot_logins(slot))
-		rv = first_login(seat, session, login, pin, length);
-	else if (login == LOGIN_USER && slot->login == LOGIN_USER)
-		rv = join_login(seat, session, pin, length);
+		rv = first_login(seat, session, lease, login, given);
+	else if (login == LOGIN_USER &&
+		 atomic_load(&slot->login) == LOGIN_USER)
+		rv = join_login(seat, session, lease, given);
 	else
 		rv = CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
 
-	count_try(seat, rv);
+	login_count_try(seat, rv);
 	if (rv != CKR_OK) {
-		arbiter->logout(seat->party);
+		slot->arbiter->logout(seat->party);
 		return rv;
 	}
 	atomic_store(&seat->login_id, ++slot->last_login);
@@ -192,44 +250,37 @@ static void drop_private(struct seat *seat, CK_SESSION_HANDLE session,
 			 bool destroy)
 {
 	struct object object;
-	struct lease lease;
 
-	if (destroy && lease_take(seat, &lease) != CKR_OK)
-		destroy = false;
 	while (objects_remove_private(&seat->objects, &object))
 		if (destroy && object.flags & OBJECT_SESSION)
 			BACKEND(seat->slot->backend, C_DestroyObject, session,
 				object.handle);
-	if (destroy)
-		lease_give(seat, &lease);
 }
 
 /**
  * login_settle() - log the backend out if nobody is logged in any more
  * @seat: whose call it is
  * @session: an open one of the backend's
- *
- * If the lease can't be had in time, it is done at the next occasion; no caller
- * can use the login until then, as none has shown a PIN.
+ * @lease: without one, it is done at the next occasion; no caller can use the
+ *	login until then, as none has shown a PIN
  */
-void login_settle(struct seat *seat, CK_SESSION_HANDLE session)
+void login_settle(struct seat *seat, CK_SESSION_HANDLE session,
+		  const struct lease *lease)
 {
 	struct slot *slot = seat->slot;
-	struct lease lease;
 
-	if (slot->login == LOGIN_NONE || slot_logins(slot))
+	if (atomic_load(&slot->login) == LOGIN_NONE || slot_logins(slot))
 		return;
 	pin_forget(&slot->pin);
-	if (lease_take(seat, &lease) == CKR_OK) {
-		BACKEND(slot->backend, C_Logout, session);
-		slot->login = LOGIN_NONE;
-		lease_give(seat, &lease);
-	}
-	lease_give_kept(seat);
+	if (!lease_has(lease))
+		return;
+	BACKEND(slot->backend, C_Logout, session);
+	atomic_store(&slot->login, LOGIN_NONE);
 }
 
 /* The caller logs out, or its last session is being closed. */
-void login_end(struct seat *seat, CK_SESSION_HANDLE session)
+void login_end(struct seat *seat, CK_SESSION_HANDLE session,
+	       const struct lease *lease)
 {
 	struct slot *slot = seat->slot;
 
@@ -237,8 +288,9 @@ void login_end(struct seat *seat, CK_SESSION_HANDLE session)
 		return;
 	atomic_store(&seat->login_id, 0);
 	slot->arbiter->logout(seat->party);
-	drop_private(seat, session, slot_logins(slot) > 0);
-	login_settle(seat, session);
+	drop_private(seat, session, slot_logins(slot) && lease_has(lease));
+	login_settle(seat, session, lease);
+	lease_unkeep(seat, &seat->so);
 }
 
 /**
@@ -252,6 +304,6 @@ void login_end(struct seat *seat, CK_SESSION_HANDLE session)
 void login_pin_changed(struct slot *slot, unsigned char *pin, CK_ULONG length)
 {
 	pin_forget(&slot->pin);
-	if (slot->login == LOGIN_USER && pin)
+	if (atomic_load(&slot->login) == LOGIN_USER && pin)
 		pin_remember(&slot->pin, pin, length);
 }

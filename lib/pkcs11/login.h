@@ -5,14 +5,36 @@
 #include "p11.h"
 #include "slot.h"
 
+/* Who wants to log in, as given by the caller; nothing of it is kept. */
+struct credentials {
+	unsigned char *pin;		/* NULL: the reader has keys of its own */
+	CK_ULONG length;
+	unsigned char *name;		/* of C_LoginUser, else NULL */
+	CK_ULONG name_length;
+};
+
+CK_RV login_backend(struct backend *backend, CK_SESSION_HANDLE session,
+		    CK_USER_TYPE type, const struct credentials *given);
+
 /* before the slot's lock is taken */
 void login_wait_turn(struct seat *seat);
+void login_count_try(struct seat *seat, CK_RV rv);
 
-/* all with the slot's lock held; @session is any open one of the backend's */
+/* before the lease: would it be refused? */
+CK_RV login_check(struct seat *seat, enum login login);
+
+/*
+ * All with the slot's lock held, and @lease taken before that; @session is any
+ * open one of the backend's. Without a lease (lease_has()) the backend is told
+ * at the next occasion.
+ */
 CK_RV login_enter(struct seat *seat, CK_SESSION_HANDLE session,
-		  enum login login, unsigned char *pin, CK_ULONG length);
-void login_end(struct seat *seat, CK_SESSION_HANDLE session);
-void login_settle(struct seat *seat, CK_SESSION_HANDLE session);
+		  struct lease *lease, enum login login,
+		  const struct credentials *given);
+void login_end(struct seat *seat, CK_SESSION_HANDLE session,
+	       const struct lease *lease);
+void login_settle(struct seat *seat, CK_SESSION_HANDLE session,
+		  const struct lease *lease);
 void login_pin_changed(struct slot *slot, unsigned char *pin, CK_ULONG length);
 
 #endif /* TOKMUX_LOGIN_H */

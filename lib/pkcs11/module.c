@@ -170,36 +170,62 @@ static bool take_event(struct module *module, unsigned int caller,
 	return false;
 }
 
+/* What everybody has there may be gone; slots are never taken away. */
+static void look_after(struct slot *slot)
+{
+	CK_SLOT_INFO info;
+	CK_RV rv;
+
+	if (!atomic_load(&slot->suspect))
+		return;
+	rv = BACKEND(slot->backend, C_GetSlotInfo, slot->backend_id, &info);
+	if (rv == CKR_OK && info.flags & CKF_TOKEN_PRESENT)
+		return;
+	pthread_mutex_lock(&slot->lock);
+	slot_token_gone(slot);
+	pthread_mutex_unlock(&slot->lock);
+}
+
 /**
  * module_slot_event() - has anything happened that this caller doesn't know?
  * @caller: its number
  * @id: out: our slot
+ * @told: out: is there a backend that would ever say so?
  *
  * A backend tells an event once. Every caller is told it once.
  */
-CK_RV module_slot_event(unsigned int caller, CK_SLOT_ID *id)
+CK_RV module_slot_event(unsigned int caller, CK_SLOT_ID *id, bool *told)
 {
 	struct module *module = state.module;
-	CK_RV rv = CKR_NO_EVENT;
 	CK_SLOT_ID backend_id;
+	bool found, any = false;
 	struct slot *slot;
 	size_t i, j;
+	CK_RV rv;
 
+	*told = false;
 	pthread_mutex_lock(&module->slots_lock);
 	for (i = 0; i < module->backend_count; i++) {
 		struct backend *backend = module->backends[i];
 
-		if (BACKEND(backend, C_WaitForSlotEvent, CKF_DONT_BLOCK,
-			    &backend_id, NULL) != CKR_OK)
+		rv = BACKEND(backend, C_WaitForSlotEvent, CKF_DONT_BLOCK,
+			     &backend_id, NULL);
+		*told |= rv != CKR_FUNCTION_NOT_SUPPORTED;
+		if (rv != CKR_OK)
 			continue;
 		slot = slot_of(module, backend, backend_id);
-		for (j = 0; slot && j < sizeof(slot->events); j++)
+		if (!slot)
+			continue;
+		for (j = 0; j < sizeof(slot->events); j++)
 			atomic_store(&slot->events[j], 0xff);
+		atomic_store(&slot->suspect, true);
+		any = true;
 	}
-	if (take_event(module, caller, id))
-		rv = CKR_OK;
+	found = take_event(module, caller, id);
 	pthread_mutex_unlock(&module->slots_lock);
-	return rv;
+	for (slot = NULL; any && (slot = module_next_slot(slot));)
+		look_after(slot);
+	return found ? CKR_OK : CKR_NO_EVENT;
 }
 
 /* ---- start and stop ----------------------------------------------------------- */
@@ -325,6 +351,32 @@ void module_put(void)
 const struct config *module_config(void)
 {
 	return state.module->config;
+}
+
+static void pad(unsigned char *field, size_t size, const char *text)
+{
+	memset(field, ' ', size);
+	memcpy(field, text, strlen(text));
+}
+
+/* What C_GetInfo says of us; @version is that of the caller's list. */
+CK_RV module_info(const CK_VERSION *version, CK_INFO *info)
+{
+	CK_RV rv = module_get();
+
+	if (rv != CKR_OK)
+		return rv;
+	module_put();
+	if (!info)
+		return CKR_ARGUMENTS_BAD;
+	memset(info, 0, sizeof(*info));
+	info->cryptokiVersion = *version;
+	pad(info->manufacturerID, sizeof(info->manufacturerID), "tokmux");
+	pad(info->libraryDescription, sizeof(info->libraryDescription),
+	    "tokmux shared tokens");
+	info->libraryVersion.major = 0;
+	info->libraryVersion.minor = 1;
+	return CKR_OK;
 }
 
 /*

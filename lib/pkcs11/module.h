@@ -11,6 +11,7 @@ CK_RV module_start(CK_FLAGS flags);
 void module_stop(void);
 void module_forked(void);
 const struct config *module_config(void);
+CK_RV module_info(const CK_VERSION *version, CK_INFO *info);
 
 /* keep it from stopping meanwhile */
 CK_RV module_get(void);
@@ -20,6 +21,6 @@ void module_put(void);
 struct slot *module_slot(CK_SLOT_ID id);
 struct slot *module_next_slot(const struct slot *slot);
 CK_RV module_find_slots(bool present, CK_SLOT_ID *list, CK_ULONG *count);
-CK_RV module_slot_event(unsigned int caller, CK_SLOT_ID *id);
+CK_RV module_slot_event(unsigned int caller, CK_SLOT_ID *id, bool *told);
 
 #endif /* TOKMUX_MODULE_H */

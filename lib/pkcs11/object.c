@@ -165,6 +165,17 @@ void objects_remove_owned(struct objects *objects, const void *owner)
 	pthread_mutex_unlock(&objects->lock);
 }
 
+/* Another token has others. */
+void objects_remove_all(struct objects *objects)
+{
+	pthread_mutex_lock(&objects->lock);
+	free(objects->table);
+	objects->table = NULL;
+	objects->size = 0;
+	objects->used = 0;
+	pthread_mutex_unlock(&objects->lock);
+}
+
 /**
  * objects_remove_private() - take out what a logout takes away, one at a time
  * @objects: the set

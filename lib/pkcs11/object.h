@@ -34,6 +34,7 @@ bool objects_find(struct objects *objects, CK_OBJECT_HANDLE handle,
 void objects_remove(struct objects *objects, CK_OBJECT_HANDLE handle);
 bool objects_owned(struct objects *objects, const void *owner);
 void objects_remove_owned(struct objects *objects, const void *owner);
+void objects_remove_all(struct objects *objects);
 bool objects_remove_private(struct objects *objects, struct object *object);
 
 #endif /* TOKMUX_OBJECT_H */

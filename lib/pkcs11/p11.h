@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The words of PKCS#11 2.40, as everything here includes them.
+ * The words of PKCS#11, as everything here includes them.
  */
 #ifndef TOKMUX_P11_H
 #define TOKMUX_P11_H
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <p11-kit/pkcs11.h>
+#include "pkcs11-3.h"
 
 /* Enough for NSS, OpenSSL, GnuTLS, ssh and every plug-in of one process. */
 #define MAX_CALLERS	256

@@ -125,25 +125,32 @@ static CK_SESSION_HANDLE new_handle(const struct session *session)
 
 /* ---- references ----------------------------------------------------------------- */
 
-/* The last one is out. */
-static void session_destroy(struct session *session)
+/*
+ * The last one is out. @lease: what it has, or couldn't have; NULL: not tried.
+ */
+static void session_destroy(struct session *session, struct lease *lease)
 {
 	struct seat *seat = session->seat;
 	struct slot *slot = seat->slot;
-	CK_SESSION_HANDLE backend_handle = session->backend_handle;
+	/* What the token took with it may be somebody else's by now. */
+	CK_SESSION_HANDLE backend_handle = atomic_load(&seat->gone) ?
+					   0 : session->backend_handle;
 	bool talks = slot->backend->config->lease != LEASE_SHARED;
-	struct lease lease = { 0 };
-	CK_RV rv = CKR_OK;
+	struct lease own = { 0 };
 
-	if (backend_handle && talks)
-		rv = lease_take(seat, &lease);
-	if (backend_handle && rv == CKR_OK)
+	if (backend_handle && talks && !lease) {
+		lease_take(seat, &own);
+		lease = &own;
+	}
+	if (backend_handle && (!talks || lease_has(lease)))
 		BACKEND(slot->backend, C_CloseSession, backend_handle);
 	else if (backend_handle)
 		log_error("slot %lu: a session of backend %s stays open until it is finalized: no lease",
 			  slot->id, slot->backend->config->name);
-	lease_give(seat, &lease);
 	objects_remove_owned(&seat->objects, session);
+	lease_unkeep(seat, &session->operating);
+	lease_unkeep(seat, &session->open);
+	lease_give(seat, &own);
 
 	pthread_mutex_lock(&slot->lock);
 	seat_put(seat);
@@ -152,14 +159,19 @@ static void session_destroy(struct session *session)
 	module_put();
 }
 
-void session_put(struct session *session)
+static void put(struct session *session, struct lease *lease)
 {
 	unsigned int left = atomic_fetch_sub(&session->references, 1) - 1;
 
 	/* Somebody may have tried it meanwhile: one of us clears the mark. */
 	if (left == DYING &&
 	    atomic_compare_exchange_strong(&session->references, &left, 0))
-		session_destroy(session);
+		session_destroy(session, lease);
+}
+
+void session_put(struct session *session)
+{
+	put(session, NULL);
 }
 
 /**
@@ -237,8 +249,10 @@ static CK_RV publish(struct session *session, const atomic_ulong *generation,
 {
 	struct seat *seat = session->seat;
 
-	if (atomic_load(generation) != born || seat->abandoned)
+	if (atomic_load(generation) != born)
 		return CKR_CRYPTOKI_NOT_INITIALIZED;
+	if (seat->abandoned)
+		return CKR_DEVICE_REMOVED;
 	if (!session_writes(session) && atomic_load(&seat->login) == LOGIN_SO)
 		return CKR_SESSION_READ_WRITE_SO_EXISTS;
 
@@ -250,6 +264,11 @@ static CK_RV publish(struct session *session, const atomic_ulong *generation,
 	atomic_store(&session->handle, new_handle(session));
 	return CKR_OK;
 }
+
+static CK_RV open_once(struct slot *slot, const struct caller *caller,
+		       const atomic_ulong *generation, CK_FLAGS flags,
+		       void *application, CK_NOTIFY notify,
+		       CK_SESSION_HANDLE *handle);
 
 /**
  * session_open() - C_OpenSession
@@ -268,12 +287,28 @@ CK_RV session_open(struct slot *slot, const struct caller *caller,
 		   void *application, CK_NOTIFY notify,
 		   CK_SESSION_HANDLE *handle)
 {
+	CK_RV rv = open_once(slot, caller, generation, flags, application,
+			     notify, handle);
+
+	/* The token that was there: now with the one that is. */
+	if (rv == CKR_DEVICE_REMOVED)
+		rv = open_once(slot, caller, generation, flags, application,
+			       notify, handle);
+	return rv;
+}
+
+static CK_RV open_once(struct slot *slot, const struct caller *caller,
+		       const atomic_ulong *generation, CK_FLAGS flags,
+		       void *application, CK_NOTIFY notify,
+		       CK_SESSION_HANDLE *handle)
+{
 	unsigned long born = atomic_load(generation);
 	CK_SESSION_HANDLE backend_handle = 0;
 	struct session *session;
 	struct lease lease;
 	struct seat *seat;
 	CK_RV rv;
+	bool keeps = slot->backend->config->lease == LEASE_SESSION;
 	int i;
 
 	pthread_mutex_lock(&slot->lock);
@@ -291,6 +326,9 @@ CK_RV session_open(struct slot *slot, const struct caller *caller,
 	session->application = application;
 	session->notify = notify;
 	atomic_store(&session->backend_handle, 0);
+	atomic_store(&session->active, 0);
+	session->operating.on = false;
+	session->open.on = false;
 	for (i = 0; i < OPERATIONS; i++)
 		atomic_store(&session->needs_login[i], 0);
 
@@ -302,29 +340,33 @@ CK_RV session_open(struct slot *slot, const struct caller *caller,
 	rv = lease_take(seat, &lease);
 	if (rv != CKR_OK)
 		goto err_arbiter;
-	rv = open_backend_session(session, &backend_handle);
-	lease_give(seat, &lease);
+	rv = slot_check_token(seat);
+	if (rv == CKR_OK)
+		rv = open_backend_session(session, &backend_handle);
 	if (rv != CKR_OK)
-		goto err_arbiter;
+		goto err_lease;
 	atomic_store(&session->backend_handle, backend_handle);
 
 	pthread_mutex_lock(&slot->lock);
 	rv = publish(session, generation, born);
-	if (rv == CKR_OK)
+	if (rv == CKR_OK) {
 		*handle = atomic_load(&session->handle);
-	pthread_mutex_unlock(&slot->lock);
-	if (rv == CKR_OK)
-		return CKR_OK;
-
-	if (slot->backend->config->lease == LEASE_SHARED ||
-	    lease_take(seat, &lease) == CKR_OK) {
-		BACKEND(slot->backend, C_CloseSession, backend_handle);
-		if (slot->backend->config->lease != LEASE_SHARED)
-			lease_give(seat, &lease);
+		if (keeps)
+			lease_keep(seat, &lease, &session->open);
 	}
+	pthread_mutex_unlock(&slot->lock);
+	if (rv == CKR_OK) {
+		lease_give(seat, &lease);
+		return CKR_OK;
+	}
+
+	BACKEND(slot->backend, C_CloseSession, backend_handle);
+err_lease:
+	lease_give(seat, &lease);
 err_arbiter:
 	slot->arbiter->session_close(seat->party, session->arbiter_id);
 err_session:
+	slot_hear(seat, rv, false);
 	atomic_fetch_sub(&session->references, 1);
 	session_free(session);
 err_seat:
@@ -337,10 +379,28 @@ err_seat:
 /* ---- close ------------------------------------------------------------------------- */
 
 /*
+ * A lease to close a caller's sessions with, before the slot is locked. Where
+ * calls are shared it takes one only to log out. If there is none in time, it
+ * goes without: a close never fails for want of it.
+ */
+static void lease_to_close(struct seat *seat, struct lease *lease)
+{
+	struct slot *slot = seat->slot;
+
+	*lease = (struct lease){ 0 };
+	if (atomic_load(&seat->gone))
+		return;
+	if (slot->backend->config->lease != LEASE_SHARED ||
+	    atomic_load(&seat->login) != LOGIN_NONE ||
+	    (atomic_load(&slot->login) != LOGIN_NONE && !slot_logins(slot)))
+		lease_take(seat, lease);
+}
+
+/*
  * With the slot's lock held. The seat's last one takes the login with it (R11:
  * by its own sessions only). The table's reference is left to be put.
  */
-static CK_RV unpublish(struct session *session)
+static CK_RV unpublish(struct session *session, const struct lease *lease)
 {
 	CK_SESSION_HANDLE handle = atomic_exchange(&session->handle, 0);
 	struct seat *seat = session->seat;
@@ -354,26 +414,71 @@ static CK_RV unpublish(struct session *session)
 	seat->open--;
 	seat->read_only -= !session_writes(session);
 	objects_remove_owned(&seat->objects, session);
-	if (!seat->open)
-		login_end(seat, atomic_load(&session->backend_handle));
-	login_settle(seat, atomic_load(&session->backend_handle));
+	if (!atomic_load(&seat->gone)) {
+		if (!seat->open)
+			login_end(seat, session_backend_handle(session), lease);
+		login_settle(seat, session_backend_handle(session), lease);
+	}
 	seat->slot->arbiter->session_close(seat->party, session->arbiter_id);
 	atomic_fetch_or(&session->references, DYING);
 	return CKR_OK;
 }
 
-/* The caller has a reference of its own from session_get(). */
+/* The caller has a reference of its own from session_get(); it is put. */
 CK_RV session_close(struct session *session)
 {
-	struct slot *slot = session->seat->slot;
+	struct seat *seat = session->seat;
+	struct slot *slot = seat->slot;
+	struct lease lease;
+	bool outlives;
 	CK_RV rv;
 
+	lease_to_close(seat, &lease);
+	outlives = lease_has(&lease);
 	pthread_mutex_lock(&slot->lock);
-	rv = unpublish(session);
+	seat->references += outlives;
+	rv = unpublish(session, &lease);
 	pthread_mutex_unlock(&slot->lock);
 	if (rv == CKR_OK)
-		session_put(session);
+		put(session, &lease);
+	put(session, &lease);
+
+	/* The seat may have had no other session. */
+	if (outlives) {
+		lease_give(seat, &lease);
+		pthread_mutex_lock(&slot->lock);
+		seat_put(seat);
+		pthread_mutex_unlock(&slot->lock);
+	}
 	return rv;
+}
+
+/* With the slot's lock held: all that a seat has, as a list to be put. */
+static struct session *unpublish_all(struct seat *seat,
+				     const struct lease *lease)
+{
+	struct session *closed = NULL;
+	struct session *session;
+
+	while ((session = seat->sessions)) {
+		unpublish(session, lease);
+		session->next = closed;
+		closed = session;
+	}
+	return closed;
+}
+
+/* Return: one where this caller has something to close, or just sits. */
+static struct seat *seat_of(struct slot *slot, const struct caller *caller,
+			    bool sits)
+{
+	struct seat *seat;
+
+	for (seat = slot->seats; seat; seat = seat->next)
+		if (seat->caller == caller &&
+		    (seat->sessions || (sits && !seat->abandoned)))
+			break;
+	return seat;
 }
 
 /**
@@ -385,34 +490,52 @@ CK_RV session_close(struct session *session)
 void session_close_all(struct slot *slot, const struct caller *caller,
 		       bool leave)
 {
-	struct session *closed = NULL;
-	struct session *session;
+	struct session *closed, *session;
+	struct lease lease;
 	struct seat *seat;
 
-	pthread_mutex_lock(&slot->lock);
-	seat = seat_find(slot, caller);
-	while (seat && (session = seat->sessions)) {
-		unpublish(session);
-		session->next = closed;
-		closed = session;
-	}
-	if (seat && leave)
-		seat_abandon(seat);
-	pthread_mutex_unlock(&slot->lock);
+	/* One for each token that was there while it had sessions. */
+	for (;;) {
+		pthread_mutex_lock(&slot->lock);
+		seat = seat_of(slot, caller, leave);
+		if (seat)
+			seat->references++;
+		pthread_mutex_unlock(&slot->lock);
+		if (!seat)
+			return;
 
-	while ((session = closed)) {
-		closed = session->next;
-		session_put(session);
+		lease_to_close(seat, &lease);
+		pthread_mutex_lock(&slot->lock);
+		closed = unpublish_all(seat, &lease);
+		if (leave && !seat->abandoned)
+			seat_abandon(seat);
+		pthread_mutex_unlock(&slot->lock);
+		while ((session = closed)) {
+			closed = session->next;
+			put(session, &lease);
+		}
+		lease_give(seat, &lease);
+
+		pthread_mutex_lock(&slot->lock);
+		seat_put(seat);
+		pthread_mutex_unlock(&slot->lock);
 	}
 }
 
 /* ---- the rest ------------------------------------------------------------------------ */
 
+#define EVERY_OPERATION							\
+	(CKF_FIND_OBJECTS | CKF_ENCRYPT | CKF_DECRYPT | CKF_DIGEST |	\
+	 CKF_SIGN | CKF_SIGN_RECOVER | CKF_VERIFY | CKF_VERIFY_RECOVER | \
+	 CKF_MESSAGE_ENCRYPT | CKF_MESSAGE_DECRYPT | CKF_MESSAGE_SIGN |	\
+	 CKF_MESSAGE_VERIFY)
+
 /**
- * session_renew() - put another backend session under the same handle
+ * session_renew() - end whatever is going on in a session
  * @session: in a call, with a lease
  *
- * The only way to end an operation whose key the caller may not use any more.
+ * With a backend of 2.40, the only way to end an operation that the caller may
+ * not go on with is to put another backend session under the same handle.
  *
  * Return: CKR_OPERATION_ACTIVE where it would take session objects with it.
  */
@@ -422,6 +545,10 @@ CK_RV session_renew(struct session *session)
 	CK_SESSION_HANDLE fresh, old;
 	CK_RV rv;
 
+	old = atomic_load(&session->backend_handle);
+	if (BACKEND(seat->slot->backend, C_SessionCancel, old,
+		    EVERY_OPERATION) == CKR_OK)
+		return CKR_OK;
 	if (objects_owned(&seat->objects, session))
 		return CKR_OPERATION_ACTIVE;
 	rv = open_backend_session(session, &fresh);

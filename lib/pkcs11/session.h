@@ -16,6 +16,12 @@ enum operation {
 	OPERATION_SIGN_RECOVER,
 	OPERATION_VERIFY,
 	OPERATION_VERIFY_RECOVER,
+	OPERATION_VERIFY_SIGNATURE,
+	OPERATION_FIND,
+	OPERATION_MESSAGE_ENCRYPT,
+	OPERATION_MESSAGE_DECRYPT,
+	OPERATION_MESSAGE_SIGN,
+	OPERATION_MESSAGE_VERIFY,
 	OPERATIONS
 };
 
@@ -33,6 +39,10 @@ struct session {
 	CK_NOTIFY notify;
 	void *application;
 
+	/* What is going on, as far as answers tell: a bit for each. */
+	atomic_uint active;
+	struct reason operating;	/* lease = operation: while any is */
+	struct reason open;		/* lease = session */
 	/* The login that each operation's key needs; 0: none. */
 	atomic_ulong needs_login[OPERATIONS];
 
@@ -53,6 +63,19 @@ void session_put(struct session *session);
 
 CK_RV session_renew(struct session *session);
 void session_forked(void);
+
+/* An eject closed it, or what was there is gone. */
+static inline bool session_ejected(const struct session *session)
+{
+	return atomic_load_explicit(&session->seat->ejects,
+				    memory_order_relaxed) != session->ejects;
+}
+
+static inline CK_SESSION_HANDLE
+session_backend_handle(const struct session *session)
+{
+	return atomic_load(&session->backend_handle);
+}
 
 static inline bool session_writes(const struct session *session)
 {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "session.h"
 #include "slot.h"
 
 struct slot *slot_new(CK_SLOT_ID id, struct backend *backend,
@@ -32,8 +33,9 @@ void slot_free(struct slot *slot)
 	while (slot->seats)
 		seat_abandon(slot->seats);
 	if (slot->token)
-		slot->arbiter->token_close(slot->token);
+		arbiter_token_put(slot->token);
 	pin_forget(&slot->pin);
+	free(slot->login_name);
 	pthread_mutex_destroy(&slot->seats_lock);
 	pthread_mutex_destroy(&slot->lock);
 	free(slot);
@@ -88,25 +90,46 @@ static void token_name(const struct slot *slot, CK_TOKEN_INFO *info,
 	}
 }
 
+static void identify(struct identity *identity, const CK_TOKEN_INFO *info)
+{
+	memcpy(identity->manufacturer, info->manufacturerID,
+	       sizeof(identity->manufacturer));
+	memcpy(identity->model, info->model, sizeof(identity->model));
+	memcpy(identity->serial, info->serialNumber,
+	       sizeof(identity->serial));
+}
+
 /* Asks the token for its name, without a lease: it takes the name to get one. */
 static CK_RV open_token(struct slot *slot)
 {
+	const struct config_backend *config = slot->backend->config;
+	CK_SLOT_INFO slot_info;
 	CK_TOKEN_INFO info;
+	int hold_ms = 0;
 	char name[64];
 	CK_RV rv;
 
 	if (slot->token)
 		return CKR_OK;
+	rv = BACKEND(slot->backend, C_GetSlotInfo, slot->backend_id,
+		     &slot_info);
+	if (rv != CKR_OK)
+		return rv;
+	slot->removable = slot_info.flags & CKF_REMOVABLE_DEVICE;
 	rv = BACKEND(slot->backend, C_GetTokenInfo, slot->backend_id, &info);
 	if (rv != CKR_OK)
 		return rv;
 	slot->token_flags = info.flags;
+	identify(&slot->identity, &info);
+	atomic_store(&slot->suspect, false);
 	token_name(slot, &info, name, sizeof(name));
 	log_info("slot %lu: backend %s, token %s", slot->id,
 		 slot->backend->config->name, name);
-	return arbiter_rv(slot->arbiter->token_open(name,
-						    slot->backend->config->unclean,
-						    &slot->token));
+	/* Within a call nobody knows how long it may take. */
+	if (config->lease == LEASE_OPERATION || config->lease == LEASE_SESSION)
+		hold_ms = config->hold_ms;
+	return arbiter_rv(arbiter_token_open(name, config->unclean, hold_ms,
+					     &slot->token));
 }
 
 /* ---- seats ----------------------------------------------------------------- */
@@ -152,7 +175,11 @@ CK_RV seat_get(struct slot *slot, const struct caller *caller,
 		return rv;
 	}
 	made->slot = slot;
+	made->token = slot->token;
+	made->token->references++;
+	made->identity = slot->identity;
 	made->caller = caller;
+	keep_init(&made->keep);
 	made->references = 2;	/* the slot's and the one that is returned */
 	objects_init(&made->objects);
 
@@ -177,6 +204,8 @@ void seat_put(struct seat *seat)
 	*at = seat->next;
 	pthread_mutex_unlock(&slot->seats_lock);
 	slot->arbiter->party_close(seat->party);
+	arbiter_token_put(seat->token);
+	keep_destroy(&seat->keep);
 	objects_destroy(&seat->objects);
 	free(seat);
 }
@@ -221,24 +250,16 @@ unsigned int slot_logins(struct slot *slot)
 	return logins;
 }
 
-/* Does anybody but @except have a session here? With the slot's lock held. */
+/*
+ * Does anybody but @except have a session here, with the token that is in it?
+ * With the slot's lock held.
+ */
 bool slot_sessions(struct slot *slot, const struct seat *except)
 {
 	struct seat *seat;
 
 	for (seat = slot->seats; seat; seat = seat->next)
-		if (seat != except && seat->open)
-			return true;
-	return false;
-}
-
-/* Is a security officer logged in? With the slot's lock held. */
-bool slot_keeps_lease(struct slot *slot)
-{
-	struct seat *seat;
-
-	for (seat = slot->seats; seat; seat = seat->next)
-		if (atomic_load(&seat->keeps_lease))
+		if (seat != except && seat->open && !seat->abandoned)
 			return true;
 	return false;
 }
@@ -254,7 +275,138 @@ void slot_token_changed(struct slot *slot)
 			seat_abandon(seat);
 	}
 	if (!slot->seats) {
-		slot->arbiter->token_close(slot->token);
+		arbiter_token_put(slot->token);
 		slot->token = NULL;
 	}
+}
+
+/* ---- tokens that are exchanged -------------------------------------------------- */
+
+/**
+ * slot_token_gone() - what everybody has with the token is gone with it
+ * @slot: locked
+ *
+ * Sessions are closed in the backend already: their handles there may come to
+ * mean others. The seats live on until theirs are closed, and whoever opens a
+ * session gets a new one, at the token that is there then. So no handle of the
+ * old one leads to the new one.
+ */
+void slot_token_gone(struct slot *slot)
+{
+	struct seat *seat, *next;
+
+	if (!slot->token)
+		return;
+	log_info("slot %lu: the token is gone", slot->id);
+	for (seat = slot->seats; seat; seat = next) {
+		next = seat->next;
+		if (seat->abandoned)
+			continue;
+		atomic_store(&seat->gone, true);
+		lease_end_all(seat);
+		seat_abandon(seat);
+	}
+	pin_forget(&slot->pin);
+	atomic_store(&slot->login, LOGIN_NONE);
+	arbiter_token_put(slot->token);
+	slot->token = NULL;
+}
+
+bool slot_is_another(const struct seat *seat, const CK_TOKEN_INFO *info)
+{
+	struct identity identity;
+
+	identify(&identity, info);
+	return memcmp(&identity, &seat->identity, sizeof(identity));
+}
+
+static bool says_gone(CK_RV rv)
+{
+	return rv == CKR_DEVICE_REMOVED || rv == CKR_TOKEN_NOT_PRESENT;
+}
+
+static bool says_closed(CK_RV rv)
+{
+	return rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED;
+}
+
+/* Has the backend closed a session that is open here? */
+static bool any_closed(struct slot *slot)
+{
+	CK_SESSION_INFO info;
+	struct seat *seat;
+	CK_RV rv;
+
+	for (seat = slot->seats; seat; seat = seat->next) {
+		if (seat->abandoned || !seat->sessions)
+			continue;
+		rv = BACKEND(slot->backend, C_GetSessionInfo,
+			     session_backend_handle(seat->sessions), &info);
+		if (says_gone(rv) || says_closed(rv))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * slot_check_token() - is it still the one that this seat was made for?
+ * @seat: whose
+ *
+ * Asked before a session is opened: a token that is exchanged closes all that
+ * were there, and nobody else need notice. Where it can't be taken out, only
+ * after something has happened.
+ *
+ * Return: CKR_DEVICE_REMOVED if it isn't: then the seat is none any more.
+ */
+CK_RV slot_check_token(struct seat *seat)
+{
+	struct slot *slot = seat->slot;
+	CK_TOKEN_INFO info;
+	bool gone;
+	CK_RV rv;
+
+	if (!slot->removable && !atomic_load(&slot->suspect))
+		return CKR_OK;
+	rv = BACKEND(slot->backend, C_GetTokenInfo, slot->backend_id, &info);
+	gone = says_gone(rv) || (rv == CKR_OK && slot_is_another(seat, &info));
+	if (rv != CKR_OK && !gone)
+		return rv;
+
+	pthread_mutex_lock(&slot->lock);
+	if (seat->abandoned || gone || any_closed(slot)) {
+		if (!seat->abandoned)
+			slot_token_gone(slot);
+		rv = CKR_DEVICE_REMOVED;
+	} else {
+		/* The same one, perhaps put in again: handles may differ. */
+		if (atomic_exchange(&slot->suspect, false) && !seat->open)
+			objects_remove_all(&seat->objects);
+	}
+	pthread_mutex_unlock(&slot->lock);
+	return rv;
+}
+
+/**
+ * slot_hear() - what a call's result tells about the token
+ * @seat: whose call it was; its lease is given back
+ * @rv: the result
+ * @locked: the slot is
+ *
+ * Return: @rv
+ */
+CK_RV slot_hear(struct seat *seat, CK_RV rv, bool locked)
+{
+	struct slot *slot = seat->slot;
+
+	if (says_closed(rv) && !atomic_load(&seat->gone))
+		atomic_store(&slot->suspect, true);
+	if (!says_gone(rv))
+		return rv;
+	if (!locked)
+		pthread_mutex_lock(&slot->lock);
+	if (!seat->abandoned)
+		slot_token_gone(slot);
+	if (!locked)
+		pthread_mutex_unlock(&slot->lock);
+	return rv;
 }

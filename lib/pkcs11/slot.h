@@ -19,13 +19,20 @@ enum login {
 	LOGIN_SO,
 };
 
+/* What tells one token from another; C_InitToken doesn't change it. */
+struct identity {
+	unsigned char manufacturer[32];
+	unsigned char model[16];
+	unsigned char serial[16];
+};
+
 /*
  * One slot of one backend, under an id of ours that stays the same until the
  * last caller leaves.
  *
- * LOCK ORDER: @lock comes before a lease, and is never asked for by a thread
- * that holds one; @seats_lock and the locks in struct objects come last. See
- * Documentation/pkcs11.rst, "Locks".
+ * LOCK ORDER: a lease comes before @lock, and is never asked for by a thread
+ * that has it; @seats_lock, then the locks in struct keep and struct objects
+ * come last. See Documentation/pkcs11.rst, "Locks".
  */
 struct slot {
 	CK_SLOT_ID id;
@@ -37,8 +44,13 @@ struct slot {
 	pthread_mutex_t lock;
 	struct arbiter_token *token;
 	CK_FLAGS token_flags;		/* as they were when @token was opened */
-	enum login login;		/* what the backend is logged in as */
+	struct identity identity;	/* of the token in it */
+	bool removable;			/* it may be exchanged at any time */
+	atomic_bool suspect;		/* something has happened to it */
+	atomic_int login;		/* what the backend is logged in as */
 	struct pin *pin;		/* the user's, while logged in */
+	unsigned char *login_name;	/* with C_LoginUser, else NULL */
+	CK_ULONG login_name_length;
 	unsigned long last_login;
 
 	pthread_mutex_t seats_lock;
@@ -49,6 +61,25 @@ struct slot {
 };
 
 /*
+ * An exclusive lease that stays with a seat between calls (R14): while anything
+ * is a reason to, and taken from it if it stays too long while others wait.
+ */
+struct keep {
+	pthread_mutex_t lock;
+	atomic_bool kept;
+	unsigned int reasons;
+	unsigned int calls;		/* that it covers at this moment */
+	int64_t since_ms;
+	atomic_uint lost;		/* how often it was taken */
+};
+
+/* One of them: an operation, a session, a security officer's login. */
+struct reason {
+	bool on;
+	unsigned int lost;		/* of the keep when it became one */
+};
+
+/*
  * A caller's place on a slot: what R11 and R12 keep apart. Made with its first
  * session there, gone when the caller leaves and its last session is closed.
  */
@@ -56,11 +87,14 @@ struct seat {
 	struct seat *next;
 	struct slot *slot;
 	const struct caller *caller;	/* NULL: calls that no session makes */
+	struct arbiter_token *token;
 	struct arbiter_party *party;
+	struct identity identity;	/* of the token it sits at */
 
 	/* under the slot's lock */
 	unsigned int references;
-	bool abandoned;			/* the caller left */
+	bool abandoned;			/* the caller left, or the token */
+	atomic_bool gone;		/* the token, and the backend's sessions */
 	struct session *sessions;
 	unsigned int open;		/* how many */
 	unsigned int read_only;		/* of them */
@@ -69,7 +103,8 @@ struct seat {
 	_Atomic int64_t next_try_ms;	/* not before */
 	atomic_int login;		/* enum login */
 	atomic_ulong login_id;		/* which login, counting up */
-	atomic_bool keeps_lease;	/* SO: exclusive until the logout */
+	struct keep keep;
+	struct reason so;		/* until the logout */
 	atomic_uint ejects;		/* sessions opened before are dead */
 	struct objects objects;
 };
@@ -89,21 +124,40 @@ void slot_forget_object(struct slot *slot, CK_OBJECT_HANDLE handle,
 			const struct seat *except);
 unsigned int slot_logins(struct slot *slot);
 bool slot_sessions(struct slot *slot, const struct seat *except);
-bool slot_keeps_lease(struct slot *slot);
 void slot_token_changed(struct slot *slot);
+void slot_token_gone(struct slot *slot);
+
+/* with a lease of the seat's, without the slot's lock */
+CK_RV slot_check_token(struct seat *seat);
+bool slot_is_another(const struct seat *seat, const CK_TOKEN_INFO *info);
+CK_RV slot_hear(struct seat *seat, CK_RV rv, bool locked);
 
 /* ---- leases (lease.c) --------------------------------------------------- */
 
 /* What one call holds; given back by whoever took it. */
 struct lease {
 	bool held;
+	bool covered;			/* by the one that its seat keeps */
+	unsigned int lost;		/* of the keep when it was */
 	enum arbiter_mode mode;
 };
+
+void keep_init(struct keep *keep);
+void keep_destroy(struct keep *keep);
 
 CK_RV lease_take(struct seat *seat, struct lease *lease);
 CK_RV lease_take_exclusive(struct seat *seat, struct lease *lease);
 void lease_give(struct seat *seat, struct lease *lease);
-void lease_keep(struct seat *seat, struct lease *lease);
-void lease_give_kept(struct seat *seat);
+void lease_keep(struct seat *seat, struct lease *lease, struct reason *reason);
+void lease_unkeep(struct seat *seat, struct reason *reason);
+void lease_end_all(struct seat *seat);
+bool lease_lost(struct seat *seat, struct reason *reason);
+bool lease_join_keeper(struct slot *slot, struct seat **seat,
+		       struct lease *lease);
+
+static inline bool lease_has(const struct lease *lease)
+{
+	return lease->held || lease->covered;
+}
 
 #endif /* TOKMUX_SLOT_H */

@@ -34,6 +34,27 @@ CK_RV tokmux_pkcs11_new_caller(CK_FUNCTION_LIST_PTR_PTR list);
  */
 CK_RV tokmux_pkcs11_free_caller(CK_FUNCTION_LIST_PTR list);
 
+struct CK_INTERFACE;
+
+/**
+ * tokmux_pkcs11_caller_interface() - a caller's lists of 3.0 and 3.2
+ * @list: its list of 2.40, from tokmux_pkcs11_new_caller() or another way
+ * @name: "PKCS 11", or NULL for the default
+ * @version: 2.40, 3.0 or 3.2, or NULL for the newest
+ * @interface: out: the interface; good as long as @list
+ * @flags: 0
+ *
+ * As C_GetInterface, which 2.40's list doesn't have.
+ *
+ * Return: CKR_OK, CKR_ARGUMENTS_BAD for any other list, or an interface that
+ * there isn't.
+ */
+CK_RV tokmux_pkcs11_caller_interface(CK_FUNCTION_LIST_PTR list,
+				     const CK_UTF8CHAR *name,
+				     const CK_VERSION *version,
+				     struct CK_INTERFACE **interface,
+				     CK_FLAGS flags);
+
 #ifdef __cplusplus
 }
 #endif

@@ -4,6 +4,7 @@
  * checker has its say at exit, and all in one process.
  */
 #include <malloc.h>
+#include <stdint.h>
 #include "world.h"
 
 static int round_of(CK_FUNCTION_LIST *a, CK_FUNCTION_LIST *b)
@@ -34,9 +35,9 @@ static int round_of(CK_FUNCTION_LIST *a, CK_FUNCTION_LIST *b)
 
 int main(void)
 {
-	struct mallinfo2 before, after;
+	size_t before, after, growth, least = SIZE_MAX;
 	CK_FUNCTION_LIST *a, *b;
-	int i, r = 0;
+	int i, j, r = 0;
 
 	printf("TAP version 13\n1..2\n");
 	if (!world_begin())
@@ -46,17 +47,24 @@ int main(void)
 	/* SoftHSM2 and what it uses fill their caches first. */
 	for (i = 0; i < 20 && !r; i++)
 		r = round_of(a, b);
-	before = mallinfo2();
-	for (i = 0; i < 10 && !r; i++)
-		r = round_of(a, b);
-	after = mallinfo2();
-	printf("%sok 1 thirty rounds of two callers\n", r ? "not " : "");
+	/*
+	 * A leak grows in each ten rounds. What SoftHSM2 keeps of freed memory
+	 * comes and goes by some kilobytes.
+	 */
+	for (i = 0; i < 4 && !r; i++) {
+		before = mallinfo2().uordblks;
+		for (j = 0; j < 10 && !r; j++)
+			r = round_of(a, b);
+		after = mallinfo2().uordblks;
+		growth = after > before ? after - before : 0;
+		least = growth < least ? growth : least;
+	}
+	printf("%sok 1 sixty rounds of two callers\n", r ? "not " : "");
 	if (r)
 		printf("# step %d\n", r);
 	/* A sanitizer's malloc doesn't say; its leak checker does. */
-	printf("%sok 2 the heap doesn't grow\n",
-	       after.uordblks > before.uordblks + 4096 ? "not " : "");
-	printf("# %zu, then %zu\n", before.uordblks, after.uordblks);
+	printf("%sok 2 the heap doesn't grow\n", least > 4096 ? "not " : "");
+	printf("# by %zu bytes in ten rounds\n", least);
 	world_end();
-	return r || after.uordblks > before.uordblks + 4096;
+	return r || least > 4096;
 }

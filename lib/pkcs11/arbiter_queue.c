@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * arbiter_queue: who of this process has its turn with a token (R1)
+ *
+ * First come first served; a later shared request never overtakes a waiting
+ * exclusive one. Both arbiters let callers stand in one of these.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "arbiter.h"
+
+/*
+ * All of the state is one word, so that a lease costs one atomic operation
+ * while nobody waits. Once somebody does, QUEUED is set: then the word grows
+ * under the lock only, and whoever shrinks it looks after the queue.
+ */
+#define HELD_EXCLUSIVE	(1u << 31)
+#define QUEUED		(1u << 30)
+#define SHARERS		(QUEUED - 1)
+
+struct waiter {
+	struct waiter *next;
+	enum arbiter_mode mode;
+	bool granted;
+	pthread_cond_t wake;
+};
+
+struct arbiter_queue {
+	atomic_uint word;
+	pthread_mutex_t lock;
+	struct waiter *first;
+	struct waiter **last;
+	unsigned int pokes;
+};
+
+struct arbiter_queue *arbiter_queue_new(void)
+{
+	struct arbiter_queue *queue = calloc(1, sizeof(*queue));
+
+	if (!queue)
+		return NULL;
+	pthread_mutex_init(&queue->lock, NULL);
+	queue->last = &queue->first;
+	return queue;
+}
+
+void arbiter_queue_free(struct arbiter_queue *queue)
+{
+	if (!queue)
+		return;
+	pthread_mutex_destroy(&queue->lock);
+	free(queue);
+}
+
+/* With QUEUED set and the lock held nobody else grants, others may release. */
+static bool grant(struct arbiter_queue *queue, enum arbiter_mode mode)
+{
+	unsigned int word = atomic_load(&queue->word);
+
+	if (word & HELD_EXCLUSIVE)
+		return false;
+	if (mode == ARBITER_SHARED) {
+		atomic_fetch_add(&queue->word, 1);
+		return true;
+	}
+	if (word & SHARERS)
+		return false;
+	atomic_fetch_or(&queue->word, HELD_EXCLUSIVE);
+	return true;
+}
+
+/* Called with the lock held. */
+static void serve(struct arbiter_queue *queue)
+{
+	struct waiter *waiter;
+
+	while ((waiter = queue->first) && grant(queue, waiter->mode)) {
+		queue->first = waiter->next;
+		if (!queue->first)
+			queue->last = &queue->first;
+		waiter->granted = true;
+		pthread_cond_signal(&waiter->wake);
+	}
+	if (!queue->first)
+		atomic_fetch_and(&queue->word, ~QUEUED);
+}
+
+static void leave_queue(struct arbiter_queue *queue, struct waiter *waiter)
+{
+	struct waiter **at = &queue->first;
+
+	while (*at != waiter)
+		at = &(*at)->next;
+	*at = waiter->next;
+	if (!*at)
+		queue->last = at;
+}
+
+/* Called with the lock held. Return: false when the time has come. */
+static bool sleep_until(struct arbiter_queue *queue, struct waiter *waiter,
+			int64_t until_ms)
+{
+	struct timespec until = {
+		.tv_sec = until_ms / 1000,
+		.tv_nsec = until_ms % 1000 * 1000000,
+	};
+
+	return arbiter_now_ms() < until_ms &&
+	       pthread_cond_timedwait(&waiter->wake, &queue->lock, &until) !=
+		       ETIMEDOUT;
+}
+
+/*
+ * Called with the lock held, returns with it. What the one who waits looks at
+ * may give a lease back, so it looks without the lock, and once more if it was
+ * told to meanwhile.
+ */
+static int wait_turn(struct arbiter_queue *queue, struct waiter *waiter,
+		     int64_t until_ms, const struct arbiter_wait *wait)
+{
+	unsigned int pokes;
+	int64_t next;
+
+	for (;;) {
+		pokes = queue->pokes;
+		pthread_mutex_unlock(&queue->lock);
+		next = wait->look(wait->arg);
+		pthread_mutex_lock(&queue->lock);
+		if (next == ARBITER_COVERED)
+			return ARBITER_COVERED;
+		if (waiter->granted)
+			return 0;
+		if (pokes != queue->pokes)
+			continue;
+		if (next > until_ms)
+			next = until_ms;
+		if (!sleep_until(queue, waiter, next) && !waiter->granted &&
+		    next == until_ms)
+			return -ETIMEDOUT;
+		if (waiter->granted)
+			return 0;
+	}
+}
+
+static int acquire_slow(struct arbiter_queue *queue, enum arbiter_mode mode,
+			int timeout_ms, const struct arbiter_wait *wait)
+{
+	int64_t until_ms = arbiter_now_ms() + timeout_ms;
+	struct waiter waiter = { .mode = mode };
+	pthread_condattr_t attr;
+	int r = 0;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&waiter.wake, &attr);
+	pthread_condattr_destroy(&attr);
+
+	pthread_mutex_lock(&queue->lock);
+	atomic_fetch_or(&queue->word, QUEUED);
+	*queue->last = &waiter;
+	queue->last = &waiter.next;
+	serve(queue);
+	if (!waiter.granted)
+		r = wait_turn(queue, &waiter, until_ms, wait);
+	if (!waiter.granted) {
+		leave_queue(queue, &waiter);
+		serve(queue);
+	}
+	pthread_mutex_unlock(&queue->lock);
+	pthread_cond_destroy(&waiter.wake);
+
+	/* It came just as it wasn't needed any more. */
+	if (r == ARBITER_COVERED && waiter.granted)
+		arbiter_queue_release(queue, mode);
+	return r == -ETIMEDOUT && !timeout_ms ? -EAGAIN : r;
+}
+
+/**
+ * arbiter_queue_acquire() - wait in turn
+ * @queue: the token's
+ * @mode: exclusive or shared
+ * @timeout_ms: how long
+ * @wait: what to look at meanwhile
+ *
+ * Return: 0; ARBITER_COVERED if @wait said so, and then there is nothing to
+ * release; -ETIMEDOUT, -EAGAIN without time.
+ */
+int arbiter_queue_acquire(struct arbiter_queue *queue, enum arbiter_mode mode,
+			  int timeout_ms, const struct arbiter_wait *wait)
+{
+	unsigned int word = atomic_load_explicit(&queue->word,
+						 memory_order_relaxed);
+	unsigned int wanted;
+
+	do {
+		if (word & (HELD_EXCLUSIVE | QUEUED) ||
+		    (mode == ARBITER_EXCLUSIVE && word))
+			return acquire_slow(queue, mode, timeout_ms, wait);
+		wanted = mode == ARBITER_SHARED ? word + 1 : HELD_EXCLUSIVE;
+	} while (!atomic_compare_exchange_weak(&queue->word, &word, wanted));
+	return 0;
+}
+
+void arbiter_queue_release(struct arbiter_queue *queue, enum arbiter_mode mode)
+{
+	unsigned int before;
+
+	if (mode == ARBITER_SHARED)
+		before = atomic_fetch_sub(&queue->word, 1);
+	else
+		before = atomic_fetch_and(&queue->word, ~HELD_EXCLUSIVE);
+	if (before & QUEUED) {
+		pthread_mutex_lock(&queue->lock);
+		serve(queue);
+		pthread_mutex_unlock(&queue->lock);
+	}
+}
+
+/* Who waits had better look again. */
+void arbiter_queue_poke(struct arbiter_queue *queue)
+{
+	struct waiter *waiter;
+
+	pthread_mutex_lock(&queue->lock);
+	queue->pokes++;
+	for (waiter = queue->first; waiter; waiter = waiter->next)
+		pthread_cond_signal(&waiter->wake);
+	pthread_mutex_unlock(&queue->lock);
+}
