@@ -23,7 +23,9 @@ attack: setup
 	tests/attack
 mutants: setup
 	tests/mutants/run
+fuzz: setup
+	tests/fuzz/run
 clean:
 	rm -rf build
 
-.PHONY: all lib pkcs11 kmod setup demo check check-debug attack mutants clean
+.PHONY: all lib pkcs11 kmod setup demo check check-debug attack mutants fuzz clean
