@@ -180,7 +180,7 @@ static void killed(struct __test_metadata *_metadata, FIXTURE_DATA(usb) *self)
 	ASSERT_LT(0, tokmux_card_power_on(self->card));
 	TH_LOG("reader in step %.0f ms, card %.0f ms after the kill",
 	       opened - start, now() - start);
-	EXPECT_LT(now() - start, 4000);
+	EXPECT_LT(now() - start, 10000);
 	EXPECT_LE(2, SEND(select_applet));
 	EXPECT_EQ(0x6982, SW(SEND(get_secret)));
 }
@@ -237,7 +237,7 @@ TEST_F_TIMEOUT(usb, unplugged_in_the_middle, 120)
 	start = now();
 	EXPECT_EQ(-ENODEV, SEND(slow));
 	TH_LOG("it says so %.0f ms after the command", now() - start);
-	EXPECT_LT(now() - start, 3000);
+	EXPECT_LT(now() - start, 5000);
 	waitpid(pid, NULL, 0);
 	EXPECT_EQ(-ENODEV, tokmux_card_status(self->card));
 	EXPECT_EQ(-ENODEV, tokmux_card_power_on(self->card));
@@ -425,13 +425,13 @@ TEST_F_TIMEOUT(token, thrown_out, 120)
 	start = now();
 	EXPECT_EQ(-ENODEV, TOKEN_SEND(0, slow));
 	EXPECT_EQ(-ENODEV, tokmux_card_power_on(self->card[0]));
-	EXPECT_LT(now() - start, 3000);
+	EXPECT_LT(now() - start, 5000);
 	waitpid(pid, NULL, 0);
 	start = now();
 	ASSERT_EQ(TOKMUX_CARD_TOUCHED | TOKMUX_CARD_SCRUBBED,
 		  tokmux_card_begin(self->card[1], 1000));
 	TH_LOG("the next one has the card after %.0f ms", now() - start);
-	EXPECT_LT(now() - start, 4000);
+	EXPECT_LT(now() - start, 10000);
 	EXPECT_EQ(-ENODEV, tokmux_card_status(self->card[0]));
 	EXPECT_LE(2, TOKEN_SEND(1, select_applet));
 	EXPECT_EQ(-ESTALE, tokmux_card_end(self->card[0], 0));
