@@ -29,7 +29,9 @@ attack: setup
 	tests/attack
 mutants: setup
 	tests/mutants/run
+fuzz: setup
+	tests/fuzz/run
 clean:
 	rm -rf build
 
-.PHONY: all lib pkcs11 tools docs install uninstall kmod setup demo check check-debug attack mutants clean
+.PHONY: all lib pkcs11 tools docs install uninstall kmod setup demo check check-debug attack mutants fuzz clean

@@ -321,12 +321,11 @@ int tokmux_card_power_on(struct tokmux_card *card)
 	if (!card->connected)
 		goto out;
 	card->powered = false;
-	ret = ccid_slot_status(&card->ccid, deadline);
-	if (ret == CCID_ICC_ABSENT)
-		ret = -ENOMEDIUM;
-	else if (ret == CCID_ICC_ACTIVE)
+	/* Whether it has power is as of the last answer: there must be one. */
+	ret = card->ccid.astray ? ccid_resync(&card->ccid, deadline) : 0;
+	if (!ret && card->ccid.icc == CCID_ICC_ACTIVE)
 		ret = ccid_power_off(&card->ccid, deadline);
-	if (ret >= 0)
+	if (!ret)
 		ret = ccid_power_on(&card->ccid, deadline);
 	if (ret < 0)
 		goto out;

@@ -7,8 +7,8 @@
 #include "card.h"
 
 /*
- * What the kernel says of a token whose card may still know somebody's PIN: its
- * last holder died, or was thrown out.
+ * What the kernel says of a token whose card may still know somebody else's PIN:
+ * its last holder died, or was thrown out, or somebody has logged in.
  */
 #define GRANT_SCRUB	(TOKMUX_GRANT_UNCLEAN | TOKMUX_GRANT_LOGIN)
 
@@ -43,10 +43,8 @@ static int take_over(struct tokmux_card *card,
 	bool scrub = grant->flags & GRANT_SCRUB;
 	int ret, flags = 0;
 
-	ret = tokmux_card_status(card);
-	if (ret < 0)
-		return ret;
-	if (ret == TOKMUX_CARD_ACTIVE && card->powered && !scrub &&
+	/* The reader has just said what is in its slot. */
+	if (card->ccid.icc == CCID_ICC_ACTIVE && card->powered && !scrub &&
 	    card->epoch == grant->epoch)
 		return 0;
 	ret = tokmux_card_power_on(card);

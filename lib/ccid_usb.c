@@ -18,6 +18,7 @@
 struct ccid_usb {
 	struct ccid_transport transport;
 	libusb_device_handle *handle;
+	bool claimed;
 	uint8_t interface;
 	uint8_t out, in, interrupt;
 };
@@ -123,7 +124,9 @@ static void usb_close(struct ccid_transport *t)
 {
 	struct ccid_usb *usb = to_usb(t);
 
-	/* Which releases the interface. */
+	/* The file stays open, and would keep it. */
+	if (usb->claimed)
+		libusb_release_interface(usb->handle, usb->interface);
 	if (usb->handle)
 		libusb_close(usb->handle);
 	free(usb);
@@ -276,6 +279,7 @@ int ccid_usb_open(struct libusb_context *bus, int fd,
 	ret = usb_error(libusb_claim_interface(usb->handle, usb->interface));
 	if (ret)
 		goto fail;
+	usb->claimed = true;
 	usb->transport.ops = usb->interrupt ? &usb_ops :
 			     &usb_ops_without_interrupt;
 	*transport = &usb->transport;

@@ -238,6 +238,10 @@ static void answer(struct reader *r, uint8_t status, uint8_t error,
 		put32(m + 1, 0xfffffff0);
 	if (take(&r->faults.bad_chain))
 		m[9] = 0x42;
+	if (take(&r->faults.too_long)) {
+		len = HEADER + r->max_message;
+		put32(m + 1, (uint32_t)r->max_message);
+	}
 	if (len > HEADER && take(&r->faults.cut))
 		len--;
 	zlp = take(&r->faults.zlp);
@@ -432,6 +436,8 @@ static void xfr(struct reader *r, const uint8_t *data, size_t len)
 {
 	size_t n;
 
+	if (r->out[7] > r->bwi)
+		r->bwi = r->out[7];
 	if (!r->present || !r->card->powered) {
 		fail(r, 0xfe);
 		return;

@@ -28,6 +28,7 @@ struct reader_faults {
 	unsigned int wrong_slot;
 	unsigned int cut;		/* the answer ends before its length */
 	unsigned int huge;		/* a length of 4 GB */
+	unsigned int too_long;		/* more than it says it can */
 	unsigned int garbage;		/* a packet that is no message, first */
 	unsigned int extension;		/* time extensions */
 	unsigned int bad_chain;
@@ -49,6 +50,7 @@ struct reader {
 	size_t max_message;
 	struct card *card;
 	bool present, pps_done, parameters_set;
+	uint8_t bwi;			/* the longest that a block was given */
 	struct reader_faults faults;
 	int64_t (*now)(void);		/* ms; NULL: nothing takes time */
 

@@ -428,7 +428,8 @@ static const struct {
 	unsigned int *count;
 } faults[] = {
 	FAULT(stale), FAULT(mute), FAULT(zlp), FAULT(wrong_type),
-	FAULT(wrong_slot), FAULT(cut), FAULT(huge), FAULT(garbage),
+	FAULT(wrong_slot), FAULT(cut), FAULT(huge), FAULT(too_long),
+	FAULT(garbage),
 	FAULT(extension), FAULT(bad_chain), FAULT(bad_lrc), FAULT(card_mute),
 	FAULT(wtx), FAULT(ifs), FAULT(abort), FAULT(bad_seq),
 };

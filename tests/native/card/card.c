@@ -325,6 +325,7 @@ TEST_F(card, faults)
 	EXPECT_FAULT(-EPROTO, wrong_type);
 	EXPECT_FAULT(-EPROTO, cut);
 	EXPECT_FAULT(-EPROTO, huge);
+	EXPECT_FAULT(-EPROTO, too_long);
 	EXPECT_FAULT(-EPROTO, bad_chain);
 	ASSERT_LT(0, tokmux_card_power_on(self->card));
 	SEND(select_applet);
@@ -432,9 +433,12 @@ TEST_F(t1, negotiated)
 
 TEST_F(t1, asks_for_time)
 {
+	EXPECT_EQ(222, ECHO());
+	EXPECT_EQ(0, self->l->reader.bwi);
 	self->l->reader.faults.wtx = 3;
 	EXPECT_EQ(222, ECHO());
 	EXPECT_EQ(0x9000, SW(222));
+	EXPECT_EQ(2, self->l->reader.bwi);
 }
 
 TEST_F(t1, asks_for_shorter_blocks)
@@ -458,8 +462,14 @@ TEST_F(t1, bad_blocks)
 		EXPECT_EQ(222, ECHO());
 		EXPECT_EQ(0, memcmp(self->echo + 5, self->answer, 220));
 	}
+	/* Another's block, though it looks well: it is asked for again. */
+	n = self->l->sent;
+	EXPECT_EQ(222, ECHO());
+	n = self->l->sent - n;
+	self->l->sent = 0;
 	self->l->reader.faults.bad_seq = 1;
 	EXPECT_EQ(222, ECHO());
+	EXPECT_EQ(n + 1, self->l->sent);
 	EXPECT_EQ(0, memcmp(self->echo + 5, self->answer, 220));
 }
 
