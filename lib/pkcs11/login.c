@@ -209,20 +209,25 @@ static void drop_private(struct seat *seat, CK_SESSION_HANDLE session,
  * @seat: whose call it is
  * @session: an open one of the backend's
  *
- * If the lease can't be had in time, it is done at the next occasion; no caller
- * can use the login until then, as none has shown a PIN.
+ * If the lease can't be had in time, or the backend refuses, it is done at the
+ * next occasion; no caller can use the login until then, as none has shown a PIN.
  */
 void login_settle(struct seat *seat, CK_SESSION_HANDLE session)
 {
 	struct slot *slot = seat->slot;
 	struct lease lease;
+	CK_RV rv;
 
 	if (slot->login == LOGIN_NONE || slot_logins(slot))
 		return;
 	pin_forget(&slot->pin);
 	if (lease_take(seat, &lease) == CKR_OK) {
-		BACKEND(slot->backend, C_Logout, session);
-		slot->login = LOGIN_NONE;
+		rv = BACKEND(slot->backend, C_Logout, session);
+		if (rv == CKR_OK || rv == CKR_USER_NOT_LOGGED_IN)
+			slot->login = LOGIN_NONE;
+		else if (rv != CKR_DEVICE_REMOVED)
+			log_error("backend %s: C_Logout failed: 0x%lx",
+				  slot->backend->config->name, rv);
 		lease_give(seat, &lease);
 	}
 	lease_give_kept(seat);

@@ -65,26 +65,33 @@ static struct slot *slot_of(struct module *module, struct backend *backend,
 	return slot;
 }
 
+/* What no backend has, unless it returns nonsense. */
+#define MANY_SLOTS	65536
+#define MANY_TRIES	16
+
 /* The caller frees *@list, also on failure. */
 static CK_RV backend_slots(struct backend *backend, bool present,
 			   CK_SLOT_ID **list, CK_ULONG *count)
 {
+	int tries = MANY_TRIES;
+	CK_ULONG room;
 	CK_RV rv;
 
 	*list = NULL;
 	do {
-		CK_SLOT_ID *larger;
-
 		rv = BACKEND(backend, C_GetSlotList, present, NULL, count);
 		if (rv != CKR_OK)
 			return rv;
-		larger = realloc(*list, (*count + 1) * sizeof(*larger));
-		if (!larger)
+		room = *count;
+		if (room > MANY_SLOTS || !tries--)
+			return CKR_GENERAL_ERROR;
+		free(*list);
+		*list = calloc(room + 1, sizeof(**list));
+		if (!*list)
 			return CKR_HOST_MEMORY;
-		*list = larger;
-		rv = BACKEND(backend, C_GetSlotList, present, larger, count);
+		rv = BACKEND(backend, C_GetSlotList, present, *list, count);
 	} while (rv == CKR_BUFFER_TOO_SMALL);
-	return rv;
+	return rv == CKR_OK && *count > room ? CKR_GENERAL_ERROR : rv;
 }
 
 /**
