@@ -213,13 +213,19 @@ CK_RV module_slot_event(unsigned int caller, CK_SLOT_ID *id)
 
 static void module_free(struct module *module)
 {
+	struct crash_site site;
 	size_t i;
 
 	for (i = 0; i < module->slot_count; i++)
 		slot_free(module->slots[i]);
 	free(module->slots);
-	for (i = 0; i < module->backend_count; i++)
+	for (i = 0; i < module->backend_count; i++) {
+		site = crash_enter(module->backends[i]->config->name,
+				   "C_Finalize");
 		backend_free(module->backends[i]);
+		crash_leave(site);
+	}
+	crash_unwatch();
 	free(module->backends);
 	config_free(module->config);
 	pthread_mutex_destroy(&module->slots_lock);
@@ -229,10 +235,12 @@ static void module_free(struct module *module)
 static CK_RV load_backends(struct module *module, CK_FLAGS flags)
 {
 	const struct config_backend *config;
+	struct crash_site site;
 	struct backend *backend;
 	size_t count = 0;
 	CK_RV rv;
 
+	crash_watch();
 	for (config = module->config->backends; config; config = config->next)
 		count++;
 	module->backends = calloc(count + 1, sizeof(*module->backends));
@@ -241,9 +249,11 @@ static CK_RV load_backends(struct module *module, CK_FLAGS flags)
 
 	for (config = module->config->backends; config; config = config->next) {
 		backend = NULL;
+		site = crash_enter(config->name, "C_Initialize");
 		rv = backend_load(config, &backend);
 		if (rv == CKR_OK)
 			rv = backend_initialize(backend, flags, state.forked);
+		crash_leave(site);
 		if (rv == CKR_OK) {
 			module->backends[module->backend_count++] = backend;
 			continue;

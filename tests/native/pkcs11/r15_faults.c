@@ -411,6 +411,96 @@ TEST_F(faults, logins_fail)
 	EXPECT_EQ(CKR_OK, sign(self->a, session, key));
 }
 
+/* ---- crashes --------------------------------------------------------------------------- */
+
+/* Return: what the process said before it died, which it has to do by @signal. */
+static const char *last_words(CK_FUNCTION_LIST *p11, const char *spec,
+			      int signal)
+{
+	static char log[4096];
+	CK_SESSION_HANDLE session;
+	CK_OBJECT_HANDLE key;
+	int status, fd;
+	pid_t pid;
+
+	fd = open(world_path("log"), O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0600);
+	pid = fork();
+	if (!pid) {
+		dup2(fd, STDERR_FILENO);
+		fault(spec);
+		if (p11->C_Initialize(NULL) == CKR_OK &&
+		    open_rw(p11, &session) == CKR_OK &&
+		    login(p11, session) == CKR_OK &&
+		    find(p11, session, CKO_PRIVATE_KEY, "key", &key) == 1)
+			sign(p11, session, key);
+		p11->C_Finalize(NULL);
+		kill(getpid(), signal);
+		_exit(1);
+	}
+	waitpid(pid, &status, 0);
+	memset(log, 0, sizeof(log));
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != signal ||
+	    pread(fd, log, sizeof(log) - 1, 0) < 0)
+		strcpy(log, "it didn't die of that");
+	close(fd);
+	return log;
+}
+
+TEST_F(faults, a_crash_is_named)
+{
+	static const struct {
+		const char *spec, *words;
+	} crashes[] = {
+		{ "C_Initialize=crash", "faulty crashes in C_Initialize: SIGSEGV\n" },
+		{ "C_Login=crash", "faulty crashes in C_Login: SIGSEGV\n" },
+		{ "C_Sign=crash", "faulty crashes in C_Sign: SIGSEGV\n" },
+		{ "C_Sign=unknown", "faulty crashes in C_Sign: SIGABRT\n" },
+	};
+	size_t i;
+
+	if (getenv("SAN"))
+		SKIP(return, "a sanitizer takes the signal itself");
+	for (i = 0; i < sizeof(crashes) / sizeof(*crashes); i++) {
+		bool abrt = strstr(crashes[i].words, "SIGABRT");
+		const char *words;
+
+		/* The guest's kernel speaks of a fault, which counts as its own. */
+		if (!abrt && !strcmp(world_arbiter(), "kernel"))
+			continue;
+		words = last_words(self->a, crashes[i].spec,
+				   abrt ? SIGABRT : SIGSEGV);
+		EXPECT_NE(NULL, strstr(words, crashes[i].words)) {
+			TH_LOG("%s: %s", crashes[i].spec, words);
+		}
+	}
+	/* And a signal that comes when nobody is inside kills as ever. */
+	EXPECT_EQ(NULL, strstr(last_words(self->a, "", SIGSEGV), "crashes"));
+	EXPECT_EQ(CKR_OK, sign(self->b, self->sb, self->key));
+}
+
+static void own_handler(int signal)
+{
+}
+
+TEST_F(faults, a_programs_own_handler_stays)
+{
+	struct sigaction now;
+
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+	signal(SIGSEGV, own_handler);
+	EXPECT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	EXPECT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+	ASSERT_EQ(0, sigaction(SIGSEGV, NULL, &now));
+	EXPECT_TRUE(now.sa_handler == own_handler);
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+	ASSERT_EQ(0, sigaction(SIGSEGV, NULL, &now));
+	EXPECT_TRUE(now.sa_handler == own_handler);
+	EXPECT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	EXPECT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+}
+
 /* ---- hangs ----------------------------------------------------------------------------- */
 
 struct signer {
