@@ -28,10 +28,13 @@ arbiter = ${TOKMUX_TEST_ARBITER:-local}
 module = libsofthsm2.so
 END
 # A sanitized module in a program that isn't wants its library first.
-if [ -n "${SAN-}" ]; then
+case ${SAN-} in
+*address*)
 	preload=$(gcc -print-file-name=libasan.so)
 	export ASAN_OPTIONS=detect_leaks=0
-fi
+	;;
+*thread*) preload=$(gcc -print-file-name=libtsan.so) ;;
+esac
 so=(--login --login-type so --so-pin 12345678)
 user=(--login --pin 1234)
 printf 'to be signed' >"$dir/data"

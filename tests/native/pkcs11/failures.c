@@ -381,7 +381,6 @@ static CK_RV play(CK_RV (*scene)(const char *module), const char *module)
 
 	if (pipe2(result, O_CLOEXEC))
 		return CKR_GENERAL_ERROR;
-	fflush(stdout);
 	pid = fork();
 	if (!pid) {
 		setpgid(0, 0);
@@ -395,7 +394,9 @@ static CK_RV play(CK_RV (*scene)(const char *module), const char *module)
 	close(result[1]);
 	waitpid(pid, &status, 0);
 	kill(-pid, SIGKILL);
-	if (WIFSIGNALED(status) || WEXITSTATUS(status) > 128)
+	/* 66: ThreadSanitizer has seen one of the backend's races. */
+	if (WIFSIGNALED(status) || WEXITSTATUS(status) > 128 ||
+	    (WEXITSTATUS(status) == 66 && strcmp(module, MODULE)))
 		rv = ANY_FAILURE;
 	else if (read(result[0], &rv, sizeof(rv)) != sizeof(rv))
 		rv = NO_RESULT;
@@ -445,6 +446,7 @@ int main(void)
 	bool kernel = !strcmp(world_arbiter(), "kernel");
 	size_t i;
 
+	setlinebuf(stdout);	/* nothing of it is a child's */
 	printf("TAP version 13\n1..%zu\n",
 	       2 * sizeof(failures) / sizeof(*failures));
 	for (i = 0; i < sizeof(failures) / sizeof(*failures); i++) {
