@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include "config.h"
+#include "crash.h"
 #include "p11.h"
 
 struct backend {
@@ -46,8 +47,12 @@ static inline void backend_leave(struct backend *backend)
 	CK_RV rv_ = CKR_FUNCTION_NOT_SUPPORTED;				\
 									\
 	if (b_->list->function) {					\
+		struct crash_site site_;				\
+									\
 		backend_enter(b_);					\
+		site_ = crash_enter(b_->config->name, #function);	\
 		rv_ = b_->list->function(__VA_ARGS__);			\
+		crash_leave(site_);					\
 		backend_leave(b_);					\
 	}								\
 	rv_;								\

@@ -6,6 +6,7 @@
 
 #include "call.h"
 #include "caller.h"
+#include "log.h"
 #include "module.h"
 
 /**
@@ -363,6 +364,7 @@ static bool may_see(struct call *call, CK_OBJECT_HANDLE handle, CK_RV *rv)
 CK_RV call_find(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
 		CK_ULONG *count)
 {
+	CK_OBJECT_HANDLE last = CK_INVALID_HANDLE;
 	CK_ULONG found, shown = 0;
 	CK_RV rv, failed = CKR_OK;
 	CK_ULONG i;
@@ -373,6 +375,14 @@ CK_RV call_find(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
 		rv = CALL(call, C_FindObjects, list, room, &found);
 		if (rv != CKR_OK)
 			return rv;
+		/* More than there is room for, or the same for ever? */
+		if (found > room || (found && list[0] == last)) {
+			log_error("backend %s: C_FindObjects returned nonsense",
+				  call->backend->config->name);
+			return CKR_DEVICE_ERROR;
+		}
+		if (found)
+			last = list[0];
 		for (i = 0; i < found && failed == CKR_OK; i++)
 			if (may_see(call, list[i], &failed))
 				list[shown++] = list[i];

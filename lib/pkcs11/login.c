@@ -261,21 +261,27 @@ static void drop_private(struct seat *seat, CK_SESSION_HANDLE session,
  * login_settle() - log the backend out if nobody is logged in any more
  * @seat: whose call it is
  * @session: an open one of the backend's
- * @lease: without one, it is done at the next occasion; no caller can use the
- *	login until then, as none has shown a PIN
+ *
+ * Without a lease, or where the backend refuses, it is done at the next occasion;
+ * no caller can use the login until then, as none has shown a PIN.
  */
 void login_settle(struct seat *seat, CK_SESSION_HANDLE session,
 		  const struct lease *lease)
 {
 	struct slot *slot = seat->slot;
+	CK_RV rv;
 
 	if (atomic_load(&slot->login) == LOGIN_NONE || slot_logins(slot))
 		return;
 	pin_forget(&slot->pin);
 	if (!lease_has(lease))
 		return;
-	BACKEND(slot->backend, C_Logout, session);
-	atomic_store(&slot->login, LOGIN_NONE);
+	rv = BACKEND(slot->backend, C_Logout, session);
+	if (rv == CKR_OK || rv == CKR_USER_NOT_LOGGED_IN)
+		atomic_store(&slot->login, LOGIN_NONE);
+	else if (rv != CKR_DEVICE_REMOVED)
+		log_error("backend %s: C_Logout failed: 0x%lx",
+			  slot->backend->config->name, rv);
 }
 
 /* The caller logs out, or its last session is being closed. */

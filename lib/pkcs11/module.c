@@ -65,26 +65,33 @@ static struct slot *slot_of(struct module *module, struct backend *backend,
 	return slot;
 }
 
+/* What no backend has, unless it returns nonsense. */
+#define MANY_SLOTS	65536
+#define MANY_TRIES	16
+
 /* The caller frees *@list, also on failure. */
 static CK_RV backend_slots(struct backend *backend, bool present,
 			   CK_SLOT_ID **list, CK_ULONG *count)
 {
+	int tries = MANY_TRIES;
+	CK_ULONG room;
 	CK_RV rv;
 
 	*list = NULL;
 	do {
-		CK_SLOT_ID *larger;
-
 		rv = BACKEND(backend, C_GetSlotList, present, NULL, count);
 		if (rv != CKR_OK)
 			return rv;
-		larger = realloc(*list, (*count + 1) * sizeof(*larger));
-		if (!larger)
+		room = *count;
+		if (room > MANY_SLOTS || !tries--)
+			return CKR_GENERAL_ERROR;
+		free(*list);
+		*list = calloc(room + 1, sizeof(**list));
+		if (!*list)
 			return CKR_HOST_MEMORY;
-		*list = larger;
-		rv = BACKEND(backend, C_GetSlotList, present, larger, count);
+		rv = BACKEND(backend, C_GetSlotList, present, *list, count);
 	} while (rv == CKR_BUFFER_TOO_SMALL);
-	return rv;
+	return rv == CKR_OK && *count > room ? CKR_GENERAL_ERROR : rv;
 }
 
 /**
@@ -232,13 +239,19 @@ CK_RV module_slot_event(unsigned int caller, CK_SLOT_ID *id, bool *told)
 
 static void module_free(struct module *module)
 {
+	struct crash_site site;
 	size_t i;
 
 	for (i = 0; i < module->slot_count; i++)
 		slot_free(module->slots[i]);
 	free(module->slots);
-	for (i = 0; i < module->backend_count; i++)
+	for (i = 0; i < module->backend_count; i++) {
+		site = crash_enter(module->backends[i]->config->name,
+				   "C_Finalize");
 		backend_free(module->backends[i]);
+		crash_leave(site);
+	}
+	crash_unwatch();
 	free(module->backends);
 	config_free(module->config);
 	pthread_mutex_destroy(&module->slots_lock);
@@ -248,10 +261,12 @@ static void module_free(struct module *module)
 static CK_RV load_backends(struct module *module, CK_FLAGS flags)
 {
 	const struct config_backend *config;
+	struct crash_site site;
 	struct backend *backend;
 	size_t count = 0;
 	CK_RV rv;
 
+	crash_watch();
 	for (config = module->config->backends; config; config = config->next)
 		count++;
 	module->backends = calloc(count + 1, sizeof(*module->backends));
@@ -260,9 +275,11 @@ static CK_RV load_backends(struct module *module, CK_FLAGS flags)
 
 	for (config = module->config->backends; config; config = config->next) {
 		backend = NULL;
+		site = crash_enter(config->name, "C_Initialize");
 		rv = backend_load(config, &backend);
 		if (rv == CKR_OK)
 			rv = backend_initialize(backend, flags, state.forked);
+		crash_leave(site);
 		if (rv == CKR_OK) {
 			module->backends[module->backend_count++] = backend;
 			continue;

@@ -2,43 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # pkcs11-tool and p11tool work through the module as they do without it.
 set -u
-. "$(dirname "$0")/../../tap.bash"
-module=$B/tokmux-pkcs11.so
-dir=$(mktemp -d) || exit
-trap 'rm -rf "$dir"' EXIT
-mkdir "$dir/tokens"
-export SOFTHSM2_CONF=$dir/softhsm2.conf TOKMUX_CONF=$dir/tokmux.conf
-printf 'directories.tokendir = %s\nlog.level = ERROR\n' "$dir/tokens" >"$SOFTHSM2_CONF"
-cat >"$TOKMUX_CONF" <<END
-[global]
-arbiter = ${TOKMUX_TEST_ARBITER:-local}
-[backend softhsm]
-module = libsofthsm2.so
-END
-# A sanitized module in a program that isn't wants its library first.
-if [ -n "${SAN-}" ]; then
-	preload=$(gcc -print-file-name=libasan.so)
-	export ASAN_OPTIONS=detect_leaks=0
-fi
+. "$(dirname "$0")/client.bash"
 
-tool() { LD_PRELOAD=${preload-} pkcs11-tool --module "$module" "$@"; }
 p11() { p11tool --provider "$module" "$@"; }
-says() { # text command…: does the command's output have the text?
-	local text=$1 output
-	shift
-	output=$("$@" 2>&1) || { echo "$output"; return 1; }
-	grep -qF -- "$text" <<<"$output" || { echo "$output"; return 1; }
-}
-says_not() {
-	local text=$1 output
-	shift
-	output=$("$@" 2>&1) || { echo "$output"; return 1; }
-	! grep -F -- "$text" <<<"$output"
-}
-
-so=(--login --login-type so --so-pin 12345678)
-user=(--login --pin 1234)
-printf 'to be signed' >"$dir/data"
 
 tap_check "pkcs11-tool --init-token" tool --init-token --slot-index 0 \
 	--label one --so-pin 12345678
@@ -70,18 +36,50 @@ tap_check "OpenSSL verifies the signature" verify
 tap_check "pkcs11-tool --verify" says 'Signature is valid' tool \
 	--token-label one --verify -m SHA256-RSA-PKCS --id 01 \
 	-i "$dir/data" --signature-file "$dir/signature"
-not() { ! "$@"; }
+decrypt() {
+	openssl pkeyutl -encrypt -pubin -inkey "$dir/key.pem" -in "$dir/data" \
+		-out "$dir/encrypted" &&
+		tool --token-label one "${user[@]}" --decrypt -m RSA-PKCS --id 01 \
+			-i "$dir/encrypted" -o "$dir/decrypted" &&
+		cmp "$dir/data" "$dir/decrypted"
+}
+tap_check "pkcs11-tool --decrypt" decrypt
+tap_check "pkcs11-tool --keygen AES" says 'AES length 32' tool \
+	--token-label one "${user[@]}" --keygen --key-type AES:32 --label aes --id 03
+object() { # written, read back, deleted
+	tool --token-label one "${user[@]}" --write-object "$dir/data" --type data \
+		--label note --private &&
+		tool --token-label one "${user[@]}" --read-object --type data \
+			--label note -o "$dir/note" && cmp "$dir/data" "$dir/note" &&
+		tool --token-label one "${user[@]}" --delete-object --type data \
+			--label note &&
+		not tool --token-label one "${user[@]}" --read-object --type data \
+			--label note -o "$dir/note"
+}
+tap_check "pkcs11-tool --write-object, --read-object, --delete-object" object
+change_pin() {
+	tool --token-label one --login --pin 1234 --change-pin --new-pin 4321 &&
+		not tool --token-label one --login --pin 1234 -O &&
+		tool --token-label one "${so[@]}" --init-pin --pin 1234 &&
+		tool --token-label one --login --pin 1234 -O
+}
+tap_check "pkcs11-tool --change-pin, and the officer's --init-pin" change_pin
+tap_check "pkcs11-tool --generate-random" tool --token-label one \
+	--generate-random 16 -o "$dir/random"
 tap_check "pkcs11-tool with a wrong PIN fails" \
 	not tool --token-label one --login --pin 9999 -O
 # SoftHSM2 fails some of its tests by itself.
 same_as_bare() {
-	local ours bare
+	local ours theirs
 	ours=$(tool "$@" 2>&1)
-	bare=$(pkcs11-tool --module /usr/lib/softhsm/libsofthsm2.so "$@" 2>&1)
-	diff <(grep -v '^Using slot' <<<"$bare") <(grep -v '^Using slot' <<<"$ours")
+	theirs=$(bare_tool "$@" 2>&1)
+	diff <(grep -v '^Using slot' <<<"$theirs") <(grep -v '^Using slot' <<<"$ours")
 }
 tap_check "pkcs11-tool --test --login says what it says without us" \
 	same_as_bare --token-label one "${user[@]}" --test
+tap_check "pkcs11-tool --test-fork" tool --token-label one --test-fork
+tap_check "pkcs11-tool --test-fork fails without us" \
+	not bare_tool --token-label one --test-fork
 
 if [ -n "${SAN-}" ]; then
 	tap_skip p11tool "with AddressSanitizer it hangs at its end, with any module"

@@ -148,49 +148,4 @@ TEST_F(login, a_changed_pin_is_what_counts)
 	EXPECT_EQ(CKR_OK, self->b->C_Login(self->sb, CKU_USER, PIN("5678")));
 }
 
-/* The PIN is nowhere in the process once it was shown. */
-TEST_F(login, no_pin_is_kept)
-{
-	static const char rare[] = "RarePinOfThisTest";
-	unsigned char pin[sizeof(rare)];
-	char line[256], *map;
-	FILE *maps, *memory;
-	int found = 0;
-	size_t i;
-
-	/* Put together so that the text itself is no hit; and shown by both. */
-	ASSERT_EQ(CKR_OK, self->a->C_Login(self->sa, CKU_USER, PIN(USER_PIN)));
-	memcpy(pin, rare, sizeof(rare));
-	ASSERT_EQ(CKR_OK, self->a->C_SetPIN(self->sa, PIN(USER_PIN), pin,
-					    sizeof(rare) - 1));
-	ASSERT_EQ(CKR_OK, self->b->C_Login(self->sb, CKU_USER, pin,
-					   sizeof(rare) - 1));
-	memset(pin, 0, sizeof(pin));
-
-	maps = fopen("/proc/self/maps", "r");
-	memory = fopen("/proc/self/mem", "r");
-	ASSERT_NE(NULL, maps);
-	ASSERT_NE(NULL, memory);
-	map = malloc(1 << 20);
-	while (fgets(line, sizeof(line), maps)) {
-		unsigned long start, end;
-		/* What is locked is what pin.c made: there it matters most. */
-		if (sscanf(line, "%lx-%lx rw-p", &start, &end) != 2 ||
-		    strchr(line, '[') || strchr(line, '/') ||
-		    end - start > 1 << 20)
-			continue;
-		if (fseek(memory, (long)start, SEEK_SET) ||
-		    fread(map, 1, end - start, memory) != end - start)
-			continue;
-		for (i = 0; i + sizeof(rare) < end - start; i++)
-			if (map + i != (char *)start &&
-			    !memcmp(map + i, rare, sizeof(rare) - 1))
-				found++;
-	}
-	EXPECT_EQ(0, found);
-	free(map);
-	fclose(maps);
-	fclose(memory);
-}
-
 TEST_HARNESS_MAIN

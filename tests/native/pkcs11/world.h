@@ -217,7 +217,8 @@ UNUSED static bool world_begin(void)
 
 /* ---- callers --------------------------------------------------------------------- */
 
-UNUSED static CK_FUNCTION_LIST *plugin(const char *path)
+/* A plug-in's list of a module's functions. */
+UNUSED static CK_FUNCTION_LIST *plugin_of(const char *path, const char *module)
 {
 	void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	CK_FUNCTION_LIST *(*list)(const char *);
@@ -226,11 +227,11 @@ UNUSED static CK_FUNCTION_LIST *plugin(const char *path)
 		return NULL;
 	list = (CK_FUNCTION_LIST * (*)(const char *))
 		dlsym(object, "plugin_list");
-	return list ? list(MODULE) : NULL;
+	return list ? list(module) : NULL;
 }
 
-#define CALLER_A	plugin(PLUGIN("caller_a"))
-#define CALLER_B	plugin(PLUGIN("caller_b"))
+#define CALLER_A	plugin_of(PLUGIN("caller_a"), MODULE)
+#define CALLER_B	plugin_of(PLUGIN("caller_b"), MODULE)
 
 /* This program as a caller. */
 UNUSED static void *module_symbol(const char *name)

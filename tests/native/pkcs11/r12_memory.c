@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * R12: no PIN stays in memory, in no mapping and no form, right or wrong; its
+ * hash is where no core dump and no forked child gets it, and goes with the last
+ * login. Nor does the log have any of them.
+ *
+ * A child uses the PINs and this process searches it, through /proc. What is
+ * searched for is kept masked here and there, so that a test's own copy is none.
+ */
+#include <ctype.h>
+#include <fcntl.h>
+#include <signal.h>
+#include "world.h"
+
+#define LENGTH	24
+#define MASK	0x80
+
+enum secret {
+	RIGHT,			/* the PIN, from the first change on */
+	NEW,			/* the one after the second */
+	WRONG,
+	SECRETS
+};
+
+static const char *const secret_names[] = { "PIN", "new PIN", "wrong PIN" };
+static unsigned char masked[SECRETS][LENGTH];
+
+/* ---- the child ------------------------------------------------------------------ */
+
+static CK_FUNCTION_LIST *a, *b;
+static CK_SESSION_HANDLE sa, sb;
+
+static void show(unsigned char *pin, enum secret secret)
+{
+	int i;
+
+	for (i = 0; i < LENGTH; i++)
+		pin[i] = masked[secret][i] ^ MASK;
+}
+
+static CK_RV log_in(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session,
+		    enum secret secret)
+{
+	unsigned char pin[LENGTH];
+	CK_RV rv;
+
+	show(pin, secret);
+	rv = p11->C_Login(session, CKU_USER, pin, LENGTH);
+	explicit_bzero(pin, sizeof(pin));
+	return rv;
+}
+
+static CK_RV change(enum secret from, enum secret to)
+{
+	unsigned char old_pin[LENGTH] = USER_PIN, new_pin[LENGTH];
+	CK_ULONG length = strlen(USER_PIN);
+	CK_RV rv;
+
+	if (from != SECRETS) {
+		show(old_pin, from);
+		length = LENGTH;
+	}
+	show(new_pin, to);
+	rv = a->C_SetPIN(sa, old_pin, length, new_pin, LENGTH);
+	explicit_bzero(old_pin, sizeof(old_pin));
+	explicit_bzero(new_pin, sizeof(new_pin));
+	return rv;
+}
+
+static CK_RV begin(void)
+{
+	CK_RV rv;
+
+	a = CALLER_A;
+	b = CALLER_B;
+	rv = a->C_Initialize(NULL) ?: b->C_Initialize(NULL);
+	return rv ?: open_rw(a, &sa) ?: open_rw(b, &sb) ?: change(SECRETS, RIGHT);
+}
+
+static CK_RV both_in(void)
+{
+	return log_in(a, sa, RIGHT) ?: log_in(b, sb, RIGHT);
+}
+
+static CK_RV wrong_ones(void)
+{
+	CK_RV rv = b->C_Logout(sb);
+
+	if (rv != CKR_OK)
+		return rv;
+	/* Compared by us, then by the token. */
+	if (log_in(b, sb, WRONG) != CKR_PIN_INCORRECT)
+		return CKR_GENERAL_ERROR;
+	rv = a->C_Logout(sa);
+	if (rv != CKR_OK)
+		return rv;
+	if (log_in(a, sa, WRONG) != CKR_PIN_INCORRECT)
+		return CKR_GENERAL_ERROR;
+	return both_in();
+}
+
+static CK_RV another_pin(void)
+{
+	CK_RV rv = change(RIGHT, NEW);
+
+	if (rv == CKR_OK)
+		rv = b->C_Logout(sb);
+	return rv ?: log_in(b, sb, NEW);
+}
+
+static CK_RV both_out(void)
+{
+	return a->C_Logout(sa) ?: b->C_CloseSession(sb);
+}
+
+static CK_RV end(void)
+{
+	return a->C_Finalize(NULL) ?: b->C_Finalize(NULL);
+}
+
+static const struct {
+	const char *name;
+	CK_RV (*act)(void);
+	bool logged_in;
+} acts[] = {
+	{ "before any login", begin, false },
+	{ "while two are logged in", both_in, true },
+	{ "after wrong ones", wrong_ones, true },
+	{ "after C_SetPIN", another_pin, true },
+	{ "after the logout", both_out, false },
+	{ "after C_Finalize", end, false },
+};
+
+#define ACTS	(sizeof(acts) / sizeof(*acts))
+
+/* ---- the search ------------------------------------------------------------------- */
+
+struct hits {
+	int secrets[SECRETS];
+	int hashes;
+	int exposed;		/* hashes where a core dump or a child gets them */
+};
+
+static bool matches(const unsigned char *at, enum secret secret)
+{
+	int i;
+
+	for (i = 0; i < LENGTH && at[i] == (masked[secret][i] ^ MASK); i++)
+		;
+	return i == LENGTH;
+}
+
+static unsigned char hex(unsigned char digit)
+{
+	return digit < 10 ? '0' + digit : 'a' + digit - 10;
+}
+
+/* As crypt(3) is given it. */
+static bool matches_hex(const unsigned char *at, enum secret secret)
+{
+	int i;
+
+	for (i = 0; i < LENGTH; i++) {
+		unsigned char byte = masked[secret][i] ^ MASK;
+
+		if (tolower(at[2 * i]) != hex(byte >> 4) ||
+		    tolower(at[2 * i + 1]) != hex(byte & 15))
+			return false;
+	}
+	return true;
+}
+
+/* A yescrypt hash: its setting, a salt and the sum; not just the setting. */
+static bool is_hash(const unsigned char *at)
+{
+	int i;
+
+	if (memcmp(at, "$y$", 3))
+		return false;
+	for (i = 3; i < 48; i++)
+		if (!isgraph(at[i]))
+			return false;
+	return true;
+}
+
+static void search(const unsigned char *text, size_t size, bool guarded,
+		   struct hits *hits)
+{
+	size_t i;
+	int s;
+
+	for (i = 0; i + 2 * LENGTH <= size; i++) {
+		for (s = 0; s < SECRETS; s++)
+			hits->secrets[s] += matches(text + i, s) ||
+					    matches_hex(text + i, s);
+		if (is_hash(text + i)) {
+			hits->hashes++;
+			hits->exposed += !guarded;
+		}
+	}
+}
+
+/* Every mapping of @pid that can be read. */
+static bool search_process(pid_t pid, struct hits *hits)
+{
+	unsigned long start = 0, from, to;
+	unsigned char *text = NULL;
+	char path[64], line[512];
+	size_t size = 0;
+	FILE *smaps;
+	int memory;
+
+	memset(hits, 0, sizeof(*hits));
+	snprintf(path, sizeof(path), "/proc/%d/smaps", pid);
+	smaps = fopen(path, "r");
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	memory = open(path, O_RDONLY);
+	if (!smaps || memory < 0)
+		return false;
+	while (fgets(line, sizeof(line), smaps)) {
+		ssize_t n = 0;
+
+		if (sscanf(line, "%lx-%lx ", &from, &to) == 2) {
+			start = from;
+			size = to - from;
+			continue;
+		}
+		/* Larger ones are a sanitizer's. */
+		if (strncmp(line, "VmFlags:", 8) || !strstr(line, " rd") ||
+		    size > 1ul << 30)
+			continue;
+		text = realloc(text, size);
+		if (text)
+			n = pread(memory, text, size, (off_t)start);
+		if (n > 0)
+			search(text, (size_t)n, strstr(line, " dd") &&
+			       strstr(line, " wf"), hits);
+	}
+	free(text);
+	fclose(smaps);
+	close(memory);
+	return true;
+}
+
+/* ---- */
+
+static int number, failed;
+
+static void ok(bool good, const char *when, const char *what)
+{
+	printf("%sok %d - %s: %s\n", good ? "" : "not ", ++number, when, what);
+	failed += !good;
+}
+
+static void look(pid_t pid, size_t act)
+{
+	struct hits hits;
+	char what[64];
+	int s;
+
+	if (!search_process(pid, &hits)) {
+		ok(false, acts[act].name, "/proc can't be read");
+		return;
+	}
+	for (s = 0; s < SECRETS; s++) {
+		snprintf(what, sizeof(what), "no %s in memory", secret_names[s]);
+		ok(!hits.secrets[s], acts[act].name, what);
+		if (hits.secrets[s])
+			printf("# %d times\n", hits.secrets[s]);
+	}
+	if (acts[act].logged_in) {
+		ok(hits.hashes, acts[act].name, "there is a hash");
+		ok(!hits.exposed, acts[act].name,
+		   "but not for core dumps and children");
+	} else {
+		ok(!hits.hashes, acts[act].name, "there is no hash");
+	}
+	if (hits.hashes)
+		printf("# %d, %d of them exposed\n", hits.hashes, hits.exposed);
+}
+
+/* Does the search find anything at all? */
+static void look_for_what_is_there(void)
+{
+	unsigned char *copy = malloc(4 * LENGTH);
+	struct hits hits;
+	int i;
+
+	show(copy, NEW);
+	for (i = 0; i < LENGTH; i++)
+		sprintf((char *)copy + LENGTH + 2 * i, "%02x",
+			masked[RIGHT][i] ^ MASK);
+	ok(search_process(getpid(), &hits) && hits.secrets[NEW] &&
+	   hits.secrets[RIGHT], "a copy of our own", "is found");
+	explicit_bzero(copy, 4 * LENGTH);
+	free(copy);
+}
+
+static void search_log(void)
+{
+	static unsigned char text[1 << 20];
+	int fd = open(world_path("log"), O_RDONLY);
+	ssize_t n = read(fd, text, sizeof(text));
+	struct hits hits = { 0 };
+
+	close(fd);
+	if (n > 0)
+		search(text, (size_t)n, false, &hits);
+	ok(n > 0, "the log", "there is one");
+	ok(!hits.secrets[RIGHT] && !hits.secrets[NEW] && !hits.secrets[WRONG],
+	   "the log", "no PIN");
+	ok(!hits.hashes, "the log", "no hash");
+}
+
+int main(void)
+{
+	int go[2], done[2], log;
+	size_t i;
+	CK_RV rv;
+	pid_t pid;
+	char byte = 0;
+	int s;
+
+	if (getenv("SAN") && strstr(getenv("SAN"), "thread")) {
+		printf("TAP version 13\n1..0 # SKIP ThreadSanitizer's memory is too much to search\n");
+		return 0;
+	}
+	setlinebuf(stdout);	/* nothing of it is a child's */
+	printf("TAP version 13\n");
+	if (!world_begin() || pipe(go) || pipe(done))
+		return 1;
+	world_configure("log = info", "");
+	/* Rare enough to be found by chance nowhere. */
+	for (s = 0; s < SECRETS; s++) {
+		for (i = 0; i < LENGTH; i++)
+			masked[s][i] = (unsigned char)('a' + rand() % 26) ^ MASK;
+	}
+
+	pid = fork();
+	if (!pid) {
+		close(go[1]);
+		log = open(world_path("log"), O_WRONLY | O_CREAT | O_APPEND, 0600);
+		dup2(log, STDERR_FILENO);
+		for (i = 0; i < ACTS; i++) {
+			if (read(go[0], &byte, 1) != 1)
+				_exit(1);
+			rv = acts[i].act();
+			if (write(done[1], &rv, sizeof(rv)) != sizeof(rv))
+				_exit(1);
+		}
+		_exit(read(go[0], &byte, 1) != 1);
+	}
+	close(done[1]);
+	for (i = 0; i < ACTS; i++) {
+		rv = CKR_GENERAL_ERROR;
+		if (write(go[1], &byte, 1) != 1 ||
+		    read(done[0], &rv, sizeof(rv)) != sizeof(rv) || rv) {
+			printf("# 0x%lx\n", rv);
+			ok(false, acts[i].name, "it went wrong");
+			break;
+		}
+		look(pid, i);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	search_log();
+	look_for_what_is_there();
+	world_end();
+	printf("1..%d\n", number);
+	return failed > 0;
+}

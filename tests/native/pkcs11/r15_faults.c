@@ -1,0 +1,591 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * R15: a backend that fails, hangs, crashes, returns nonsense or loses its token
+ * (backend_fault.c) does so for whoever called it: in bounded time, and when it
+ * is itself again so is everybody else.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include "world.h"
+#include <kselftest_harness.h>
+
+static void (*fault)(const char *spec);
+static atomic_int *fault_calls;
+
+/* ---- all that a caller may do ---------------------------------------------------- */
+
+#define MAX_STEPS	80
+
+struct tour {
+	int steps;
+	const char *names[MAX_STEPS];
+	CK_RV rvs[MAX_STEPS];
+};
+
+static CK_RV note(struct tour *tour, const char *name, CK_RV rv)
+{
+	tour->names[tour->steps] = name;
+	tour->rvs[tour->steps++] = rv;
+	return rv;
+}
+
+#define DO(function, ...)						\
+	note(tour, #function, p11->function(__VA_ARGS__))
+
+static unsigned char data[32] = "thirty-two bytes of test data...";
+
+static void cipher(struct tour *tour, CK_FUNCTION_LIST *p11,
+		   CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key)
+{
+	unsigned char iv[16] = { 0 }, out[256];
+	CK_MECHANISM cbc = { CKM_AES_CBC, iv, sizeof(iv) };
+	CK_ULONG n;
+
+	DO(C_EncryptInit, session, &cbc, key);
+	DO(C_Encrypt, session, data, 32, out, (n = sizeof(out), &n));
+	DO(C_EncryptInit, session, &cbc, key);
+	DO(C_EncryptUpdate, session, data, 32, out, (n = sizeof(out), &n));
+	DO(C_EncryptFinal, session, out, (n = sizeof(out), &n));
+	DO(C_DecryptInit, session, &cbc, key);
+	DO(C_Decrypt, session, data, 32, out, (n = sizeof(out), &n));
+	DO(C_DecryptInit, session, &cbc, key);
+	DO(C_DecryptUpdate, session, data, 32, out, (n = sizeof(out), &n));
+	DO(C_DecryptFinal, session, out, (n = sizeof(out), &n));
+}
+
+static void digests(struct tour *tour, CK_FUNCTION_LIST *p11,
+		    CK_SESSION_HANDLE session)
+{
+	CK_MECHANISM sha256 = { CKM_SHA256, NULL, 0 };
+	unsigned char out[256];
+	CK_ULONG n;
+
+	DO(C_DigestInit, session, &sha256);
+	DO(C_Digest, session, data, 32, out, (n = sizeof(out), &n));
+	DO(C_DigestInit, session, &sha256);
+	DO(C_DigestUpdate, session, data, 32);
+	DO(C_DigestFinal, session, out, (n = sizeof(out), &n));
+	DO(C_SeedRandom, session, data, 32);
+	DO(C_GenerateRandom, session, out, 32);
+	DO(C_GetOperationState, session, out, (n = sizeof(out), &n));
+}
+
+static void signatures(struct tour *tour, CK_FUNCTION_LIST *p11,
+		       CK_SESSION_HANDLE session, CK_OBJECT_HANDLE public,
+		       CK_OBJECT_HANDLE private, CK_OBJECT_HANDLE secret)
+{
+	CK_MECHANISM ecdsa = { CKM_ECDSA, NULL, 0 };
+	CK_MECHANISM hmac = { CKM_SHA256_HMAC, NULL, 0 };
+	unsigned char out[256];
+	CK_ULONG n;
+
+	DO(C_SignInit, session, &ecdsa, private);
+	DO(C_Sign, session, data, 32, out, (n = sizeof(out), &n));
+	DO(C_VerifyInit, session, &ecdsa, public);
+	DO(C_Verify, session, data, 32, out, 64);
+	DO(C_SignInit, session, &hmac, secret);
+	DO(C_SignUpdate, session, data, 32);
+	DO(C_SignFinal, session, out, (n = sizeof(out), &n));
+	DO(C_VerifyInit, session, &hmac, secret);
+	DO(C_VerifyUpdate, session, data, 32);
+	DO(C_VerifyFinal, session, out, 32);
+}
+
+static void objects(struct tour *tour, CK_FUNCTION_LIST *p11,
+		    CK_SESSION_HANDLE session)
+{
+	CK_OBJECT_CLASS class = CKO_DATA, secret_class = CKO_SECRET_KEY;
+	CK_KEY_TYPE type = CKK_AES, hmac_type = CKK_GENERIC_SECRET;
+	CK_MECHANISM generate = { CKM_AES_KEY_GEN, NULL, 0 };
+	CK_MECHANISM generic = { CKM_GENERIC_SECRET_KEY_GEN, NULL, 0 };
+	CK_MECHANISM pair = { CKM_EC_KEY_PAIR_GEN, NULL, 0 };
+	CK_MECHANISM wrap = { CKM_AES_KEY_WRAP, NULL, 0 };
+	CK_OBJECT_HANDLE object = 0, copy = 0, key = 0, hmac = 0, other = 0;
+	CK_OBJECT_HANDLE public = 0, private = 0, unwrapped = 0;
+	CK_ULONG length = 32, n, size;
+	unsigned char wrapped[256];
+	char value[16];
+	CK_ATTRIBUTE note_template[] = {
+		{ CKA_CLASS, &class, sizeof(class) },
+		{ CKA_TOKEN, &no, 1 },
+		{ CKA_VALUE, "value", 5 },
+	};
+	CK_ATTRIBUTE label = { CKA_LABEL, "tour", 4 };
+	CK_ATTRIBUTE get = { CKA_VALUE, value, sizeof(value) };
+	CK_ATTRIBUTE key_template[] = {
+		{ CKA_TOKEN, &no, 1 }, { CKA_ENCRYPT, &yes, 1 },
+		{ CKA_DECRYPT, &yes, 1 }, { CKA_WRAP, &yes, 1 },
+		{ CKA_UNWRAP, &yes, 1 }, { CKA_EXTRACTABLE, &yes, 1 },
+		{ CKA_VALUE_LEN, &length, sizeof(length) },
+	};
+	CK_ATTRIBUTE hmac_template[] = {
+		{ CKA_TOKEN, &no, 1 }, { CKA_SIGN, &yes, 1 },
+		{ CKA_VERIFY, &yes, 1 }, { CKA_EXTRACTABLE, &yes, 1 },
+		{ CKA_KEY_TYPE, &hmac_type, sizeof(hmac_type) },
+		{ CKA_VALUE_LEN, &length, sizeof(length) },
+	};
+	CK_ATTRIBUTE unwrap_template[] = {
+		{ CKA_CLASS, &secret_class, sizeof(secret_class) },
+		{ CKA_KEY_TYPE, &type, sizeof(type) },
+		{ CKA_TOKEN, &no, 1 },
+	};
+	CK_ATTRIBUTE pair_template[] = {
+		{ CKA_TOKEN, &no, 1 }, { CKA_VERIFY, &yes, 1 },
+		{ CKA_EC_PARAMS, prime256v1, sizeof(prime256v1) },
+	};
+	CK_ATTRIBUTE private_template[] = {
+		{ CKA_TOKEN, &no, 1 }, { CKA_SIGN, &yes, 1 },
+	};
+
+	DO(C_CreateObject, session, note_template, 3, &object);
+	DO(C_CopyObject, session, object, &label, 1, &copy);
+	DO(C_GetAttributeValue, session, object, &get, 1);
+	DO(C_SetAttributeValue, session, object, &label, 1);
+	DO(C_GetObjectSize, session, object, &size);
+	DO(C_FindObjectsInit, session, &label, 1);
+	DO(C_FindObjects, session, &other, 1, &n);
+	DO(C_FindObjectsFinal, session);
+	DO(C_DestroyObject, session, copy);
+	DO(C_GenerateKey, session, &generate, key_template, 7, &key);
+	DO(C_GenerateKey, session, &generic, hmac_template, 6, &hmac);
+	DO(C_GenerateKeyPair, session, &pair, pair_template, 3,
+	   private_template, 2, &public, &private);
+	DO(C_WrapKey, session, &wrap, key, key, wrapped, (n = sizeof(wrapped), &n));
+	DO(C_UnwrapKey, session, &wrap, key, wrapped, 40, unwrap_template, 3,
+	   &unwrapped);
+	cipher(tour, p11, session, key);
+	signatures(tour, p11, session, public, private, hmac);
+}
+
+static void go(struct tour *tour, CK_FUNCTION_LIST *p11)
+{
+	CK_SLOT_ID slots[8], slot;
+	CK_MECHANISM_INFO mechanism;
+	CK_MECHANISM_TYPE types[256];
+	CK_SESSION_HANDLE session = 0;
+	CK_SESSION_INFO session_info;
+	CK_SLOT_INFO slot_info;
+	CK_TOKEN_INFO token;
+	CK_ULONG n;
+	CK_INFO info;
+
+	tour->steps = 0;
+	slot = the_slot(p11) == (CK_SLOT_ID)-1 ? 0 : the_slot(p11);
+	DO(C_GetInfo, &info);
+	DO(C_GetSlotList, CK_TRUE, slots, (n = 8, &n));
+	DO(C_GetSlotInfo, slot, &slot_info);
+	DO(C_GetTokenInfo, slot, &token);
+	DO(C_GetMechanismList, slot, types, (n = 256, &n));
+	DO(C_GetMechanismInfo, slot, CKM_ECDSA, &mechanism);
+	DO(C_OpenSession, slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL,
+	   &session);
+	DO(C_GetSessionInfo, session, &session_info);
+	DO(C_Login, session, CKU_USER, PIN(USER_PIN));
+	objects(tour, p11, session);
+	digests(tour, p11, session);
+	DO(C_Logout, session);
+	DO(C_CloseSession, session);
+	DO(C_OpenSession, slot, CKF_SERIAL_SESSION, NULL, NULL, &session);
+	DO(C_CloseAllSessions, slot);
+}
+
+/* Return: the first step that went otherwise, or NULL. */
+static const char *differ(const struct tour *one, const struct tour *other)
+{
+	int i;
+
+	for (i = 0; i < one->steps; i++)
+		if (one->rvs[i] != other->rvs[i])
+			return one->names[i];
+	return NULL;
+}
+
+/* Did any call of @name return @rv? */
+static bool returned(const struct tour *tour, const char *name, CK_RV rv)
+{
+	int i;
+
+	for (i = 0; i < tour->steps; i++)
+		if (!strcmp(tour->names[i], name) && tour->rvs[i] == rv)
+			return true;
+	return false;
+}
+
+/* What a backend is asked in a tour, and whether its error is the caller's. */
+static const struct {
+	const char *name;
+	bool passed_on;
+} functions[] = {
+	{ "C_GetSlotList", false },	/* left out, with its slots */
+	{ "C_GetSlotInfo", true },
+	{ "C_GetTokenInfo", true },
+	{ "C_GetMechanismList", true },
+	{ "C_GetMechanismInfo", true },
+	{ "C_OpenSession", true },
+	{ "C_CloseSession", false },	/* closed is closed */
+	{ "C_GetSessionInfo", true },
+	{ "C_CreateObject", true },
+	{ "C_CopyObject", true },
+	{ "C_DestroyObject", true },
+	{ "C_GetObjectSize", true },
+	{ "C_GetAttributeValue", true },
+	{ "C_SetAttributeValue", true },
+	{ "C_FindObjectsInit", true },
+	{ "C_FindObjects", true },
+	{ "C_FindObjectsFinal", true },
+	{ "C_EncryptInit", true },
+	{ "C_Encrypt", true },
+	{ "C_EncryptUpdate", true },
+	{ "C_EncryptFinal", true },
+	{ "C_DecryptInit", true },
+	{ "C_Decrypt", true },
+	{ "C_DecryptUpdate", true },
+	{ "C_DecryptFinal", true },
+	{ "C_DigestInit", true },
+	{ "C_Digest", true },
+	{ "C_DigestUpdate", true },
+	{ "C_DigestFinal", true },
+	{ "C_SignInit", true },
+	{ "C_Sign", true },
+	{ "C_SignUpdate", true },
+	{ "C_SignFinal", true },
+	{ "C_VerifyInit", true },
+	{ "C_Verify", true },
+	{ "C_VerifyUpdate", true },
+	{ "C_VerifyFinal", true },
+	{ "C_GenerateKey", true },
+	{ "C_GenerateKeyPair", true },
+	{ "C_WrapKey", true },
+	{ "C_UnwrapKey", true },
+	{ "C_SeedRandom", true },
+	{ "C_GenerateRandom", true },
+	{ "C_GetOperationState", true },
+};
+
+/* ---- the world --------------------------------------------------------------------- */
+
+FIXTURE(faults) {
+	CK_FUNCTION_LIST *a, *b;
+	CK_SESSION_HANDLE sb;
+	CK_OBJECT_HANDLE key;
+	struct tour good, bad, after;
+	void *backend;
+};
+
+FIXTURE_VARIANT(faults) {
+	const char *lease;
+};
+
+FIXTURE_VARIANT_ADD(faults, shared) {
+	.lease = "shared",
+};
+
+FIXTURE_VARIANT_ADD(faults, call) {
+	.lease = "call",
+};
+
+FIXTURE_SETUP(faults)
+{
+	ASSERT_TRUE(world_begin());
+	world_write("tokmux.conf",
+		    "[global]\narbiter = %s\n"
+		    "[backend faulty]\nmodule = " PLUGIN("backend_fault") "\n"
+		    "lease = %s\nwait = 300\n",
+		    world_arbiter(), variant->lease);
+	self->a = CALLER_A;
+	self->b = CALLER_B;
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+	self->backend = dlopen(PLUGIN("backend_fault"), RTLD_NOW | RTLD_NOLOAD);
+	ASSERT_NE(NULL, self->backend);
+	fault = (void (*)(const char *))dlsym(self->backend, "backend_fault_set");
+	fault_calls = dlsym(self->backend, "backend_fault_calls");
+	ASSERT_EQ(CKR_OK, open_rw(self->b, &self->sb));
+	ASSERT_EQ(CKR_OK, login(self->b, self->sb));
+	ASSERT_EQ(1, find(self->b, self->sb, CKO_PRIVATE_KEY, "key",
+			  &self->key));
+}
+
+FIXTURE_TEARDOWN(faults)
+{
+	fault("");
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+	world_end();
+}
+
+/* They take long, and are the same with any arbiter and lease. */
+#define ONCE()								\
+	do if (!strcmp(world_arbiter(), "kernel") ||			\
+	       strcmp(variant->lease, "call"))				\
+		SKIP(return, "arbiter and lease have no part in it");	\
+	while (0)
+
+/* ---- one function after the other ---------------------------------------------------- */
+
+TEST_F_TIMEOUT(faults, each_call_fails_in_turn, 60)
+{
+	const CK_RV failure = 0x80001234;
+	char spec[64];
+	size_t i;
+
+	ONCE();
+	go(&self->good, self->a);
+	for (i = 0; i < sizeof(functions) / sizeof(*functions); i++) {
+		snprintf(spec, sizeof(spec), "%s=fail:0x%lx", functions[i].name,
+			 failure);
+		atomic_store(fault_calls, 0);
+		fault(spec);
+		go(&self->bad, self->a);
+		fault("");
+		EXPECT_LT(0, atomic_load(fault_calls)) {
+			TH_LOG("%s isn't called", functions[i].name);
+		}
+		EXPECT_EQ(functions[i].passed_on,
+			  returned(&self->bad, functions[i].name, failure)) {
+			TH_LOG("%s", functions[i].name);
+		}
+		EXPECT_EQ(CKR_OK, sign(self->b, self->sb, self->key)) {
+			TH_LOG("the other caller, after %s", spec);
+		}
+		go(&self->after, self->a);
+		EXPECT_EQ(NULL, differ(&self->good, &self->after)) {
+			TH_LOG("after %s: %s", spec,
+			       differ(&self->good, &self->after));
+		}
+	}
+}
+
+TEST_F_TIMEOUT(faults, each_call_returns_nonsense_in_turn, 60)
+{
+	static const char *const numbers[] = {
+		"0", "3", "0xffffffffffffffff",
+	};
+	char spec[64];
+	size_t i, j;
+
+	ONCE();
+	go(&self->good, self->a);
+	for (i = 0; i < sizeof(functions) / sizeof(*functions); i++) {
+		for (j = 0; j < sizeof(numbers) / sizeof(*numbers); j++) {
+			snprintf(spec, sizeof(spec), "%s=number:%s",
+				 functions[i].name, numbers[j]);
+			fault(spec);
+			go(&self->bad, self->a);
+			fault("");
+			EXPECT_EQ(CKR_OK, sign(self->b, self->sb, self->key)) {
+				TH_LOG("the other caller, after %s", spec);
+			}
+		}
+		go(&self->after, self->a);
+		EXPECT_EQ(NULL, differ(&self->good, &self->after)) {
+			TH_LOG("after %s: %s", spec,
+			       differ(&self->good, &self->after));
+		}
+	}
+}
+
+/* The backend is asked for a login while nobody is in. */
+TEST_F(faults, logins_fail)
+{
+	CK_SESSION_HANDLE session;
+	CK_OBJECT_HANDLE key;
+
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &session));
+	ASSERT_EQ(CKR_OK, self->b->C_Logout(self->sb));
+	fault("C_Login=fail:0x80001234");
+	EXPECT_EQ(0x80001234, login(self->a, session));
+	fault("");
+	EXPECT_EQ(CKR_OK, login(self->a, session));
+
+	/* Out is out, also where the backend has trouble with it. */
+	fault("C_Logout=fail:0x30");
+	EXPECT_EQ(CKR_OK, self->a->C_Logout(session));
+	EXPECT_EQ(0, find(self->a, session, CKO_PRIVATE_KEY, "key", &key));
+	fault("");
+	EXPECT_EQ(CKR_PIN_INCORRECT,
+		  self->a->C_Login(session, CKU_USER, PIN("4321")));
+	EXPECT_EQ(CKR_OK, login(self->b, self->sb));
+	EXPECT_EQ(CKR_OK, login(self->a, session));
+	EXPECT_EQ(1, find(self->a, session, CKO_PRIVATE_KEY, "key", &key));
+	EXPECT_EQ(CKR_OK, sign(self->a, session, key));
+}
+
+/* ---- crashes --------------------------------------------------------------------------- */
+
+/* Return: what the process said before it died, which it has to do by @signal. */
+static const char *last_words(CK_FUNCTION_LIST *p11, const char *spec,
+			      int signal)
+{
+	static char log[4096];
+	CK_SESSION_HANDLE session;
+	CK_OBJECT_HANDLE key;
+	int status, fd;
+	pid_t pid;
+
+	fd = open(world_path("log"), O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0600);
+	pid = fork();
+	if (!pid) {
+		dup2(fd, STDERR_FILENO);
+		fault(spec);
+		if (p11->C_Initialize(NULL) == CKR_OK &&
+		    open_rw(p11, &session) == CKR_OK &&
+		    login(p11, session) == CKR_OK &&
+		    find(p11, session, CKO_PRIVATE_KEY, "key", &key) == 1)
+			sign(p11, session, key);
+		p11->C_Finalize(NULL);
+		kill(getpid(), signal);
+		_exit(1);
+	}
+	waitpid(pid, &status, 0);
+	memset(log, 0, sizeof(log));
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != signal ||
+	    pread(fd, log, sizeof(log) - 1, 0) < 0)
+		strcpy(log, "it didn't die of that");
+	close(fd);
+	return log;
+}
+
+TEST_F(faults, a_crash_is_named)
+{
+	static const struct {
+		const char *spec, *words;
+	} crashes[] = {
+		{ "C_Initialize=crash", "faulty crashes in C_Initialize: SIGSEGV\n" },
+		{ "C_Login=crash", "faulty crashes in C_Login: SIGSEGV\n" },
+		{ "C_Sign=crash", "faulty crashes in C_Sign: SIGSEGV\n" },
+		{ "C_Sign=unknown", "faulty crashes in C_Sign: SIGABRT\n" },
+	};
+	size_t i;
+
+	if (getenv("SAN"))
+		SKIP(return, "a sanitizer takes the signal itself");
+	for (i = 0; i < sizeof(crashes) / sizeof(*crashes); i++) {
+		bool abrt = strstr(crashes[i].words, "SIGABRT");
+		const char *words;
+
+		/* The guest's kernel speaks of a fault, which counts as its own. */
+		if (!abrt && !strcmp(world_arbiter(), "kernel"))
+			continue;
+		words = last_words(self->a, crashes[i].spec,
+				   abrt ? SIGABRT : SIGSEGV);
+		EXPECT_NE(NULL, strstr(words, crashes[i].words)) {
+			TH_LOG("%s: %s", crashes[i].spec, words);
+		}
+	}
+	/* And a signal that comes when nobody is inside kills as ever. */
+	EXPECT_EQ(NULL, strstr(last_words(self->a, "", SIGSEGV), "crashes"));
+	EXPECT_EQ(CKR_OK, sign(self->b, self->sb, self->key));
+}
+
+static void own_handler(int signal)
+{
+}
+
+TEST_F(faults, a_programs_own_handler_stays)
+{
+	struct sigaction now;
+
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+	signal(SIGSEGV, own_handler);
+	EXPECT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	EXPECT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+	ASSERT_EQ(0, sigaction(SIGSEGV, NULL, &now));
+	EXPECT_TRUE(now.sa_handler == own_handler);
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+	ASSERT_EQ(0, sigaction(SIGSEGV, NULL, &now));
+	EXPECT_TRUE(now.sa_handler == own_handler);
+	EXPECT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	EXPECT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+}
+
+/* ---- hangs ----------------------------------------------------------------------------- */
+
+struct signer {
+	CK_FUNCTION_LIST *p11;
+	CK_SESSION_HANDLE session;
+	CK_OBJECT_HANDLE key;
+	CK_RV rv;
+};
+
+static void *sign_once(void *arg)
+{
+	struct signer *signer = arg;
+
+	signer->rv = sign(signer->p11, signer->session, signer->key);
+	return NULL;
+}
+
+/* Others go on where the token takes parallel work, else they are told in time. */
+TEST_F(faults, a_call_hangs)
+{
+	struct signer hung = { .p11 = self->a };
+	bool shared = !strcmp(variant->lease, "shared");
+	pthread_t thread;
+	long begin;
+	CK_RV rv;
+
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &hung.session));
+	ASSERT_EQ(CKR_OK, login(self->a, hung.session));
+	ASSERT_EQ(1, find(self->a, hung.session, CKO_PRIVATE_KEY, "key",
+			  &hung.key));
+	atomic_store(fault_calls, 0);
+	fault("C_Sign=hang");
+	ASSERT_EQ(0, pthread_create(&thread, NULL, sign_once, &hung));
+	while (!atomic_load(fault_calls))
+		sched_yield();
+
+	begin = now_ms();
+	rv = self->b->C_SeedRandom(self->sb, data, sizeof(data));
+	EXPECT_EQ(shared ? CKR_OK : CKR_FUNCTION_FAILED, rv);
+	EXPECT_GT(10000, now_ms() - begin);
+	EXPECT_LE(shared ? 0 : 290, now_ms() - begin);
+
+	fault("");
+	pthread_join(thread, NULL);
+	EXPECT_EQ(CKR_OK, hung.rv);
+	EXPECT_EQ(CKR_OK, sign(self->b, self->sb, self->key));
+}
+
+/* ---- the token is gone --------------------------------------------------------------------- */
+
+TEST_F(faults, the_token_is_removed)
+{
+	unsigned char random[8];
+	CK_SESSION_HANDLE session;
+	CK_TOKEN_INFO token;
+	CK_SLOT_ID slot = the_slot(self->a);
+
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &session));
+	fault("*=removed");
+	EXPECT_EQ(CKR_DEVICE_REMOVED, sign(self->b, self->sb, self->key));
+	EXPECT_EQ(CKR_DEVICE_REMOVED,
+		  self->a->C_GenerateRandom(session, random, 8));
+	EXPECT_EQ(CKR_TOKEN_NOT_PRESENT, self->a->C_GetTokenInfo(slot, &token));
+	EXPECT_EQ(CKR_TOKEN_NOT_PRESENT,
+		  self->a->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL,
+					 &session));
+	EXPECT_EQ(CKR_OK, self->a->C_CloseAllSessions(slot));
+	EXPECT_EQ(CKR_OK, self->b->C_Logout(self->sb));
+	EXPECT_EQ(CKR_OK, self->b->C_CloseSession(self->sb));
+	fault("");
+	ASSERT_EQ(CKR_OK, open_rw(self->b, &self->sb));
+	EXPECT_EQ(CKR_OK, login(self->b, self->sb));
+	EXPECT_EQ(1, find(self->b, self->sb, CKO_PRIVATE_KEY, "key",
+			  &self->key));
+	EXPECT_EQ(CKR_OK, sign(self->b, self->sb, self->key));
+}
+
+TEST_F(faults, all_ends_without_the_token)
+{
+	fault("*=removed");
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+	fault("");
+	EXPECT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	EXPECT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+}
+
+TEST_HARNESS_MAIN
