@@ -29,7 +29,12 @@ attack: setup
 	tests/attack
 mutants: setup
 	tests/mutants/run
+bench: setup
+	tests/bench/run
+bench-quick: setup
+	tests/bench/run --quick
 clean:
 	rm -rf build
 
-.PHONY: all lib pkcs11 tools docs install uninstall kmod setup demo check check-debug attack mutants clean
+.PHONY: all lib pkcs11 tools docs install uninstall kmod setup demo check check-debug attack mutants \
+	bench bench-quick clean
