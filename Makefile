@@ -31,7 +31,12 @@ mutants: setup
 	tests/mutants/run
 fuzz: setup
 	tests/fuzz/run
+bench: setup
+	tests/bench/run
+bench-quick: setup
+	tests/bench/run --quick
 clean:
 	rm -rf build
 
-.PHONY: all lib pkcs11 tools docs install uninstall kmod setup demo check check-debug attack mutants fuzz clean
+.PHONY: all lib pkcs11 tools docs install uninstall kmod setup demo check check-debug attack mutants \
+	fuzz bench bench-quick clean

@@ -118,7 +118,7 @@ static void tokmux_caller_end(struct tokmux_caller *caller, bool group)
  */
 void tokmux_caller_withdrew(struct tokmux_caller *caller)
 {
-	if (READ_ONCE(current->signal->flags) & SIGNAL_GROUP_EXIT)
+	if (tokmux_is_dying(current))
 		tokmux_caller_end_locked(caller, true);
 	tokmux_caller_dispatch(caller->token);
 }

@@ -302,7 +302,7 @@ void tokmux_queue_answer(struct tokmux_queue *queue, struct tokmux_request *req,
 			 int result);
 void tokmux_queue_cancel(struct tokmux_queue *queue,
 			 struct tokmux_caller *caller, int result);
-bool tokmux_request_is_dying(const struct tokmux_request *req);
+bool tokmux_is_dying(const struct task_struct *task);
 int tokmux_lease_need_exclusive(struct tokmux_caller *caller);
 int tokmux_lease_acquire(struct tokmux_call *call, void *arg);
 int tokmux_lease_release(struct tokmux_call *call, void *arg);

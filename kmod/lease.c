@@ -23,13 +23,13 @@ void tokmux_queue_init(struct tokmux_queue *queue)
 }
 
 /*
- * Is the thread behind it about to be killed? It could not use what it is
- * granted, and would leave the token unclean for nothing. A thread with a
- * request is alive: it can't leave without the lock.
+ * Is a thread about to be killed? It could not use what it is granted, and would
+ * leave the token unclean for nothing. One with a request is alive: it can't
+ * leave without the lock.
  */
-bool tokmux_request_is_dying(const struct tokmux_request *req)
+bool tokmux_is_dying(const struct task_struct *task)
 {
-	return READ_ONCE(req->task->signal->flags) & SIGNAL_GROUP_EXIT;
+	return READ_ONCE(task->signal->flags) & SIGNAL_GROUP_EXIT;
 }
 
 /* Take a request out of its queue; the thread behind it finds the result. */
@@ -164,7 +164,8 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 		token->last_party = token->nr_holders ? 0 : party->id;
 		list_add_tail(&party->holder_node, &token->holders);
 		token->nr_holders++;
-		party->granted = ktime_get();
+		if (token->hold_limit_ms)
+			party->granted = ktime_get();
 	} else {
 		arg->granted |= TOKMUX_GRANT_JOINED;
 	}
@@ -244,12 +245,13 @@ static ktime_t tokmux_lease_contended(const struct tokmux_token *token,
 /* R4: look again when the first holder's time is over. */
 static void tokmux_lease_arm(struct tokmux_token *token)
 {
-	ktime_t now = ktime_get();
-	s64 left = S64_MAX;
 	struct tokmux_party *party;
+	s64 left = S64_MAX;
+	ktime_t now;
 
 	if (!token->hold_limit_ms || !token->lease_queue.length)
 		return;
+	now = ktime_get();
 	list_for_each_entry(party, &token->holders, holder_node) {
 		ktime_t end = ktime_add_ms(tokmux_lease_contended(token, party),
 					   token->hold_limit_ms);
@@ -290,7 +292,7 @@ void tokmux_lease_dispatch(struct tokmux_token *token)
 		struct tokmux_caller *caller = req->caller;
 		u64 waited;
 
-		if (tokmux_request_is_dying(req)) {
+		if (tokmux_is_dying(req->task)) {
 			tokmux_queue_answer(queue, req, -EINTR);
 			continue;
 		}
@@ -376,11 +378,12 @@ int tokmux_lease_acquire(struct tokmux_call *call, void *argp)
 		return -EALREADY;
 	caller->thread = task_pid_nr(current);
 	free = tokmux_lease_is_free(token, caller->party, arg->mode);
-	if (free && queue->length && tokmux_lease_is_nested(caller)) {
+	if (free && (!queue->length || tokmux_lease_is_nested(caller)) &&
+	    !tokmux_is_dying(current)) {
 		tokmux_lease_grant(caller, arg);
 		return 0;
 	}
-	if (!arg->timeout_ms && (queue->length || !free)) {
+	if (!arg->timeout_ms) {
 		if (!caller->want_free)
 			token->nr_want_free++;
 		caller->want_free = true;

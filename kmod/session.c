@@ -65,7 +65,7 @@ void tokmux_session_dispatch(struct tokmux_token *token)
 					       struct tokmux_request, node);
 		if (!req)
 			break;
-		if (tokmux_request_is_dying(req)) {
+		if (tokmux_is_dying(req->task)) {
 			tokmux_queue_answer(queue, req, -EINTR);
 			continue;
 		}

@@ -285,25 +285,6 @@ static double bind_and_close(void)
 	return (double)(now_ns() - begin) / OPERATIONS;
 }
 
-/*
- * What is in the caches that accounted objects of any kind come from. Only the
- * caches of one size are shared with others, who do nothing meanwhile.
- */
-static int64_t accounted_bytes(void)
-{
-	char line[512], cache[64];
-	int64_t bytes = 0, nr, size;
-	FILE *f = fopen("/proc/slabinfo", "r");
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%63s %ld %*d %ld", cache, &nr, &size) == 3 &&
-		    !strncmp(cache, "kmalloc-cg-", strlen("kmalloc-cg-")))
-			bytes += nr * size;
-	if (f)
-		fclose(f);
-	return bytes;
-}
-
 static int64_t slab_bytes(void)
 {
 	char line[128];

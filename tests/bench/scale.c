@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What an operation costs where there are 10 of something, and where there are
+ * more: waiters, sessions, tokens, callers. Then, for callers, what each takes
+ * of the kernel's memory.
+ *
+ * One line of JSON a round, nanoseconds by number, for tests/bench/measure.
+ */
+#include <err.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include "../kselftest/token.h"
+#include "bench.h"
+
+#define MAX		10000
+#define OPERATIONS	200
+#define SERVED		500
+#define USER_TOKENS	"/sys/module/tokmux/parameters/user_tokens"
+
+static int files[MAX];
+static unsigned int nr_files;
+
+/* For what can't fail here; the number that is measured otherwise. */
+static int must(int ret, const char *what)
+{
+	if (ret < 0)
+		errx(1, "%s: %s", what, strerror(-ret));
+	return ret;
+}
+
+static void close_files(void)
+{
+	while (nr_files)
+		close(files[--nr_files]);
+}
+
+/* ---- waiters: hand the token on to each of them ---- */
+
+static void *wait_in_line(void *arg)
+{
+	must(acquire(*(int *)arg, TOKMUX_EXCLUSIVE, FOREVER), "acquire");
+	must(release(*(int *)arg), "release");
+	return NULL;
+}
+
+static int64_t serve(int fd, unsigned int nr)
+{
+	static pthread_t threads[MAX];
+	pthread_attr_t attr;
+	int64_t begin, end;
+	unsigned int i;
+
+	while (nr_files < nr)
+		files[nr_files++] = must(open_bound(own_name(), 0), "open");
+	must(acquire(fd, TOKMUX_EXCLUSIVE, 0), "acquire");
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 65536);
+	for (i = 0; i < nr; i++)
+		if (pthread_create(&threads[i], &attr, wait_in_line, &files[i]))
+			errx(1, "no thread number %u", i);
+	while (info(fd).waiters < nr)
+		usleep(1000);
+	begin = now_ns();
+	must(release(fd), "release");
+	/* behind all of them */
+	must(acquire(fd, TOKMUX_EXCLUSIVE, FOREVER), "acquire");
+	end = now_ns();
+	must(release(fd), "release");
+	for (i = 0; i < nr; i++)
+		pthread_join(threads[i], NULL);
+	return end - begin;
+}
+
+/* As many are served in all, else few would be a matter of luck. */
+static double waiters(int fd, unsigned int nr)
+{
+	unsigned int times = nr < SERVED ? SERVED / nr : 1, i;
+	int64_t ns = 0;
+
+	for (i = 0; i < times; i++)
+		ns += serve(fd, nr);
+	return (double)ns / times / nr;
+}
+
+/* ---- sessions: open and close one beside them ---- */
+
+static double sessions(int fd, unsigned int nr)
+{
+	unsigned int i;
+	int64_t begin;
+
+	if (!nr_files)
+		files[nr_files++] = must(open_bound(own_name(), 0), "open");
+	for (i = info(fd).sessions; i < nr; i++)
+		must(session_open(files[0], 0), "open a session");
+	begin = now_ns();
+	for (i = 0; i < OPERATIONS; i++)
+		must(session_close(fd, must(session_open(fd, 0), "open a session")),
+		     "close a session");
+	begin = now_ns() - begin;
+	return (double)begin / OPERATIONS;
+}
+
+/* ---- tokens: find and open one of them, and close it ---- */
+
+static void token_name(char *name, unsigned int i)
+{
+	snprintf(name, TOKMUX_NAME_SIZE, "%.40s-%u", own_name(), i);
+}
+
+static double tokens(int fd, unsigned int nr)
+{
+	char name[TOKMUX_NAME_SIZE];
+	unsigned int i;
+	int64_t begin;
+
+	while (nr_files < nr) {
+		token_name(name, nr_files);
+		files[nr_files++] = must(open_token(name), "make a token");
+	}
+	begin = now_ns();
+	for (i = 0; i < OPERATIONS; i++) {
+		struct tokmux_open arg = {};
+
+		token_name(arg.name, i * 7919 % nr);
+		must(control_verb(TOKMUX_CTL_OPEN, &arg), "open a token");
+		close(arg.fd);
+	}
+	return (double)(now_ns() - begin) / OPERATIONS;
+}
+
+/* ---- callers: one more comes, has the lease, and goes ---- */
+
+static double callers(int fd, unsigned int nr)
+{
+	unsigned int i;
+	int64_t begin;
+
+	while (nr_files < nr)
+		files[nr_files++] = must(open_bound(own_name(), 0), "open");
+	begin = now_ns();
+	for (i = 0; i < OPERATIONS; i++) {
+		int one = must(open_bound(own_name(), 0), "open");
+
+		must(acquire(one, TOKMUX_SHARED, 0), "acquire");
+		must(release(one), "release");
+		close(one);
+	}
+	return (double)(now_ns() - begin) / OPERATIONS;
+}
+
+static int64_t caller_bytes(void)
+{
+	int64_t bytes = accounted_bytes();
+
+	while (nr_files < MAX)
+		files[nr_files++] = must(open_bound(own_name(), 0), "open");
+	bytes = accounted_bytes() - bytes;
+	close_files();
+	return bytes / MAX;
+}
+
+static const struct {
+	const char *name;
+	double (*measure)(int fd, unsigned int nr);
+} things[] = {
+	{ "waiters", waiters },
+	{ "sessions", sessions },
+	{ "tokens", tokens },
+	{ "callers", callers },
+};
+
+int main(int argc, char **argv)
+{
+	struct tokmux_create arg = { .flags = TOKMUX_CREATE_USER,
+				     .max_sessions = MAX + 1 };
+	struct rlimit limit = { 2 * MAX, 2 * MAX };
+	unsigned int thing, round, nr;
+	int i, fd;
+	FILE *f;
+
+	for (thing = 0; argc > 3 && thing < 4; thing++)
+		if (!strcmp(argv[1], things[thing].name))
+			break;
+	if (argc < 4 || thing == 4)
+		errx(2, "usage: scale waiters|sessions|tokens|callers ROUNDS NUMBER...");
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		err(1, "RLIMIT_NOFILE");
+	f = fopen(USER_TOKENS, "w");
+	if (!f || fprintf(f, "%u\n", 2 * MAX) < 0 || fclose(f))
+		err(1, USER_TOKENS);
+	must(create(own_name(), &arg), "make a token");
+	fd = arg.fd;
+	must(bind_token(fd, 0), "bind");
+
+	for (round = 0; round < strtoul(argv[2], NULL, 10); round++) {
+		printf("{");
+		for (i = 3; i < argc; i++) {
+			nr = strtoul(argv[i], NULL, 10);
+			if (!nr || nr > MAX)
+				errx(2, "1 to %d", MAX);
+			if (!round)
+				things[thing].measure(fd, nr);
+			printf("%s\"%u\": %.1f", i > 3 ? ", " : "", nr,
+			       things[thing].measure(fd, nr));
+		}
+		printf("}\n");
+		close_files();
+	}
+	if (things[thing].measure == callers)
+		printf("%lld\n", (long long)caller_bytes());
+	return 0;
+}
