@@ -164,8 +164,7 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 		token->last_party = token->nr_holders ? 0 : party->id;
 		list_add_tail(&party->holder_node, &token->holders);
 		token->nr_holders++;
-		if (token->hold_limit_ms)
-			party->granted = ktime_get();
+		party->granted = ktime_get_coarse();
 	} else {
 		arg->granted |= TOKMUX_GRANT_JOINED;
 	}

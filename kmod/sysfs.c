@@ -139,6 +139,9 @@ void tokmux_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "token:\t%s\n", token->name);
 	seq_printf(m, "owner-pid:\t%d\n", caller->tgid ? pid_vnr(caller->tgid) : 0);
 	seq_printf(m, "lease:\t%s\n", tokmux_mode_name(caller->held));
+	if (caller->held)
+		seq_printf(m, "held-ms:\t%lld\n",
+			   ktime_ms_delta(ktime_get_coarse(), caller->party->granted));
 	seq_printf(m, "waiting:\t%u\n", caller->nr_requests);
 	seq_printf(m, "sessions:\t%u\n", caller->nr_sessions);
 	seq_printf(m, "login:\t%s\n", tokmux_login_name(caller->login));

@@ -135,6 +135,18 @@ static struct tokmux_token *tokmux_token_new(const struct tokmux_create *arg)
 	return token;
 }
 
+/* With the name: by the time that udev looks, the index may be another token's. */
+static void tokmux_token_announce(struct tokmux_token *token)
+{
+	char name[sizeof("TOKMUX_NAME=") + TOKMUX_NAME_SIZE];
+	char *envp[2] = {};
+
+	snprintf(name, sizeof(name), "TOKMUX_NAME=%s", token->name);
+	envp[0] = name;
+	dev_set_uevent_suppress(&token->dev, false);
+	kobject_uevent_env(&token->dev.kobj, KOBJ_ADD, envp);
+}
+
 int tokmux_token_create_system(const struct tokmux_create *arg, u32 *index)
 {
 	struct tokmux_token *token;
@@ -166,10 +178,12 @@ int tokmux_token_create_system(const struct tokmux_create *arg, u32 *index)
 	token->dev.devt = MKDEV(MAJOR(tokmux_devt), token->index);
 	cdev_init(&token->cdev, &tokmux_token_fops);
 	token->cdev.owner = THIS_MODULE;
+	dev_set_uevent_suppress(&token->dev, true);
 	ret = cdev_device_add(&token->cdev, &token->dev);
 	if (ret)
 		goto err_index;
 	hash_add(tokmux_by_name, &token->hash_node, tokmux_name_hash(token->name));
+	tokmux_token_announce(token);
 	*index = token->index;
 	mutex_unlock(&tokmux_tokens_lock);
 	return 0;
