@@ -11,7 +11,8 @@
  */
 #include <dirent.h>
 #include <pthread.h>
-#include "token.h"
+#include <linux/hidraw.h>
+#include "uhid.h"
 #include "kselftest_harness.h"
 
 #define FAILSLAB	"/sys/kernel/debug/failslab/"
@@ -26,6 +27,9 @@ static struct {
 	int fd;		/* bound */
 	int other;	/* bound */
 	int system;	/* index of a system token */
+	int uhid;	/* a device */
+	char node[64];	/* it */
+	int device;	/* bound to a token with it behind */
 	int made;	/* what the call made: a file, an index, a session */
 	char name[TOKMUX_NAME_SIZE];
 	char path[64];
@@ -304,6 +308,48 @@ static int call_eject(void)
 	return eject(s.fd, &hit);
 }
 
+/* A token with the device behind it. Its open may be refused as well. */
+static int make_device(const char *suffix)
+{
+	struct tokmux_create arg = { .device_kind = TOKMUX_DEVICE_HIDRAW };
+	int ret;
+
+	arg.device_fd = open(s.node, O_RDWR | O_CLOEXEC);
+	if (arg.device_fd < 0)
+		return -errno;
+	snprintf(arg.name, sizeof(arg.name), "%.50s%s", s.name, suffix);
+	ret = verb(s.control, TOKMUX_CTL_CREATE, &arg);
+	close(arg.device_fd);
+	return ret ? ret : (int)arg.index;
+}
+
+static int call_register(void)
+{
+	return make_device("-new");
+}
+
+static int call_lease_fd(void)
+{
+	int ret = lease_fd(s.device);
+
+	s.made = ret < 0 ? -1 : ret;
+	return ret;
+}
+
+static int call_lease_fd_io(void)
+{
+	char report[1 + REPORT] = {};
+	struct pollfd pfd = { .fd = s.made, .events = POLLIN };
+	int size;
+
+	if (poll(&pfd, 1, 0) < 0 || ioctl(s.made, HIDIOCGRDESCSIZE, &size) < 0)
+		return -errno;
+	if (read(s.made, report, sizeof(report)) < 0 && errno != EAGAIN)
+		return -errno;
+	report[0] = 0;
+	return write(s.made, report, sizeof(report)) < 0 ? -errno : 0;
+}
+
 static int call_poll(void)
 {
 	struct pollfd pfd = { .fd = s.fd, .events = POLLIN };
@@ -385,6 +431,32 @@ static void remove_system(void)
 	arg = (struct tokmux_remove){ .index = index };
 	if (index >= 0 && verb(s.control, TOKMUX_CTL_REMOVE, &arg))
 		exit(1);
+}
+
+static void hold_device(void)
+{
+	if (acquire(s.device, TOKMUX_EXCLUSIVE, FOREVER))
+		exit(1);
+}
+
+static void release_device(void)
+{
+	if (release(s.device))
+		exit(1);
+}
+
+static void have_lease_fd(void)
+{
+	hold_device();
+	s.made = lease_fd(s.device);
+	if (s.made < 0 || fcntl(s.made, F_SETFL, O_NONBLOCK))
+		exit(1);
+}
+
+static void drop_lease_fd(void)
+{
+	close_made();
+	release_device();
 }
 
 static void have_lease(void)
@@ -532,6 +604,12 @@ static const struct call {
 	  .after = drop, .alters = true },
 	{ .name = "eject", .call = call_eject, .before = have_login,
 	  .after = drop, .alters = true },
+	{ .name = "create token with device", .call = call_register,
+	  .undo = remove_system, .allocates = true },
+	{ .name = "lease fd", .call = call_lease_fd, .undo = close_made,
+	  .before = hold_device, .after = release_device, .allocates = true },
+	{ .name = "lease fd: read, write…", .call = call_lease_fd_io,
+	  .before = have_lease_fd, .after = drop_lease_fd },
 	{ .name = "poll", .call = call_poll },
 	{ .name = "read event", .call = call_read, .before = have_event,
 	  .after = drop },
@@ -590,6 +668,7 @@ static void remove_fixture_system(void)
 FIXTURE(r8)
 {
 	char ignore_wait, usercopy, slab;
+	int device;
 };
 
 FIXTURE_SETUP(r8)
@@ -618,6 +697,14 @@ FIXTURE_SETUP(r8)
 	s.system = s.made;
 	s.made = -1;
 	snprintf(s.path, sizeof(s.path), "/dev/tokmux%d", s.system);
+
+	ASSERT_TRUE(uhid_is_there());
+	s.uhid = uhid_plug(s.node, sizeof(s.node));
+	ASSERT_GE(s.uhid, 0);
+	self->device = make_device("-device");
+	ASSERT_GE(self->device, 0);
+	s.device = open_index_bound(self->device, 0);
+	ASSERT_GE(s.device, 0);
 }
 
 #define NEED_FAULTS()							\
@@ -635,6 +722,9 @@ FIXTURE_TEARDOWN(r8)
 	put_value(FAILSLAB "verbose", (char[]){ self->slab, 0 });
 	put_value(USERCOPY "verbose", (char[]){ self->usercopy, 0 });
 	remove_fixture_system();
+	close(s.device);
+	unregister_token(self->device);
+	close(s.uhid);
 }
 
 static bool is_documented(int ret)
