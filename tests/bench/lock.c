@@ -38,6 +38,7 @@ static struct shared {
 	pthread_mutex_t mutex;
 	unsigned int ready;
 	bool holds;
+	bool counts;
 	bool stop;
 	bool asks;
 	int64_t granted_ns;
@@ -45,6 +46,7 @@ static struct shared {
 	struct process *last;
 	int64_t given_ns;
 	struct process {
+		bool began;
 		unsigned int grants;
 		uint64_t longest_ns;
 		/* where another process had it before */
@@ -268,6 +270,7 @@ static void contender(const struct kind *kind, struct process *me, int start,
 		      unsigned int hold_us, unsigned int pause_us)
 {
 	int64_t asked, granted, longest = 0;
+	bool counts;
 	char none;
 
 	kind->begin();
@@ -279,15 +282,18 @@ static void contender(const struct kind *kind, struct process *me, int start,
 		if (!kind->take())
 			errx(1, "%s: not granted", kind->name);
 		granted = now_ns();
-		if (shared->last && shared->last != me && me->nr_waits < MAX_WAITS) {
+		counts = __atomic_load_n(&shared->counts, __ATOMIC_ACQUIRE);
+		if (counts && shared->last != me && me->nr_waits < MAX_WAITS) {
 			me->waits_ns[me->nr_waits] = granted - asked;
 			me->passes_ns[me->nr_waits++] =
 				asked < shared->given_ns ? granted - shared->given_ns : 0;
 		}
 		shared->last = me;
-		if (granted - asked > longest)
+		if (counts && granted - asked > longest)
 			longest = granted - asked;
-		me->grants++;
+		if (counts && !__atomic_load_n(&shared->stop, __ATOMIC_ACQUIRE))
+			me->grants++;
+		set(&me->began);
 		while (now_ns() - granted < hold_us * 1000LL)
 			;
 		shared->given_ns = now_ns();
@@ -321,8 +327,8 @@ static void print_all(const char *name, unsigned int n, size_t samples)
 static void contend(const struct kind *kind, unsigned int n, unsigned int ms,
 		    unsigned int hold_us, unsigned int pause_us)
 {
+	unsigned int waited_ms = 0, i;
 	pid_t pids[MAX_PROCESSES];
-	unsigned int i;
 	int start[2];	/* all start when its other end is closed */
 
 	if (!n || n > MAX_PROCESSES)
@@ -343,6 +349,13 @@ static void contend(const struct kind *kind, unsigned int n, unsigned int ms,
 		sleep_ns(1000000);
 	}
 	close(start[1]);
+	/* Not before all are in it; but with some kinds not all get there. */
+	for (i = 0; i < n && waited_ms < ms / 2; waited_ms++) {
+		sleep_ns(1000000);
+		while (i < n && __atomic_load_n(&shared->processes[i].began, __ATOMIC_ACQUIRE))
+			i++;
+	}
+	set(&shared->counts);
 	sleep_ns(ms * 1000000LL);
 	set(&shared->stop);
 	for (i = 0; i < n; i++)
