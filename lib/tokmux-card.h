@@ -24,6 +24,9 @@
  * tokmux_card_strerror() knows the errors of both. Data to and from the card
  * may hold a PIN or a key: no copy of it is left in memory.
  *
+ * A reader that is pulled in the middle of a transfer may be -EIO first, and
+ * -ENODEV from then on.
+ *
  * After an error of any of these functions, other than the ones that are said
  * to change nothing, the card's state is unknown and tokmux_card_transmit() is
  * -ECONNRESET until tokmux_card_power_on().

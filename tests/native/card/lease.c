@@ -338,7 +338,8 @@ TEST_F(lease, unplugged_and_plugged_back)
 	unplug(&self->reader);
 	while (!*result && now() - start < SOON)
 		usleep(1000);
-	EXPECT_EQ(-ENODEV, *result);
+	/* A transfer may fail before the bus knows why. */
+	EXPECT_TRUE(*result == -ENODEV || *result == -EIO);
 	TH_LOG("the holder is told after %.0f ms", now() - start);
 	EXPECT_LT(now() - start, 6000);
 	end(pid);
@@ -465,6 +466,24 @@ static int pcsc_send(SCARDHANDLE card, DWORD protocol, const uint8_t *apdu, size
 	return ret || size < 2 ? -EIO : answer[size - 2] << 8 | answer[size - 1];
 }
 
+/* On a slow machine pcscd's first look at the card may come to nothing. */
+static LONG pcsc_connect(SCARDCONTEXT context, const char *name,
+			 SCARDHANDLE *card, DWORD *protocol)
+{
+	double start = now();
+	LONG ret;
+
+	do {
+		ret = SCardConnect(context, name, SCARD_SHARE_SHARED,
+				   SCARD_PROTOCOL_ANY, card, protocol);
+		if (ret)
+			usleep(20000);
+	} while (ret && now() - start < SOON);
+	if (ret)
+		fprintf(stderr, "# SCardConnect: %s\n", pcsc_stringify_error(ret));
+	return ret;
+}
+
 /* The same script as above. Nobody does wrong here: it is how PC/SC works. */
 TEST_F(pcscd, a_verified_pin_is_the_next_users)
 {
@@ -480,8 +499,7 @@ TEST_F(pcscd, a_verified_pin_is_the_next_users)
 		SCARDCONTEXT context;
 
 		if (SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context) ||
-		    SCardConnect(context, self->name, SCARD_SHARE_SHARED,
-				 SCARD_PROTOCOL_ANY, &card, &protocol) ||
+		    pcsc_connect(context, self->name, &card, &protocol) ||
 		    pcsc_send(card, protocol, select_applet, sizeof(select_applet)) < 0 ||
 		    pcsc_send(card, protocol, verify_pin, sizeof(verify_pin)) != 0x9000)
 			_exit(1);
@@ -489,8 +507,7 @@ TEST_F(pcscd, a_verified_pin_is_the_next_users)
 		pause();
 	}
 	ASSERT_TRUE(await_log(&self->reader, "apdu 80120001"));
-	ASSERT_EQ(0, SCardConnect(self->context, self->name, SCARD_SHARE_SHARED,
-				  SCARD_PROTOCOL_ANY, &card, &protocol));
+	ASSERT_EQ(0, pcsc_connect(self->context, self->name, &card, &protocol));
 	/* It is killed, and this is how long the next one waits for it. */
 	end(pid);
 	EXPECT_EQ(0, SCardBeginTransaction(card));
