@@ -115,6 +115,17 @@ static inline const char *sysfs_read(const char *path)
 	return text;
 }
 
+/* Has a thread that will call the kernel, and tells its number, come to wait? */
+static inline bool sleeps(atomic_int *tid)
+{
+	char path[64];
+
+	if (!*tid)
+		return false;
+	snprintf(path, sizeof(path), "/proc/self/task/%d/wchan", *tid);
+	return strstr(sysfs_read(path), "tokmux");
+}
+
 /*
  * An ioctl as a 32-bit program makes it: what @arg points to must be in memory
  * that such a program can have. -ENOSYS where the kernel runs none.

@@ -91,16 +91,6 @@ static void *read_blocked(void *arg)
 	return NULL;
 }
 
-static bool sleeps(atomic_int *tid)
-{
-	char path[64];
-
-	if (!*tid)
-		return false;
-	snprintf(path, sizeof(path), "/proc/self/task/%d/wchan", *tid);
-	return strstr(sysfs_read(path), "tokmux");
-}
-
 TEST_F(hidraw, a_blocked_read_is_woken_by_input)
 {
 	int lfd = acquire_lease_fd(self->fd);

@@ -362,16 +362,6 @@ static void *reap_blocked(void *arg)
 	return NULL;
 }
 
-static bool sleeps(atomic_int *tid)
-{
-	char path[64];
-
-	if (!*tid)
-		return false;
-	snprintf(path, sizeof(path), "/proc/self/task/%d/wchan", *tid);
-	return strstr(sysfs_read(path), "tokmux");
-}
-
 /*
  * A transfer that never ends by itself, and a thread that waits for it: both end
  * with the lease, and the next holder finds the interface free at once.
