@@ -231,7 +231,8 @@ enum tokmux_card_transmit {
  *
  * Return: the answer's length, 2 at least; without effect: -EINVAL if it is no
  * APDU, -EMSGSIZE if the reader can't take one as long, -ECONNRESET if the card
- * has no power or was exchanged since it was powered on; -EOVERFLOW if the
+ * has no power or was exchanged since it was powered on, -ENOLCK before
+ * tokmux_card_begin(), but for what is no APDU; -EOVERFLOW if the
  * answer doesn't fit and is lost, the card goes on; -ETIMEDOUT, -ENOMEDIUM if
  * the card is out, -EIO if it is mute, -ECONNABORTED if it gave up, -EPROTO,
  * -ENODEV.
