@@ -168,6 +168,9 @@ static int find_endpoints(struct ccid_usb *usb,
 	bool in;
 	int i;
 
+	usb->in = 0;
+	usb->out = 0;
+	usb->interrupt = 0;
 	for (i = 0; i < alt->bNumEndpoints; i++) {
 		e = &alt->endpoint[i];
 		in = e->bEndpointAddress & LIBUSB_ENDPOINT_IN;
@@ -196,14 +199,15 @@ static int find_endpoints(struct ccid_usb *usb,
 	return 0;
 }
 
-/* The first interface that is a smartcard reader's. */
+/* The next interface that is a smartcard reader's, from *@at on. */
 static int find_interface(struct ccid_usb *usb,
-			  const struct libusb_config_descriptor *config)
+			  const struct libusb_config_descriptor *config, int *at)
 {
 	const struct libusb_interface_descriptor *alt;
 	int i, ret = -EOPNOTSUPP;
 
-	for (i = 0; i < config->bNumInterfaces; i++) {
+	while (*at < config->bNumInterfaces) {
+		i = (*at)++;
 		if (config->interface[i].num_altsetting < 1)
 			continue;
 		alt = &config->interface[i].altsetting[0];
@@ -225,7 +229,27 @@ static int find_interface(struct ccid_usb *usb,
 	return ret;
 }
 
-static int look_at(struct ccid_usb *usb)
+/*
+ * The first one that may be had: a lease fd is for one interface of its device,
+ * and refuses the others, for which libusb has no error of its own. One that
+ * another program has is not passed over, the next one is another reader.
+ */
+static int claim_interface(struct ccid_usb *usb,
+			   const struct libusb_config_descriptor *config)
+{
+	int ret, err, at = 0;
+
+	do {
+		ret = find_interface(usb, config, &at);
+		if (ret)
+			return ret;
+		err = libusb_claim_interface(usb->handle, usb->interface);
+	} while (err == LIBUSB_ERROR_OTHER || err == LIBUSB_ERROR_ACCESS);
+	usb->claimed = !err;
+	return usb_error(err);
+}
+
+static int take_reader(struct ccid_usb *usb)
 {
 	libusb_device *device = libusb_get_device(usb->handle);
 	struct libusb_config_descriptor *config;
@@ -240,7 +264,7 @@ static int look_at(struct ccid_usb *usb)
 	ret = libusb_get_active_config_descriptor(device, &config);
 	if (ret)
 		return usb_error(ret);
-	ret = find_interface(usb, config);
+	ret = claim_interface(usb, config);
 	libusb_free_config_descriptor(config);
 	return ret;
 }
@@ -273,13 +297,9 @@ int ccid_usb_open(struct libusb_context *bus, int fd,
 		      ret == LIBUSB_ERROR_NO_MEM ? -ENOMEM : -EINVAL;
 		goto fail;
 	}
-	ret = look_at(usb);
+	ret = take_reader(usb);
 	if (ret)
 		goto fail;
-	ret = usb_error(libusb_claim_interface(usb->handle, usb->interface));
-	if (ret)
-		goto fail;
-	usb->claimed = true;
 	usb->transport.ops = usb->interrupt ? &usb_ops :
 			     &usb_ops_without_interrupt;
 	*transport = &usb->transport;

@@ -131,7 +131,8 @@ void tokmux_card_free(struct tokmux_card *card);
  * @slot: which slot of the reader, from 0
  * @card: out: the card, not powered on by this
  *
- * There is no begin and no end then.
+ * There is no begin and no end then. Of a device that is several readers it is
+ * the first one, or the one that the lease fd is for.
  *
  * Return: 0; -EINVAL if it is no such file or the reader has no such slot,
  * -EOPNOTSUPP if it is no CCID reader, -EBUSY if another program has it,
@@ -231,7 +232,8 @@ enum tokmux_card_transmit {
  *
  * Return: the answer's length, 2 at least; without effect: -EINVAL if it is no
  * APDU, -EMSGSIZE if the reader can't take one as long, -ECONNRESET if the card
- * has no power or was exchanged since it was powered on; -EOVERFLOW if the
+ * has no power or was exchanged since it was powered on, -ENOLCK before
+ * tokmux_card_begin(), but for what is no APDU; -EOVERFLOW if the
  * answer doesn't fit and is lost, the card goes on; -ETIMEDOUT, -ENOMEDIUM if
  * the card is out, -EIO if it is mute, -ECONNABORTED if it gave up, -EPROTO,
  * -ENODEV.

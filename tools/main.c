@@ -15,7 +15,8 @@
 
 static const struct verb *const verbs[] = {
 	&list_verb, &status_verb, &who_verb, &lock_verb, &monitor_verb,
-	&top_verb, &eject_verb, &register_verb, &unregister_verb, &check_verb,
+	&top_verb, &eject_verb, &atr_verb, &apdu_verb, &register_verb,
+	&unregister_verb, &check_verb,
 };
 
 const struct verb *the_verb;

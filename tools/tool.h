@@ -19,6 +19,7 @@
 enum status {
 	STATUS_OK	= 0,
 	STATUS_NO	= 1,	/* the answer is no */
+	STATUS_REFUSED	= 2,	/* apdu: the card answers that it won't */
 	STATUS_USAGE	= 64,	/* wrong arguments */
 	STATUS_NOTOKEN	= 66,	/* there is no such token */
 	STATUS_NOMODULE	= 69,	/* the kernel module is not loaded */
@@ -44,7 +45,7 @@ struct verb {
 
 extern const struct verb list_verb, status_verb, who_verb, lock_verb,
 	monitor_verb, top_verb, eject_verb, register_verb, unregister_verb,
-	check_verb;
+	check_verb, atr_verb, apdu_verb;
 
 /* ---- main.c ---------------------------------------------------------------- */
 

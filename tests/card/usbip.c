@@ -4,9 +4,10 @@
  * vhci_hcd over a socket pair, so that a program is the device at the end of a
  * real bus, with usbfs, udev and libusb on the other side of it. Needs root.
  *
- * usage: usbip LEVEL LOG [CONTROL]
+ * usage: usbip [--second] LEVEL LOG [CONTROL]
  *
- * LEVEL is t0, t1, short or extended. What the card sees goes to the file LOG.
+ * LEVEL is t0, t1, short or extended. With --second it has two interfaces that
+ * are a reader's, and on the first one it doesn't answer. What the card sees goes to the file LOG.
  * Says "ready BUS DEVICE" once it is enumerated; runs until it is killed, which
  * pulls the plug. CONTROL is a fifo that takes a line each: "remove", "insert",
  * or the name of a fault (struct reader_faults) and how often.
@@ -57,6 +58,8 @@ _Static_assert(sizeof(struct usbip_header) == 48, "as on the wire");
 #define INTERRUPT_IN	1
 #define BULK_IN		2
 #define BULK_OUT	3
+/* Added to the number of an endpoint of the mute interface. */
+#define MUTE		3
 
 /* A transfer that waits for something to come in. */
 struct waiting {
@@ -70,7 +73,7 @@ static struct reader reader;
 static struct card card;
 static struct waiting *waiting;
 static int usb = -1;
-static bool configured;
+static bool configured, second;
 
 static const uint8_t device_desc[18] = {
 	18, 1, 0x10, 0x01, 0, 0, 0, 64, 0xe6, 0x08, 0x33, 0x44, 0, 1, 1, 2, 3, 1,
@@ -129,22 +132,31 @@ static void done(uint32_t seqnum, int status, const uint8_t *data, size_t len,
 
 /* ---- control transfers --------------------------------------------------- */
 
-static size_t config_desc(uint8_t *c)
+static size_t interface_desc(uint8_t *c, uint8_t number, uint8_t endpoint)
 {
-	static const uint8_t head[] = {
-		9, 2, 93, 0, 1, 1, 0, 0xe0, 50,
-		9, 4, 0, 0, 3, 0x0b, 0, 0, 0,
-	};
-	static const uint8_t endpoints[] = {
-		7, 5, 0x80 | INTERRUPT_IN, 3, 8, 0, 16,
-		7, 5, 0x80 | BULK_IN, 2, READER_PACKET, 0, 0,
-		7, 5, BULK_OUT, 2, READER_PACKET, 0, 0,
+	const uint8_t head[] = { 9, 4, number, 0, 3, 0x0b, 0, 0, 0 };
+	const uint8_t endpoints[] = {
+		7, 5, 0x80 | (endpoint + INTERRUPT_IN), 3, 8, 0, 16,
+		7, 5, 0x80 | (endpoint + BULK_IN), 2, READER_PACKET, 0, 0,
+		7, 5, endpoint + BULK_OUT, 2, READER_PACKET, 0, 0,
 	};
 
 	memcpy(c, head, sizeof(head));
 	reader_descriptor(&reader, c + sizeof(head));
 	memcpy(c + sizeof(head) + 54, endpoints, sizeof(endpoints));
 	return sizeof(head) + 54 + sizeof(endpoints);
+}
+
+static size_t config_desc(uint8_t *c)
+{
+	size_t len = 9;
+
+	if (second)
+		len += interface_desc(c + len, 0, MUTE);
+	len += interface_desc(c + len, second, 0);
+	memcpy(c, (const uint8_t[]){ 9, 2, (uint8_t)len, 0, 1 + second, 1, 0,
+				     0xe0, 50 }, 9);
+	return len;
 }
 
 static size_t string_desc(unsigned int index, uint8_t *c)
@@ -247,6 +259,10 @@ static int64_t fill(void)
 	while (*at) {
 		struct waiting *w = *at;
 
+		if (w->ep > MUTE) {
+			at = &w->next;
+			continue;
+		}
 		if (w->ep == INTERRUPT_IN) {
 			w->have = reader_notice(&reader, packet);
 			memcpy(w->data, packet, w->have);
@@ -338,7 +354,7 @@ static void request(void)
 	} else if (in) {
 		wait_in(seqnum, ep, length);
 	} else {
-		for (at = 0; at < length; at += n) {
+		for (at = 0; ep <= MUTE && at < length; at += n) {
 			n = length - at < READER_PACKET ? length - at : READER_PACKET;
 			reader_out(&reader, data + at, n);
 		}
@@ -464,11 +480,16 @@ int main(int argc, char **argv)
 	size_t len;
 	int fd;
 
+	if (argc > 1 && !strcmp(argv[1], "--second")) {
+		second = true;
+		argv++;
+		argc--;
+	}
 	for (level = 0; argc > 2 && level < 4; level++)
 		if (!strcmp(argv[1], levels[level]))
 			break;
 	if (argc < 3 || argc > 4 || level == 4) {
-		fprintf(stderr, "usage: usbip t0|t1|short|extended LOG [CONTROL]\n");
+		fprintf(stderr, "usage: usbip [--second] t0|t1|short|extended LOG [CONTROL]\n");
 		return 2;
 	}
 	log = fopen(argv[2], "we");

@@ -127,9 +127,81 @@ exec {past}>&-
 udevadm trigger --action=add --subsystem-match=usb
 udevadm settle
 tap_check "taken away by hand, it is made again as udev looks again" test "$(tokens)" = "$card"
+
+# From plug to unplug: who may use it does, who watches is told.
+exec {events}< <(exec "$tool" monitor --noheadings -o event,name)
+monitor=$!
+told() { # event name: the next one
+	local event name
+	while read -r -t 30 -u $events event name; do
+		[ "$event" != changed ] || continue
+		[ "$event $name" = "$1 $2" ] && return
+		break
+	done
+	echo "$event $name"
+	return 1
+}
+answers() { # pattern command…
+	local output
+	output=$("${@:2}") && [[ $output =~ ^$1$ ]] || { echo "$output"; return 1; }
+}
+# Without the applet that it wants a card says so, and that is an answer, too.
+selects() { # hex
+	local output
+	output=$(as_member "$tool" apdu --keep-going "$card" "$1")
+	case $output in
+	6A82 | 61?? | *9000) ;;
+	*) echo "$output"; return 1 ;;
+	esac
+}
+tap_check "tokmux monitor: it is there" told present "$card"
+tap_check "tokmux atr, by a member of the group" answers '3B[0-9A-F]+' as_member "$tool" atr "$card"
+tap_check "tokmux apdu: so is a SELECT" selects 00A4040007A0000000790300
 "$reader" unplug
 tap_check "unplugged, there is no token" test -z "$(tokens)"
 tap_check "nor anything of it in /run" test -z "$(ls /run/tokmux/tokens)"
+tap_check "tokmux monitor says so" told removed "$card"
+"$reader" plug
+# QEMU's serial number is that of the port, which is another one now.
+card=$(tokens)
+tap_check "plugged back, tokmux monitor says so" told added "$card"
+usb=$(usb_node)
+tap_check "its node is closed again" test "$(stat -c '%U:%G %a' "$usb")" = "root:root 600"
+tap_check "another user can't open it" cannot_open "$usb"
+tap_check "a member of the group has the card" answers '3B[0-9A-F]+' as_member "$tool" atr "$card"
+"$reader" unplug
+tap_check "and gone again" told removed "$card"
+
+# The same with a reader and a card of ours, which answer as they should.
+second() { # where it is
+	local word bus device
+	exec {wire}< <(exec "${B:-$top/build/user}/tests/card-usbip" extended /tmp/card.log)
+	second=$!
+	read -r -t 30 -u $wire word bus device && [ "$word" = ready ] || return
+	usb=/dev/bus/usb/$bus/$device
+	udevadm settle
+}
+if modprobe -q vhci_hcd; then
+	card=tokmux_test_reader_1-if00
+	for time in plugged "plugged back"; do
+		second
+		tap_check "usbip, $time: a token by udev" told added $card
+		tap_check "usbip, $time: its node is closed" \
+			test "$(stat -c '%U:%G %a' "$usb")" = "root:root 600"
+		tap_check "usbip, $time: to another user" cannot_open "$usb"
+		tap_check "usbip, $time: so is the token" refused as_nobody "$tool" atr $card
+		tap_check "usbip, $time: not to a member of the group" answers \
+			'746F6B6D7578 9000' as_member "$tool" apdu $card 00A4040007F0544F4B4D555800
+		kill -KILL $second
+		tap_check "usbip, $time: and unplugged" told removed $card
+		exec {wire}<&-
+	done
+	rm -f /tmp/card.log
+else
+	tap_skip "usbip" "no vhci_hcd"
+fi
+kill $monitor
+exec {events}<&-
 rm /etc/tokmux/readers.conf
 "$reader" plug
 tap_check "without enforce it is left alone again" test -z "$(tokens)"

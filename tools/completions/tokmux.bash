@@ -42,7 +42,17 @@ _tokmux() {
 			return
 		fi
 		;;&
-	status | who | lock | monitor | top | eject | unregister)
+	apdu | atr)
+		# After TOKEN no other one, and of APDUs there is nothing to offer.
+		for ((i++; i < cword; i++)); do
+			case ${words[i]} in
+			-w | --wait | --timeout | --slot) ((i++)) ;;
+			-*) ;;
+			*) return ;;
+			esac
+		done
+		;;&
+	status | who | lock | monitor | top | eject | unregister | atr | apdu)
 		mapfile -t COMPREPLY < <(compgen -W "$(tokmux list --noheadings \
 			-o name 2>/dev/null)" -- "$cur")
 		;;

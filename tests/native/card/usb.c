@@ -455,6 +455,32 @@ TEST_F_TIMEOUT(token, no_card, 120)
 	EXPECT_EQ(0, tokmux_release(self->caller[0]));
 }
 
+/* The kernel lets a holder at the token's interface only, and it isn't the first. */
+TEST_F_TIMEOUT(token, second_interface, 120)
+{
+	struct tokmux_caller *caller;
+	struct tokmux_card *card;
+	unsigned int index;
+	char name[80];
+
+	NEEDS_VHCI();
+	destroy_reader(&self->reader);
+	ASSERT_TRUE(make_reader(&self->reader, "second"));
+	snprintf(name, sizeof(name), "%.40s-second", self->name);
+	ASSERT_EQ(0, tokmux_create_device(name, 0, 0, self->reader.node, 1,
+					  &index));
+	EXPECT_EQ(0, system("udevadm settle --timeout=10"));
+	EXPECT_EQ(0, tokmux_open(name, &caller));
+	EXPECT_EQ(0, tokmux_bind(caller, 0));
+	EXPECT_EQ(0, tokmux_card_new(caller, 0, &card));
+	EXPECT_EQ(TOKMUX_CARD_TOUCHED, tokmux_card_begin(card, 1000));
+	EXPECT_EQ(1, logged(&self->reader, "power on"));
+	EXPECT_EQ(0, tokmux_card_end(card, 0));
+	tokmux_card_free(card);
+	tokmux_close(caller);
+	EXPECT_EQ(0, tokmux_remove_system(index));
+}
+
 /* ---- QEMU's reader ----------------------------------------------------------- */
 
 static bool qemu_node(char node[64])

@@ -54,7 +54,7 @@ static inline bool have_vhci(void)
 		(!system("modprobe -q vhci_hcd") && !access(attach, W_OK)));
 }
 
-/* False with the reason printed. */
+/* False with the reason printed. @level "second": extended, see usbip.c. */
 static inline bool plug(struct usb_reader *r, const char *level)
 {
 	char program[4096], *end;
@@ -80,7 +80,11 @@ static inline bool plug(struct usb_reader *r, const char *level)
 		dup2(fds[1], 1);
 		close(fds[0]);
 		close(fds[1]);
-		execl(program, program, level, r->log, r->fifo, NULL);
+		if (!strcmp(level, "second"))
+			execl(program, program, "--second", "extended", r->log,
+			      r->fifo, NULL);
+		else
+			execl(program, program, level, r->log, r->fifo, NULL);
 		perror(program);
 		_exit(127);
 	}

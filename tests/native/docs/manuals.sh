@@ -76,5 +76,6 @@ tap_check "completion: verbs" offers "list lock" tokmux l
 tap_check "completion: an option" offers "--iterations" tokmux top --it
 tap_check "completion: a column" offers "holder holders holder_pids hold_limit_ms" \
 	tokmux list -o hold
+tap_check "completion: an option of a card's verb" offers "--keep-going" tokmux apdu my-card --k
 tap_check "completion: a verb to help with" offers "eject" tokmux help ej
 tap_end

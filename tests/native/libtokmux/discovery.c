@@ -79,13 +79,32 @@ TEST(an_empty_list_and_a_quiet_monitor)
 	tokmux_monitor_close(monitor);
 }
 
+/*
+ * The token of a test has its own name: an index is used again, and what udev
+ * has to say of the last test's may come when it's this one's.
+ */
+#define FOUND	"found-"
+
 FIXTURE(token)
 {
 	struct tokmux_monitor *monitor;
 	struct tokmux_token *token;
 	unsigned int index;
-	char path[64];
+	char name[TOKMUX_NAME_SIZE], path[64];
 };
+
+/* A test that was killed has not. */
+static void clean_up(void)
+{
+	struct tokmux_token **list, **t;
+
+	if (tokmux_list(&list) < 0)
+		return;
+	for (t = list; *t; t++)
+		if (!strncmp(tokmux_token_name(*t), FOUND, strlen(FOUND)))
+			tokmux_remove_system(tokmux_token_index(*t));
+	tokmux_list_free(list);
+}
 
 FIXTURE_SETUP(token)
 {
@@ -93,11 +112,13 @@ FIXTURE_SETUP(token)
 	self->token = NULL;
 	if (tokmux_present() != 1 || geteuid())
 		return;	/* each test says so */
+	clean_up();
+	snprintf(self->name, sizeof(self->name), FOUND "%d", getpid());
 	ASSERT_EQ(0, tokmux_monitor_open(&self->monitor));
-	ASSERT_EQ(0, tokmux_create_system("found one", 0, 7, &self->index) == -EINVAL ? 0 : 1);
-	ASSERT_EQ(0, tokmux_create_system("found-one", 0, 7, &self->index));
+	ASSERT_EQ(-EINVAL, tokmux_create_system("found one", 0, 7, &self->index));
+	ASSERT_EQ(0, tokmux_create_system(self->name, 0, 7, &self->index));
 	ASSERT_EQ(TOKMUX_TOKEN_ADDED,
-		  next_of(self->monitor, "found-one", &self->token));
+		  next_of(self->monitor, self->name, &self->token));
 	snprintf(self->path, sizeof(self->path), "/dev/tokmux%u", self->index);
 }
 
@@ -115,7 +136,7 @@ TEST_F(token, is_as_it_was_made)
 	char value[4097];
 
 	NEEDS_KERNEL();
-	EXPECT_STREQ("found-one", tokmux_token_name(self->token));
+	EXPECT_STREQ(self->name, tokmux_token_name(self->token));
 	EXPECT_EQ(self->index, tokmux_token_index(self->token));
 	EXPECT_STREQ(self->path + 5, tokmux_token_sysname(self->token));
 	EXPECT_STREQ(self->path, tokmux_token_devnode(self->token));
@@ -137,7 +158,7 @@ TEST_F(token, is_as_it_was_made)
 
 TEST_F(token, is_found_by_each_of_its_names)
 {
-	const char *names[] = { "found-one", self->path, self->path + 5 };
+	const char *names[] = { self->name, self->path, self->path + 5 };
 	struct tokmux_token *found, **list, **t;
 	bool seen = false;
 	size_t i;
@@ -153,7 +174,7 @@ TEST_F(token, is_found_by_each_of_its_names)
 	count = tokmux_list(&list);
 	ASSERT_LT(0, count);
 	for (t = list; *t; t++, count--)
-		seen |= !strcmp(tokmux_token_name(*t), "found-one");
+		seen |= !strcmp(tokmux_token_name(*t), self->name);
 	EXPECT_EQ(0, count);
 	EXPECT_TRUE(seen);
 	tokmux_list_free(list);
@@ -190,12 +211,12 @@ TEST_F(token, goes)
 	ASSERT_EQ(0, tokmux_remove_system(self->index));
 	EXPECT_EQ(1, poll(&pfd, 1, SOON));
 	ASSERT_EQ(TOKMUX_TOKEN_REMOVED,
-		  next_of(self->monitor, "found-one", &gone));
-	EXPECT_STREQ("found-one", tokmux_token_name(gone));
+		  next_of(self->monitor, self->name, &gone));
+	EXPECT_STREQ(self->name, tokmux_token_name(gone));
 	EXPECT_EQ(-ENOENT, tokmux_token_attribute(gone, "name", value,
 						  sizeof(value)));
 	tokmux_token_free(gone);
-	EXPECT_EQ(-ENOENT, tokmux_token_find("found-one", &gone));
+	EXPECT_EQ(-ENOENT, tokmux_token_find(self->name, &gone));
 }
 
 /* What is there when the monitor begins is told as added, and once. */
@@ -210,15 +231,46 @@ TEST_F(token, is_there_for_a_second_monitor)
 	ASSERT_EQ(0, tokmux_monitor_open(&monitor));
 	pfd = (struct pollfd){ .fd = tokmux_monitor_fd(monitor), .events = POLLIN };
 	EXPECT_EQ(1, poll(&pfd, 1, 0));
-	ASSERT_EQ(TOKMUX_TOKEN_ADDED, next_of(monitor, "found-one", &token));
+	ASSERT_EQ(TOKMUX_TOKEN_ADDED, next_of(monitor, self->name, &token));
 	tokmux_token_free(token);
 	while ((ret = tokmux_monitor_next(monitor, 0, &token)) > 0) {
-		EXPECT_STRNE("found-one", tokmux_token_name(token));
+		EXPECT_STRNE(self->name, tokmux_token_name(token));
 		tokmux_token_free(token);
 	}
 	EXPECT_EQ(-EAGAIN, ret);
 	EXPECT_EQ(0, poll(&pfd, 1, 0));
 	tokmux_monitor_close(monitor);
+}
+
+/* When udev is behind, it is told of a token whose index has another one by now. */
+TEST_F(token, late_news_have_their_names)
+{
+	static const struct {
+		int change;
+		const char *name;
+	} news[] = {
+		{ TOKMUX_TOKEN_ADDED, FOUND "late-1" },
+		{ TOKMUX_TOKEN_REMOVED, FOUND "late-1" },
+		{ TOKMUX_TOKEN_ADDED, FOUND "late-2" },
+	};
+	struct tokmux_token *token;
+	unsigned int index, again;
+	size_t i;
+
+	NEEDS_KERNEL();
+	ASSERT_EQ(0, system("udevadm control --stop-exec-queue"));
+	EXPECT_EQ(0, tokmux_create_system(news[0].name, 0, 0, &index));
+	EXPECT_EQ(0, tokmux_remove_system(index));
+	EXPECT_EQ(0, tokmux_create_system(news[2].name, 0, 0, &again));
+	ASSERT_EQ(0, system("udevadm control --start-exec-queue"));
+	EXPECT_EQ(index, again);
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(news[i].change,
+			  next_of(self->monitor, FOUND "late-", &token));
+		EXPECT_STREQ(news[i].name, tokmux_token_name(token));
+		tokmux_token_free(token);
+	}
+	EXPECT_EQ(0, tokmux_remove_system(again));
 }
 
 /* ---- the storm ---------------------------------------------------------- */

@@ -10,17 +10,20 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 TOOL = os.path.join(os.environ["B"], "tokmux")
 SOON = 30
-OK, NO, USAGE, NOTOKEN, NOMODULE, GONE, NOPERM = 0, 1, 64, 66, 69, 74, 77
+OK, NO, REFUSED, USAGE, NOTOKEN, NOMODULE, FAILED, GONE, NOPERM = \
+    0, 1, 2, 64, 66, 69, 71, 74, 77
 KERNEL = os.path.exists("/dev/tokmux-control") and os.geteuid() == 0
 VERBS = ["list", "status", "who", "lock", "monitor", "top", "eject",
-         "register", "unregister", "check"]
+         "atr", "apdu", "register", "unregister", "check"]
 NOBODY = 65534
 
 tests = []
@@ -48,9 +51,10 @@ def check(what, got, wanted):
 
 def run(*args, **kwargs):
     """In a pipe: (status, stdout, stderr)."""
-    done = subprocess.run([TOOL, *args], stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=SOON,
-                          **kwargs)
+    if "input" not in kwargs:
+        kwargs["stdin"] = subprocess.DEVNULL
+    done = subprocess.run([TOOL, *args], capture_output=True, text=True,
+                          timeout=SOON, **kwargs)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -159,18 +163,27 @@ def usage():
         status, out, err = run(verb, "surplus")
         check(f"{verb}: a surplus argument: usage", (status, "'surplus'" in err),
               (USAGE, True))
-    for verb in ["who", "eject", "unregister", "register", "lock"]:
+    for verb in ["who", "eject", "unregister", "register", "lock", "atr", "apdu"]:
         check(f"{verb}: an argument is missing: usage", run(verb)[0], USAGE)
     for args in (["lock", "a", "-w", "soon", "true"], ["lock", "a", "-w", "-1", "true"],
                  ["lock", "a", "-E", "256", "true"], ["lock", "a"],
                  ["lock", "a", "-s", "--clean", "true"],
                  ["top", "-d", "0"], ["top", "-n", "0"], ["top", "-n", "x"],
                  ["top", "a", "b"], ["monitor", "a", "b"], ["eject", "a"],
+                 ["atr", "a", "b"], ["atr", "a", "--slot", "256"], ["atr", "a", "-w", "x"],
+                 ["apdu", "a"], ["apdu", "a", ""], ["apdu", "a", "00A40"],
+                 ["apdu", "a", "00A4040G"], ["apdu", "a", "0 0A40400"],
+                 ["apdu", "a", "00A40400\n00A40400"],
                  ["register", "--hold-limit", "x", "a"],
                  ["register", "--max-sessions", "65537", "a"],
                  ["list", "-o", "name,nonsense"], ["check", "-o", ""]):
         status, out, err = run(*args)
         check(f"{' '.join(args)}: usage", (status, out), (USAGE, ""))
+    status, out, err = run("apdu", "a", input="# a script\n\n00A40400\n00 2000 00 063X\n")
+    check("apdu: a bad line is named, not shown", (status, out, "line 4: " in err, "3X" in err),
+          (USAGE, "", True, False))
+    status, out, err = run("apdu", "a", input="00" * 65545)
+    check("apdu: one that is too long", (status, out, "no APDU is as long" in err), (USAGE, "", True))
     for verb in ["list", "status", "top", "check"]:
         status, out, err = run(verb, "-o", "help")
         check(f"{verb} -o help", status == OK and len(out.splitlines()) > 3, True)
@@ -183,6 +196,7 @@ def without_the_module():
     for args in (["list"], ["list", "-J"], ["status"], ["status", "a"], ["who", "a"],
                  ["lock", "a", "true"], ["lock", "a", "--user", "true"],
                  ["monitor", "a"], ["top"], ["top", "a"], ["eject", "-f", "a"],
+                 ["atr", "a"], ["apdu", "a", "00A40400"],
                  ["register", "a"], ["register", "--dry-run", "a"],
                  ["unregister", "a"], ["status", "/dev/tokmux0"],
                  ["status", "pkcs11:token=a"]):
@@ -278,9 +292,9 @@ def register_and_list():
         terminal = Terminal("status", "card")
         check("status on a terminal", (terminal.wait(), "hold_limit_ms: 2500" in terminal.output),
               (OK, True))
-        for name in (card.device, card.device[5:], "/dev/tokmux/by-name/card",
-                     "pkcs11:token=card", "pkcs11:token=%63ard"):
-            row, = rows("status", name)
+        names = (card.device, card.device[5:], "/dev/tokmux/by-name/card",
+                 "pkcs11:token=card", "pkcs11:token=%63ard")
+        for name, row in zip(names, rows("status", *names), strict=True):
             check(f"status {name}", row["name"], "card")
         for name, wanted in (("pkcs11:token=cards", NOTOKEN), ("pkcs11:nonsense", USAGE),
                              ("pkcs11:frob=1", USAGE), ("no-card", NOTOKEN),
@@ -335,6 +349,9 @@ def who():
               ("user", "command", "via", "lease", "waiting", "sessions", "login")},
               {"user": "root", "command": "tokmux", "via": "token", "lease": "exclusive",
                "waiting": 0, "sessions": 0, "login": None})
+        check("who: since when", users[using.pid]["seconds"],
+              lambda seconds: isinstance(seconds, float) and 0 <= seconds < 10 * SOON)
+        check("who: not of who waits", users[waiting.pid]["seconds"], None)
         check("who: who waits", (users[waiting.pid]["lease"], users[waiting.pid]["waiting"]),
               (None, 1))
         check("who: nobody else", len(users), 2)
@@ -389,23 +406,21 @@ def lock():
                           0.3 <= time.monotonic() - start < 10), (NO, True))
         check("lock: the holder's own status", let_go(using), 0)
 
+        # All at once: each takes seconds.
         using = holder("card")
         terminal = Terminal("lock", "card", "echo", "got it")
+        waiting = Stream("lock", "card", "-w", "1.5", "true")
+        broken = Terminal("lock", "card", "true")
+        broken.read_until("waiting for")
+        broken.type("\x03")
+        check("lock: ^C ends the wait", broken.wait(), -signal.SIGINT)
+        check("lock in a pipe waits silently", waiting.end(), (NO, "", ""))
         check("lock on a terminal: says for whom it waits",
               terminal.read_until(rf"waiting for tokmux\[{using.pid}\], 2 s"), True)
+        check("and nothing else waits any more", rows("status", "card")[0]["waiters"], 1)
         let_go(using)
         check("lock on a terminal: and goes on",
               (terminal.read_until("got it"), terminal.wait()), (True, 0))
-
-        using = holder("card")
-        waiting = Stream("lock", "card", "-w", "1.5", "true")
-        check("lock in a pipe waits silently", waiting.end(), (NO, "", ""))
-        terminal = Terminal("lock", "card", "true")
-        terminal.read_until("waiting for")
-        terminal.type("\x03")
-        check("lock: ^C ends the wait", terminal.wait(), -signal.SIGINT)
-        check("and nothing waits any more", rows("status", "card")[0]["waiters"], 0)
-        let_go(using)
 
         process = subprocess.Popen([TOOL, "lock", "card", "--", "sh", "-c",
                                     "trap 'exit 5' TERM; echo held; while :; do read x; done"],
@@ -530,6 +545,165 @@ def top():
         os.kill(terminal.pid, signal.SIGTERM)
         check("top: SIGTERM too", (terminal.wait(), terminal.output.endswith("\x1b[?25h\x1b[?1049l")),
               (-signal.SIGTERM, True))
+
+
+# ---- with a card ---------------------------------------------------------------
+
+class Reader:
+    """The reader of tests/card on the kernel's USB, as a token."""
+
+    def __init__(self, token):
+        self.dir = tempfile.mkdtemp()
+        self.log, fifo = self.dir + "/log", self.dir + "/fifo"
+        os.mkfifo(fifo)
+        self.orders = os.open(fifo, os.O_RDWR | os.O_CLOEXEC)
+        self.seen = 0
+        self.process = subprocess.Popen(
+            [os.environ["B"] + "/tests/card-usbip", "extended", self.log, fifo],
+            stdout=subprocess.PIPE, text=True)
+        _, bus, device = self.process.stdout.readline().split()
+        self.token = token
+        run("register", token, "--device", f"/dev/bus/usb/{bus}/{device}", "--hold-limit", "2")
+        subprocess.run(["udevadm", "settle"], check=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        run("unregister", "-f", self.token)
+        self.unplug()
+        os.close(self.orders)
+        shutil.rmtree(self.dir)
+
+    def unplug(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+
+    def logged(self):
+        """What the card has seen since the last time."""
+        with open(self.log) as log:
+            log.seek(self.seen)
+            lines = log.read().splitlines()
+            self.seen = log.tell()
+        return lines
+
+    def tell(self, order):
+        os.write(self.orders, order.encode() + b"\n")
+        self.await_line(f"told {order}")
+
+    def await_line(self, line):
+        deadline = time.monotonic() + SOON
+        while line not in "\n".join(self.logged()):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"the card did not see: {line}")
+            time.sleep(0.01)
+
+
+ATR = "3B868131404D746F6B6D75782B"
+SELECT = "00A4040007F0544F4B4D555800"
+VERIFY, SECRET = "0020000006333134313539", "00CA010000"
+SELECTED = b"tokmux".hex().upper() + " 9000\n"
+
+
+def manual(text):
+    """The example of tokmux(8) with this in it."""
+    path = os.path.join(os.path.dirname(__file__), "../../../Documentation/man/tokmux.8.rst")
+    with open(path) as page:
+        blocks = re.findall(r"::\n\n((?:   .*\n|\n)+)", page.read())
+    block, = [b for b in blocks if text in b]
+    return re.sub("^   ", "", block, flags=re.M)
+
+
+@kernel
+def cards():
+    if not os.environ.get("TOKMUX_GUEST") or subprocess.run(["modprobe", "-q", "vhci_hcd"]).returncode:
+        return      # nobody's own USB
+    with Reader("my-reader") as card:
+        check("atr", run("atr", "my-reader"), (OK, ATR + "\n", ""))
+        check("the card is left without power", card.logged()[-1], "power off")
+        check("atr -J", rows("atr", "my-reader"), [{"atr": ATR}])
+        check("atr -o", run("atr", "my-reader", "-o", "slot,atr")[1].split(), ["SLOT", "ATR", "0", ATR])
+        terminal = Terminal("atr", "my-reader")
+        check("atr on a terminal", (terminal.wait(), terminal.output), (OK, ATR + "\r\n"))
+        check("atr --slot: it has one", run("atr", "my-reader", "--slot", "1")[0], FAILED)
+        card.logged()
+
+        check("apdu", run("apdu", "my-reader", SELECT), (OK, SELECTED, ""))
+        check("apdu: several, in other spellings",
+              run("apdu", "my-reader", SELECT.lower(), "80:10 01 02:02 AABB02"),
+              (OK, SELECTED + "AABB 9000\n", ""))
+        check("apdu: off, on, the commands, off", card.logged(),
+              ["power on", "apdu 00a4040007f0544f4b4d555800 9000", "power off",
+               "power on", "apdu 00a4040007f0544f4b4d555800 9000",
+               "apdu 8010010202aabb02 9000", "power off"])
+        status, out, err = run("apdu", "my-reader", "-J", SELECT, SECRET)
+        check("apdu -J, refused", (status, json.loads(out), err),
+              (REFUSED, {"answers": [{"answer": b"tokmux".hex().upper(), "sw": "9000"},
+                                     {"answer": "", "sw": "6982"}]}, ""))
+        script = f"# log in\n{SELECT} # the applet\r\n\n  {VERIFY}\n{SECRET}"
+        status, out, err = run("apdu", "my-reader", input=script)
+        check("apdu: a script", (status, out, err),
+              (OK, SELECTED + "9000\n" + b"only for those who know the PIN\0".hex().upper() +
+               " 9000\n", ""))
+        check("apdu: what it verified is gone", run("apdu", "my-reader", SELECT, SECRET),
+              (REFUSED, SELECTED + "6982\n", ""))
+        card.logged()
+        wrong = VERIFY[:-1] + "0"
+        check("apdu: after a wrong PIN it stops", run("apdu", "my-reader", input=f"{SELECT}\n{wrong}\n{wrong}\n"),
+              (REFUSED, SELECTED + "63C2\n", ""))
+        check("and the card did not see more of it", len(card.logged()), 4)
+        check("apdu --keep-going", [line[-4:] for line in run("apdu", "my-reader", "-k", SELECT, SECRET, VERIFY, SECRET)[1].splitlines()],
+              ["9000", "6982", "9000", "9000"])
+        card.logged()
+        status, out, err = run("apdu", "my-reader", SELECT, "00A4040007F0")
+        check("apdu: no APDU: nothing is sent", (status, out, "APDU 2: " in err, card.logged()),
+              (USAGE, "", True, []))
+        check("apdu: a long answer", run("apdu", "my-reader", SELECT, "80120FA0000FA0"),
+              lambda r: r[0] == OK and len(r[1]) == len(SELECTED) + 2 * 4000 + 6)
+        done = subprocess.run(["bash", "-c", manual("SELECT")], capture_output=True, text=True,
+                              env={"PATH": os.path.dirname(TOOL) + ":" + os.environ["PATH"],
+                                   "PIN": "314159"})
+        check("tokmux(8): select, and verify a PIN", (done.returncode, done.stdout, done.stderr),
+              (OK, done.stdout, ""))
+        check("and the card took it", [line for line in card.logged() if line.endswith("**** 9000")],
+              lambda lines: len(lines) == 1)
+
+        # A PIN that is waited with is in no argument and no memory but its own.
+        using = holder("my-reader")
+        check("apdu -n", run("apdu", "my-reader", "-n", SELECT)[:2], (NO, ""))
+        check("atr -w", run("atr", "my-reader", "-w", "0.2")[:2], (NO, ""))
+        waiting = Stream("apdu", "my-reader", VERIFY)
+        while not rows("status", "my-reader")[0]["waiters"]:
+            pass
+        with open(f"/proc/{waiting.process.pid}/cmdline") as cmdline:
+            check("apdu: arguments are not there for long", VERIFY in cmdline.read(), False)
+        let_go(using)
+        check("apdu waits its turn", waiting.end()[:2], (REFUSED, "6985\n"))
+
+        slow = Stream("apdu", "my-reader", SELECT, "80141388", SELECT)
+        card.await_line("apdu 80141388")
+        check("eject, in the middle of a command", rows("eject", "-f", "my-reader")[0]["leases"], 1)
+        status, out, err = slow.end()
+        check("apdu: the lease is taken away", (status, out, "lease was taken" in err), (GONE, SELECTED, True))
+        card.logged()
+        slow = Stream("apdu", "my-reader", SELECT, "80141388")
+        card.await_line("apdu 80141388")
+        slow.process.kill()
+        slow.end()
+        check("after one that was killed, the next goes on", run("apdu", "my-reader", SELECT), (OK, SELECTED, ""))
+
+        card.tell("remove")
+        status, out, err = run("atr", "my-reader")
+        check("atr: no card", (status, out, "no card" in err, one_sentence(err)), (NO, "", True, True))
+        card.tell("insert")
+        card.unplug()
+        status, out, err = run("atr", "my-reader")
+        check("atr: the reader is gone", (status, out, one_sentence(err)), (GONE, "", True))
+    with Token("no-reader"):
+        status, out, err = run("atr", "no-reader")
+        check("atr: a token without a reader", (status, out, "no smartcard reader" in err), (FAILED, "", True))
+        check("atr as nobody", run("atr", "no-reader", user=NOBODY, group=NOBODY, extra_groups=[])[0], NOPERM)
 
 
 @kernel
