@@ -180,13 +180,18 @@ static void go(struct tour *tour, CK_FUNCTION_LIST *p11)
 	DO(C_OpenSession, slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL,
 	   &session);
 	DO(C_GetSessionInfo, session, &session_info);
-	DO(C_Login, session, CKU_USER, PIN(USER_PIN));
 	objects(tour, p11, session);
 	digests(tour, p11, session);
-	DO(C_Logout, session);
 	DO(C_CloseSession, session);
-	DO(C_OpenSession, slot, CKF_SERIAL_SESSION, NULL, NULL, &session);
-	DO(C_CloseAllSessions, slot);
+}
+
+/* A tour needs a login. One for all: each costs the hash of a PIN. */
+static CK_RV log_in_for_good(CK_FUNCTION_LIST *p11)
+{
+	CK_SESSION_HANDLE session;
+	CK_RV rv = open_rw(p11, &session);
+
+	return rv == CKR_OK ? login(p11, session) : rv;
 }
 
 /* Return: the first step that went otherwise, or NULL. */
@@ -330,6 +335,7 @@ TEST_F_TIMEOUT(faults, each_call_fails_in_turn, 60)
 	size_t i;
 
 	ONCE();
+	ASSERT_EQ(CKR_OK, log_in_for_good(self->a));
 	go(&self->good, self->a);
 	for (i = 0; i < sizeof(functions) / sizeof(*functions); i++) {
 		snprintf(spec, sizeof(spec), "%s=fail:0x%lx", functions[i].name,
@@ -358,13 +364,15 @@ TEST_F_TIMEOUT(faults, each_call_fails_in_turn, 60)
 
 TEST_F_TIMEOUT(faults, each_call_returns_nonsense_in_turn, 60)
 {
+	/* No number of a session that is open: closing that would close it. */
 	static const char *const numbers[] = {
-		"0", "3", "0xffffffffffffffff",
+		"0", "7777", "0xffffffffffffffff",
 	};
 	char spec[64];
 	size_t i, j;
 
 	ONCE();
+	ASSERT_EQ(CKR_OK, log_in_for_good(self->a));
 	go(&self->good, self->a);
 	for (i = 0; i < sizeof(functions) / sizeof(*functions); i++) {
 		for (j = 0; j < sizeof(numbers) / sizeof(*numbers); j++) {
@@ -409,6 +417,47 @@ TEST_F(faults, logins_fail)
 	EXPECT_EQ(CKR_OK, login(self->a, session));
 	EXPECT_EQ(1, find(self->a, session, CKO_PRIVATE_KEY, "key", &key));
 	EXPECT_EQ(CKR_OK, sign(self->a, session, key));
+}
+
+/* ---- a PIN that no program sees (R12) ---------------------------------------------- */
+
+static CK_RV login_on_keys(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session)
+{
+	return p11->C_Login(session, CKU_USER, NULL, 0);
+}
+
+TEST_F(faults, a_pin_is_typed_on_the_readers_keys)
+{
+	CK_SESSION_HANDLE session;
+	CK_TOKEN_INFO token;
+
+	fault("C_Login=keys");
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &session));
+	ASSERT_EQ(CKR_OK, self->a->C_GetTokenInfo(the_slot(self->a), &token));
+	EXPECT_TRUE(token.flags & CKF_PROTECTED_AUTHENTICATION_PATH);
+	/* B has shown a PIN to the program: no PIN is not that one. */
+	EXPECT_EQ(CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
+		  login_on_keys(self->a, session));
+	EXPECT_EQ(CKR_OK, login(self->a, session));
+	EXPECT_EQ(CKR_OK, self->a->C_Logout(session));
+	EXPECT_EQ(CKR_OK, self->b->C_Logout(self->sb));
+
+	/* Nobody is in: the keys decide. There is nothing to compare with then. */
+	atomic_store(fault_calls, 0);
+	EXPECT_EQ(CKR_OK, login_on_keys(self->a, session));
+	EXPECT_LT(0, atomic_load(fault_calls));
+	EXPECT_EQ(1, find(self->a, session, CKO_PRIVATE_KEY, "key", NULL));
+	EXPECT_EQ(0, find(self->b, self->sb, CKO_PRIVATE_KEY, "key", NULL));
+	atomic_store(fault_calls, 0);
+	EXPECT_EQ(CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
+		  login_on_keys(self->b, self->sb));
+	EXPECT_EQ(CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
+		  login(self->b, self->sb));
+	EXPECT_EQ(0, atomic_load(fault_calls));
+	EXPECT_EQ(CKR_OK, self->a->C_Logout(session));
+	EXPECT_EQ(0, find(self->a, session, CKO_PRIVATE_KEY, "key", NULL));
+	EXPECT_EQ(CKR_OK, login_on_keys(self->b, self->sb));
+	EXPECT_EQ(1, find(self->b, self->sb, CKO_PRIVATE_KEY, "key", NULL));
 }
 
 /* ---- crashes --------------------------------------------------------------------------- */
@@ -510,6 +559,28 @@ struct signer {
 	CK_RV rv;
 };
 
+static int log_fd, true_stderr;
+
+static void hear_log(void)
+{
+	log_fd = open(world_path("log"), O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0600);
+	true_stderr = dup(STDERR_FILENO);
+	dup2(log_fd, STDERR_FILENO);
+}
+
+static const char *heard_log(void)
+{
+	static char log[4096];
+
+	dup2(true_stderr, STDERR_FILENO);
+	close(true_stderr);
+	memset(log, 0, sizeof(log));
+	if (pread(log_fd, log, sizeof(log) - 1, 0) < 0)
+		strcpy(log, "no log");
+	close(log_fd);
+	return log;
+}
+
 static void *sign_once(void *arg)
 {
 	struct signer *signer = arg;
@@ -518,12 +589,16 @@ static void *sign_once(void *arg)
 	return NULL;
 }
 
-/* Others go on where the token takes parallel work, else they are told in time. */
+/*
+ * Others go on where the token takes parallel work, else they are told in time,
+ * and the log says whom they wait for.
+ */
 TEST_F(faults, a_call_hangs)
 {
 	struct signer hung = { .p11 = self->a };
 	bool shared = !strcmp(variant->lease, "shared");
 	pthread_t thread;
+	const char *log;
 	long begin;
 	CK_RV rv;
 
@@ -538,7 +613,12 @@ TEST_F(faults, a_call_hangs)
 		sched_yield();
 
 	begin = now_ms();
+	hear_log();
 	rv = self->b->C_SeedRandom(self->sb, data, sizeof(data));
+	log = heard_log();
+	EXPECT_EQ(shared, !strstr(log, "backend faulty: C_Sign has not returned for ")) {
+		TH_LOG("%s", log);
+	}
 	EXPECT_EQ(shared ? CKR_OK : CKR_FUNCTION_FAILED, rv);
 	EXPECT_GT(10000, now_ms() - begin);
 	EXPECT_LE(shared ? 0 : 290, now_ms() - begin);
@@ -561,15 +641,17 @@ TEST_F(faults, the_token_is_removed)
 	ASSERT_EQ(CKR_OK, open_rw(self->a, &session));
 	fault("*=removed");
 	EXPECT_EQ(CKR_DEVICE_REMOVED, sign(self->b, self->sb, self->key));
-	EXPECT_EQ(CKR_DEVICE_REMOVED,
+	/* Everybody's sessions went with it: the backend isn't asked again. */
+	EXPECT_EQ(CKR_SESSION_HANDLE_INVALID,
 		  self->a->C_GenerateRandom(session, random, 8));
 	EXPECT_EQ(CKR_TOKEN_NOT_PRESENT, self->a->C_GetTokenInfo(slot, &token));
 	EXPECT_EQ(CKR_TOKEN_NOT_PRESENT,
 		  self->a->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL,
 					 &session));
 	EXPECT_EQ(CKR_OK, self->a->C_CloseAllSessions(slot));
-	EXPECT_EQ(CKR_OK, self->b->C_Logout(self->sb));
+	EXPECT_EQ(CKR_SESSION_HANDLE_INVALID, self->b->C_Logout(self->sb));
 	EXPECT_EQ(CKR_OK, self->b->C_CloseSession(self->sb));
+	/* It was a loose contact: SoftHSM2 below never closed or logged out. */
 	fault("");
 	ASSERT_EQ(CKR_OK, open_rw(self->b, &self->sb));
 	EXPECT_EQ(CKR_OK, login(self->b, self->sb));
