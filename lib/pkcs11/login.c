@@ -87,6 +87,17 @@ static bool same_name(const struct slot *slot, const struct credentials *given)
 }
 
 /*
+ * A login that outlived the token which the backend said was gone. It is nobody's,
+ * unless somebody beside us has the backend too.
+ */
+static bool left_over(const struct backend *backend, CK_RV rv)
+{
+	return backend->finalize &&
+	       (rv == CKR_USER_ALREADY_LOGGED_IN ||
+		rv == CKR_USER_ANOTHER_ALREADY_LOGGED_IN);
+}
+
+/*
  * Nobody of ours is logged in: the backend decides. The lease isn't held while
  * the hash is made, which takes long on purpose.
  */
@@ -103,6 +114,10 @@ static CK_RV first_login(struct seat *seat, CK_SESSION_HANDLE session,
 		BACKEND(slot->backend, C_Logout, session);
 	atomic_store(&slot->login, LOGIN_NONE);
 	rv = login_backend(slot->backend, session, type, given);
+	if (left_over(slot->backend, rv)) {
+		BACKEND(slot->backend, C_Logout, session);
+		rv = login_backend(slot->backend, session, type, given);
+	}
 	if (rv != CKR_OK)
 		return rv;
 	atomic_store(&slot->login, login);
