@@ -4,8 +4,8 @@
 
 #include <pthread.h>
 #include "config.h"
-#include "crash.h"
 #include "p11.h"
+#include "site.h"
 
 struct backend {
 	const struct config_backend *config;
@@ -47,12 +47,12 @@ static inline void backend_leave(struct backend *backend)
 	CK_RV rv_ = CKR_FUNCTION_NOT_SUPPORTED;				\
 									\
 	if (b_->list->function) {					\
-		struct crash_site site_;				\
+		struct site_before site_;				\
 									\
 		backend_enter(b_);					\
-		site_ = crash_enter(b_->config->name, #function);	\
+		site_ = site_enter(b_->config->name, #function);	\
 		rv_ = b_->list->function(__VA_ARGS__);			\
-		crash_leave(site_);					\
+		site_leave(&site_);					\
 		backend_leave(b_);					\
 	}								\
 	rv_;								\

@@ -12,8 +12,7 @@
 #include <unistd.h>
 
 #include "crash.h"
-
-__thread struct crash_site crash_site;
+#include "site.h"
 
 static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
 
@@ -36,13 +35,14 @@ static void name_it(int signal, siginfo_t *info, void *context)
 	};
 	char line[256];
 	const char *end = line + sizeof(line) - 1;
+	const struct site *site = site_here();
 	char *at = line;
 
-	if (crash_site.function) {
+	if (site) {
 		at = add(at, end, "tokmux-pkcs11: backend ");
-		at = add(at, end, crash_site.backend);
+		at = add(at, end, atomic_load(&site->backend));
 		at = add(at, end, " crashes in ");
-		at = add(at, end, crash_site.function);
+		at = add(at, end, atomic_load(&site->function));
 		at = add(at, end, ": ");
 		at = add(at, end, names[signal]);
 		*at++ = '\n';

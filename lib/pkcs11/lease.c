@@ -10,6 +10,7 @@
  * the process, the kernel does the same among processes); what it was kept for
  * is lost then.
  */
+#include <errno.h>
 #include <stdint.h>
 
 #include "caller.h"
@@ -182,6 +183,15 @@ static int64_t look(void *arg)
 	return reclaim(waiting->seat->slot);
 }
 
+/*
+ * Of the calls that have been inside for most of the wait, one is to blame; if
+ * there is none, another process is.
+ */
+static void name_hung(const struct backend *backend)
+{
+	site_name_hung(backend->config->name, backend->config->wait_ms / 2);
+}
+
 static CK_RV take(struct seat *seat, struct lease *lease,
 		  enum arbiter_mode mode)
 {
@@ -198,6 +208,8 @@ static CK_RV take(struct seat *seat, struct lease *lease,
 		r = slot->arbiter->acquire(seat->party, mode,
 					   slot->backend->config->wait_ms,
 					   &wait, &news);
+		if (r == -ETIMEDOUT)
+			name_hung(slot->backend);
 		if (r < 0)
 			return arbiter_rv(r);
 		if (r == ARBITER_COVERED)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crash.h"
 #include "log.h"
 #include "module.h"
 
@@ -239,17 +240,17 @@ CK_RV module_slot_event(unsigned int caller, CK_SLOT_ID *id, bool *told)
 
 static void module_free(struct module *module)
 {
-	struct crash_site site;
+	struct site_before site;
 	size_t i;
 
 	for (i = 0; i < module->slot_count; i++)
 		slot_free(module->slots[i]);
 	free(module->slots);
 	for (i = 0; i < module->backend_count; i++) {
-		site = crash_enter(module->backends[i]->config->name,
-				   "C_Finalize");
+		site = site_enter(module->backends[i]->config->name,
+				  "C_Finalize");
 		backend_free(module->backends[i]);
-		crash_leave(site);
+		site_leave(&site);
 	}
 	crash_unwatch();
 	free(module->backends);
@@ -261,7 +262,7 @@ static void module_free(struct module *module)
 static CK_RV load_backends(struct module *module, CK_FLAGS flags)
 {
 	const struct config_backend *config;
-	struct crash_site site;
+	struct site_before site;
 	struct backend *backend;
 	size_t count = 0;
 	CK_RV rv;
@@ -275,11 +276,11 @@ static CK_RV load_backends(struct module *module, CK_FLAGS flags)
 
 	for (config = module->config->backends; config; config = config->next) {
 		backend = NULL;
-		site = crash_enter(config->name, "C_Initialize");
+		site = site_enter(config->name, "C_Initialize");
 		rv = backend_load(config, &backend);
 		if (rv == CKR_OK)
 			rv = backend_initialize(backend, flags, state.forked);
-		crash_leave(site);
+		site_leave(&site);
 		if (rv == CKR_OK) {
 			module->backends[module->backend_count++] = backend;
 			continue;
@@ -402,6 +403,7 @@ CK_RV module_info(const CK_VERSION *version, CK_INFO *info)
  */
 void module_forked(void)
 {
+	site_forked();
 	if (state.module) {
 		state.module->arbiter->forked();
 		state.forked = true;
