@@ -11,6 +11,8 @@
  *	C_Sign=hang		returns when hang is no longer asked for
  *	C_Sign=crash		writes to address 8
  *	C_FindObjects=number:7	works, then every number that it returns is 7
+ *	C_Login=keys		the reader has keys, on which "1234" is typed where
+ *				no PIN is given
  *	*=removed		the token is out of the reader
  *
  * backend_fault_calls counts the calls that came to a function with a fault.
@@ -36,6 +38,7 @@ enum kind {
 	HANG,
 	CRASH,
 	NUMBER,
+	KEYS,
 	REMOVED,
 };
 
@@ -67,7 +70,7 @@ static enum kind look_up(const char *function, unsigned long *number)
 {
 	static const char *const kinds[] = {
 		[FAIL] = "fail", [HANG] = "hang", [CRASH] = "crash",
-		[NUMBER] = "number", [REMOVED] = "removed",
+		[NUMBER] = "number", [KEYS] = "keys", [REMOVED] = "removed",
 	};
 	char copy[sizeof(plan.spec)], *word, *rest, *kind, *value;
 	size_t i;
@@ -308,6 +311,36 @@ static CK_RV card_sign(CK_SESSION_HANDLE session, CK_BYTE_PTR data,
 	return rv;
 }
 
+/* ---- a reader with keys ---------------------------------------------------------- */
+
+static bool has_keys(void)
+{
+	unsigned long number;
+	bool has;
+
+	pthread_mutex_lock(&plan.lock);
+	has = look_up("C_Login", &number) == KEYS;
+	pthread_mutex_unlock(&plan.lock);
+	return has;
+}
+
+static CK_RV keys_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
+{
+	CK_RV rv = fault_C_GetTokenInfo(slot, info);
+
+	if (rv == CKR_OK && has_keys())
+		info->flags |= CKF_PROTECTED_AUTHENTICATION_PATH;
+	return rv;
+}
+
+static CK_RV keys_login(CK_SESSION_HANDLE session, CK_USER_TYPE type,
+			CK_BYTE_PTR pin, CK_ULONG length)
+{
+	if (!pin && has_keys())
+		return fault_C_Login(session, type, (CK_BYTE_PTR)"1234", 4);
+	return fault_C_Login(session, type, pin, length);
+}
+
 /* ---- the list -------------------------------------------------------------------- */
 
 #define PUT(function, ...) list.function = fault_##function;
@@ -327,6 +360,8 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST **out)
 	FUNCTIONS(PUT)
 	list.C_GetFunctionList = C_GetFunctionList;
 	list.C_Sign = card_sign;
+	list.C_Login = keys_login;
+	list.C_GetTokenInfo = keys_info;
 	if (spec && !*plan.spec)
 		backend_fault_set(spec);
 	*out = &list;

@@ -419,6 +419,47 @@ TEST_F(faults, logins_fail)
 	EXPECT_EQ(CKR_OK, sign(self->a, session, key));
 }
 
+/* ---- a PIN that no program sees (R12) ---------------------------------------------- */
+
+static CK_RV login_on_keys(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session)
+{
+	return p11->C_Login(session, CKU_USER, NULL, 0);
+}
+
+TEST_F(faults, a_pin_is_typed_on_the_readers_keys)
+{
+	CK_SESSION_HANDLE session;
+	CK_TOKEN_INFO token;
+
+	fault("C_Login=keys");
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &session));
+	ASSERT_EQ(CKR_OK, self->a->C_GetTokenInfo(the_slot(self->a), &token));
+	EXPECT_TRUE(token.flags & CKF_PROTECTED_AUTHENTICATION_PATH);
+	/* B has shown a PIN to the program: no PIN is not that one. */
+	EXPECT_EQ(CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
+		  login_on_keys(self->a, session));
+	EXPECT_EQ(CKR_OK, login(self->a, session));
+	EXPECT_EQ(CKR_OK, self->a->C_Logout(session));
+	EXPECT_EQ(CKR_OK, self->b->C_Logout(self->sb));
+
+	/* Nobody is in: the keys decide. There is nothing to compare with then. */
+	atomic_store(fault_calls, 0);
+	EXPECT_EQ(CKR_OK, login_on_keys(self->a, session));
+	EXPECT_LT(0, atomic_load(fault_calls));
+	EXPECT_EQ(1, find(self->a, session, CKO_PRIVATE_KEY, "key", NULL));
+	EXPECT_EQ(0, find(self->b, self->sb, CKO_PRIVATE_KEY, "key", NULL));
+	atomic_store(fault_calls, 0);
+	EXPECT_EQ(CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
+		  login_on_keys(self->b, self->sb));
+	EXPECT_EQ(CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
+		  login(self->b, self->sb));
+	EXPECT_EQ(0, atomic_load(fault_calls));
+	EXPECT_EQ(CKR_OK, self->a->C_Logout(session));
+	EXPECT_EQ(0, find(self->a, session, CKO_PRIVATE_KEY, "key", NULL));
+	EXPECT_EQ(CKR_OK, login_on_keys(self->b, self->sb));
+	EXPECT_EQ(1, find(self->b, self->sb, CKO_PRIVATE_KEY, "key", NULL));
+}
+
 /* ---- crashes --------------------------------------------------------------------------- */
 
 /* Return: what the process said before it died, which it has to do by @signal. */
