@@ -10,6 +10,7 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include "world.h"
 
 #define LENGTH	24
@@ -200,45 +201,72 @@ static void search(const unsigned char *text, size_t size, bool guarded,
 	}
 }
 
+#define PAGE	4096ul
+
+/*
+ * Of one mapping, what is in memory, or swapped out, in runs of pages: a
+ * sanitizer's are large, and mostly nowhere.
+ */
+static void search_mapping(int memory, int pagemap, unsigned long from,
+			   unsigned long to, bool guarded, struct hits *hits)
+{
+	size_t pages = (to - from) / PAGE, first, last;
+	uint64_t *there = calloc(pages + 1, sizeof(*there));
+	unsigned char *text = NULL;
+	ssize_t n;
+
+	n = pread(pagemap, there, pages * sizeof(*there),
+		  (off_t)(from / PAGE * sizeof(*there)));
+	if (n != (ssize_t)(pages * sizeof(*there)))
+		pages = 0;	/* [vsyscall] has none */
+	for (first = 0; first < pages; first = last + 1) {
+		for (last = first; there[last] >> 62; last++)
+			;
+		if (last == first)
+			continue;
+		text = realloc(text, (last - first) * PAGE);
+		n = pread(memory, text, (last - first) * PAGE,
+			  (off_t)(from + first * PAGE));
+		if (n > 0)
+			search(text, (size_t)n, guarded, hits);
+	}
+	free(text);
+	free(there);
+}
+
 /* Every mapping of @pid that can be read. */
 static bool search_process(pid_t pid, struct hits *hits)
 {
-	unsigned long start = 0, from, to;
-	unsigned char *text = NULL;
+	unsigned long start = 0, end = 0, from, to;
 	char path[64], line[512];
-	size_t size = 0;
+	int memory, pagemap;
 	FILE *smaps;
-	int memory;
 
 	memset(hits, 0, sizeof(*hits));
 	snprintf(path, sizeof(path), "/proc/%d/smaps", pid);
 	smaps = fopen(path, "r");
 	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
 	memory = open(path, O_RDONLY);
-	if (!smaps || memory < 0)
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	pagemap = open(path, O_RDONLY);
+	if (!smaps || memory < 0 || pagemap < 0)
 		return false;
 	while (fgets(line, sizeof(line), smaps)) {
-		ssize_t n = 0;
-
 		if (sscanf(line, "%lx-%lx ", &from, &to) == 2) {
 			start = from;
-			size = to - from;
+			end = to;
 			continue;
 		}
 		/* Larger ones are a sanitizer's. */
-		if (strncmp(line, "VmFlags:", 8) || !strstr(line, " rd") ||
-		    size > 1ul << 30)
-			continue;
-		text = realloc(text, size);
-		if (text)
-			n = pread(memory, text, size, (off_t)start);
-		if (n > 0)
-			search(text, (size_t)n, strstr(line, " dd") &&
-			       strstr(line, " wf"), hits);
+		if (!strncmp(line, "VmFlags:", 8) && strstr(line, " rd") &&
+		    end - start <= 1ul << 30)
+			search_mapping(memory, pagemap, start, end,
+				       strstr(line, " dd") &&
+				       strstr(line, " wf"), hits);
 	}
-	free(text);
 	fclose(smaps);
 	close(memory);
+	close(pagemap);
 	return true;
 }
 
