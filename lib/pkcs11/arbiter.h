@@ -17,7 +17,7 @@
  * acquire for the same party at once: each has its own lease and releases it.
  *
  * LOCK ORDER: a thread asks for one lease at a time, and never while it holds
- * one. The kernel counts a process as one holder but grants in turn: a second
+ * one, but for a backend's (backend_lease_take()), which comes last. The kernel counts a process as one holder but grants in turn: a second
  * request of the same process queues behind another process' that waits for
  * the first. See Documentation/pkcs11.rst, "Locks".
  */

@@ -7,6 +7,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,9 +108,76 @@ static CK_RV find_functions(struct backend *backend)
 	return CKR_OK;
 }
 
+/* ---- across processes ------------------------------------------------------- */
+
+static int64_t nothing_to_look_at(void *arg)
+{
+	return INT64_MAX;
+}
+
+/**
+ * backend_lease_take() - keep apart what reads all tokens from what rewrites one
+ * @backend: loaded
+ * @mode: ARBITER_SHARED for C_Initialize; ARBITER_EXCLUSIVE for what writes to a
+ *	token what C_Initialize reads, logins for example
+ * @lease: out: for backend_lease_give(), whether or not there is one
+ *
+ * A backend in software reads its tokens in C_Initialize, before anybody knows
+ * which they are and could ask for their leases. One that is just being written
+ * to isn't there for the whole life of the process: seen with SoftHSM2. Where
+ * leases are exclusive anyhow, there is a device behind it that keeps its own
+ * state.
+ *
+ * In vain is no reason to fail: it goes on as if there were no kernel. It is the
+ * last lease that a thread asks for.
+ */
+void backend_lease_take(const struct backend *backend, enum arbiter_mode mode,
+			struct backend_lease *lease)
+{
+	static const struct arbiter_wait wait = { .look = nothing_to_look_at };
+	const struct config_backend *config = backend->config;
+	char name[sizeof(lease->token->name)];
+	unsigned int news;
+
+	*lease = (struct backend_lease){ .mode = mode };
+	if (backend->arbiter != &arbiter_kernel ||
+	    config->lease != LEASE_SHARED)
+		return;
+	snprintf(name, sizeof(name), "backend:%s", config->name);
+	if (arbiter_token_open(name, UNCLEAN_MARK, 0, &lease->token))
+		return;
+	if (backend->arbiter->party_open(lease->token, &lease->party))
+		goto err_token;
+	if (backend->arbiter->acquire(lease->party, mode, config->wait_ms,
+				      &wait, &news))
+		goto err_party;
+	return;
+
+err_party:
+	log_error("backend %s: another process keeps it from reading its tokens undisturbed",
+		  config->name);
+	backend->arbiter->party_close(lease->party);
+err_token:
+	arbiter_token_put(lease->token);
+	lease->party = NULL;
+}
+
+void backend_lease_give(const struct backend *backend,
+			struct backend_lease *lease)
+{
+	if (!lease->party)
+		return;
+	backend->arbiter->release(lease->party, lease->mode);
+	backend->arbiter->party_close(lease->party);
+	arbiter_token_put(lease->token);
+}
+
+/* ---- in and out ------------------------------------------------------------- */
+
 /**
  * backend_load() - bring a backend into the process
  * @config: what the configuration says of it
+ * @arbiter: who keeps other processes away
  * @backend: out: the backend, not initialized
  *
  * It stays in the process after backend_free(): too many modules leave threads
@@ -119,7 +187,7 @@ static CK_RV find_functions(struct backend *backend)
  * CKR_HOST_MEMORY.
  */
 CK_RV backend_load(const struct config_backend *config,
-		   struct backend **backend)
+		   const struct arbiter_ops *arbiter, struct backend **backend)
 {
 	struct backend *loaded;
 	CK_RV rv;
@@ -128,6 +196,7 @@ CK_RV backend_load(const struct config_backend *config,
 	if (!loaded)
 		return CKR_HOST_MEMORY;
 	loaded->config = config;
+	loaded->arbiter = arbiter;
 	pthread_mutex_init(&loaded->serial, NULL);
 
 	rv = CKR_GENERAL_ERROR;
@@ -166,8 +235,10 @@ err:
 CK_RV backend_initialize(struct backend *backend, CK_FLAGS flags, bool forked)
 {
 	CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK | flags };
+	struct backend_lease lease;
 	CK_RV rv;
 
+	backend_lease_take(backend, ARBITER_SHARED, &lease);
 	rv = backend->list->C_Initialize(&args);
 	if (rv == CKR_CRYPTOKI_ALREADY_INITIALIZED && forked) {
 		if (backend->list->C_Finalize)
@@ -178,6 +249,7 @@ CK_RV backend_initialize(struct backend *backend, CK_FLAGS flags, bool forked)
 		backend->serialize = true;
 		rv = backend->list->C_Initialize(NULL);
 	}
+	backend_lease_give(backend, &lease);
 	if (rv == CKR_CRYPTOKI_ALREADY_INITIALIZED) {
 		log_info("backend %s is initialized by somebody else, it will not be finalized",
 			 backend->config->name);

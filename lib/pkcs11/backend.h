@@ -3,12 +3,14 @@
 #define TOKMUX_BACKEND_H
 
 #include <pthread.h>
+#include "arbiter.h"
 #include "config.h"
 #include "p11.h"
 #include "site.h"
 
 struct backend {
 	const struct config_backend *config;
+	const struct arbiter_ops *arbiter;
 	void *object;
 	const CK_FUNCTION_LIST_3_2 *list;
 	CK_FUNCTION_LIST_3_2 functions;	/* what it has; else NULL */
@@ -17,8 +19,19 @@ struct backend {
 	pthread_mutex_t serial;
 };
 
+/* A lease on what all processes share of a backend, beside its tokens. */
+struct backend_lease {
+	enum arbiter_mode mode;
+	struct arbiter_token *token;
+	struct arbiter_party *party;	/* NULL: none is held */
+};
+
 CK_RV backend_load(const struct config_backend *config,
-		   struct backend **backend);
+		   const struct arbiter_ops *arbiter, struct backend **backend);
+void backend_lease_take(const struct backend *backend, enum arbiter_mode mode,
+			struct backend_lease *lease);
+void backend_lease_give(const struct backend *backend,
+			struct backend_lease *lease);
 CK_RV backend_initialize(struct backend *backend, CK_FLAGS flags, bool forked);
 void backend_free(struct backend *backend);
 

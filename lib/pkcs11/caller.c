@@ -335,6 +335,7 @@ static CK_RV init_token(struct caller *caller, CK_SLOT_ID id,
 			CK_UTF8CHAR_PTR pin, CK_ULONG length,
 			CK_UTF8CHAR_PTR label)
 {
+	struct backend_lease all;
 	struct lease lease;
 	struct slot *slot;
 	struct seat *seat;
@@ -354,9 +355,12 @@ static CK_RV init_token(struct caller *caller, CK_SLOT_ID id,
 	pthread_mutex_lock(&slot->lock);
 	if (rv == CKR_OK && slot_sessions(slot, NULL))
 		rv = CKR_SESSION_EXISTS;
-	if (rv == CKR_OK)
+	if (rv == CKR_OK) {
+		backend_lease_take(slot->backend, ARBITER_EXCLUSIVE, &all);
 		rv = BACKEND(slot->backend, C_InitToken, slot->backend_id, pin,
 			     length, label);
+		backend_lease_give(slot->backend, &all);
+	}
 	lease_give(seat, &lease);
 	seat_put(seat);
 	if (rv == CKR_OK)

@@ -282,6 +282,7 @@ CK_RV C_Logout(CK_SESSION_HANDLE session)
 CK_RV C_InitPIN(CK_SESSION_HANDLE session, unsigned char *pin, CK_ULONG length)
 {
 	struct locked_session locked;
+	struct backend_lease lease;
 	CK_RV rv;
 
 	rv = lock_session(&locked, session, LOCK_AS_SO);
@@ -289,8 +290,10 @@ CK_RV C_InitPIN(CK_SESSION_HANDLE session, unsigned char *pin, CK_ULONG length)
 		return rv;
 	if (atomic_load(&locked.seat->login) != LOGIN_SO)
 		return unlock_session(&locked, CKR_USER_NOT_LOGGED_IN);
+	backend_lease_take(locked.slot->backend, ARBITER_EXCLUSIVE, &lease);
 	rv = BACKEND(locked.slot->backend, C_InitPIN, locked.handle, pin,
 		     length);
+	backend_lease_give(locked.slot->backend, &lease);
 	login_pin_changed(locked.slot, NULL, 0);
 	return unlock_session(&locked, rv);
 }
@@ -304,6 +307,7 @@ CK_RV C_SetPIN(CK_SESSION_HANDLE session, unsigned char *old_pin,
 	       CK_ULONG old_length, unsigned char *new_pin, CK_ULONG new_length)
 {
 	struct locked_session locked;
+	struct backend_lease lease;
 	CK_RV rv;
 
 	wait_turn(session);
@@ -313,8 +317,10 @@ CK_RV C_SetPIN(CK_SESSION_HANDLE session, unsigned char *old_pin,
 	if (!session_writes(locked.session))
 		return unlock_session(&locked, CKR_SESSION_READ_ONLY);
 	login_settle(locked.seat, locked.handle, &locked.lease);
+	backend_lease_take(locked.slot->backend, ARBITER_EXCLUSIVE, &lease);
 	rv = BACKEND(locked.slot->backend, C_SetPIN, locked.handle, old_pin,
 		     old_length, new_pin, new_length);
+	backend_lease_give(locked.slot->backend, &lease);
 	lease_give(locked.seat, &locked.lease);
 	login_count_try(locked.seat, rv);
 	if (rv == CKR_OK)

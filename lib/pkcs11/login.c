@@ -55,11 +55,20 @@ void login_count_try(struct seat *seat, CK_RV rv)
 CK_RV login_backend(struct backend *backend, CK_SESSION_HANDLE session,
 		    CK_USER_TYPE type, const struct credentials *given)
 {
+	struct backend_lease lease = { 0 };
+	CK_RV rv;
+
+	/* Whoever types it on the reader takes his time. */
+	if (given->pin)
+		backend_lease_take(backend, ARBITER_EXCLUSIVE, &lease);
 	if (given->name_length)
-		return BACKEND(backend, C_LoginUser, session, type, given->pin,
-			       given->length, given->name, given->name_length);
-	return BACKEND(backend, C_Login, session, type, given->pin,
-		       given->length);
+		rv = BACKEND(backend, C_LoginUser, session, type, given->pin,
+			     given->length, given->name, given->name_length);
+	else
+		rv = BACKEND(backend, C_Login, session, type, given->pin,
+			     given->length);
+	backend_lease_give(backend, &lease);
+	return rv;
 }
 
 /* Return: whether there is something to compare from now on. */

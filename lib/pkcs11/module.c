@@ -277,7 +277,7 @@ static CK_RV load_backends(struct module *module, CK_FLAGS flags)
 	for (config = module->config->backends; config; config = config->next) {
 		backend = NULL;
 		site = site_enter(config->name, "C_Initialize");
-		rv = backend_load(config, &backend);
+		rv = backend_load(config, module->arbiter, &backend);
 		if (rv == CKR_OK)
 			rv = backend_initialize(backend, flags, state.forked);
 		site_leave(&site);

@@ -140,6 +140,61 @@ TEST_F(leases, exclusive_work_between_shared)
 	}
 }
 
+/*
+ * SoftHSM2 reads its tokens in C_Initialize, when no lease can be asked for yet,
+ * and writes to them in C_Login: without the kernel many of these see no token.
+ */
+static const char *start_and_log_in(void)
+{
+	CK_FUNCTION_LIST *p11 = CALLER_A;
+	CK_SESSION_HANDLE session;
+	CK_OBJECT_HANDLE key;
+
+	if (p11->C_Initialize(NULL) != CKR_OK)
+		return "initialize";
+	if (open_rw(p11, &session) != CKR_OK)
+		return "open";
+	if (login(p11, session) != CKR_OK)
+		return "login";
+	if (find(p11, session, CKO_PRIVATE_KEY, "key", &key) != 1)
+		return "find";
+	if (sign(p11, session, key) != CKR_OK)
+		return "sign";
+	return p11->C_Finalize(NULL) == CKR_OK ? NULL : "finalize";
+}
+
+TEST_F_TIMEOUT(leases, processes_start_while_others_log_in, 120)
+{
+	const char *failed;
+	int ready[2], status, i;
+	pid_t pids[32];
+	char byte;
+
+	if (strcmp(world_arbiter(), "kernel") ||
+	    !strstr(variant->backend, "shared"))
+		SKIP(return, "it takes the kernel, and is for shared leases");
+	/* All at once, when the other end is closed. */
+	ASSERT_EQ(0, pipe(ready));
+	for (i = 0; i < 32; i++) {
+		pids[i] = fork();
+		if (pids[i])
+			continue;
+		close(ready[1]);
+		if (read(ready[0], &byte, 1))
+			_exit(1);
+		failed = start_and_log_in();
+		if (failed)
+			fprintf(stderr, "# process %d: %s\n", i, failed);
+		_exit(failed != NULL);
+	}
+	close(ready[1]);
+	for (i = 0; i < 32; i++) {
+		ASSERT_EQ(pids[i], waitpid(pids[i], &status, 0));
+		EXPECT_EQ(0, status);
+	}
+	close(ready[0]);
+}
+
 TEST_F(leases, events_without_waiting)
 {
 	CK_SLOT_ID slot;
