@@ -234,7 +234,13 @@ err:
  */
 CK_RV backend_initialize(struct backend *backend, CK_FLAGS flags, bool forked)
 {
-	CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK | flags };
+	char *text = backend->config->init_args;
+	/* PKCS#11 reserves the field, NSS's modules take text in it. */
+	CK_C_INITIALIZE_ARGS args = {
+		.flags = CKF_OS_LOCKING_OK | flags,
+		.pReserved = text,
+	};
+	CK_C_INITIALIZE_ARGS unlocked = { .pReserved = text };
 	struct backend_lease lease;
 	CK_RV rv;
 
@@ -247,7 +253,7 @@ CK_RV backend_initialize(struct backend *backend, CK_FLAGS flags, bool forked)
 	}
 	if (rv == CKR_CANT_LOCK) {
 		backend->serialize = true;
-		rv = backend->list->C_Initialize(NULL);
+		rv = backend->list->C_Initialize(text ? &unlocked : NULL);
 	}
 	backend_lease_give(backend, &lease);
 	if (rv == CKR_CRYPTOKI_ALREADY_INITIALIZED) {

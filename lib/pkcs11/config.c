@@ -214,6 +214,17 @@ static CK_RV parse_module(struct reader *reader, const char *value)
 	return CKR_OK;
 }
 
+static CK_RV parse_text(const char *value, char **out)
+{
+	char *text = strdup(value);
+
+	if (!text)
+		return CKR_HOST_MEMORY;
+	free(*out);
+	*out = text;
+	return CKR_OK;
+}
+
 /* ---- keys -------------------------------------------------------------- */
 
 static CK_RV global_key(struct reader *reader, const char *key,
@@ -284,6 +295,8 @@ static CK_RV backend_key(struct reader *reader, const char *key, char *value)
 
 	if (!strcmp(key, "module"))
 		return parse_module(reader, value);
+	if (!strcmp(key, "init-args"))
+		return parse_text(value, &backend->init_args);
 	if (!strcmp(key, "wait"))
 		return parse_ms(reader, key, value, &backend->wait_ms);
 	if (!strcmp(key, "hold"))
@@ -340,6 +353,7 @@ static void backend_free(struct config_backend *backend)
 	}
 	free(backend->name);
 	free(backend->module);
+	free(backend->init_args);
 	free(backend->file);
 	free(backend);
 }

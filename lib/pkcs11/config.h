@@ -36,6 +36,7 @@ struct config_backend {
 	struct config_backend *next;
 	char *name;
 	char *module;
+	char *init_args;		/* for C_Initialize; NULL: none */
 	char *file;			/* where it was said; NULL if found */
 	unsigned int line;
 	enum lease_kind lease;

@@ -2,7 +2,10 @@
 /* R16: the configuration, and what is refused in it. */
 #include <fcntl.h>
 #include "world.h"
+#include <pkcs11-3.h>
 #include <kselftest_harness.h>
+
+static unsigned char data[] = "hello";
 
 FIXTURE(config) {
 	CK_FUNCTION_LIST *a;
@@ -204,6 +207,58 @@ TEST_F(config, two_backends_have_slots_of_their_own)
 	EXPECT_EQ(count, n);
 	EXPECT_EQ(CKR_OK, self->a->C_GetSlotList(CK_FALSE, again, &n));
 	EXPECT_EQ(0, memcmp(slots, again, n * sizeof(*slots)));
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+}
+
+/* NSS's, a backend of 3.0 that isn't there without. */
+TEST_F(config, a_backend_gets_its_arguments)
+{
+	CK_RV (*get)(CK_FUNCTION_LIST *, const CK_UTF8CHAR *,
+		     const CK_VERSION *, CK_INTERFACE **, CK_FLAGS) =
+		module_symbol("tokmux_pkcs11_caller_interface");
+	CK_MECHANISM generate = { CKM_AES_KEY_GEN, NULL, 0 };
+	CK_MECHANISM gcm = { CKM_AES_GCM, NULL, 0 };
+	CK_ULONG length = 16, size = 5;
+	CK_ATTRIBUTE template[] = {
+		{ CKA_TOKEN, &no, 1 }, { CKA_ENCRYPT, &yes, 1 },
+		{ CKA_VALUE_LEN, &length, sizeof(length) },
+	};
+	unsigned char iv[12] = { 0 }, tag[16], out[5];
+	/* CK_GCM_MESSAGE_PARAMS */
+	struct {
+		unsigned char *iv;
+		CK_ULONG iv_length, fixed_bits, generator;
+		unsigned char *tag;
+		CK_ULONG tag_bits;
+	} params = { iv, sizeof(iv), 0, 0, tag, 8 * sizeof(tag) };
+	CK_FUNCTION_LIST_3_2 *p11;
+	CK_INTERFACE *interface;
+	CK_SESSION_HANDLE session;
+	CK_OBJECT_HANDLE key;
+
+	world_write("tokmux.conf", "[global]\narbiter = %s\n[backend nss]\n"
+		    "module = libsoftokn3.so\n", world_arbiter());
+	EXPECT_NE(CKR_OK, initialize(self->a, self->log, sizeof(self->log)));
+	world_write("tokmux.conf", "[global]\narbiter = %s\n[backend nss]\n"
+		    "module = libsoftokn3.so\n"
+		    "init-args = configdir='' flags=noCertDB,noModDB\n",
+		    world_arbiter());
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, get(self->a, NULL, NULL, &interface, 0));
+	p11 = interface->pFunctionList;
+	ASSERT_EQ(CKR_OK, p11->C_OpenSession(the_slot(self->a),
+					     CKF_SERIAL_SESSION, NULL, NULL,
+					     &session));
+	ASSERT_EQ(CKR_OK, p11->C_GenerateKey(session, &generate, template, 3,
+					     &key));
+	/* Nothing of this is in 2.40. */
+	ASSERT_EQ(CKR_OK, p11->C_MessageEncryptInit(session, &gcm, key));
+	EXPECT_EQ(CKR_OK, p11->C_EncryptMessage(session, &params,
+						sizeof(params), NULL, 0, data,
+						5, out, &size));
+	EXPECT_EQ(5, size);
+	EXPECT_NE(0, memcmp(out, data, 5));
+	EXPECT_EQ(CKR_OK, p11->C_MessageEncryptFinal(session));
 	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
 }
 
