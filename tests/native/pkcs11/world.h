@@ -193,12 +193,10 @@ UNUSED static void world_end(void)
 		nftw(world_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-UNUSED static bool world_begin(void)
+/* Makes world_dir what a test expects to find, but for the token. */
+static bool furnish(const char *dir)
 {
-	int status;
-	pid_t pid;
-
-	strcpy(world_dir, "/tmp/tokmux-p11.XXXXXX");
+	strcpy(world_dir, dir);
 	if (!mkdtemp(world_dir) || mkdir(world_path("tokens"), 0700))
 		return false;
 	world_write("softhsm2.conf",
@@ -208,11 +206,70 @@ UNUSED static bool world_begin(void)
 	setenv("SOFTHSM2_CONF", world_path("softhsm2.conf"), 1);
 	setenv("TOKMUX_CONF", world_path("tokmux.conf"), 1);
 	world_configure("", "");
+	return true;
+}
 
-	pid = fork();
-	if (!pid)
-		make_token();
-	return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
+/*
+ * A token takes SoftHSM2 long to make, and each test wants one: it is made once
+ * a program and copied.
+ */
+static char mold[64];
+static pid_t mold_maker;
+
+__attribute__((constructor)) static void make_mold(void)
+{
+	int status = -1;
+	pid_t pid;
+
+	if (furnish("/tmp/tokmux-p11-mold.XXXXXX")) {
+		pid = fork();
+		if (!pid)
+			make_token();
+		waitpid(pid, &status, 0);
+	}
+	strcpy(mold, world_dir);
+	*world_dir = '\0';
+	mold_maker = getpid();
+	if (status)
+		exit(1);
+}
+
+__attribute__((destructor)) static void remove_mold(void)
+{
+	if (*mold && getpid() == mold_maker)
+		nftw(mold, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static int copy_one(const char *path, const struct stat *info, int type,
+		    struct FTW *walk)
+{
+	char *copy = world_path(path + strlen(mold) + 1);
+	char block[4096];
+	FILE *from, *to;
+	size_t n;
+	int r;
+
+	if (type == FTW_D)
+		return mkdir(copy, 0700) && errno != EEXIST;
+	from = fopen(path, "r");
+	to = fopen(copy, "w");
+	if (!from || !to)
+		return 1;
+	while ((n = fread(block, 1, sizeof(block), from)) > 0)
+		if (fwrite(block, 1, n, to) != n)
+			return 1;
+	r = ferror(from) || chmod(copy, info->st_mode & 0777);
+	fclose(from);
+	return fclose(to) || r;
+}
+
+UNUSED static bool world_begin(void)
+{
+	char tokens[sizeof(mold) + 8];
+
+	snprintf(tokens, sizeof(tokens), "%s/tokens", mold);
+	return furnish("/tmp/tokmux-p11.XXXXXX") &&
+	       !nftw(tokens, copy_one, 8, FTW_PHYS);
 }
 
 /* ---- callers --------------------------------------------------------------------- */
