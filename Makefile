@@ -13,6 +13,8 @@ docs:
 	$(MAKE) -f docs.mk docs
 install uninstall:
 	$(MAKE) -f install.mk $@
+deb:
+	$(MAKE) -f deb.mk deb
 # The module, for the kernel whose build tree KDIR is.
 KDIR ?= /lib/modules/$(shell uname -r)/build
 kmod:
@@ -38,5 +40,5 @@ bench-quick: setup
 clean:
 	rm -rf build
 
-.PHONY: all lib pkcs11 tools docs install uninstall kmod setup demo check check-debug attack mutants \
+.PHONY: all lib pkcs11 tools docs install uninstall deb kmod setup demo check check-debug attack mutants \
 	fuzz bench bench-quick clean

@@ -14,7 +14,6 @@ PKCS11DIR	?= $(LIBDIR)/pkcs11
 COMPLETIONDIR	?= $(DATADIR)/bash-completion/completions
 UDEVRULESDIR	?= $(PREFIX)/lib/udev/rules.d
 SYSUSERSDIR	?= $(PREFIX)/lib/sysusers.d
-MODULESLOADDIR	?= $(PREFIX)/lib/modules-load.d
 # These have one place each, whatever the prefix: it is compiled in.
 SYSCONFDIR	:= /etc
 P11KITDIR	?= $(or $(shell pkg-config --variable=p11_module_configs p11-kit-1),/usr/share/p11-kit/modules)

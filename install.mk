@@ -26,7 +26,6 @@ lib/pkcs11/tokmux-pkcs11.h 644 $(INCLUDEDIR) tokmux-pkcs11.h
 include/uapi/linux/tokmux.h 644 $(INCLUDEDIR)/linux tokmux.h
 tools/completions/tokmux.bash 644 $(COMPLETIONDIR) tokmux
 udev/tokmux.sysusers.conf 644 $(SYSUSERSDIR) tokmux.conf
-udev/tokmux.modules-load.conf 644 $(MODULESLOADDIR) tokmux.conf
 udev/readers.conf 644 $(DOCDIR)/examples readers.conf
 lib/pkcs11/tokmux.conf.example 644 $(DOCDIR)/examples tokmux.conf
 endef

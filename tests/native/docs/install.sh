@@ -24,7 +24,6 @@ wanted() {
 	-rw-r--r-- ./usr/include/tokmux-card.h
 	-rw-r--r-- ./usr/include/tokmux-pkcs11.h
 	-rw-r--r-- ./usr/include/tokmux.h
-	-rw-r--r-- ./usr/lib/modules-load.d/tokmux.conf
 	-rw-r--r-- ./usr/lib/sysusers.d/tokmux.conf
 	-rw-r--r-- ./usr/lib/udev/rules.d/69-tokmux.rules
 	lrwxrwxrwx .$lib/libtokmux.so libtokmux.so.1
