@@ -131,7 +131,8 @@ void tokmux_card_free(struct tokmux_card *card);
  * @slot: which slot of the reader, from 0
  * @card: out: the card, not powered on by this
  *
- * There is no begin and no end then.
+ * There is no begin and no end then. Of a device that is several readers it is
+ * the first one, or the one that the lease fd is for.
  *
  * Return: 0; -EINVAL if it is no such file or the reader has no such slot,
  * -EOPNOTSUPP if it is no CCID reader, -EBUSY if another program has it,
