@@ -178,7 +178,7 @@ def usage():
                  ["register", "--max-sessions", "65537", "a"],
                  ["list", "-o", "name,nonsense"], ["check", "-o", ""]):
         status, out, err = run(*args)
-        check(f"{' '.join(args)}: usage", (status, out), (USAGE, ""))
+        check(f"{' '.join(args)!r}: usage", (status, out), (USAGE, ""))
     status, out, err = run("apdu", "a", input="# a script\n\n00A40400\n00 2000 00 063X\n")
     check("apdu: a bad line is named, not shown", (status, out, "line 4: " in err, "3X" in err),
           (USAGE, "", True, False))
@@ -292,9 +292,9 @@ def register_and_list():
         terminal = Terminal("status", "card")
         check("status on a terminal", (terminal.wait(), "hold_limit_ms: 2500" in terminal.output),
               (OK, True))
-        for name in (card.device, card.device[5:], "/dev/tokmux/by-name/card",
-                     "pkcs11:token=card", "pkcs11:token=%63ard"):
-            row, = rows("status", name)
+        names = (card.device, card.device[5:], "/dev/tokmux/by-name/card",
+                 "pkcs11:token=card", "pkcs11:token=%63ard")
+        for name, row in zip(names, rows("status", *names), strict=True):
             check(f"status {name}", row["name"], "card")
         for name, wanted in (("pkcs11:token=cards", NOTOKEN), ("pkcs11:nonsense", USAGE),
                              ("pkcs11:frob=1", USAGE), ("no-card", NOTOKEN),
@@ -406,23 +406,21 @@ def lock():
                           0.3 <= time.monotonic() - start < 10), (NO, True))
         check("lock: the holder's own status", let_go(using), 0)
 
+        # All at once: each takes seconds.
         using = holder("card")
         terminal = Terminal("lock", "card", "echo", "got it")
+        waiting = Stream("lock", "card", "-w", "1.5", "true")
+        broken = Terminal("lock", "card", "true")
+        broken.read_until("waiting for")
+        broken.type("\x03")
+        check("lock: ^C ends the wait", broken.wait(), -signal.SIGINT)
+        check("lock in a pipe waits silently", waiting.end(), (NO, "", ""))
         check("lock on a terminal: says for whom it waits",
               terminal.read_until(rf"waiting for tokmux\[{using.pid}\], 2 s"), True)
+        check("and nothing else waits any more", rows("status", "card")[0]["waiters"], 1)
         let_go(using)
         check("lock on a terminal: and goes on",
               (terminal.read_until("got it"), terminal.wait()), (True, 0))
-
-        using = holder("card")
-        waiting = Stream("lock", "card", "-w", "1.5", "true")
-        check("lock in a pipe waits silently", waiting.end(), (NO, "", ""))
-        terminal = Terminal("lock", "card", "true")
-        terminal.read_until("waiting for")
-        terminal.type("\x03")
-        check("lock: ^C ends the wait", terminal.wait(), -signal.SIGINT)
-        check("and nothing waits any more", rows("status", "card")[0]["waiters"], 0)
-        let_go(using)
 
         process = subprocess.Popen([TOOL, "lock", "card", "--", "sh", "-c",
                                     "trap 'exit 5' TERM; echo held; while :; do read x; done"],
