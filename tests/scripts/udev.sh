@@ -39,7 +39,8 @@ tap_check "the node belongs to the group" \
 tap_check "it is for the seat's user" has "$node" 'TAGS=*:uaccess:*'
 tap_check "by-name leads to it" test "$(readlink -f $dir/by-name/card)" = "$node"
 tap_check "udev knows its name" has "$node" TOKMUX_NAME=card
-as_member() { setpriv --reuid 65534 --regid 65534 --groups "$(getent group tokmux | cut -d: -f3)" "$@"; }
+IFS=: read -r _ _ gid _ < <(getent group tokmux)
+as_member() { setpriv --reuid 65534 --regid 65534 --groups "$gid" "$@"; }
 as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
 tap_check "a member of the group may use it" as_member "$tool" lock card true
 refused() { "$@"; test $? = 77; }
@@ -60,11 +61,11 @@ done
 # ---- readers -----------------------------------------------------------------
 
 usb_node() {
-	local device
+	local device id bus number
 	for device in /sys/bus/usb/devices/*; do
-		[ "$(cat "$device/idProduct" 2>/dev/null)" = 4433 ] || continue
-		printf '/dev/bus/usb/%03d/%03d\n' "$(cat "$device/busnum")" \
-			"$(cat "$device/devnum")"
+		{ read -r id <"$device/idProduct"; } 2>/dev/null && [ "$id" = 4433 ] || continue
+		read -r bus <"$device/busnum" && read -r number <"$device/devnum" &&
+			printf '/dev/bus/usb/%03d/%03d\n' "$bus" "$number"
 	done
 }
 if [ -z "$(usb_node)" ] || [ "$(id -u)" != 0 ]; then

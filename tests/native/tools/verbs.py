@@ -178,7 +178,7 @@ def usage():
                  ["register", "--max-sessions", "65537", "a"],
                  ["list", "-o", "name,nonsense"], ["check", "-o", ""]):
         status, out, err = run(*args)
-        check(f"{' '.join(args)}: usage", (status, out), (USAGE, ""))
+        check(f"{' '.join(args)!r}: usage", (status, out), (USAGE, ""))
     status, out, err = run("apdu", "a", input="# a script\n\n00A40400\n00 2000 00 063X\n")
     check("apdu: a bad line is named, not shown", (status, out, "line 4: " in err, "3X" in err),
           (USAGE, "", True, False))
