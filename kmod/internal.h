@@ -136,7 +136,7 @@ struct tokmux_token {
 
 	/* session.c */
 	struct xarray sessions;
-	u32 next_session;
+	u32 next_session;		/* xa_lock of sessions */
 	unsigned int nr_sessions;
 	struct tokmux_queue session_queue;
 
@@ -166,6 +166,8 @@ struct tokmux_token {
  * @nr_exclusive: how many of its callers hold an exclusive lease
  * @nr_shared: likewise
  * @granted: since when it has been holding
+ * @busy_ns: tokmux_queue_busy() of the lease queue at that time: what it has
+ *	grown by is how long the party has been in the way of others (R4)
  */
 struct tokmux_party {
 	struct list_head callers;
@@ -269,6 +271,7 @@ int tokmux_new_file(struct tokmux_call *call, const char *name,
 
 /* token.c */
 extern struct mutex tokmux_tokens_lock;
+extern bool tokmux_suspended;
 int tokmux_tokens_init(void);
 void tokmux_tokens_exit(void);
 int tokmux_token_create_system(const struct tokmux_create *arg, u32 *index);
@@ -289,7 +292,9 @@ int tokmux_caller_run(const struct tokmux_verb *verb, struct tokmux_call *call,
 		      void *arg);
 
 /* party.c */
-int tokmux_party_join(struct tokmux_caller *caller, bool group);
+struct tokmux_party *tokmux_party_new(struct tokmux_token *token, bool group);
+void tokmux_party_free(struct tokmux_token *token, struct tokmux_party *party);
+int tokmux_party_join(struct tokmux_caller *caller, struct tokmux_party **fresh);
 void tokmux_party_leave(struct tokmux_caller *caller);
 pid_t tokmux_party_pid(struct tokmux_token *token);
 
