@@ -299,4 +299,42 @@ TEST(event_free)
 	close(other);
 }
 
+/* No waiter goes unnoticed because another one had been before and gave up. */
+TEST(event_wanted)
+{
+	int fd = open_bound(own_name(), 0), other = open_bound(own_name(), 0);
+	struct tokmux_event event;
+	int i;
+
+	ASSERT_EQ(0, acquire(fd, TOKMUX_EXCLUSIVE, 0));
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(-ETIMEDOUT, acquire(other, TOKMUX_EXCLUSIVE, 1));
+		EXPECT_EQ(TOKMUX_EVENT_WANTED, next_event(fd, &event));
+		ASSERT_EQ(0, fcntl(fd, F_SETFL, O_NONBLOCK));
+		EXPECT_EQ(-1, read(fd, &event, sizeof(event)));
+		EXPECT_EQ(EAGAIN, errno);
+		ASSERT_EQ(0, fcntl(fd, F_SETFL, 0));
+	}
+	close(fd);
+	close(other);
+}
+
+/* Who may only read a device's node may look at the token, and not take it. */
+TEST(a_file_for_reading_can_only_look)
+{
+	unsigned int index;
+	char path[64];
+	int fd;
+
+	ASSERT_EQ(0, create_system(own_name(), &index));
+	snprintf(path, sizeof(path), "/dev/tokmux%u", index);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(index, info(fd).index);
+	EXPECT_EQ(-EBADF, bind_token(fd, 0));
+	EXPECT_EQ(-ENOTCONN, acquire(fd, TOKMUX_EXCLUSIVE, 0));
+	close(fd);
+	EXPECT_EQ(0, remove_system(index));
+}
+
 TEST_HARNESS_MAIN
