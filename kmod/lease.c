@@ -193,9 +193,9 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 
 	/*
 	 * Once several hold it at a time, each may have touched it after the
-	 * other: then every grant changes the epoch.
+	 * other: then nobody is the last, and every grant changes the epoch.
 	 */
-	if (token->last_party != party->id || others || READ_ONCE(tokmux_suspended))
+	if (token->last_party != party->id || READ_ONCE(tokmux_suspended))
 		token->epoch++;
 	token->last_party = others ? 0 : party->id;
 	if (joins) {

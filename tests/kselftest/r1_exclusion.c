@@ -489,32 +489,53 @@ static int sysfs_write(const char *path, const char *text)
  */
 TEST(a_suspend_changes_the_epoch)
 {
-	struct tokmux_create arg = {};
-	struct tokmux_acquire before, after, users_before, users_after;
-	int index, fd, user;
+	struct tokmux_create system = {}, user = { .flags = TOKMUX_CREATE_USER };
+	struct tokmux_acquire before, after;
+	int index, fds[2], i;
 
 	if (sysfs_write("/sys/power/pm_test", "freezer"))
 		SKIP(return, "this kernel has no test of suspend");
 	sysfs_write("/sys/module/suspend/parameters/pm_test_delay", "0");
-	index = register_token(&arg);
+	index = register_token(&system);
 	ASSERT_GE(index, 0);
-	fd = open_index_bound(index, 0);
-	ASSERT_EQ(0, acquire_told(fd, TOKMUX_EXCLUSIVE, 0, &before));
-	ASSERT_EQ(0, release(fd));
-	user = open_bound(own_name(), 0);
-	ASSERT_EQ(0, acquire_told(user, TOKMUX_EXCLUSIVE, 0, &users_before));
-	ASSERT_EQ(0, release(user));
-	EXPECT_EQ(0, sysfs_write("/sys/power/state", "freeze"));
-	ASSERT_EQ(0, acquire_told(fd, TOKMUX_EXCLUSIVE, 0, &after));
-	EXPECT_NE(before.epoch, after.epoch);
-	ASSERT_EQ(0, acquire_told(user, TOKMUX_EXCLUSIVE, 0, &users_after));
-	EXPECT_NE(users_before.epoch, users_after.epoch);
-	/* and not at each grant from then on */
-	ASSERT_EQ(0, release(user));
-	ASSERT_EQ(0, acquire_told(user, TOKMUX_EXCLUSIVE, 0, &users_before));
-	EXPECT_EQ(users_after.epoch, users_before.epoch);
-	close(user);
+	fds[0] = open_index_bound(index, 0);
+	ASSERT_EQ(0, create(own_name(), &user));
+	fds[1] = user.fd;
+	ASSERT_EQ(0, bind_token(fds[1], 0));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, acquire_told(fds[i], TOKMUX_EXCLUSIVE, 0, &before));
+		ASSERT_EQ(0, release(fds[i]));
+		EXPECT_EQ(0, sysfs_write("/sys/power/state", "freeze"));
+		ASSERT_EQ(0, acquire_told(fds[i], TOKMUX_EXCLUSIVE, 0, &after));
+		EXPECT_NE(before.epoch, after.epoch);
+		/* and not at each grant from then on */
+		ASSERT_EQ(0, release(fds[i]));
+		ASSERT_EQ(0, acquire_told(fds[i], TOKMUX_EXCLUSIVE, 0, &before));
+		EXPECT_EQ(after.epoch, before.epoch);
+		close(fds[i]);
+	}
 	EXPECT_EQ(0, unregister_token(index));
+}
+
+/* Who waits is frozen with all others, and waits on; a holder holds on. */
+TEST_F(r1, a_suspend_ends_no_wait)
+{
+	int *result = shared_memory(sizeof(int));
+	pid_t pid;
+
+	if (sysfs_write("/sys/power/pm_test", "freezer"))
+		SKIP(return, "this kernel has no test of suspend");
+	sysfs_write("/sys/module/suspend/parameters/pm_test_delay", "0");
+	own_name();
+	ASSERT_EQ(0, acquire(self->a, TOKMUX_EXCLUSIVE, 0));
+	pid = waiter(self->watch, TOKMUX_EXCLUSIVE, 10 * SOON, result);
+	ASSERT_GT(pid, 0);
+	EXPECT_EQ(0, sysfs_write("/sys/power/state", "freeze"));
+	EXPECT_TRUE(EVENTUALLY(info(self->watch).waiters == 1));
+	EXPECT_EQ(1, info(self->watch).holders);
+	ASSERT_EQ(0, release(self->a));
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_EQ(0, *result);
 }
 
 TEST_HARNESS_MAIN
