@@ -28,6 +28,8 @@ struct lock {
 	int conflict;
 	bool make, kill, clean, verbose;
 	char **command;
+	/* As it was when we came; its own handlers go with exec. */
+	struct sigaction child_signal;
 	struct tokmux_caller *caller;
 	struct tokmux_grant grant;
 };
@@ -95,9 +97,13 @@ static int acquire(struct lock *lock)
 static const int passed_on[] = { SIGHUP, SIGTERM, SIGUSR1, SIGUSR2 };
 
 /* What the terminal sends goes to the child as well: it is the child's to heed. */
-static void catch_signals(sigset_t *caught, sigset_t *before)
+static void catch_signals(struct lock *lock, sigset_t *caught, sigset_t *before)
 {
+	const struct sigaction by_default = { .sa_handler = SIG_DFL };
 	size_t i;
+
+	/* Who started us may have ignored it, and then no child's end is told. */
+	sigaction(SIGCHLD, &by_default, &lock->child_signal);
 
 	sigemptyset(caught);
 	sigaddset(caught, SIGCHLD);
@@ -116,6 +122,7 @@ static _Noreturn void run_command(const struct lock *lock, const sigset_t *mask)
 	setenv("TOKMUX_EPOCH", epoch, 1);
 	setenv("TOKMUX_UNCLEAN",
 	       lock->grant.flags & TOKMUX_GRANT_UNCLEAN ? "1" : "0", 1);
+	sigaction(SIGCHLD, &lock->child_signal, NULL);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	execvp(lock->command[0], lock->command);
 	complain("%s: %s", lock->command[0], strerror(errno));
@@ -184,13 +191,13 @@ static int attend(const struct lock *lock, pid_t child, int signals)
 	return status;
 }
 
-static int run_locked(const struct lock *lock)
+static int run_locked(struct lock *lock)
 {
 	sigset_t caught, before;
 	int signals, status;
 	pid_t child;
 
-	catch_signals(&caught, &before);
+	catch_signals(lock, &caught, &before);
 	signals = signalfd(-1, &caught, SFD_CLOEXEC);
 	child = signals < 0 ? -1 : fork();
 	if (child < 0) {

@@ -395,6 +395,14 @@ def lock():
         check("lock: the command is told of the grant", out,
               lambda o: re.fullmatch(r"0\n\d+\n", o))
 
+        # Whoever starts us may have ignored it; for the command it stays so.
+        ignored = "trap '' CHLD; exec \"$@\""
+        done = subprocess.run(["sh", "-c", ignored, "sh", TOOL, "lock", "card", "grep", "SigIgn",
+                               "/proc/self/status"], capture_output=True, text=True, timeout=SOON)
+        check("lock, where SIGCHLD is ignored", (done.returncode, done.stderr), (OK, ""))
+        check("and so it is for the command", bool(int(done.stdout.split()[1], 16) &
+                                                   1 << signal.SIGCHLD - 1), True)
+
         using = holder("card", "-s")
         check("lock -s beside another", run("lock", "card", "-n", "-s", "true")[0], 0)
         status, out, err = run("lock", "card", "-n", "true")
