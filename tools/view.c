@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "text.h"
 #include "view.h"
 
 struct view {
@@ -164,6 +165,8 @@ void view_set(struct view *view, size_t column, const char *value)
 
 	free(*cell);
 	*cell = value ? need(strdup(value)) : NULL;
+	if (*cell)
+		text_make_printable(*cell);
 }
 
 void view_setf(struct view *view, size_t column, const char *format, ...)
