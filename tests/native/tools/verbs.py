@@ -749,6 +749,10 @@ def check_of_pkcs11():
     found = verdict("[global]\narbiter = local\n[backend softhsm]\nmodule = libsofthsm2.so\n")
     check("check: the backend answers", (found["verdict"], "slots with a token" in found["found"]),
           ("ok", True))
+    for log in ("info", "calls"):
+        found = verdict(f"[global]\narbiter = local\nlog = {log}\n[backend a]\nmodule = /no/such.so\n")
+        check(f"check: with log = {log} it says what is wrong, and not what is said first",
+              (found["verdict"], "/no/such.so: cannot open" in found["found"]), ("bad", True))
     found = verdict("[global]\nfrob = 1\n")
     check("check: a bad line in the configuration is named",
           (found["verdict"], "tools.conf:2" in found["found"]), ("bad", True))
@@ -757,6 +761,37 @@ def check_of_pkcs11():
     found, = [c for c in rows_of_check("-m", TOOL) if c["check"] == "pkcs11"]
     check("check: a file that is none", found["verdict"], "bad")
     os.unlink(conf)
+
+
+@test
+def check_of_a_module_that_is_odd():
+    module = os.environ["B"] + "/tests/tools/odd.so"
+
+    def odd(how, **kwargs):
+        start = time.monotonic()
+        done = subprocess.run([TOOL, "check", "-J", "-m", module], stdin=subprocess.DEVNULL,
+                              capture_output=True, timeout=SOON + 30,
+                              env={**os.environ, "ODD": how}, **kwargs)
+        # Strictly: JSON is UTF-8.
+        checks = json.loads(done.stdout.decode("utf-8"))["checks"]
+        found, = [c for c in checks if c["check"] == "pkcs11"]
+        return found["verdict"], found["found"][len(module):], time.monotonic() - start
+
+    slots = ': 1 slots with a token: "caf? ?[31m \u00e9"'
+    check("check: a label that is no UTF-8", odd("")[:2], ("ok", slots))
+    done = subprocess.run([TOOL, "check", "-m", module], capture_output=True, timeout=SOON)
+    check("check: nor does a label steer a terminal", b"\x1b" in done.stdout, False)
+    check("check: a backend leaves a process that keeps its files", odd("leaves"),
+          lambda r: r[:2] == ("ok", slots) and r[2] < 20)
+    check("check: a backend that talks: its last word is the reason", odd("talks")[:2],
+          ("bad", ": it is off"))
+    check("check: a backend that talks without end", odd("babbles")[:2], ("ok", slots))
+    check("check: a backend that crashes", odd("crashes")[:2],
+          ("bad", " died of signal 9: about to die"))
+    check("check: also where SIGCHLD is ignored", odd("crashes", preexec_fn=lambda:
+          signal.signal(signal.SIGCHLD, signal.SIG_IGN))[:2], ("bad", " died of signal 9: about to die"))
+    check("check: a backend that hangs", odd("hangs"),
+          lambda r: r[:2] == ("bad", " did not answer in 30 s: waiting for a card") and r[2] < 45)
 
 
 @test
