@@ -199,11 +199,20 @@ def without_the_module():
                  ["atr", "a"], ["apdu", "a", "00A40400"],
                  ["register", "a"], ["register", "--dry-run", "a"],
                  ["unregister", "a"], ["status", "/dev/tokmux0"],
-                 ["status", "pkcs11:token=a"]):
+                 ["status", "pkcs11:token=a"], ["status", "pkcs11:token=" + 63 * "a"],
+                 ["status", "pkcs11:manufacturer=%41%20" + 40 * "a" + ";model=" + 40 * "a" +
+                  ";serial=" + 40 * "a" + "?pin-source=file:/no/such"]):
         status, out, err = run(*args)
         check(f"{' '.join(args)}: the module is missing",
               (status, out, one_sentence(err), "modprobe tokmux" in err),
               (NOMODULE, "", True, True))
+    for uri, why in (("nonsense", "no attribute"), ("frob=1", "'frob' is not known"),
+                     ("token=a;object=b", "'object' is not known"), ("token=%4", "RFC 7512"),
+                     ("token=%zz", "RFC 7512"), ("token=a%00", "RFC 7512"),
+                     ("token=a;token=b", "two of token")):
+        status, out, err = run("status", f"pkcs11:{uri}")
+        check(f"status pkcs11:{uri}: it says why", (status, out, one_sentence(err), why in err),
+              (USAGE, "", True, True))
     found = {c["check"]: c for c in rows_of_check()}
     check("check says so", found["module"]["verdict"], "bad")
 
@@ -297,12 +306,16 @@ def register_and_list():
         for name, row in zip(names, rows("status", *names), strict=True):
             check(f"status {name}", row["name"], "card")
         for name, wanted in (("pkcs11:token=cards", NOTOKEN), ("pkcs11:nonsense", USAGE),
-                             ("pkcs11:frob=1", USAGE), ("no-card", NOTOKEN),
+                             ("pkcs11:frob=1", USAGE), ("pkcs11:token=car", NOTOKEN),
+                             ("pkcs11:token=card;serial=1", NOTOKEN), ("no-card", NOTOKEN),
                              ("/dev/null", USAGE), ("/no/such", NOTOKEN), ("", USAGE)):
             status, out, err = run("status", name)
             check(f"status '{name}'", (status, out, one_sentence(err)), (wanted, "", True))
         status, out, err = run("register", "card")
         check("register a name again", (status, out, "exists" in err), (71, "", True))
+        with Token(63 * "n"):
+            check("a URI with a long name", rows("status", "pkcs11:token=" + 63 * "n")[0]["name"], 63 * "n")
+            check("and it is the whole name", run("status", "pkcs11:token=" + 32 * "n")[0], NOTOKEN)
         with Token("card2"):
             status, out, err = run("status", "pkcs11:")
             check("a URI that fits two", (status, "more than one" in err), (USAGE, True))
