@@ -9,6 +9,7 @@ import json
 import os
 import pty
 import re
+import resource
 import select
 import shutil
 import signal
@@ -76,7 +77,10 @@ class Terminal:
         if not self.pid:
             os.environ["TERM"] = "linux"
             # Whoever started us in the background has ignored it.
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            for ignored in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+                signal.signal(ignored, signal.SIG_DFL)
+            # No file of it is wanted from who dies of SIGQUIT.
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             os.execv(TOOL, [TOOL, *args])
 
     def read_until(self, pattern):
@@ -561,11 +565,12 @@ def top():
         terminal.type("q")
         check("top: q ends it, and the screen is as before",
               (terminal.wait(), terminal.output.endswith("\x1b[?25h\x1b[?1049l")), (OK, True))
-        terminal = Terminal("top", "-d", "5")
-        terminal.read_until("card +free")
-        os.kill(terminal.pid, signal.SIGTERM)
-        check("top: SIGTERM too", (terminal.wait(), terminal.output.endswith("\x1b[?25h\x1b[?1049l")),
-              (-signal.SIGTERM, True))
+        for ending in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+            terminal = Terminal("top", "-d", "5")
+            terminal.read_until("card +free")
+            os.kill(terminal.pid, ending)
+            check(f"top: {ending.name} too", (terminal.wait(), terminal.output.endswith(
+                "\x1b[?25h\x1b[?1049l")), (-ending, True))
 
 
 # ---- with a card ---------------------------------------------------------------
