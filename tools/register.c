@@ -7,6 +7,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include "device.h"
 #include "origin.h"
 #include "view.h"
 
@@ -28,6 +29,43 @@ static int create(const char *name, const struct registration *with,
 	return tokmux_create_device(name, with->hold_limit_ms,
 				    with->max_sessions, with->node,
 				    with->interface, index);
+}
+
+/* As the kernel has it. */
+static bool is_name(const char *name)
+{
+	const char *p;
+
+	for (p = name; *p; p++)
+		if (!isascii((unsigned char)*p) || !isgraph((unsigned char)*p) ||
+		    *p == '/')
+			return false;
+	return *name;
+}
+
+/* What create() would come to, as far as that can be seen. */
+static int look(const char *name, const struct registration *with)
+{
+	struct tokmux_token *token;
+	bool exists;
+	int ret;
+
+	ret = tokmux_present();
+	if (ret != 1)
+		return ret ? ret : -ENODEV;
+	if (!is_name(name))
+		return -EINVAL;
+	ret = tokmux_token_find(name, &token);
+	if (!ret) {
+		/* It may be another one's device that is called so. */
+		exists = !strcmp(tokmux_token_name(token), name);
+		tokmux_token_free(token);
+		if (exists)
+			return -EEXIST;
+	} else if (ret != -ENOENT) {
+		return ret;
+	}
+	return with->node ? device_look(with->node, with->interface) : 0;
 }
 
 enum { NAME, DEVICE, CREATED };
@@ -73,19 +111,7 @@ static int by_hand(const char *name, const struct registration *with,
 	if (!view)
 		return status;
 	if (with->dry_run) {
-		struct tokmux_token *token;
-
-		ret = tokmux_present();
-		if (ret == 1)
-			ret = tokmux_token_find(name, &token);
-		else if (!ret)
-			ret = -ENODEV;
-		if (!ret) {
-			tokmux_token_free(token);
-			ret = -EEXIST;
-		}
-		if (ret == -ENOENT)
-			ret = 0;
+		ret = look(name, with);
 	} else {
 		ret = create(name, with, &index);
 	}

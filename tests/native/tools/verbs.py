@@ -283,6 +283,17 @@ def register_and_list():
     check("register --dry-run: JSON", json.loads(out)["registered"],
           [{"name": "card", "device": None, "created": False}])
     check("and nothing is made", run("status", "card")[0], NOTOKEN)
+    for args, wanted, why in ((["a", "--device", "/no/such"], USAGE, "no such device"),
+                              (["a", "--device", "/no/such", "--interface", "9"], USAGE, "no such device"),
+                              (["a", "--device", "/dev/null"], USAGE, "neither a USB smartcard reader"),
+                              (["a", "--device", "/dev/null", "--interface", "9"], USAGE, "no USB device with an interface 9"),
+                              (["a", "--device", "/etc/passwd"], USAGE, "neither a USB smartcard reader"),
+                              (["a b"], USAGE, ""), (["a/b"], USAGE, ""), (["\u00e9"], USAGE, ""),
+                              ([64 * "a"], USAGE, "")):
+        for dry in (["--dry-run"], []):
+            status, out, err = run("register", *dry, *args)
+            check(f"{' '.join(['register', *dry, *args])}", (status, out, one_sentence(err), why in err),
+                  (wanted, "", True, True))
     with Token("card", "--hold-limit", "2.5", "--max-sessions", "7") as card:
         row, = [r for r in rows("list") if r["name"] == "card"]
         check("list -J", row, {"name": "card", "device": card.device, "state": "free",
