@@ -100,33 +100,20 @@ static int create_failed(const char *name, const struct registration *with,
 }
 
 static int by_hand(const char *name, const struct registration *with,
-		   const struct view_options *options)
+		   struct view *view)
 {
-	int status = STATUS_OK, ret = 0;
 	unsigned int index = 0;
-	struct view *view;
+	int ret;
 
-	view = view_new(columns, ARRAY_SIZE(columns), "name,device,created",
-			"registered", options, &status);
-	if (!view)
-		return status;
-	if (with->dry_run) {
-		ret = look(name, with);
-	} else {
-		ret = create(name, with, &index);
-	}
-	if (ret) {
-		view_free(view);
+	ret = with->dry_run ? look(name, with) : create(name, with, &index);
+	if (ret)
 		return create_failed(name, with, ret);
-	}
 	view_row(view);
 	view_set(view, NAME, name);
 	view_set(view, CREATED, with->dry_run ? "0" : "1");
 	if (!with->dry_run)
 		view_setf(view, DEVICE, "/dev/tokmux%u", index);
-	status = view_print(view);
-	view_free(view);
-	return status;
+	return view_print(view);
 }
 
 /* ---- for udev ---------------------------------------------------------------- */
@@ -246,9 +233,10 @@ static int run(int argc, char **argv)
 	};
 	struct view_options options = {};
 	struct registration with = { .interface = -1 };
+	int option, ms, status = STATUS_OK;
 	unsigned long number;
+	struct view *view;
 	bool udev = false;
-	int option, ms;
 
 	while ((option = getopt_long(argc, argv, VIEW_SHORT, long_options,
 				     NULL)) >= 0) {
@@ -285,15 +273,22 @@ static int run(int argc, char **argv)
 				return option_status(option);
 		}
 	}
+	view = view_new(columns, ARRAY_SIZE(columns), "name,device,created",
+			"registered", &options, &status);
+	if (!view)
+		return status;
 	if (argc - optind != 1)
-		return bad_usage(udev ? "which DEVPATH?" : "which NAME?");
-	if (with.interface >= 0 && !with.node)
-		return bad_usage("--interface of which --device?");
-	if (udev && with.node)
-		return bad_usage("--udev finds the device itself");
-	if (udev)
-		return by_udev(argv[optind], &with);
-	return by_hand(argv[optind], &with, &options);
+		status = bad_usage(udev ? "which DEVPATH?" : "which NAME?");
+	else if (with.interface >= 0 && !with.node)
+		status = bad_usage("--interface of which --device?");
+	else if (udev && with.node)
+		status = bad_usage("--udev finds the device itself");
+	else if (udev)
+		status = by_udev(argv[optind], &with);
+	else
+		status = by_hand(argv[optind], &with, view);
+	view_free(view);
+	return status;
 }
 
 const struct verb register_verb = {

@@ -132,13 +132,13 @@ static int run(int argc, char **argv)
 			return option_status(option);
 		}
 	}
-	if (argc - optind > 1)
-		return bad_usage("one TOKEN at most");
 	view = tokens_view("name,state,unclean,holder,command,waiters,sessions,grants,waits,longest_wait_us",
 			   &options, &status);
 	if (!view)
 		return status;
-	if (optind < argc)
+	if (argc - optind > 1)
+		status = bad_usage("one TOKEN at most");
+	else if (optind < argc)
 		status = subject_find(argv[optind], &subject);
 	if (!status)
 		status = top(view, subject, options.json, ms, frames);

@@ -69,6 +69,8 @@ const char *view_get(const struct view *view, size_t column);
 
 /* All rows, as one table or one document. */
 int view_print(struct view *view);
+/* All rows, as a table, to @to. */
+int view_print_to(struct view *view, FILE *to);
 /* The last row, as a line of text or JSON, in a stream. */
 int view_print_row(struct view *view);
 /* All rows as one line of JSON, or as a table; then they are forgotten. */

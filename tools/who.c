@@ -225,23 +225,17 @@ int who_rows(struct view *view, struct subject *subject)
 	return rows;
 }
 
-static int who(const char *what, const struct view_options *options)
+static int who(const char *what, struct view *view)
 {
 	struct subject *subject;
-	int status = STATUS_OK;
-	struct view *view;
-	int ret;
+	int ret, status;
 
-	view = who_view(options, &status);
-	if (!view)
-		return status;
 	status = subject_find(what, &subject);
-	if (!status) {
-		ret = who_rows(view, subject);
-		status = ret < 0 ? failed(what, ret) : view_print(view);
-		subject_free(subject);
-	}
-	view_free(view);
+	if (status)
+		return status;
+	ret = who_rows(view, subject);
+	status = ret < 0 ? failed(what, ret) : view_print(view);
+	subject_free(subject);
 	return status;
 }
 
@@ -249,15 +243,22 @@ static int run(int argc, char **argv)
 {
 	static const struct option long_options[] = { VIEW_LONG, {} };
 	struct view_options options = {};
-	int option;
+	int option, status = STATUS_OK;
+	struct view *view;
 
 	while ((option = getopt_long(argc, argv, VIEW_SHORT, long_options,
 				     NULL)) >= 0)
 		if (!view_option(&options, option, optarg))
 			return option_status(option);
-	if (argc - optind != 1)
-		return bad_usage("one TOKEN is needed");
-	return who(argv[optind], &options);
+	view = who_view(&options, &status);
+	if (!view)
+		return status;
+	if (argc - optind == 1)
+		status = who(argv[optind], view);
+	else
+		status = bad_usage("one TOKEN is needed");
+	view_free(view);
+	return status;
 }
 
 const struct verb who_verb = {

@@ -59,8 +59,16 @@ complete() { # word…
 	PATH=$B:$PATH bash --norc -c '
 		. /usr/share/bash-completion/bash_completion
 		. "$0"
-		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
-		COMP_LINE="$*" COMP_POINT=${#COMP_LINE}
+		# As readline has them: a "=" is a word of its own.
+		COMP_WORDS=() COMP_LINE="$*"
+		for word; do
+			while [[ $word == *=* ]]; do
+				COMP_WORDS+=("${word%%=*}" =)
+				word=${word#*=}
+			done
+			COMP_WORDS+=("$word")
+		done
+		COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMP_POINT=${#COMP_LINE}
 		_tokmux
 		printf "%s\n" "${COMPREPLY[@]}"
 	' "$top/tools/completions/tokmux.bash" "$@" 2>&1
@@ -76,6 +84,15 @@ tap_check "completion: verbs" offers "list lock" tokmux l
 tap_check "completion: an option" offers "--iterations" tokmux top --it
 tap_check "completion: a column" offers "holder holders holder_pids hold_limit_ms" \
 	tokmux list -o hold
+tap_check "completion: columns of a verb that needs a TOKEN" offers "sessions" tokmux eject -o se
+tap_check "completion: a column after a comma" offers "name,state,holder_pids" \
+	tokmux status card -o name,state,holder_
+tap_check "completion: one more column" offers "+owner" tokmux list -o +ow
+tap_check "completion: --output=" offers "holder_pids" tokmux list --output=holder_
+tap_check "completion: --output= with a comma" offers "name,owner" tokmux list --output=name,ow
+tap_check "completion: --output=, all of them" offers "$("$tool" who -o help | awk '{ print $1 }' | xargs)" \
+	tokmux who --output=
+tap_check "completion: another option's argument" offers "" tokmux top --delay=
 tap_check "completion: an option of a card's verb" offers "--keep-going" tokmux apdu my-card --k
 tap_check "completion: a verb to help with" offers "eject" tokmux help ej
 tap_end

@@ -188,9 +188,13 @@ def usage():
           (USAGE, "", True, False))
     status, out, err = run("apdu", "a", input="00" * 65545)
     check("apdu: one that is too long", (status, out, "no APDU is as long" in err), (USAGE, "", True))
-    for verb in ["list", "status", "top", "check"]:
+    for verb in VERBS:
+        if verb in ("lock", "apdu"):
+            continue
         status, out, err = run(verb, "-o", "help")
-        check(f"{verb} -o help", status == OK and len(out.splitlines()) > 3, True)
+        check(f"{verb} -o help", (status, len(out.splitlines()) > 2, err), (OK, True, ""))
+        status, out, err = run(verb, "-o", "nonsense")
+        check(f"{verb}: no such column", (status, out, "'nonsense'" in err), (USAGE, "", True))
 
 
 @test
@@ -496,6 +500,14 @@ def eject():
               (terminal.read_until(r"\[y/N\]"), str(using.pid) in terminal.output), (True, True))
         terminal.type("n\n")
         check("eject: no", (terminal.wait(), rows("status", "card")[0]["state"]), (NO, "exclusive"))
+        terminal = Terminal("eject", "-J", "card")
+        check("eject -J names them as well",
+              (terminal.read_until(r"\[y/N\]"), str(using.pid) in terminal.output), (True, True))
+        terminal.type("n\n")
+        check("eject -J: no", terminal.wait(), NO)
+        terminal = Terminal("eject", "-o", "nonsense", "card")
+        check("eject: a wrong column, before it asks",
+              (terminal.wait(), "[y/N]" in terminal.output), (USAGE, False))
         terminal = Terminal("eject", "card")
         terminal.read_until(r"\[y/N\]")
         terminal.type("y\n")
@@ -506,12 +518,14 @@ def eject():
         check("and passes its status on", let_go(using), 0)
         using.stderr.close()
         using = ejected("--kill")
-        check("eject --force -J", rows("eject", "--force", "card"),
-              [{"leases": 1, "sessions": 0, "logins": 0}])
+        status, out, err = run("eject", "--force", "-J", "card")
+        check("eject --force -J: the result, and on stderr whom it hit",
+              (status, json.loads(out), str(using.pid) in err),
+              (OK, {"ejected": [{"leases": 1, "sessions": 0, "logins": 0}]}, True))
         check("lock --kill ends its command", using.wait(SOON), 128 + signal.SIGTERM)
         using.communicate()
-        status, out, err = run("eject", "-f", "card")
-        check("eject: nobody is there", (status, out.split("\n")[0]), (OK, "card: nobody uses it"))
+        status, out, err = run("eject", "-f", "card", "-o", "leases", "--noheadings")
+        check("eject: nobody is there", (status, out, err), (OK, "0\n", "card: nobody uses it\n"))
         using = ejected("--kill")
         waiting = Stream("lock", "card", "true")
         while not rows("status", "card")[0]["waiters"]:
@@ -827,7 +841,20 @@ def check_of_a_module_that_is_odd():
 def output_that_cannot_be_written():
     with open("/dev/full", "w") as full:
         done = subprocess.run([TOOL, "help"], stdout=full, stderr=subprocess.PIPE, text=True)
-    check("a full disk is an error", (done.returncode, one_sentence(done.stderr)), (71, True))
+        check("a full disk is an error", (done.returncode, one_sentence(done.stderr)), (FAILED, True))
+        verbs = [["check"]]
+        if KERNEL:
+            token = Token("card")
+            verbs += [["monitor"], ["top"], ["list"], ["status"]]
+        for verb in verbs:
+            for option in [[], ["-J"]]:
+                done = subprocess.run([TOOL, *verb, *option], stdout=full, stderr=subprocess.PIPE,
+                                      text=True, timeout=2 * SOON)
+                check(f"{' '.join(verb + option)}: a full disk is named",
+                      (done.returncode, one_sentence(done.stderr), "No space" in done.stderr),
+                      (FAILED, True, True))
+        if KERNEL:
+            token.__exit__()
 
 
 # What does not depend on the kernel is done with one of them. An argument names
