@@ -32,14 +32,11 @@ block() { # file text
 
 page=$docs/custom-tools.rst
 block "$page" 'int main' >"$dir/custom-tool.c"
-# pkg-config of a tree that is not installed: the same but for where things are.
-mkdir "$dir/pc"
-sed -e "s,^libdir=.*,libdir=$B," -e "s,^includedir=.*,includedir=$dir/include," \
-	"$B/tokmux.pc" >"$dir/pc/tokmux.pc"
-mkdir -p "$dir/include/linux"
-cp "$top/lib/tokmux.h" "$dir/include/"
-cp "$top/include/uapi/linux/tokmux.h" "$dir/include/linux/"
-export PKG_CONFIG_PATH=$dir/pc LD_LIBRARY_PATH=$B
+# As installed, see the Makefile.
+installed=$B/tests/docs/installed
+lib=$installed/usr/lib/$(gcc -print-multiarch)
+export PKG_CONFIG_SYSROOT_DIR=$installed PKG_CONFIG_PATH=$lib/pkgconfig LD_LIBRARY_PATH=$lib
+tap_check "what is installed is there" test -e "$lib/pkgconfig/tokmux.pc"
 compile() {
 	local command
 	command=$(grep -oE '^	cc -o custom-tool .*' "$page") &&
