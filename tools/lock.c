@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <paths.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -28,6 +29,8 @@ struct lock {
 	int conflict;
 	bool make, kill, clean, verbose;
 	char **command;
+	/* Of -c: for a shell. */
+	char *script;
 	/* As it was when we came; its own handlers go with exec. */
 	struct sigaction child_signal;
 	struct tokmux_caller *caller;
@@ -269,6 +272,7 @@ static const struct option long_options[] = {
 	{ "wait",		required_argument,	NULL, 'w' },
 	{ "timeout",		required_argument,	NULL, 'w' },
 	{ "conflict-exit-code",	required_argument,	NULL, 'E' },
+	{ "command",		required_argument,	NULL, 'c' },
 	{ "kill",		no_argument,		NULL, 'k' },
 	{ "user",		no_argument,		NULL, USER_TOKEN },
 	{ "clean",		no_argument,		NULL, CLEAN },
@@ -283,7 +287,7 @@ static int parse(int argc, char **argv, struct lock *lock)
 	int option, ms;
 
 	/* What comes after COMMAND is the command's. */
-	while ((option = getopt_long(argc, argv, "+hsxnw:E:k", long_options,
+	while ((option = getopt_long(argc, argv, "+hsxnw:E:c:k", long_options,
 				     NULL)) >= 0) {
 		switch (option) {
 		case 's':
@@ -307,6 +311,9 @@ static int parse(int argc, char **argv, struct lock *lock)
 				return bad_usage("-E wants 0 to 255, not '%s'",
 						 optarg);
 			lock->conflict = number;
+			break;
+		case 'c':
+			lock->script = optarg;
 			break;
 		case 'k':
 			lock->kill = true;
@@ -335,6 +342,7 @@ static int run(int argc, char **argv)
 		.timeout_ms = -1,
 		.conflict = STATUS_NO,
 	};
+	char *by_shell[] = { getenv("SHELL"), "-c", NULL, NULL };
 	int status;
 
 	status = parse(argc, argv, &lock);
@@ -351,6 +359,14 @@ static int run(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	lock.command = argv + optind;
+	if (lock.script) {
+		if (*lock.command)
+			return bad_usage("-c takes COMMAND as one argument");
+		if (!by_shell[0] || !*by_shell[0])
+			by_shell[0] = _PATH_BSHELL;
+		by_shell[2] = lock.script;
+		lock.command = by_shell;
+	}
 	if (!*lock.command)
 		return bad_usage("which COMMAND?");
 	if (lock.clean && lock.mode == TOKMUX_SHARED)
@@ -366,7 +382,7 @@ static int run(int argc, char **argv)
 const struct verb lock_verb = {
 	.name		= "lock",
 	.run		= run,
-	.synopsis	= "TOKEN [OPTION…] [--] COMMAND [ARGUMENT…]",
+	.synopsis	= "TOKEN [OPTION…] [--] COMMAND [ARGUMENT…] | -c COMMAND",
 	.summary	= "hold a token while a command runs",
 	.options	=
 	"  -s, --shared          beside other shared holders\n"
@@ -375,6 +391,7 @@ const struct verb lock_verb = {
 	"  -w, --wait SECONDS    fail if it takes longer\n"
 	"  -E, --conflict-exit-code NUMBER\n"
 	"                        the exit status of such a failure (1)\n"
+	"  -c, --command COMMAND by $SHELL, or sh\n"
 	"  -k, --kill            terminate COMMAND if the lease is taken away\n"
 	"      --user            a token of this user, made if it isn't there\n"
 	"      --clean           COMMAND resets the token: if it succeeds, say so\n"
