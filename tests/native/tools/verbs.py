@@ -120,13 +120,13 @@ class Terminal:
 class Stream:
     """The tool in a pipe, for as long as we want; a line at a time."""
 
-    def __init__(self, *args):
+    def __init__(self, *args, **kwargs):
         self.process = subprocess.Popen([TOOL, *args], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True)
+                                        stderr=subprocess.PIPE, text=True, **kwargs)
 
     def line(self):
-        return self.process.stdout.readline()
+        return read_line(self.process.stdout)
 
     def end(self):
         out, err = self.process.communicate(timeout=SOON)
@@ -138,6 +138,38 @@ def ignore_children():
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
 
+def skip(what, why):
+    global count
+    count += 1
+    print(f"ok {count} - {what} # SKIP {why}")
+
+
+def read_line(stream):
+    """A line of a pipe, in time; past its buffer, which select() doesn't know of."""
+    line = b""
+    deadline = time.monotonic() + SOON
+    while not line.endswith(b"\n"):
+        left = max(deadline - time.monotonic(), 0)
+        if not select.select([stream], [], [], left)[0]:
+            raise AssertionError(f"no line in {SOON} s, but {line!r}")
+        byte = os.read(stream.fileno(), 1)
+        if not byte:
+            break
+        line += byte
+    return line.decode()
+
+
+def wait_for(what, condition):
+    deadline = time.monotonic() + SOON
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not in {SOON} s")
+
+
+def wait_for_waiters(token, number=1):
+    wait_for(f"{number} waiters", lambda: rows("status", token)[0]["waiters"] == number)
+
+
 def one_sentence(text):
     return text.count("\n") == 1 and text.startswith("tokmux")
 
@@ -147,7 +179,8 @@ def one_sentence(text):
 @test
 def usage():
     if KERNEL:
-        return      # it is the same, and this took place without it
+        skip("usage", "it is the same as without the kernel module")
+        return
     status, out, err = run()
     check("no verb: usage", (status, out), (USAGE, ""))
     status, out, err = run("frobnicate")
@@ -176,7 +209,8 @@ def usage():
         check(f"{verb}: an argument is missing: usage", run(verb)[0], USAGE)
     for args in (["lock", "a", "-w", "soon", "true"], ["lock", "a", "-w", "-1", "true"],
                  ["lock", "a", "-E", "256", "true"], ["lock", "a"],
-                 ["lock", "a", "-s", "--clean", "true"],
+                 ["lock", "a", "-s", "--clean", "true"], ["lock", "a", "-c", "true", "true"],
+                 ["lock", "a", "-c"],
                  ["top", "-d", "0"], ["top", "-n", "0"], ["top", "-n", "x"],
                  ["top", "a", "b"], ["monitor", "a", "b"], ["eject", "a"],
                  ["atr", "a", "b"], ["atr", "a", "--slot", "256"], ["atr", "a", "-w", "x"],
@@ -205,6 +239,7 @@ def usage():
 @test
 def without_the_module():
     if KERNEL or os.path.exists("/dev/tokmux-control"):
+        skip("without_the_module", "the kernel module is there")
         return
     for args in (["list"], ["list", "-J"], ["status"], ["status", "a"], ["who", "a"],
                  ["lock", "a", "true"], ["lock", "a", "--user", "true"],
@@ -245,10 +280,8 @@ def rows_of_check(*args):
 def kernel(function):
     """Skipped as a whole where there is no module."""
     def wrapped():
-        global count
         if not KERNEL:
-            count += 1
-            print(f"ok {count} - {function.__name__} # SKIP needs the kernel module, and root")
+            skip(function.__name__, "needs the kernel module, and root")
             return
         function()
     wrapped.__name__ = function.__name__
@@ -276,7 +309,7 @@ def holder(token, *args):
     process = subprocess.Popen([TOOL, "lock", token, *args, "--", "sh", "-c",
                                 "echo held; exec cat"], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, text=True)
-    process.stdout.readline()
+    read_line(process.stdout)
     return process
 
 
@@ -312,6 +345,13 @@ def register_and_list():
         check("list in a pipe", (status, err, re.search(
             rf"^card +{card.device} +free +no ", out, re.M) is not None), (OK, "", True))
         check("its headings", out.split("\n")[0].split()[:3], ["NAME", "DEVICE", "STATE"])
+        terminal = Terminal("register", "--dry-run", "card3")
+        check("register on a terminal", (terminal.wait(), re.search(
+            r"^NAME +DEVICE +CREATED *\r\ncard3 +no *\r\n$", terminal.output) is not None), (OK, True))
+        terminal = Terminal("unregister", "--dry-run", "card")
+        check("unregister on a terminal", (terminal.wait(), re.search(
+            rf"^NAME +DEVICE +REMOVED *\r\ncard +{card.device} +no *\r\n$", terminal.output) is not None),
+              (OK, True))
         terminal = Terminal("list", "-o", "name")
         check("list on a terminal", (terminal.wait(), "card" in terminal.output), (OK, True))
         check("list -o, --noheadings", run("list", "-o", "name", "--noheadings")[1], "card\n")
@@ -360,11 +400,27 @@ def permissions():
         for args, wanted in ((["list"], OK), (["status", "closed"], OK),
                              (["who", "closed"], OK),
                              (["lock", "closed", "true"], NOPERM),
+                             (["atr", "closed"], NOPERM), (["apdu", "closed", "00A40400"], NOPERM),
+                             (["top", "-n", "1"], OK), (["top", "-n", "1", "closed"], OK),
                              (["eject", "-f", "closed"], NOPERM),
                              (["register", "mine"], NOPERM),
                              (["unregister", "closed"], NOPERM)):
             status, out, err = run(*args, user=NOBODY, group=NOBODY, extra_groups=[])
-            check(f"{' '.join(args)} as nobody", (status, bool(err)), (wanted, wanted != OK))
+            check(f"{' '.join(args)} as nobody", (status, one_sentence(err) if wanted else err == ""),
+                  (wanted, True))
+        stream = Stream("monitor", "-J", "closed", user=NOBODY, group=NOBODY, extra_groups=[])
+        event = next_event(stream)
+        check("monitor closed as nobody", (event["event"], event["name"]), ("present", "closed"))
+        stream.process.terminate()
+        check("and until it is ended", stream.end()[::2], (-signal.SIGTERM, ""))
+        # The control device closed as well, as a machine's owner may have it.
+        os.chmod("/dev/tokmux-control", 0o600)
+        for args in (["list"], ["status", "closed"], ["top", "-n", "1"], ["lock", "mine", "--user", "true"]):
+            status, out, err = run(*args, user=NOBODY, group=NOBODY, extra_groups=[])
+            check(f"{' '.join(args)} as nobody, the control device closed",
+                  (status, one_sentence(err) if status else err == ""),
+                  (NOPERM if "--user" in args else OK, True))
+        os.chmod("/dev/tokmux-control", 0o666)
         done = subprocess.run([TOOL, "check", "-J"], capture_output=True, text=True,
                               user=NOBODY, group=NOBODY, extra_groups=[], timeout=60)
         found = {c["check"]: c for c in json.loads(done.stdout)["checks"]}
@@ -379,8 +435,7 @@ def who():
         check("who: nobody", rows("who", "card"), [])
         using = holder("card")
         waiting = subprocess.Popen([TOOL, "lock", "card", "true"])
-        while not rows("status", "card")[0]["waiters"]:
-            pass
+        wait_for_waiters("card")
         users = {u["pid"]: u for u in rows("who", "card")}
         check("who: the holder", {k: users[using.pid][k] for k in
               ("user", "command", "via", "lease", "waiting", "sessions", "login")},
@@ -439,6 +494,11 @@ def lock():
         check("and so it is for the command", bool(int(done.stdout.split()[1], 16) &
                                                    1 << signal.SIGCHLD - 1), True)
 
+        check("lock -c", run("lock", "card", "-c", "echo $TOKMUX_UNCLEAN; exit 3",
+                             env={**os.environ, "SHELL": ""})[:2], (3, "0\n"))
+        check("lock -c, before TOKEN, by $SHELL", run("lock", "-c", "a  b", "card",
+                                                      env={**os.environ, "SHELL": "/bin/echo"})[1], "-c a  b\n")
+
         using = holder("card", "-s")
         check("lock -s beside another", run("lock", "card", "-n", "-s", "true")[0], 0)
         status, out, err = run("lock", "card", "-n", "true")
@@ -469,7 +529,7 @@ def lock():
         process = subprocess.Popen([TOOL, "lock", "card", "--", "sh", "-c",
                                     "trap 'exit 5' TERM; echo held; while :; do read x; done"],
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        process.stdout.readline()
+        read_line(process.stdout)
         process.terminate()
         check("lock passes SIGTERM on", process.wait(SOON), 5)
 
@@ -491,7 +551,7 @@ def ejected(*args):
     process = subprocess.Popen([TOOL, "lock", "card", *args, "--", "sh", "-c",
                                 "echo held; exec cat"], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    process.stdout.readline()
+    read_line(process.stdout)
     return process
 
 
@@ -517,7 +577,7 @@ def eject():
         terminal.type("y\n")
         check("eject: yes", (terminal.wait(), rows("status", "card")[0]["state"]), (OK, "free"))
         check("lock says that its lease is lost, and its command goes on",
-              (using.stderr.readline(), using.poll()),
+              (read_line(using.stderr), using.poll()),
               lambda r: "taken away" in r[0] and r[1] is None)
         check("and passes its status on", let_go(using), 0)
         using.stderr.close()
@@ -532,28 +592,35 @@ def eject():
         check("eject: nobody is there", (status, out, err), (OK, "0\n", "card: nobody uses it\n"))
         using = ejected("--kill")
         waiting = Stream("lock", "card", "true")
-        while not rows("status", "card")[0]["waiters"]:
-            pass
+        wait_for_waiters("card")
         run("unregister", "-f", "card")
         check("lock --kill: the token goes, and its command with it",
-              (using.wait(SOON), "is gone" in using.stderr.readline()), (128 + signal.SIGTERM, True))
+              (using.wait(SOON), "is gone" in read_line(using.stderr)), (128 + signal.SIGTERM, True))
         status, out, err = waiting.end()
         check("lock: the token goes while it waits", (status, out, "is gone" in err, one_sentence(err)),
               (GONE, "", True, True))
         using.communicate()
 
 
+def next_event(stream):
+    """udev may look at a token anew at any time: that it has changed is no news."""
+    while True:
+        event = json.loads(stream.line())
+        if event["event"] != "changed":
+            return event
+
+
 @kernel
 def monitor():
     with Token("there"):
         stream = Stream("monitor", "-J")
-        event = json.loads(stream.line())
+        event = next_event(stream)
         check("monitor: what is there first", {k: event[k] for k in ("event", "name")},
               {"event": "present", "name": "there"})
         check("monitor: the time", event["time"], lambda t: re.fullmatch(
             r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", t))
         with Token("card") as card:
-            event = json.loads(stream.line())
+            event = next_event(stream)
             del event["time"]
             check("monitor: added", event, {"event": "added", "sysname": card.device[5:],
                                             "name": "card", "device": card.device})
@@ -564,11 +631,12 @@ def monitor():
             check("monitor on a terminal", terminal.read_until("present +tokmux.*card"), True)
             gone = Stream("top", "card", "-J", "-d", "0.05")
             gone.line()
-        event = json.loads(stream.line())
+        event = next_event(stream)
         check("monitor: removed", (event["event"], event["name"]), ("removed", "card"))
         status, out, err = one.end()
-        check("monitor TOKEN ends with it", (status, out.split(), "is gone" in err, one_sentence(err)),
-              (GONE, ["removed", "card"], True, True))
+        events = [line.split() for line in out.splitlines() if "changed" not in line]
+        check("monitor TOKEN ends with it", (status, events, "is gone" in err, one_sentence(err)),
+              (GONE, [["removed", "card"]], True, True))
         status, out, err = gone.end()
         check("top TOKEN ends with it", (status, "is gone" in err, one_sentence(err)),
               (GONE, True, True))
@@ -616,9 +684,10 @@ class Reader:
         self.process = subprocess.Popen(
             [os.environ["B"] + "/tests/card-usbip", "extended", self.log, fifo],
             stdout=subprocess.PIPE, text=True)
-        _, bus, device = self.process.stdout.readline().split()
+        _, bus, device = read_line(self.process.stdout).split()
         self.token = token
-        run("register", token, "--device", f"/dev/bus/usb/{bus}/{device}", "--hold-limit", "2")
+        self.node = f"/dev/bus/usb/{bus}/{device}"
+        run("register", token, "--device", self.node, "--hold-limit", "2")
         subprocess.run(["udevadm", "settle"], check=True)
 
     def __enter__(self):
@@ -655,6 +724,52 @@ class Reader:
             time.sleep(0.01)
 
 
+class Other:
+    """A process of another program, by its name, that does this and then waits."""
+
+    def __init__(self, name, action):
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", f"open('/proc/self/comm', 'w').write({name!r})\n"
+             f"import os, socket, sys\n{action}\nprint('ready', flush=True)\nsys.stdin.read()"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.pid = self.process.pid
+        read_line(self.process.stdout)
+
+    def end(self):
+        self.process.communicate(timeout=SOON)
+
+
+@kernel
+def who_else():
+    if not os.environ.get("TOKMUX_GUEST") or subprocess.run(["modprobe", "-q", "vhci_hcd"]).returncode:
+        skip("who_else", "nobody's own USB")
+        return
+    with Reader("my-reader") as card:
+        def others():
+            return sorted((u["command"], u["via"], u["pid"]) for u in rows("who", "my-reader"))
+        check("who: nobody has the real device", others(), [])
+        scdaemon = Other("scdaemon", f"f = os.open({card.node!r}, os.O_RDWR)")
+        check("who: another program has the real device", others(),
+              [("scdaemon", "device", scdaemon.pid)])
+        check("who: not of the token", rows("who", "my-reader")[0]["lease"], None)
+        scdaemon.end()
+        os.makedirs("/run/pcscd", exist_ok=True)
+        pcscd = Other("pcscd", "open('/run/pcscd/pcscd.pid', 'w').write(str(os.getpid()))\n"
+                      "s = socket.socket(socket.AF_UNIX); s.bind('/run/pcscd/pcscd.comm'); s.listen()")
+        check("who: pcscd runs", others(), [("pcscd", "pcscd", pcscd.pid)])
+        client = Other("firefox", "s = socket.socket(socket.AF_UNIX); s.connect('/run/pcscd/pcscd.comm')")
+        check("who: and a client of it", others(),
+              [("firefox", "pcscd", client.pid), ("pcscd", "pcscd", pcscd.pid)])
+        terminal = Terminal("who", "my-reader")
+        check("who on a terminal", (terminal.wait(), re.search(
+            rf"{client.pid} +root +firefox +pcscd", terminal.output) is not None), (OK, True))
+        client.end()
+        pcscd.end()
+        check("who: pcscd has ended, and left its files", others(), [])
+        os.unlink("/run/pcscd/pcscd.comm")
+        os.unlink("/run/pcscd/pcscd.pid")
+
+
 ATR = "3B868131404D746F6B6D75782B"
 SELECT = "00A4040007F0544F4B4D555800"
 VERIFY, SECRET = "0020000006333134313539", "00CA010000"
@@ -673,7 +788,8 @@ def manual(text):
 @kernel
 def cards():
     if not os.environ.get("TOKMUX_GUEST") or subprocess.run(["modprobe", "-q", "vhci_hcd"]).returncode:
-        return      # nobody's own USB
+        skip("cards", "nobody's own USB")
+        return
     with Reader("my-reader") as card:
         check("atr", run("atr", "my-reader"), (OK, ATR + "\n", ""))
         check("the card is left without power", card.logged()[-1], "power off")
@@ -692,6 +808,14 @@ def cards():
               ["power on", "apdu 00a4040007f0544f4b4d555800 9000", "power off",
                "power on", "apdu 00a4040007f0544f4b4d555800 9000",
                "apdu 8010010202aabb02 9000", "power off"])
+        terminal = Terminal("apdu", "my-reader", SELECT)
+        check("apdu on a terminal", (terminal.wait(), terminal.output),
+              (OK, SELECTED.replace("\n", "\r\n")))
+        # A script that is typed; the terminal echoes it.
+        terminal = Terminal("apdu", "my-reader")
+        terminal.type(f"{SELECT}\n\x04")
+        check("apdu, typed on a terminal", (terminal.wait(), terminal.output.endswith(
+            SELECTED.replace("\n", "\r\n"))), (OK, True))
         status, out, err = run("apdu", "my-reader", "-J", SELECT, SECRET)
         check("apdu -J, refused", (status, json.loads(out), err),
               (REFUSED, {"answers": [{"answer": b"tokmux".hex().upper(), "sw": "9000"},
@@ -729,8 +853,7 @@ def cards():
         check("apdu -n", run("apdu", "my-reader", "-n", SELECT)[:2], (NO, ""))
         check("atr -w", run("atr", "my-reader", "-w", "0.2")[:2], (NO, ""))
         waiting = Stream("apdu", "my-reader", VERIFY)
-        while not rows("status", "my-reader")[0]["waiters"]:
-            pass
+        wait_for_waiters("my-reader")
         with open(f"/proc/{waiting.process.pid}/cmdline") as cmdline:
             check("apdu: arguments are not there for long", VERIFY in cmdline.read(), False)
         let_go(using)
