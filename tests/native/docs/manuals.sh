@@ -24,8 +24,16 @@ for page in "$out"/man/*.[1-9]; do
 	tap_check "man has no complaint: ${page##*/}" quiet
 	tap_check "it has a summary: ${page##*/}" \
 		sh -c "lexgrog '$page' | grep -q ' - '"
+	# The page's own one and Sphinx' are two.
+	tap_check "it has one section NAME: ${page##*/}" test "$(grep -cE '^\.SH "?NAME' "$page")" = 1
+	# "tokmux" is four pages.
+	sections() {
+		! MANWIDTH=500 man -E UTF-8 -l "$page" | sed -n '/^SEE ALSO/,/^[A-Z]/{//!p}' |
+			tr ',' '\n' | grep -vE '^ *([a-z.]+\([0-9]\))? *$'
+	}
+	tap_check "SEE ALSO has sections: ${page##*/}" sections
 done
-for page in tokmux.4 tokmux.7 tokmux.8 libtokmux.3; do
+for page in tokmux.4 tokmux.conf.5 tokmux.7 tokmux.8 libtokmux.3; do
 	tap_check "there is $page" test -s "$out/man/$page"
 done
 
@@ -41,6 +49,31 @@ named() {
 }
 mapfile -t functions < <(sed -n 's/^\t\(tokmux_[a-z_]*\);/\1/p' "$top/lib/libtokmux.map")
 tap_check "libtokmux(3) names every function" named "$man/libtokmux.3.rst" "${functions[@]}"
+# Each with its prototype as the header has it, and the errors it returns.
+prototypes() {
+	python3 - "$man/libtokmux.3.rst" "$top"/lib/tokmux{,-card}.h "$@" <<-'END'
+	import re, sys
+	page, headers, names = sys.argv[1], sys.argv[2:4], sys.argv[4:]
+	squeeze = lambda text: re.sub(r"\s+", " ", text).strip()
+	page = open(page).read()
+	header = "".join(open(path).read() for path in headers)
+	entries = dict(re.findall(r"^\*\*(\w+)\*\*\\ \(\)\n((?:   .*\n|\n)+)", page, re.M))
+	bad = [f"{name}: there is no such function" for name in entries if name not in names]
+	for name in names:
+	    comment, prototype = re.search(r"/\*\*\n \* %s\(\) - (.*?)\*/\n(.*?;)" % name, header, re.S).groups()
+	    entry = squeeze(entries.get(name, ""))
+	    if squeeze(prototype) not in entry:
+	        bad.append(f"{name}: not its prototype: {squeeze(prototype)}")
+	    returns = comment.partition("Return:")[2]
+	    if returns and "Returns " not in entry:
+	        bad.append(f"{name}: not what it returns")
+	    bad += [f"{name}: not {error}" for error in set(re.findall(r"-E[A-Z0-9]+", returns))
+	            if not re.search(error + r"\b", entry)]
+	print("\n".join(bad))
+	sys.exit(bool(bad) or not names)
+	END
+}
+tap_check "libtokmux(3) has their prototypes and errors" prototypes "${functions[@]}"
 mapfile -t ioctls < <(grep -oE '^#define TOKMUX_[A-Z_]+[[:space:]]+_IO' \
 	"$top/include/uapi/linux/tokmux.h" | awk '{ print $2 }')
 tap_check "tokmux(4) names every ioctl" named "$man/tokmux.4.rst" "${ioctls[@]}"
