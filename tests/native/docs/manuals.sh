@@ -87,6 +87,18 @@ done
 mapfile -t statuses < <(sed -n 's/^	STATUS_[A-Z]*[[:space:]]*= \([0-9]*\),.*/\1/p' "$top/tools/tool.h")
 tap_check "tokmux(8) names every exit status" named "$man/tokmux.8.rst" "${statuses[@]}"
 
+# What the pages tell to make is there to be made.
+targets() {
+	local target bad=0 found=''
+	while read -r target; do
+		found=1
+		grep -qE "^([a-z -]+ )?$target( [a-z -]+)?:" "$top/Makefile" ||
+			{ echo "no target: $target"; bad=1; }
+	done < <(grep -ohE '``make [a-z-]+' "$top"/Documentation/*.rst "$man"/*.rst | sed 's/.* //' | sort -u)
+	[ -n "$found" ] && return $bad
+}
+tap_check "the pages' make targets" targets
+
 # Completion: what bash offers is what there is.
 complete() { # word…
 	PATH=$B:$PATH bash --norc -c '
