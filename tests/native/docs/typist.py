@@ -10,11 +10,21 @@ import pty
 import re
 import select
 import sys
+import termios
 import time
 
 SECONDS = 60
 QUESTIONS = ((rb"(?i)(pin|passphrase|password)[^\n]*: ?$", b"1234\n"),
              (rb"(?i)(press 'enter'|<Enter>)[^\n]*: ?$", b"\n"))
+
+
+
+def await_no_echo():
+    """Who asks for a PIN may throw away what is typed before it is ready for that."""
+    late = time.monotonic() + 10
+    while termios.tcgetattr(terminal)[3] & termios.ECHO and time.monotonic() < late:
+        time.sleep(0.01)
+
 
 pid, terminal = pty.fork()
 if not pid:
@@ -32,6 +42,8 @@ while select.select([terminal], [], [], max(end - time.monotonic(), 0))[0]:
     asked += data
     for question, answer in QUESTIONS:
         if re.search(question, asked):
+            if answer.strip():
+                await_no_echo()
             os.write(terminal, answer)
             asked = b""
 else:
