@@ -141,7 +141,7 @@ find "$2"/layers/*/upper -name '*tokmux*'
 END
 here() {
 	local output
-	output=$(./layers.sh "$dest" sh "$dest/here" "$top" "$dest" 2>"$dest/said") ||
+	output=$("$top/tests/native/docs/layers.sh" "$dest" sh "$dest/here" "$top" "$dest" 2>"$dest/said") ||
 		{ cat "$dest/said"; return 1; }
 	# The check itself says no: the kernel module isn't loaded here.
 	diff - <(echo "${output/#check 0/check 1}") <<-END || { cat "$dest/check"; return 1; }
