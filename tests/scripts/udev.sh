@@ -225,13 +225,32 @@ has_it() {
 }
 tries=0
 tap_check "tokmux who: pcscd has the device" has_it
+coproc client {
+	exec python3 -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect("/run/pcscd/pcscd.comm")
+print("connected", flush=True)
+sys.stdin.read()'
+}
+pid=$!
+read -r -u "${client[0]}"
+tap_check "tokmux who: and who is behind it" grep -q "^ *$pid root .* pcscd" <(
+	"$tool" who by-hand -o pid,user,command,via --noheadings)
+kill $pid
 tap_check "tokmux check: the reader is left to it" checked "^reader .* ok .* pcscd\[$pcscd\]"
 kill $pcscd
 wait $pcscd
 unregister by-hand
 tap_check "register --device --interface" "$tool" register by-hand --device "$usb" --interface 0
 unregister by-hand
-wrong() { "$tool" register by-hand "$@"; test $? = 64; }
+tap_check "register --dry-run --device --interface" "$tool" register --dry-run by-hand \
+	--device "$usb" --interface 0
+wrong() { # also where it is not done
+	"$tool" register by-hand "$@"
+	[ $? = 64 ] || return
+	"$tool" register --dry-run by-hand "$@"
+	test $? = 64
+}
 tap_check "an interface that it has not" wrong --device "$usb" --interface 7
 tap_check "a USB device that is no reader" wrong --device /dev/bus/usb/001/001
 tap_check "another device" wrong --device /dev/null
