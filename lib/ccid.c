@@ -508,9 +508,13 @@ int ccid_get_protocol(struct ccid *ccid, int64_t deadline)
 int ccid_wait_notice(struct ccid *ccid, int64_t deadline)
 {
 	struct ccid_transport *t = ccid->transport;
-	uint8_t notice[1024];
+	uint8_t notice[CCID_NOTICE_MAX];
+	size_t size = t->interrupt_packet;
 	int left, ret;
 
+	/* Whatever the transport has taken from the reader. */
+	if (size > sizeof(notice))
+		size = sizeof(notice);
 	for (;;) {
 		left = deadline_left(deadline, t->ops->interrupt_in ? INT_MAX :
 				     POLL_MS);
@@ -521,8 +525,7 @@ int ccid_wait_notice(struct ccid *ccid, int64_t deadline)
 			poll(NULL, 0, left);
 			return 1;
 		}
-		ret = t->ops->interrupt_in(t, notice, t->interrupt_packet,
-					   left);
+		ret = t->ops->interrupt_in(t, notice, size, left);
 		if (ret == -ETIMEDOUT)
 			continue;
 		if (ret < 0)

@@ -4,7 +4,8 @@
  * descriptor, its messages, and one command after the other through a
  * transport. Nothing in here trusts the reader.
  *
- * ccid_descriptor.c and ccid_message.c only look at bytes; ccid.c talks.
+ * ccid_descriptor.c, ccid_message.c and ccid_interface.c only look at bytes;
+ * ccid.c talks.
  */
 #ifndef TOKMUX_CCID_H
 #define TOKMUX_CCID_H
@@ -75,6 +76,27 @@ struct ccid_descriptor {
  */
 int ccid_descriptor_parse(const uint8_t *extra, size_t len,
 			  struct ccid_descriptor *desc);
+
+/* No packet of an interrupt endpoint is longer (USB 2.0, 5.7.3). */
+#define CCID_NOTICE_MAX		1024
+
+/* An interface that is a reader's. */
+struct ccid_interface {
+	struct ccid_descriptor desc;
+	uint8_t number;
+	/* The endpoints' addresses; @interrupt is 0 if there is none. */
+	uint8_t out, in, interrupt;
+	size_t in_packet;		/* wMaxPacketSize, 8 to 1024 */
+	size_t interrupt_packet;	/* 2 to CCID_NOTICE_MAX */
+};
+
+/*
+ * The next one of a device, from *@at on, which is 0 at first. -EOPNOTSUPP if
+ * there is none, -EPROTO if what it says of itself can't be.
+ */
+struct libusb_config_descriptor;
+int ccid_interface_next(const struct libusb_config_descriptor *config, int *at,
+			struct ccid_interface *found);
 
 /* ---- messages --------------------------------------------------------- */
 
@@ -193,8 +215,8 @@ struct ccid_transport_ops {
 
 struct ccid_transport {
 	const struct ccid_transport_ops *ops;
-	size_t in_packet;		/* wMaxPacketSize of bulk in, 8 to 1024 */
-	size_t interrupt_packet;	/* and of interrupt in, 2 to 1024 */
+	size_t in_packet;		/* as in struct ccid_interface */
+	size_t interrupt_packet;
 	struct ccid_descriptor desc;
 	uint16_t vendor, product;
 };

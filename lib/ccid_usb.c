@@ -19,8 +19,7 @@ struct ccid_usb {
 	struct ccid_transport transport;
 	libusb_device_handle *handle;
 	bool claimed;
-	uint8_t interface;
-	uint8_t out, in, interrupt;
+	struct ccid_interface interface;
 };
 
 static struct ccid_usb *to_usb(struct ccid_transport *t)
@@ -62,7 +61,7 @@ static int transfer(struct ccid_usb *usb, uint8_t endpoint, uint8_t *data,
 {
 	int done = 0, ret;
 
-	if (endpoint == usb->interrupt)
+	if (endpoint == usb->interface.interrupt)
 		ret = libusb_interrupt_transfer(usb->handle, endpoint, data,
 						(int)len, &done, timeout_ms);
 	else
@@ -84,7 +83,7 @@ static int usb_bulk_out(struct ccid_transport *t, const uint8_t *data,
 	int ret;
 
 	/* libusb doesn't write to what it sends. */
-	ret = transfer(usb, usb->out, (uint8_t *)data, len, timeout_ms);
+	ret = transfer(usb, usb->interface.out, (uint8_t *)data, len, timeout_ms);
 	if (ret < 0)
 		return ret;
 	return (size_t)ret == len ? 0 : -EIO;
@@ -95,7 +94,7 @@ static int usb_bulk_in(struct ccid_transport *t, uint8_t *data, size_t size,
 {
 	struct ccid_usb *usb = to_usb(t);
 
-	return transfer(usb, usb->in, data, size, timeout_ms);
+	return transfer(usb, usb->interface.in, data, size, timeout_ms);
 }
 
 static int usb_interrupt_in(struct ccid_transport *t, uint8_t *data,
@@ -103,7 +102,7 @@ static int usb_interrupt_in(struct ccid_transport *t, uint8_t *data,
 {
 	struct ccid_usb *usb = to_usb(t);
 
-	return transfer(usb, usb->interrupt, data, size, timeout_ms);
+	return transfer(usb, usb->interface.interrupt, data, size, timeout_ms);
 }
 
 static int usb_abort(struct ccid_transport *t, uint8_t slot, uint8_t seq)
@@ -116,7 +115,7 @@ static int usb_abort(struct ccid_transport *t, uint8_t slot, uint8_t seq)
 				      LIBUSB_RECIPIENT_INTERFACE,
 				      REQUEST_ABORT,
 				      (uint16_t)(seq << 8 | slot),
-				      usb->interface, NULL, 0, 500);
+				      usb->interface.number, NULL, 0, 500);
 	return usb_error(ret);
 }
 
@@ -126,7 +125,8 @@ static void usb_close(struct ccid_transport *t)
 
 	/* The file stays open, and would keep it. */
 	if (usb->claimed)
-		libusb_release_interface(usb->handle, usb->interface);
+		libusb_release_interface(usb->handle,
+					 usb->interface.number);
 	if (usb->handle)
 		libusb_close(usb->handle);
 	free(usb);
@@ -147,88 +147,6 @@ static const struct ccid_transport_ops usb_ops_without_interrupt = {
 	.close = usb_close,
 };
 
-/* The class descriptor's place is behind the interface's; some have it last. */
-static int find_descriptor(const struct libusb_interface_descriptor *alt,
-			   struct ccid_descriptor *desc)
-{
-	int i, ret;
-
-	ret = ccid_descriptor_parse(alt->extra, (size_t)alt->extra_length, desc);
-	for (i = 0; ret == -ENOENT && i < alt->bNumEndpoints; i++)
-		ret = ccid_descriptor_parse(alt->endpoint[i].extra,
-					    (size_t)alt->endpoint[i].extra_length,
-					    desc);
-	return ret;
-}
-
-static int find_endpoints(struct ccid_usb *usb,
-			  const struct libusb_interface_descriptor *alt)
-{
-	const struct libusb_endpoint_descriptor *e;
-	bool in;
-	int i;
-
-	usb->in = 0;
-	usb->out = 0;
-	usb->interrupt = 0;
-	for (i = 0; i < alt->bNumEndpoints; i++) {
-		e = &alt->endpoint[i];
-		in = e->bEndpointAddress & LIBUSB_ENDPOINT_IN;
-		switch (e->bmAttributes & LIBUSB_TRANSFER_TYPE_MASK) {
-		case LIBUSB_TRANSFER_TYPE_BULK:
-			if (in) {
-				usb->in = e->bEndpointAddress;
-				usb->transport.in_packet =
-					e->wMaxPacketSize & 0x7ff;
-			} else {
-				usb->out = e->bEndpointAddress;
-			}
-			break;
-		case LIBUSB_TRANSFER_TYPE_INTERRUPT:
-			usb->transport.interrupt_packet =
-				e->wMaxPacketSize & 0x7ff;
-			if (in && usb->transport.interrupt_packet >= 2 &&
-			    usb->transport.interrupt_packet <= 1024)
-				usb->interrupt = e->bEndpointAddress;
-			break;
-		}
-	}
-	if (!usb->in || !usb->out || usb->transport.in_packet < 8 ||
-	    usb->transport.in_packet > 1024)
-		return -EPROTO;
-	return 0;
-}
-
-/* The next interface that is a smartcard reader's, from *@at on. */
-static int find_interface(struct ccid_usb *usb,
-			  const struct libusb_config_descriptor *config, int *at)
-{
-	const struct libusb_interface_descriptor *alt;
-	int i, ret = -EOPNOTSUPP;
-
-	while (*at < config->bNumInterfaces) {
-		i = (*at)++;
-		if (config->interface[i].num_altsetting < 1)
-			continue;
-		alt = &config->interface[i].altsetting[0];
-		/* From before the class had a number, there are such with 0xff. */
-		if (alt->bInterfaceClass != CCID_CLASS &&
-		    alt->bInterfaceClass != LIBUSB_CLASS_VENDOR_SPEC)
-			continue;
-		ret = find_descriptor(alt, &usb->transport.desc);
-		if (!ret)
-			ret = find_endpoints(usb, alt);
-		if (!ret) {
-			usb->interface = alt->bInterfaceNumber;
-			return 0;
-		}
-		if (alt->bInterfaceClass == CCID_CLASS)
-			return ret == -ENOENT ? -EPROTO : ret;
-		ret = -EOPNOTSUPP;
-	}
-	return ret;
-}
-
 /*
  * The first one that may be had: a lease fd is for one interface of its device,
  * and refuses the others, for which libusb has no error of its own. One that
@@ -240,12 +158,16 @@ static int claim_interface(struct ccid_usb *usb,
 	int ret, err, at = 0;
 
 	do {
-		ret = find_interface(usb, config, &at);
+		ret = ccid_interface_next(config, &at, &usb->interface);
 		if (ret)
 			return ret;
-		err = libusb_claim_interface(usb->handle, usb->interface);
+		err = libusb_claim_interface(usb->handle,
+					     usb->interface.number);
 	} while (err == LIBUSB_ERROR_OTHER || err == LIBUSB_ERROR_ACCESS);
 	usb->claimed = !err;
+	usb->transport.desc = usb->interface.desc;
+	usb->transport.in_packet = usb->interface.in_packet;
+	usb->transport.interrupt_packet = usb->interface.interrupt_packet;
 	return usb_error(err);
 }
 
@@ -300,7 +222,7 @@ int ccid_usb_open(struct libusb_context *bus, int fd,
 	ret = take_reader(usb);
 	if (ret)
 		goto fail;
-	usb->transport.ops = usb->interrupt ? &usb_ops :
+	usb->transport.ops = usb->interface.interrupt ? &usb_ops :
 			     &usb_ops_without_interrupt;
 	*transport = &usb->transport;
 	return 0;

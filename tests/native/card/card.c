@@ -275,6 +275,16 @@ TEST_F(card, out_and_in)
 	EXPECT_EQ(-ECONNRESET, SEND(select_applet));
 }
 
+/* A transport that has not looked at what the reader says of its packets. */
+TEST_F(card, notices_of_any_length)
+{
+	reader_notice(&self->l->reader, (uint8_t[2]){});
+	self->l->transport.interrupt_packet = 0x7ff;
+	EXPECT_EQ(-ETIMEDOUT, tokmux_card_wait(self->card, 10));
+	EXPECT_LE(2, self->l->notice_size);
+	EXPECT_GE(CCID_NOTICE_MAX, self->l->notice_size);
+}
+
 TEST_F(card, reader_gone)
 {
 	self->l->gone = true;

@@ -22,6 +22,7 @@ struct local_reader {
 	int out_error, in_error;
 	bool gone;
 	unsigned int aborts, sent;
+	size_t notice_size;	/* that was last asked for */
 };
 
 static inline struct local_reader *to_local(struct ccid_transport *t)
@@ -90,6 +91,7 @@ static inline int local_interrupt(struct ccid_transport *t, uint8_t *data,
 
 	if (l->gone)
 		return -ENODEV;
+	l->notice_size = size;
 	n = reader_notice(&l->reader, data);
 	if (n)
 		return (int)n;
