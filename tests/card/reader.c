@@ -450,6 +450,11 @@ static void xfr(struct reader *r, const uint8_t *data, size_t len)
 	switch (r->level) {
 	case READER_T0:
 		n = card_tpdu(r->card, data, len, r->answer);
+		if (n > 2 && take(&r->faults.more)) {
+			memmove(r->answer + n + 6, r->answer + n - 2, 2);
+			memcpy(r->answer + n - 2, "too much", 8);
+			n += 8;
+		}
 		answer(r, 0, 0, 0, r->answer, n);
 		break;
 	case READER_T1:

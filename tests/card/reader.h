@@ -32,6 +32,7 @@ struct reader_faults {
 	unsigned int garbage;		/* a packet that is no message, first */
 	unsigned int extension;		/* time extensions */
 	unsigned int bad_chain;
+	unsigned int more;		/* T=0: 8 bytes beyond those asked for */
 	/* T=1, by the card */
 	unsigned int bad_lrc, card_mute, wtx, ifs, abort, bad_seq;
 };

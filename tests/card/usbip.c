@@ -446,7 +446,7 @@ static const struct {
 	FAULT(stale), FAULT(mute), FAULT(zlp), FAULT(wrong_type),
 	FAULT(wrong_slot), FAULT(cut), FAULT(huge), FAULT(too_long),
 	FAULT(garbage),
-	FAULT(extension), FAULT(bad_chain), FAULT(bad_lrc), FAULT(card_mute),
+	FAULT(extension), FAULT(bad_chain), FAULT(more), FAULT(bad_lrc), FAULT(card_mute),
 	FAULT(wtx), FAULT(ifs), FAULT(abort), FAULT(bad_seq),
 };
 

@@ -150,6 +150,20 @@ TEST_F(card, nothing_is_kept)
 			       3));
 }
 
+/* Nor of what a card has sent beyond what it was asked for. */
+TEST_F(card, nothing_that_is_cut_off_is_kept)
+{
+	const uint8_t apdu[] = { 0x80, 0x12, 0, 50, 50 };
+
+	if (variant->level != READER_T0)
+		SKIP(return, "it is T=0 that cuts");
+	SEND(select_applet);
+	self->l->reader.faults.more = 1;
+	EXPECT_EQ(52, SEND(apdu));
+	EXPECT_EQ(0, self->l->reader.faults.more);
+	EXPECT_EQ(NULL, memmem(self->card->answer, APDU_ANSWER_MAX, "much", 4));
+}
+
 TEST_F(card, every_short_length)
 {
 	uint8_t apdu[APDU_SHORT_MAX], count[] = { 0x80, 0x12, 0, 0, 0 };
