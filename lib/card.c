@@ -252,19 +252,16 @@ static int negotiate_t1(struct tokmux_card *card, int64_t deadline)
 		.card = card,
 		.deadline = deadline,
 	};
-	size_t ifsd = 254;
+	/* Prologue and epilogue go through the reader, too. */
+	size_t most = card->ccid.max_data - 4, ifsd;
 	int ret;
 
 	if (card->atr.crc)
 		return -EOPNOTSUPP;
-	t1_init(&card->t1, card->atr.ifsc);
-	/* Prologue and epilogue go through the reader, too. */
-	if (ifsd > card->ccid.max_data - 4)
-		ifsd = card->ccid.max_data - 4;
-	if (ifsd > desc->max_ifsd)
-		ifsd = desc->max_ifsd;
-	if (card->t1.ifsc > card->ccid.max_data - 4)
-		card->t1.ifsc = (uint8_t)(card->ccid.max_data - 4);
+	if (most > 254)
+		most = 254;
+	t1_init(&card->t1, card->atr.ifsc, (uint8_t)most);
+	ifsd = most < desc->max_ifsd ? most : desc->max_ifsd;
 	if (desc->features & CCID_AUTO_IFSD) {
 		if (ifsd > card->t1.ifsd)
 			card->t1.ifsd = (uint8_t)ifsd;

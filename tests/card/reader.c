@@ -72,6 +72,7 @@ void reader_init(struct reader *r, enum reader_level level, struct card *card)
 	r->changed = true;
 	r->ifsd = 32;
 	r->ifsc = 64;
+	r->wanted_ifsc = 16;
 	switch (level) {
 	case READER_T0:
 		r->features = 0x00010030;
@@ -320,7 +321,7 @@ static void t1_information(struct reader *r, const uint8_t *b, size_t len)
 
 static void t1_block(struct reader *r, const uint8_t *b, size_t len)
 {
-	static const uint8_t wtx[] = { 2 }, ifs[] = { 16 };
+	static const uint8_t wtx[] = { 2 };
 
 	if (len < 4 || len != b[2] + 4u || lrc(b, len)) {
 		t1_ack(r, 1);
@@ -332,7 +333,7 @@ static void t1_block(struct reader *r, const uint8_t *b, size_t len)
 		else if (take(&r->faults.wtx))
 			t1_put(r, 0xc3, wtx, 1);
 		else if (take(&r->faults.ifs))
-			t1_put(r, 0xc1, ifs, 1);
+			t1_put(r, 0xc1, &r->wanted_ifsc, 1);
 	} else if (!(b[1] & 0x40)) {
 		if (r->t1_sending && !!(b[1] & 0x10) != r->ns &&
 		    r->answer_at + r->ifsd < r->answer_len) {

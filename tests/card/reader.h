@@ -68,6 +68,7 @@ struct reader {
 
 	/* The card's side of T=1. */
 	uint8_t ns, nr, ifsd, ifsc;
+	uint8_t wanted_ifsc;		/* what the fault "ifs" asks for */
 	uint8_t last[260];
 	size_t last_len;
 	bool t1_sending;

@@ -474,6 +474,30 @@ TEST_F(t1, asks_for_shorter_blocks)
 	EXPECT_EQ(0, memcmp(self->echo + 5, self->answer, 220));
 }
 
+/* No block is longer than the reader takes, whatever the card would. */
+TEST_F(t1, asks_for_longer_blocks_than_the_reader_takes)
+{
+	tokmux_card_free(self->card);
+	self->l->transport.desc.max_message = 10 + 60;
+	self->l->reader.max_message = 10 + 60;
+	self->card = card_alloc(0);
+	ASSERT_EQ(0, card_connect(self->card, &self->l->transport));
+	ASSERT_LT(0, tokmux_card_power_on(self->card));
+	EXPECT_EQ(56, self->card->t1.ifsc);
+	EXPECT_LE(2, SEND(select_applet));
+	EXPECT_EQ(222, ECHO());
+	self->l->reader.wanted_ifsc = 254;
+	self->l->reader.faults.ifs = 1;
+	EXPECT_EQ(222, ECHO());
+	EXPECT_EQ(0, self->l->reader.faults.ifs);
+	EXPECT_EQ(222, ECHO());
+	EXPECT_EQ(56, self->card->t1.ifsc);
+	/* Nor after both have begun anew, with what the ATR says. */
+	self->l->reader.faults.abort = 1;
+	EXPECT_EQ(-ECONNABORTED, ECHO());
+	EXPECT_EQ(56, self->card->t1.ifsc);
+}
+
 /* Each block is repeated up to three times. */
 TEST_F(t1, bad_blocks)
 {
