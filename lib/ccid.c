@@ -18,6 +18,9 @@
 
 /* How long an attempt at getting in step waits for its answer. */
 #define RESYNC_STEP_MS	1000
+/* How long a busy reader is left alone, at first and at most. */
+#define BUSY_MIN_MS	10
+#define BUSY_MAX_MS	320
 /* A reader takes what it is sent, or is broken. */
 #define SEND_MS		5000
 /* How often a reader without an interrupt endpoint is asked for its card. */
@@ -273,8 +276,8 @@ static int ask_status(struct ccid *ccid, int64_t deadline)
 
 int ccid_resync(struct ccid *ccid, int64_t deadline)
 {
+	int ret, left, attempt, wait = BUSY_MIN_MS;
 	int64_t step;
-	int ret, left, attempt;
 
 	for (attempt = 0;; attempt++) {
 		left = deadline_left(deadline, RESYNC_STEP_MS);
@@ -293,6 +296,16 @@ int ccid_resync(struct ccid *ccid, int64_t deadline)
 		if (ret != -ETIMEDOUT && ret != -EPIPE && ret != -EBUSY &&
 		    ret != -EPROTO && ret != -EOVERFLOW && ret != -EIO)
 			return ret;
+		if (ret == -EBUSY) {
+			/*
+			 * One that can't abort has to come to an end with the
+			 * command, and says that it hasn't, at once each time.
+			 */
+			poll(NULL, 0, deadline_left(deadline, wait));
+			if (wait < BUSY_MAX_MS)
+				wait *= 2;
+			continue;
+		}
 		/* It fails at once: it won't get better by asking at once. */
 		if (ret != -ETIMEDOUT && attempt > 2)
 			return ret;

@@ -148,23 +148,27 @@ static void queue(struct reader *r, const uint8_t *bytes, size_t len, bool zlp,
 int reader_in(struct reader *r, uint8_t packet[static READER_PACKET],
 	      int64_t *not_before)
 {
-	struct reader_message *m = r->first;
+	struct reader_message *m, **at = &r->first;
 	size_t n;
 
 	*not_before = -1;
+	/* What takes time holds nobody else up, but a message is one whole. */
+	while (*at && !(*at)->at)
+		at = &(*at)->next;
+	if (!*at)
+		at = &r->first;
+	for (; (m = *at) && r->now && m->not_before > r->now(); at = &m->next)
+		if (*not_before < 0 || m->not_before < *not_before)
+			*not_before = m->not_before;
 	if (!m)
 		return -1;
-	if (r->now && m->not_before > r->now()) {
-		*not_before = m->not_before;
-		return -1;
-	}
 	n = m->len - m->at;
 	if (n > READER_PACKET)
 		n = READER_PACKET;
 	memcpy(packet, m->bytes + m->at, n);
 	m->at += n;
 	if (m->at == m->len && !(m->zlp && n == READER_PACKET)) {
-		r->first = m->next;
+		*at = m->next;
 		free(m->bytes);
 		free(m);
 	}
@@ -513,6 +517,10 @@ static void message(struct reader *r, const uint8_t *data, size_t len)
 		answer(r, 0, 0, 0, NULL, 0);
 		return;
 	}
+	if (r->no_abort && r->out[0] == 0x72) {
+		fail(r, 0);
+		return;
+	}
 	if (busy(r) || r->abort_asked) {
 		fail(r, r->abort_asked ? 0xff : 0xe0);
 		return;
@@ -569,6 +577,8 @@ void reader_out(struct reader *r, const uint8_t *packet, size_t len)
 
 void reader_abort(struct reader *r, uint8_t seq)
 {
+	if (r->no_abort)
+		return;
 	r->abort_asked = true;
 	r->abort_seq = seq;
 }

@@ -54,6 +54,7 @@ struct reader {
 	uint8_t bwi;			/* the longest that a block was given */
 	struct reader_faults faults;
 	int64_t (*now)(void);		/* ms; NULL: nothing takes time */
+	bool no_abort;			/* it has no such command */
 
 	uint8_t out[CARD_ANSWER + 10];
 	size_t out_len;

@@ -376,6 +376,26 @@ TEST_F(card, no_answer)
 	EXPECT_LT(0, self->l->aborts);
 }
 
+/* One that can't abort answers at once that it is busy, until it isn't. */
+TEST_F(card, busy)
+{
+	const uint8_t slow[] = { 0x80, 0x14, 0x02, 0x58 };
+	int64_t start;
+
+	SEND(select_applet);
+	self->l->reader.now = local_now;
+	self->l->reader.no_abort = true;
+	start = local_now();
+	EXPECT_EQ(-ETIMEDOUT, send_within(self->card, slow, sizeof(slow),
+					  self->answer, 0, 20));
+	self->l->sent = 0;
+	EXPECT_LT(0, tokmux_card_power_on(self->card));
+	EXPECT_LE(600, local_now() - start);
+	/* Without being asked all the time. */
+	EXPECT_GT(40, self->l->sent);
+	EXPECT_LE(2, SEND(select_applet));
+}
+
 TEST_F(card, bus_errors)
 {
 	static const int errors[] = { -EIO, -EPIPE, -EOVERFLOW };
