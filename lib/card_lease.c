@@ -15,8 +15,16 @@
 int tokmux_card_new(struct tokmux_caller *caller, unsigned int slot,
 		    struct tokmux_card **card)
 {
-	struct tokmux_card *c = card_alloc(slot);
+	struct tokmux_card *c;
 
+	/*
+	 * To the kernel all callers of a group are one holder: it does not tell
+	 * two cards on them apart, so that neither would learn that the other
+	 * has had the card.
+	 */
+	if (caller->group)
+		return -EINVAL;
+	c = card_alloc(slot);
 	if (!c)
 		return -ENOMEM;
 	c->caller = caller;

@@ -54,11 +54,15 @@ struct tokmux_card;
 
 /**
  * tokmux_card_new() - the card of a token
- * @caller: bound; stays the caller's, and outlives the card
+ * @caller: bound, without TOKMUX_BIND_GROUP; stays the caller's, and outlives
+ *	the card
  * @slot: which slot of the reader, from 0
  * @card: out: the card; nothing has been sent yet
  *
- * Return: 0; -ENOMEM.
+ * Callers bound as a group are one holder to the kernel, which could not say
+ * then whether it was this card or another one on them that was used last.
+ *
+ * Return: 0; -EINVAL if the caller is bound as one of a group; -ENOMEM.
  */
 int tokmux_card_new(struct tokmux_caller *caller, unsigned int slot,
 		    struct tokmux_card **card);

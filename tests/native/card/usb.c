@@ -342,6 +342,20 @@ TEST_F_TIMEOUT(token, begin_and_end, 120)
 	EXPECT_EQ(0, tokmux_card_end(self->card[0], 0));
 }
 
+/* Two cards on callers that are one holder could not be told apart. */
+TEST_F_TIMEOUT(token, no_card_of_a_group, 120)
+{
+	struct tokmux_card *card = NULL;
+	struct tokmux_caller *caller;
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, tokmux_open(self->name, &caller));
+	ASSERT_EQ(0, tokmux_bind(caller, TOKMUX_BIND_GROUP));
+	EXPECT_EQ(-EINVAL, tokmux_card_new(caller, 0, &card));
+	EXPECT_EQ(NULL, card);
+	tokmux_close(caller);
+}
+
 /* A dies with its PIN verified: B is told, and the card knows nothing of it. */
 TEST_F_TIMEOUT(token, unclean_is_scrubbed, 120)
 {
