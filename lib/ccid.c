@@ -518,33 +518,67 @@ int ccid_get_protocol(struct ccid *ccid, int64_t deadline)
 	return m.specific[2] <= 1 ? m.specific[2] : -EPROTO;
 }
 
-int ccid_wait_notice(struct ccid *ccid, int64_t deadline)
+/* 1 if it told of a change in the slot, 0 if there was none, or no notice. */
+static int listen(struct ccid *ccid, int timeout_ms)
 {
 	struct ccid_transport *t = ccid->transport;
 	uint8_t notice[CCID_NOTICE_MAX];
 	size_t size = t->interrupt_packet;
-	int left, ret;
+	bool present;
+	int ret;
 
 	/* Whatever the transport has taken from the reader. */
 	if (size > sizeof(notice))
 		size = sizeof(notice);
+	ret = t->ops->interrupt_in(t, notice, size, timeout_ms);
+	if (ret < 0)
+		return ret;
+	ret = ccid_notice(notice, (size_t)ret, ccid->slot, &present);
+	if (ret <= 0)
+		return ret;
+	/*
+	 * Some begin with a notice of what is there. A card that is there
+	 * although the last one said so, too, is another one, or was put back:
+	 * that it was out in between was not told.
+	 */
+	if (!present || ccid->told_present)
+		ccid->exchanged = true;
+	ccid->told_present = present;
+	return 1;
+}
+
+bool ccid_was_out(struct ccid *ccid)
+{
+	bool was;
+	int i, ret;
+
+	/* More of them at once is nothing that a reader has to say. */
+	for (i = 0; ccid->transport->ops->interrupt_in && i < 16; i++) {
+		ret = listen(ccid, 0);
+		if (ret < 0 && ret != -EPROTO)
+			break;
+	}
+	was = ccid->exchanged;
+	ccid->exchanged = false;
+	return was;
+}
+
+int ccid_wait_notice(struct ccid *ccid, int64_t deadline)
+{
+	bool can_tell = ccid->transport->ops->interrupt_in;
+	int left, ret;
+
 	for (;;) {
-		left = deadline_left(deadline, t->ops->interrupt_in ? INT_MAX :
-				     POLL_MS);
+		left = deadline_left(deadline, can_tell ? INT_MAX : POLL_MS);
 		if (!left)
 			return 0;
-		if (!t->ops->interrupt_in) {
-			/* It can't tell: who waits has to ask it. */
+		if (!can_tell) {
+			/* Who waits has to ask it. */
 			poll(NULL, 0, left);
 			return 1;
 		}
-		ret = t->ops->interrupt_in(t, notice, size, left);
-		if (ret == -ETIMEDOUT)
-			continue;
-		if (ret < 0)
-			return ret;
-		ret = ccid_notice(notice, (size_t)ret, ccid->slot);
-		if (ret)
+		ret = listen(ccid, left);
+		if (ret && ret != -ETIMEDOUT)
 			return ret;
 	}
 }

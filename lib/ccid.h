@@ -185,9 +185,10 @@ int ccid_error(const struct ccid_message *answer);
 
 /*
  * A notice of the interrupt endpoint: 1 if it says that something changed in
- * @slot, 0 if it doesn't, -EPROTO if it is none.
+ * @slot, with @present set, 0 if it doesn't, -EPROTO if it is none.
  */
-int ccid_notice(const uint8_t *bytes, size_t len, unsigned int slot);
+int ccid_notice(const uint8_t *bytes, size_t len, unsigned int slot,
+		bool *present);
 
 /* ---- the transport ---------------------------------------------------- */
 
@@ -205,7 +206,11 @@ struct ccid_transport_ops {
 	/* Returns how much came, also 0: a zero-length packet. */
 	int (*bulk_in)(struct ccid_transport *t, uint8_t *data, size_t size,
 		       int timeout_ms);
-	/* NULL where there is no interrupt endpoint. */
+	/*
+	 * NULL where there is no interrupt endpoint. A timeout of 0 is for what
+	 * has come already; what comes between two calls is not lost once there
+	 * was a first one.
+	 */
 	int (*interrupt_in)(struct ccid_transport *t, uint8_t *data,
 			    size_t size, int timeout_ms);
 	/* The class request ABORT, beside the message of that name. */
@@ -247,6 +252,8 @@ struct ccid {
 	bool astray;
 	size_t max_data;		/* of one message either way */
 	uint8_t icc;			/* as of the last answer */
+	bool told_present;		/* by the last notice */
+	bool exchanged;			/* there was one that the card was out */
 	uint8_t *out, *in;		/* CCID_HEADER_SIZE + max_data */
 	size_t in_len;			/* of the last answer's data */
 	size_t out_used, in_used;	/* what ccid_wipe() has to wipe */
@@ -295,6 +302,11 @@ int ccid_get_protocol(struct ccid *ccid, int64_t deadline);
  * reader can't tell: 1, 0 if there was none in that time.
  */
 int ccid_wait_notice(struct ccid *ccid, int64_t deadline);
+/*
+ * Has the card been out since the last call, as far as the reader has told? The
+ * first call begins to listen.
+ */
+bool ccid_was_out(struct ccid *ccid);
 /* Forgets what the buffers hold: a PIN, perhaps. */
 void ccid_wipe(struct ccid *ccid);
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <libusb.h>
 #include <stdlib.h>
+#include <string.h>
 #include "ccid.h"
 
 /* Class requests, CCID 1.1, 5.3. */
@@ -20,6 +21,15 @@ struct ccid_usb {
 	libusb_device_handle *handle;
 	bool claimed;
 	struct ccid_interface interface;
+	/*
+	 * The interrupt endpoint's: under way from the first time that somebody
+	 * asks, or a notice between two questions would be lost.
+	 */
+	struct libusb_context *bus;
+	struct libusb_transfer *notice;
+	uint8_t bytes[CCID_NOTICE_MAX];
+	bool listening;
+	int noticed;		/* it has come back */
 };
 
 static struct ccid_usb *to_usb(struct ccid_transport *t)
@@ -61,12 +71,8 @@ static int transfer(struct ccid_usb *usb, uint8_t endpoint, uint8_t *data,
 {
 	int done = 0, ret;
 
-	if (endpoint == usb->interface.interrupt)
-		ret = libusb_interrupt_transfer(usb->handle, endpoint, data,
-						(int)len, &done, timeout_ms);
-	else
-		ret = libusb_bulk_transfer(usb->handle, endpoint, data,
-					   (int)len, &done, timeout_ms);
+	ret = libusb_bulk_transfer(usb->handle, endpoint, data, (int)len, &done,
+				   timeout_ms);
 	/* What came in spite of the time running out is not lost. */
 	if (ret == LIBUSB_ERROR_TIMEOUT && done > 0 &&
 	    (endpoint & LIBUSB_ENDPOINT_IN))
@@ -97,12 +103,98 @@ static int usb_bulk_in(struct ccid_transport *t, uint8_t *data, size_t size,
 	return transfer(usb, usb->interface.in, data, size, timeout_ms);
 }
 
+/* ---- notices ---------------------------------------------------------- */
+
+static void LIBUSB_CALL noticed(struct libusb_transfer *notice)
+{
+	struct ccid_usb *usb = notice->user_data;
+
+	usb->noticed = 1;
+}
+
+static int start_listening(struct ccid_usb *usb)
+{
+	int ret;
+
+	if (!usb->notice)
+		usb->notice = libusb_alloc_transfer(0);
+	if (!usb->notice)
+		return -ENOMEM;
+	libusb_fill_interrupt_transfer(usb->notice, usb->handle,
+				       usb->interface.interrupt, usb->bytes,
+				       (int)usb->interface.interrupt_packet,
+				       noticed, usb, 0);
+	usb->noticed = 0;
+	ret = libusb_submit_transfer(usb->notice);
+	usb->listening = !ret;
+	return usb_error(ret);
+}
+
+/* Until it has come back, or as long as @timeout_ms. */
+static int await_notice(struct ccid_usb *usb, int timeout_ms)
+{
+	int64_t deadline = deadline_after(timeout_ms);
+	int left = timeout_ms, ret;
+	struct timeval time;
+
+	for (;;) {
+		time.tv_sec = left / 1000;
+		time.tv_usec = left % 1000 * 1000;
+		ret = libusb_handle_events_timeout_completed(usb->bus, &time,
+							     &usb->noticed);
+		if (usb->noticed)
+			return 0;
+		if (ret && ret != LIBUSB_ERROR_INTERRUPTED)
+			return usb_error(ret);
+		left = deadline_left(deadline, timeout_ms);
+		if (!left)
+			return -ETIMEDOUT;
+	}
+}
+
 static int usb_interrupt_in(struct ccid_transport *t, uint8_t *data,
 			    size_t size, int timeout_ms)
 {
 	struct ccid_usb *usb = to_usb(t);
+	int ret = 0;
 
-	return transfer(usb, usb->interface.interrupt, data, size, timeout_ms);
+	if (!usb->listening)
+		ret = start_listening(usb);
+	if (!ret)
+		ret = await_notice(usb, timeout_ms);
+	if (ret)
+		return ret;
+	usb->listening = false;
+	switch (usb->notice->status) {
+	case LIBUSB_TRANSFER_COMPLETED:
+		ret = usb->notice->actual_length;
+		if ((size_t)ret > size)
+			return -EOVERFLOW;
+		memcpy(data, usb->bytes, (size_t)ret);
+		/* If it fails, so does the next call. */
+		start_listening(usb);
+		return ret;
+	case LIBUSB_TRANSFER_NO_DEVICE:
+		return -ENODEV;
+	case LIBUSB_TRANSFER_STALL:
+		libusb_clear_halt(usb->handle, usb->interface.interrupt);
+		return -EPIPE;
+	case LIBUSB_TRANSFER_OVERFLOW:
+		return -EOVERFLOW;
+	default:
+		return -EIO;
+	}
+}
+
+/* What the transfer is about to write to must stay until it has come back. */
+static void stop_listening(struct ccid_usb *usb)
+{
+	if (!usb->listening)
+		return;
+	libusb_cancel_transfer(usb->notice);
+	/* It does at once; else closing the handle takes it off libusb's hands. */
+	await_notice(usb, 1000);
+	usb->listening = false;
 }
 
 static int usb_abort(struct ccid_transport *t, uint8_t slot, uint8_t seq)
@@ -123,12 +215,14 @@ static void usb_close(struct ccid_transport *t)
 {
 	struct ccid_usb *usb = to_usb(t);
 
+	stop_listening(usb);
 	/* The file stays open, and would keep it. */
 	if (usb->claimed)
 		libusb_release_interface(usb->handle,
 					 usb->interface.number);
 	if (usb->handle)
 		libusb_close(usb->handle);
+	libusb_free_transfer(usb->notice);
 	free(usb);
 }
 
@@ -211,6 +305,7 @@ int ccid_usb_open(struct libusb_context *bus, int fd,
 
 	if (!usb)
 		return -ENOMEM;
+	usb->bus = bus;
 	ret = libusb_wrap_sys_device(bus, fd, &usb->handle);
 	if (ret) {
 		usb->handle = NULL;

@@ -116,6 +116,8 @@ void reader_insert(struct reader *r, bool present)
 	r->present = present;
 	r->changed = true;
 	card_power_off(r->card);
+	if (present && r->features & READER_ACTIVATES)
+		card_power_on(r->card);
 }
 
 size_t reader_notice(struct reader *r, uint8_t notice[static 2])

@@ -12,6 +12,9 @@
 
 #define READER_PACKET	64
 
+/* Among its features: it gives a card power as it comes. */
+#define READER_ACTIVATES	0x00000004
+
 enum reader_level {
 	READER_T0,		/* TPDUs, T=0 */
 	READER_T1,		/* TPDUs, T=1 */

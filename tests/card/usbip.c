@@ -4,11 +4,11 @@
  * vhci_hcd over a socket pair, so that a program is the device at the end of a
  * real bus, with usbfs, udev and libusb on the other side of it. Needs root.
  *
- * usage: usbip [--second] LEVEL LOG [CONTROL]
+ * usage: usbip [--second | --activates] LEVEL LOG [CONTROL]
  *
  * LEVEL is t0, t1, short or extended. With --second it has two interfaces that
- * are a reader's, and on the first one it doesn't answer. What the card sees goes to the file LOG.
- * Says "ready BUS DEVICE" once it is enumerated; runs until it is killed, which
+ * are a reader's, and on the first one it doesn't answer; with --activates it
+ * gives a card power as it comes. What the card sees goes to the file LOG. Says "ready BUS DEVICE" once it is enumerated; runs until it is killed, which
  * pulls the plug. CONTROL is a fifo that takes a line each: "remove", "insert",
  * or the name of a fault (struct reader_faults) and how often.
  */
@@ -476,7 +476,7 @@ int main(int argc, char **argv)
 	unsigned int level;
 	const uint8_t *atr;
 	int64_t later, left;
-	bool said = false;
+	bool said = false, activates = false;
 	size_t len;
 	int fd;
 
@@ -484,12 +484,16 @@ int main(int argc, char **argv)
 		second = true;
 		argv++;
 		argc--;
+	} else if (argc > 1 && !strcmp(argv[1], "--activates")) {
+		activates = true;
+		argv++;
+		argc--;
 	}
 	for (level = 0; argc > 2 && level < 4; level++)
 		if (!strcmp(argv[1], levels[level]))
 			break;
 	if (argc < 3 || argc > 4 || level == 4) {
-		fprintf(stderr, "usage: usbip [--second] t0|t1|short|extended LOG [CONTROL]\n");
+		fprintf(stderr, "usage: usbip [--second | --activates] t0|t1|short|extended LOG [CONTROL]\n");
 		return 2;
 	}
 	log = fopen(argv[2], "we");
@@ -508,6 +512,10 @@ int main(int argc, char **argv)
 	card_init(&card, log, atr, len);
 	reader_init(&reader, level, &card);
 	reader.now = now;
+	if (activates) {
+		reader.features |= READER_ACTIVATES;
+		card_power_on(&card);
+	}
 	attach();
 	fds[0].fd = usb;
 	for (;;) {

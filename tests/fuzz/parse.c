@@ -111,6 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct apdu apdu;
 	struct atr atr;
 	uint8_t which, header[CCID_HEADER_SIZE];
+	bool present;
 
 	if (!size)
 		return 0;
@@ -133,7 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		break;
 	case 2:
-		ccid_notice(data, size, which >> 3);
+		ccid_notice(data, size, which >> 3, &present);
 		break;
 	case 3:
 		if (!atr_parse(data, size, &atr) &&

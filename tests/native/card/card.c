@@ -289,6 +289,36 @@ TEST_F(card, out_and_in)
 	EXPECT_EQ(-ECONNRESET, SEND(select_applet));
 }
 
+/* A reader that gives cards power by itself: any card in it has some. */
+TEST_F(card, exchanged_and_powered_by_the_reader)
+{
+	tokmux_card_free(self->card);
+	self->l->reader.features |= READER_ACTIVATES;
+	self->l->transport.desc.features |= CCID_AUTO_ACTIVATION;
+	self->l->reader.changed = false;
+	self->card = card_alloc(0);
+	ASSERT_EQ(0, card_connect(self->card, &self->l->transport));
+	ASSERT_LT(0, tokmux_card_power_on(self->card));
+	/* What it begins with, late. */
+	self->l->reader.changed = true;
+	EXPECT_LE(2, SEND(select_applet));
+	/* Another one, or the same. */
+	reader_insert(&self->l->reader, false);
+	reader_insert(&self->l->reader, true);
+	EXPECT_EQ(-ECONNRESET, SEND(select_applet));
+	EXPECT_EQ(-ECONNRESET, SEND(select_applet));
+	EXPECT_EQ(TOKMUX_CARD_ACTIVE, tokmux_card_status(self->card));
+	EXPECT_EQ(-ECONNRESET, SEND(select_applet));
+	ASSERT_LT(0, tokmux_card_power_on(self->card));
+	EXPECT_LE(2, SEND(select_applet));
+	/* Who waits for it is told, too. */
+	EXPECT_EQ(-ETIMEDOUT, tokmux_card_wait(self->card, 5));
+	EXPECT_LE(2, SEND(select_applet));
+	self->l->exchange = true;
+	EXPECT_EQ(TOKMUX_CARD_ACTIVE, tokmux_card_wait(self->card, 1000));
+	EXPECT_EQ(-ECONNRESET, SEND(select_applet));
+}
+
 /* A transport that has not looked at what the reader says of its packets. */
 TEST_F(card, notices_of_any_length)
 {

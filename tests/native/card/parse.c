@@ -164,17 +164,22 @@ TEST(messages)
 
 TEST(notices)
 {
-	const uint8_t change[] = { 0x50, 0x02, 0x08 };
+	const uint8_t change[] = { 0x50, 0x02, 0x0c };
+	bool present = true;
 
-	EXPECT_EQ(1, ccid_notice(change, 3, 0));
-	EXPECT_EQ(0, ccid_notice(change, 3, 1));
-	EXPECT_EQ(0, ccid_notice(change, 3, 4));
-	EXPECT_EQ(1, ccid_notice(change, 3, 5));
-	EXPECT_EQ(-EPROTO, ccid_notice(change, 3, 8));
-	EXPECT_EQ(-EPROTO, ccid_notice(change, 1, 0));
-	EXPECT_EQ(0, ccid_notice(change, 0, 0));
-	EXPECT_EQ(0, ccid_notice((const uint8_t[]){ 0x51, 0, 0, 1 }, 4, 0));
-	EXPECT_EQ(-EPROTO, ccid_notice((const uint8_t[]){ 0x52, 2 }, 2, 0));
+	EXPECT_EQ(1, ccid_notice(change, 3, 0, &present));
+	EXPECT_FALSE(present);
+	EXPECT_EQ(0, ccid_notice(change, 3, 1, &present));
+	EXPECT_EQ(0, ccid_notice(change, 3, 4, &present));
+	EXPECT_EQ(1, ccid_notice(change, 3, 5, &present));
+	EXPECT_TRUE(present);
+	EXPECT_EQ(-EPROTO, ccid_notice(change, 3, 8, &present));
+	EXPECT_EQ(-EPROTO, ccid_notice(change, 1, 0, &present));
+	EXPECT_EQ(0, ccid_notice(change, 0, 0, &present));
+	EXPECT_EQ(0, ccid_notice((const uint8_t[]){ 0x51, 0, 0, 1 }, 4, 0,
+				 &present));
+	EXPECT_EQ(-EPROTO, ccid_notice((const uint8_t[]){ 0x52, 2 }, 2, 0,
+				      &present));
 }
 
 TEST(atr)

@@ -221,6 +221,20 @@ TEST_F_TIMEOUT(usb, card_out_and_in, 120)
 	EXPECT_LE(2, SEND(select_applet));
 }
 
+/* It is not told by the card's power here, only by the interrupt endpoint. */
+TEST_F_TIMEOUT(usb, card_exchanged, 120)
+{
+	START("activates");
+	EXPECT_LE(2, SEND(select_applet));
+	EXPECT_LE(2, SEND(select_applet));
+	tell(&self->reader, "remove");
+	tell(&self->reader, "insert");
+	EXPECT_EQ(TOKMUX_CARD_ACTIVE, tokmux_card_status(self->card));
+	EXPECT_EQ(-ECONNRESET, SEND(select_applet));
+	EXPECT_LT(0, tokmux_card_power_on(self->card));
+	EXPECT_LE(2, SEND(select_applet));
+}
+
 TEST_F_TIMEOUT(usb, unplugged_in_the_middle, 120)
 {
 	double start;
@@ -467,6 +481,34 @@ TEST_F_TIMEOUT(token, no_card, 120)
 	/* And the lease has been given back. */
 	EXPECT_EQ(0, tokmux_acquire(self->caller[0], TOKMUX_EXCLUSIVE, 0, NULL));
 	EXPECT_EQ(0, tokmux_release(self->caller[0]));
+}
+
+/* Where any card has power, it is another one for its own holder, too. */
+TEST_F_TIMEOUT(token, reader_that_activates, 120)
+{
+	struct tokmux_caller *caller;
+	struct tokmux_card *card;
+	unsigned int index;
+	char name[80];
+	int i;
+
+	NEEDS_VHCI();
+	destroy_reader(&self->reader);
+	ASSERT_TRUE(make_reader(&self->reader, "activates"));
+	snprintf(name, sizeof(name), "%.40s-activates", self->name);
+	ASSERT_EQ(0, tokmux_create_device(name, 0, 0, self->reader.node, 0,
+					  &index));
+	EXPECT_EQ(0, system("udevadm settle --timeout=10"));
+	EXPECT_EQ(0, tokmux_open(name, &caller));
+	EXPECT_EQ(0, tokmux_bind(caller, 0));
+	EXPECT_EQ(0, tokmux_card_new(caller, 0, &card));
+	for (i = 0; i < 3; i++) {
+		EXPECT_EQ(TOKMUX_CARD_TOUCHED, tokmux_card_begin(card, 1000));
+		EXPECT_EQ(0, tokmux_card_end(card, 0));
+	}
+	tokmux_card_free(card);
+	tokmux_close(caller);
+	EXPECT_EQ(0, tokmux_remove_system(index));
 }
 
 /* The kernel lets a holder at the token's interface only, and it isn't the first. */

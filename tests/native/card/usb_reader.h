@@ -54,7 +54,10 @@ static inline bool have_vhci(void)
 		(!system("modprobe -q vhci_hcd") && !access(attach, W_OK)));
 }
 
-/* False with the reason printed. @level "second": extended, see usbip.c. */
+/*
+ * False with the reason printed. @level "second" and "activates": extended, see
+ * usbip.c.
+ */
 static inline bool plug(struct usb_reader *r, const char *level)
 {
 	char program[4096], *end;
@@ -80,11 +83,15 @@ static inline bool plug(struct usb_reader *r, const char *level)
 		dup2(fds[1], 1);
 		close(fds[0]);
 		close(fds[1]);
-		if (!strcmp(level, "second"))
-			execl(program, program, "--second", "extended", r->log,
+		if (!strcmp(level, "second") || !strcmp(level, "activates")) {
+			char option[16];
+
+			snprintf(option, sizeof(option), "--%s", level);
+			execl(program, program, option, "extended", r->log,
 			      r->fifo, NULL);
-		else
+		} else {
 			execl(program, program, level, r->log, r->fifo, NULL);
+		}
 		perror(program);
 		_exit(127);
 	}
