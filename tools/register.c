@@ -64,7 +64,7 @@ static int create_failed(const char *name, const struct registration *with,
 static int by_hand(const char *name, const struct registration *with,
 		   const struct view_options *options)
 {
-	int status = STATUS_OK, ret = 0;
+	int status = STATUS_OK, ret = 0, lock;
 	unsigned int index = 0;
 	struct view *view;
 
@@ -87,7 +87,9 @@ static int by_hand(const char *name, const struct registration *with,
 		if (ret == -ENOENT)
 			ret = 0;
 	} else {
+		lock = origin_lock();
 		ret = create(name, with, &index);
+		origin_unlock(lock);
 	}
 	if (ret) {
 		view_free(view);
@@ -181,7 +183,7 @@ static int by_udev(const char *devpath, struct registration *with)
 	struct udev *udev;
 	char name[TOKMUX_NAME_SIZE];
 	struct reader reader;
-	int ret;
+	int ret, lock;
 
 	if (is_registered())
 		return STATUS_OK;
@@ -193,7 +195,10 @@ static int by_udev(const char *devpath, struct registration *with)
 	}
 	with->node = reader.node;
 	with->interface = reader.number;
-	ret = register_as(&reader, name, with);
+	/* Another one just like it may be plugged in at the same moment. */
+	lock = origin_lock();
+	ret = lock < 0 ? lock : register_as(&reader, name, with);
+	origin_unlock(lock);
 	reader_put(&reader);
 	udev_unref(udev);
 	if (ret)

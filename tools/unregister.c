@@ -33,7 +33,7 @@ static int unregister(struct subject *subject, bool force, bool dry_run,
 		      const struct view_options *options)
 {
 	struct tokmux_token *token = subject_token(subject);
-	int status = STATUS_OK, ret;
+	int status = STATUS_OK, ret, lock = -1;
 	struct view *view;
 
 	if (!token) {
@@ -50,13 +50,16 @@ static int unregister(struct subject *subject, bool force, bool dry_run,
 			"unregistered", options, &status);
 	if (!view)
 		return status;
+	if (!dry_run)
+		lock = origin_lock();
 	ret = dry_run ? 0 : tokmux_remove_system(tokmux_token_index(token));
+	if (!ret && !dry_run)
+		origin_remove(subject_name(subject));
+	origin_unlock(lock);
 	if (ret) {
 		view_free(view);
 		return failed(subject_name(subject), ret);
 	}
-	if (!dry_run)
-		origin_remove(subject_name(subject));
 	view_row(view);
 	view_set(view, NAME, subject_name(subject));
 	view_set(view, DEVICE, tokmux_token_devnode(token));
