@@ -180,7 +180,7 @@ static void killed(struct __test_metadata *_metadata, FIXTURE_DATA(usb) *self)
 	ASSERT_LT(0, tokmux_card_power_on(self->card));
 	TH_LOG("reader in step %.0f ms, card %.0f ms after the kill",
 	       opened - start, now() - start);
-	EXPECT_LT(now() - start, 10000);
+	EXPECT_LT(now() - start, SOON);
 	EXPECT_LE(2, SEND(select_applet));
 	EXPECT_EQ(0x6982, SW(SEND(get_secret)));
 }
@@ -203,15 +203,14 @@ TEST_F_TIMEOUT(usb, card_out_and_in, 120)
 	pid_t pid;
 
 	START("t0");
-	/* What it has to tell from its beginning. */
-	tokmux_card_wait(self->card, 100);
 	pid = fork();
 	if (!pid) {
-		usleep(100000);
+		/* It has looked what is there, and waits. */
+		await_log(&self->reader, "listening");
 		tell(&self->reader, "remove");
 		_exit(0);
 	}
-	EXPECT_EQ(TOKMUX_CARD_ABSENT, tokmux_card_wait(self->card, 5000));
+	EXPECT_EQ(TOKMUX_CARD_ABSENT, tokmux_card_wait(self->card, SOON));
 	waitpid(pid, &status, 0);
 	EXPECT_EQ(-ECONNRESET, SEND(select_applet));
 	EXPECT_EQ(-ENOMEDIUM, tokmux_card_power_on(self->card));
@@ -239,6 +238,7 @@ TEST_F_TIMEOUT(usb, unplugged_in_the_middle, 120)
 {
 	double start;
 	pid_t pid;
+	int ret;
 
 	START("short");
 	SEND(select_applet);
@@ -249,9 +249,11 @@ TEST_F_TIMEOUT(usb, unplugged_in_the_middle, 120)
 		_exit(0);
 	}
 	start = now();
-	EXPECT_EQ(-ENODEV, SEND(slow));
+	/* A transfer may fail before the bus knows why. */
+	ret = SEND(slow);
+	EXPECT_TRUE(ret == -ENODEV || ret == -EIO) TH_LOG("%d", ret);
 	TH_LOG("it says so %.0f ms after the command", now() - start);
-	EXPECT_LT(now() - start, 5000);
+	EXPECT_LT(now() - start, SOON);
 	waitpid(pid, NULL, 0);
 	EXPECT_EQ(-ENODEV, tokmux_card_status(self->card));
 	EXPECT_EQ(-ENODEV, tokmux_card_power_on(self->card));
@@ -263,6 +265,43 @@ TEST_F_TIMEOUT(usb, unplugged_in_the_middle, 120)
 	ASSERT_EQ(0, open_card(self->reader.node, &self->card, &self->fd));
 	ASSERT_LT(0, tokmux_card_power_on(self->card));
 	EXPECT_LE(2, SEND(select_applet));
+}
+
+/* Descriptors that can't be, as the kernel and libusb let them through. */
+TEST_F_TIMEOUT(usb, hostile_descriptors, 120)
+{
+	static const struct {
+		const char *lie;
+		bool works;
+	} lies[] = {
+		{ "hostile packet", true }, { "hostile none", false },
+		{ "hostile cut", false }, { "hostile long", false },
+		{ "hostile message", false }, { "hostile endless", true },
+		{ "hostile bulk", false },
+	};
+	size_t i;
+	int ret;
+
+	NEEDS_VHCI();
+	for (i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		ASSERT_TRUE(make_reader(&self->reader, lies[i].lie));
+		ret = open_card(self->reader.node, &self->card, &self->fd);
+		TH_LOG("%s: %s", lies[i].lie, tokmux_card_strerror(ret));
+		if (lies[i].works) {
+			ASSERT_EQ(0, ret);
+			EXPECT_LT(0, tokmux_card_power_on(self->card));
+			EXPECT_LE(2, SEND(select_applet));
+			EXPECT_EQ(-ETIMEDOUT, tokmux_card_wait(self->card, 100));
+			tokmux_card_free(self->card);
+		} else {
+			EXPECT_TRUE(ret == -EPROTO || ret == -EOPNOTSUPP ||
+				    ret == -EIO);
+		}
+		self->card = NULL;
+		close(self->fd);
+		self->fd = -1;
+		destroy_reader(&self->reader);
+	}
 }
 
 /* ---- a token's card -------------------------------------------------------- */
@@ -320,8 +359,10 @@ FIXTURE_TEARDOWN(token)
 /* The same holder again finds its card as it was, another one finds it reset. */
 TEST_F_TIMEOUT(token, begin_and_end, 120)
 {
+	struct tokmux_info info;
+	int i, off, status;
 	double start;
-	int i;
+	pid_t pid;
 
 	NEEDS_VHCI();
 	EXPECT_EQ(-ENOLCK, tokmux_card_end(self->card[0], 0));
@@ -351,6 +392,25 @@ TEST_F_TIMEOUT(token, begin_and_end, 120)
 	EXPECT_EQ(-EINVAL, tokmux_card_end(self->card[0], 4));
 	EXPECT_EQ(0, tokmux_card_end(self->card[0], TOKMUX_CARD_OFF_IF_WANTED));
 	EXPECT_EQ(0, tokmux_card_begin(self->card[0], 1000));
+	/* Or if somebody waits for it. */
+	off = logged(&self->reader, "power off");
+	pid = fork();
+	if (!pid) {
+		struct tokmux_caller *other;
+
+		_exit(tokmux_open(self->name, &other) || tokmux_bind(other, 0) ||
+		      tokmux_acquire(other, TOKMUX_EXCLUSIVE, SOON, NULL));
+	}
+	start = now();
+	do {
+		ASSERT_EQ(0, tokmux_info(self->caller[0], &info));
+	} while (!info.waiters && now() - start < SOON);
+	EXPECT_EQ(0, tokmux_card_end(self->card[0], TOKMUX_CARD_OFF_IF_WANTED));
+	waitpid(pid, &status, 0);
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(off + 1, logged(&self->reader, "power off"));
+	EXPECT_EQ(TOKMUX_CARD_TOUCHED,
+		  TOKMUX_CARD_TOUCHED & tokmux_card_begin(self->card[0], 1000));
 	EXPECT_EQ(0, tokmux_card_end(self->card[0], TOKMUX_CARD_OFF));
 	EXPECT_EQ(TOKMUX_CARD_TOUCHED, tokmux_card_begin(self->card[0], 1000));
 	EXPECT_EQ(0, tokmux_card_end(self->card[0], 0));
@@ -453,13 +513,13 @@ TEST_F_TIMEOUT(token, thrown_out, 120)
 	start = now();
 	EXPECT_EQ(-ENODEV, TOKEN_SEND(0, slow));
 	EXPECT_EQ(-ENODEV, tokmux_card_power_on(self->card[0]));
-	EXPECT_LT(now() - start, 5000);
+	EXPECT_LT(now() - start, SOON);
 	waitpid(pid, NULL, 0);
 	start = now();
 	ASSERT_EQ(TOKMUX_CARD_TOUCHED | TOKMUX_CARD_SCRUBBED,
 		  tokmux_card_begin(self->card[1], 1000));
 	TH_LOG("the next one has the card after %.0f ms", now() - start);
-	EXPECT_LT(now() - start, 10000);
+	EXPECT_LT(now() - start, SOON);
 	EXPECT_EQ(-ENODEV, tokmux_card_status(self->card[0]));
 	EXPECT_LE(2, TOKEN_SEND(1, select_applet));
 	EXPECT_EQ(-ESTALE, tokmux_card_end(self->card[0], 0));

@@ -21,6 +21,12 @@
 
 #define UNUSED	__attribute__((unused))
 
+/*
+ * What is not to be waited for takes no longer, on the slowest machine: in ms.
+ * It is a bound, the figures are in the log.
+ */
+#define SOON	30000
+
 UNUSED static const uint8_t select_applet[] = {
 	0x00, 0xa4, 0x04, 0x00, 0x07, 0xf0, 0x54, 0x4f, 0x4b, 0x4d, 0x55, 0x58,
 };
@@ -55,8 +61,8 @@ static inline bool have_vhci(void)
 }
 
 /*
- * False with the reason printed. @level "second" and "activates": extended, see
- * usbip.c.
+ * False with the reason printed. @level "second" and "activates": extended, and
+ * so are the lies that begin with "hostile "; see usbip.c.
  */
 static inline bool plug(struct usb_reader *r, const char *level)
 {
@@ -89,6 +95,9 @@ static inline bool plug(struct usb_reader *r, const char *level)
 			snprintf(option, sizeof(option), "--%s", level);
 			execl(program, program, option, "extended", r->log,
 			      r->fifo, NULL);
+		} else if (!strncmp(level, "hostile ", 8)) {
+			execl(program, program, "--hostile", level + 8, "extended",
+			      r->log, r->fifo, NULL);
 		} else {
 			execl(program, program, level, r->log, r->fifo, NULL);
 		}
@@ -147,27 +156,30 @@ static inline int logged(const struct usb_reader *r, const char *what)
 
 static inline void tell(const struct usb_reader *r, const char *what)
 {
+	double start = now();
 	char told[64];
-	int n, i;
 	FILE *f;
+	int n;
 
 	snprintf(told, sizeof(told), "told %s", what);
 	n = logged(r, told);
 	f = fopen(r->fifo, "w");
 	fprintf(f, "%s\n", what);
 	fclose(f);
-	for (i = 0; i < 500 && logged(r, told) == n; i++)
+	while (logged(r, told) == n && now() - start < SOON)
 		usleep(10000);
 }
 
-/* Up to 10 s. */
 static inline bool await_log(const struct usb_reader *r, const char *what)
 {
-	int i;
+	double start = now();
 
-	for (i = 0; i < 1000 && !logged(r, what); i++)
+	while (!logged(r, what)) {
+		if (now() - start > SOON)
+			return false;
 		usleep(10000);
-	return i < 1000;
+	}
+	return true;
 }
 
 #endif /* USB_READER_H */
