@@ -107,7 +107,7 @@ void check_readers(struct findings *findings)
 	/* A closed node is open to root. */
 	if (scan.enforced && pcscd_listens())
 		finding(findings, "pcscd", BAD, MASK_PCSCD,
-			"it is root and takes enforced readers as they are plugged in; so it does those of whoever asks it");
+			"it is root, and a closed node is open to it: it takes enforced readers, for whoever asks it");
 	if (!scan.readers)
 		finding(findings, "readers", GOOD, NULL,
 			"there is no smartcard reader (USB, CCID)");
