@@ -546,10 +546,11 @@ TEST_F_TIMEOUT(token, no_card, 120)
 /* Where any card has power, it is another one for its own holder, too. */
 TEST_F_TIMEOUT(token, reader_that_activates, 120)
 {
-	struct tokmux_caller *caller;
+	struct tokmux_caller *caller, *other;
 	struct tokmux_card *card;
 	unsigned int index;
 	char name[80];
+	double start;
 	int i;
 
 	NEEDS_VHCI();
@@ -566,6 +567,19 @@ TEST_F_TIMEOUT(token, reader_that_activates, 120)
 		EXPECT_EQ(TOKMUX_CARD_TOUCHED, tokmux_card_begin(card, 1000));
 		EXPECT_EQ(0, tokmux_card_end(card, 0));
 	}
+	/* Thrown out while it listens: that ends with the lease, too. */
+	EXPECT_EQ(TOKMUX_CARD_TOUCHED, tokmux_card_begin(card, 1000));
+	ASSERT_EQ(0, tokmux_open(name, &other));
+	EXPECT_EQ(0, tokmux_bind(other, 0));
+	EXPECT_EQ(0, tokmux_eject(other, NULL));
+	tokmux_close(other);
+	start = now();
+	EXPECT_EQ(-ESTALE, tokmux_card_end(card, 0));
+	TH_LOG("its end takes %.0f ms", now() - start);
+	EXPECT_LT(now() - start, SOON);
+	EXPECT_EQ(TOKMUX_CARD_TOUCHED | TOKMUX_CARD_SCRUBBED,
+		  tokmux_card_begin(card, 1000));
+	EXPECT_EQ(0, tokmux_card_end(card, 0));
 	tokmux_card_free(card);
 	tokmux_close(caller);
 	EXPECT_EQ(0, tokmux_remove_system(index));
