@@ -23,7 +23,8 @@
 
 /*
  * What is not to be waited for takes no longer, on the slowest machine: in ms.
- * It is a bound, the figures are in the log.
+ * That is what the library allows itself, 10 s to get in step with a reader and
+ * 20 s for its card to wake up. How long it took is in the log.
  */
 #define SOON	30000
 
