@@ -23,6 +23,7 @@ $(BUILT)/tokmux.pc 644 $(PKGCONFIGDIR) tokmux.pc
 $(BUILT)/tokmux-pkcs11.pc 644 $(PKGCONFIGDIR) tokmux-pkcs11.pc
 $(BUILT)/tokmux.module 644 $(P11KITDIR) tokmux.module
 $(BUILT)/69-tokmux.rules 644 $(UDEVRULESDIR) 69-tokmux.rules
+udev/73-seat-enforce-tokmux.rules 644 $(UDEVRULESDIR) 73-seat-enforce-tokmux.rules
 lib/tokmux.h 644 $(INCLUDEDIR) tokmux.h
 lib/tokmux-card.h 644 $(INCLUDEDIR) tokmux-card.h
 lib/pkcs11/tokmux-pkcs11.h 644 $(INCLUDEDIR) tokmux-pkcs11.h

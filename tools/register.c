@@ -103,9 +103,15 @@ static int by_hand(const char *name, const struct registration *with,
 		   struct view *view)
 {
 	unsigned int index = 0;
-	int ret;
+	int ret, lock;
 
-	ret = with->dry_run ? look(name, with) : create(name, with, &index);
+	if (with->dry_run) {
+		ret = look(name, with);
+	} else {
+		lock = origin_lock();
+		ret = create(name, with, &index);
+		origin_unlock(lock);
+	}
 	if (ret)
 		return create_failed(name, with, ret);
 	view_row(view);
@@ -194,7 +200,7 @@ static int by_udev(const char *devpath, struct registration *with)
 	struct udev *udev;
 	char name[TOKMUX_NAME_SIZE];
 	struct reader reader;
-	int ret;
+	int ret, lock;
 
 	if (is_registered())
 		return STATUS_OK;
@@ -206,7 +212,10 @@ static int by_udev(const char *devpath, struct registration *with)
 	}
 	with->node = reader.node;
 	with->interface = reader.number;
-	ret = register_as(&reader, name, with);
+	/* Another one just like it may be plugged in at the same moment. */
+	lock = origin_lock();
+	ret = lock < 0 ? lock : register_as(&reader, name, with);
+	origin_unlock(lock);
 	reader_put(&reader);
 	udev_unref(udev);
 	if (ret)

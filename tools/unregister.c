@@ -33,7 +33,7 @@ static int unregister(struct subject *subject, bool force, bool dry_run,
 		      struct view *view)
 {
 	struct tokmux_token *token = subject_token(subject);
-	int ret;
+	int ret, lock = -1;
 
 	if (!token) {
 		complain("%s: a token of a user goes with the last program that has it open",
@@ -45,11 +45,14 @@ static int unregister(struct subject *subject, bool force, bool dry_run,
 			 subject_name(subject));
 		return STATUS_NO;
 	}
+	if (!dry_run)
+		lock = origin_lock();
 	ret = dry_run ? 0 : tokmux_remove_system(tokmux_token_index(token));
+	if (!ret && !dry_run)
+		origin_remove(subject_name(subject));
+	origin_unlock(lock);
 	if (ret)
 		return failed(subject_name(subject), ret);
-	if (!dry_run)
-		origin_remove(subject_name(subject));
 	view_row(view);
 	view_set(view, NAME, subject_name(subject));
 	view_set(view, DEVICE, tokmux_token_devnode(token));

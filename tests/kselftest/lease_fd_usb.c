@@ -204,6 +204,44 @@ TEST_F(usb, passes_on)
 	EXPECT_EQ(DATA_BLOCK, ccid(lfd, &self->reader, POWER_ON));
 }
 
+/* A line of a file's fdinfo, without its name. */
+static bool fdinfo_is(int fd, const char *key, const char *value)
+{
+	char path[64], line[256], wanted[256];
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	snprintf(wanted, sizeof(wanted), "%s:\t%s\n", key, value);
+	f = fopen(path, "r");
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = !strcmp(line, wanted);
+	if (f)
+		fclose(f);
+	return found;
+}
+
+TEST_F(usb, fdinfo)
+{
+	int lfd = acquire_lease_fd(self->fd);
+	char pid[16], device[32];
+	struct stat st;
+
+	ASSERT_GE(lfd, 0);
+	ASSERT_EQ(0, stat(self->reader.node, &st));
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	snprintf(device, sizeof(device), "%u:%u", major(st.st_rdev),
+		 minor(st.st_rdev));
+	EXPECT_TRUE(fdinfo_is(lfd, "token", own_name()));
+	EXPECT_TRUE(fdinfo_is(lfd, "owner-pid", pid));
+	EXPECT_TRUE(fdinfo_is(lfd, "device-kind", "usb"));
+	EXPECT_TRUE(fdinfo_is(lfd, "real-device", device));
+	EXPECT_TRUE(fdinfo_is(lfd, "ended", "0"));
+	ASSERT_EQ(0, release(self->fd));
+	EXPECT_TRUE(fdinfo_is(lfd, "ended", "1"));
+	close(lfd);
+}
+
 TEST_F(usb, refuses_what_reaches_further)
 {
 	static const unsigned long refused[] = {
@@ -540,7 +578,7 @@ static void *storm_poller(void *arg)
 TEST_F_TIMEOUT(usb, revoked_at_random_moments, 600)
 {
 	struct storm storm = { .reader = &self->reader, .lfd = -1 };
-	unsigned int rounds = env("TOKMUX_REVOKE_ROUNDS", 100);
+	unsigned int rounds = env("TOKMUX_REVOKE_ROUNDS", 100), before;
 	pthread_t threads[2];
 	struct tokmux_eject arg;
 	unsigned int i;
@@ -553,6 +591,11 @@ TEST_F_TIMEOUT(usb, revoked_at_random_moments, 600)
 		ASSERT_GE(lfd, 0);
 		storm.lfd = lfd;
 		usleep(rand() % 20000);
+		/* Now and then after one more answer, so that there are some. */
+		if (i % 8 == 7) {
+			before = storm.answers;
+			ASSERT_TRUE(EVENTUALLY(storm.answers != before));
+		}
 		ASSERT_EQ(0, i & 1 ? eject(self->fd, &arg) : release(self->fd));
 		storm.lfd = -1;
 		if (i & 2)
@@ -563,6 +606,7 @@ TEST_F_TIMEOUT(usb, revoked_at_random_moments, 600)
 	pthread_join(threads[0], NULL);
 	pthread_join(threads[1], NULL);
 	TH_LOG("%u revocations, %u answers", rounds, (unsigned int)storm.answers);
+	EXPECT_LE(rounds / 8, storm.answers);
 	/* and the reader is as good as before */
 	lfd = acquire_lease_fd(self->fd);
 	ASSERT_GE(lfd, 0);

@@ -26,6 +26,7 @@ wanted() {
 	-rw-r--r-- ./usr/include/tokmux.h
 	-rw-r--r-- ./usr/lib/sysusers.d/tokmux.conf
 	-rw-r--r-- ./usr/lib/udev/rules.d/69-tokmux.rules
+	-rw-r--r-- ./usr/lib/udev/rules.d/73-seat-enforce-tokmux.rules
 	lrwxrwxrwx .$lib/libtokmux.so libtokmux.so.1
 	lrwxrwxrwx .$lib/libtokmux.so.1 libtokmux.so.1.0.0
 	-rw-r--r-- .$lib/libtokmux.so.1.0.0
