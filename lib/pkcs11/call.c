@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "call.h"
-#include "caller.h"
 #include "log.h"
 #include "module.h"
 
@@ -28,7 +27,7 @@ CK_RV call_begin_as(struct call *call, CK_SESSION_HANDLE handle,
 	rv = session_get(handle, &session);
 	if (rv != CKR_OK)
 		goto err;
-	caller = caller_number(session->seat->caller);
+	caller = session->seat->number;
 	rv = lease_take(session->seat, &call->lease);
 	if (rv != CKR_OK)
 		goto err_session;
@@ -56,7 +55,7 @@ err:
 
 CK_RV call_end(struct call *call, CK_RV rv)
 {
-	unsigned int caller = caller_number(call->seat->caller);
+	unsigned int caller = call->seat->number;
 
 	lease_give(call->seat, &call->lease);
 	slot_hear(call->seat, rv, false);

@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <stdint.h>
 
-#include "caller.h"
 #include "log.h"
 #include "slot.h"
 
@@ -68,7 +67,7 @@ static void lose(struct seat *seat)
 	struct keep *keep = &seat->keep;
 
 	log_error("slot %lu: the lease that caller %u kept was taken from it",
-		  seat->slot->id, caller_number(seat->caller));
+		  seat->slot->id, seat->number);
 	keep->reasons = 0;
 	keep->calls = 0;
 	atomic_fetch_add(&keep->lost, 1);

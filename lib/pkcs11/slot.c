@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "caller.h"
 #include "log.h"
 #include "session.h"
 #include "slot.h"
@@ -179,6 +180,7 @@ CK_RV seat_get(struct slot *slot, const struct caller *caller,
 	made->token->references++;
 	made->identity = slot->identity;
 	made->caller = caller;
+	made->number = caller_number(caller);
 	keep_init(&made->keep);
 	made->references = 2;	/* the slot's and the one that is returned */
 	objects_init(&made->objects);

@@ -87,6 +87,7 @@ struct seat {
 	struct seat *next;
 	struct slot *slot;
 	const struct caller *caller;	/* NULL: calls that no session makes */
+	unsigned int number;		/* of the caller, for the log */
 	struct arbiter_token *token;
 	struct arbiter_party *party;
 	struct identity identity;	/* of the token it sits at */
