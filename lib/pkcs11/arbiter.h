@@ -71,6 +71,7 @@ struct arbiter_wait {
 
 struct arbiter_ops {
 	const char *name;
+	bool alone;		/* a turn in the queue is all there is to a lease */
 	int (*party_open)(struct arbiter_token *token,
 			  struct arbiter_party **party);
 	void (*party_close)(struct arbiter_party *party);
@@ -110,7 +111,6 @@ struct arbiter_queue *arbiter_queue_new(void);
 void arbiter_queue_free(struct arbiter_queue *queue);
 int arbiter_queue_acquire(struct arbiter_queue *queue, enum arbiter_mode mode,
 			  int timeout_ms, const struct arbiter_wait *wait);
-void arbiter_queue_release(struct arbiter_queue *queue, enum arbiter_mode mode);
 void arbiter_queue_poke(struct arbiter_queue *queue);
 
 /* ---- time ----------------------------------------------------------------- */

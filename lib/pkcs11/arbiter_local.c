@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "arbiter.h"
+#include "arbiter_queue.h"
 
 struct arbiter_party {
 	struct arbiter_token *token;
@@ -116,6 +116,7 @@ static void local_forked(void)
 
 const struct arbiter_ops arbiter_local = {
 	.name		= "local",
+	.alone		= true,
 	.party_open	= local_party_open,
 	.party_close	= local_party_close,
 	.acquire	= local_acquire,

@@ -191,8 +191,8 @@ static void name_hung(const struct backend *backend)
 	site_name_hung(backend->config->name, backend->config->wait_ms / 2);
 }
 
-static CK_RV take(struct seat *seat, struct lease *lease,
-		  enum arbiter_mode mode)
+/* What takes more than a turn that is free: see lease_take(). */
+CK_RV lease_wait(struct seat *seat, struct lease *lease, enum arbiter_mode mode)
 {
 	struct waiting waiting = { .seat = seat, .lease = lease };
 	struct arbiter_wait wait = { .look = look, .arg = &waiting };
@@ -220,20 +220,7 @@ static CK_RV take(struct seat *seat, struct lease *lease,
 	return CKR_OK;
 }
 
-/* As the backend's configuration says. */
-CK_RV lease_take(struct seat *seat, struct lease *lease)
-{
-	return take(seat, lease,
-		    seat->slot->backend->config->lease == LEASE_SHARED ?
-			    ARBITER_SHARED : ARBITER_EXCLUSIVE);
-}
-
-CK_RV lease_take_exclusive(struct seat *seat, struct lease *lease)
-{
-	return take(seat, lease, ARBITER_EXCLUSIVE);
-}
-
-void lease_give(struct seat *seat, struct lease *lease)
+void lease_give_back(struct seat *seat, struct lease *lease)
 {
 	if (lease->held)
 		seat->slot->arbiter->release(seat->party, lease->mode);

@@ -178,6 +178,10 @@ CK_RV seat_get(struct slot *slot, const struct caller *caller,
 	made->slot = slot;
 	made->token = slot->token;
 	made->token->references++;
+	made->mode = slot->backend->config->lease == LEASE_SHARED ?
+		     ARBITER_SHARED : ARBITER_EXCLUSIVE;
+	if (slot->arbiter->alone)
+		made->queue = made->token->queue;
 	made->identity = slot->identity;
 	made->caller = caller;
 	made->number = caller_number(caller);

@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include "arbiter.h"
+#include "arbiter_queue.h"
 #include "backend.h"
 #include "object.h"
 #include "p11.h"
@@ -90,6 +90,8 @@ struct seat {
 	unsigned int number;		/* of the caller, for the log */
 	struct arbiter_token *token;
 	struct arbiter_party *party;
+	enum arbiter_mode mode;		/* of a call's lease */
+	struct arbiter_queue *queue;	/* NULL: that isn't all there is to it */
 	struct identity identity;	/* of the token it sits at */
 
 	/* under the slot's lock */
@@ -146,9 +148,9 @@ struct lease {
 void keep_init(struct keep *keep);
 void keep_destroy(struct keep *keep);
 
-CK_RV lease_take(struct seat *seat, struct lease *lease);
-CK_RV lease_take_exclusive(struct seat *seat, struct lease *lease);
-void lease_give(struct seat *seat, struct lease *lease);
+CK_RV lease_wait(struct seat *seat, struct lease *lease,
+		 enum arbiter_mode mode);
+void lease_give_back(struct seat *seat, struct lease *lease);
 void lease_keep(struct seat *seat, struct lease *lease, struct reason *reason);
 void lease_unkeep(struct seat *seat, struct reason *reason);
 void lease_end_all(struct seat *seat);
@@ -159,6 +161,35 @@ bool lease_join_keeper(struct slot *slot, struct seat **seat,
 static inline bool lease_has(const struct lease *lease)
 {
 	return lease->held || lease->covered;
+}
+
+/*
+ * As the backend's configuration says. Inline where nobody waits or keeps one,
+ * and no other process has to be asked: that is all there is to it then.
+ */
+static inline CK_RV lease_take(struct seat *seat, struct lease *lease)
+{
+	if (!seat->queue ||
+	    atomic_load_explicit(&seat->keep.kept, memory_order_acquire) ||
+	    !arbiter_queue_try(seat->queue, seat->mode))
+		return lease_wait(seat, lease, seat->mode);
+	*lease = (struct lease){ .held = true, .mode = seat->mode };
+	return CKR_OK;
+}
+
+static inline CK_RV lease_take_exclusive(struct seat *seat, struct lease *lease)
+{
+	return lease_wait(seat, lease, ARBITER_EXCLUSIVE);
+}
+
+static inline void lease_give(struct seat *seat, struct lease *lease)
+{
+	if (!seat->queue || !lease->held) {
+		lease_give_back(seat, lease);
+		return;
+	}
+	arbiter_queue_release(seat->queue, lease->mode);
+	lease->held = false;
 }
 
 #endif /* TOKMUX_SLOT_H */
