@@ -176,6 +176,7 @@ static int64_t look(void *arg)
 {
 	struct waiting *waiting = arg;
 
+	site_watch(waiting->seat->slot->backend->config->name);
 	/* Another thread of this caller keeps one now. */
 	if (join(waiting->seat, waiting->lease))
 		return ARBITER_COVERED;
