@@ -408,9 +408,14 @@ static bool interrupted(const struct call *call)
 
 static bool revoked(const struct call *call, int operation)
 {
-	unsigned long needs = atomic_load_explicit(
-		&call->session->needs_login[operation], memory_order_relaxed);
+	const struct session *session = call->session;
+	unsigned long needs;
 
+	if (!(atomic_load_explicit(&session->needing, memory_order_acquire) &
+	      1u << operation))
+		return false;
+	needs = atomic_load_explicit(&session->needs_login[operation],
+				     memory_order_relaxed);
 	return needs && needs != atomic_load_explicit(&call->seat->login_id,
 						      memory_order_acquire);
 }
@@ -441,11 +446,12 @@ static CK_RV call_renew(struct call *call)
  */
 CK_RV call_operation_ready(struct call *call)
 {
+	unsigned int needing = atomic_load_explicit(&call->session->needing,
+						    memory_order_relaxed);
 	bool any = false;
-	int i;
 
-	for (i = 0; i < OPERATIONS; i++)
-		any |= revoked(call, i);
+	for (; needing; needing &= needing - 1)
+		any |= revoked(call, __builtin_ctz(needing));
 	if (!any && !interrupted(call))
 		return CKR_OK;
 	return call_renew(call);
@@ -471,8 +477,18 @@ CK_RV call_operation(struct call *call, enum operation operation)
 void call_operation_needs(struct call *call, enum operation operation,
 			  unsigned long needs_login)
 {
-	atomic_store_explicit(&call->session->needs_login[operation],
-			      needs_login, memory_order_relaxed);
+	struct session *session = call->session;
+	unsigned int bit = 1u << operation;
+	unsigned int needing = atomic_load_explicit(&session->needing,
+						    memory_order_relaxed);
+
+	if (!needs_login && !(needing & bit))
+		return;
+	atomic_store_explicit(&session->needs_login[operation], needs_login,
+			      memory_order_relaxed);
+	if (!(needing & bit))
+		atomic_fetch_or_explicit(&session->needing, bit,
+					 memory_order_release);
 }
 
 /* The backend has begun one, or added a key to it. */

@@ -309,7 +309,6 @@ static CK_RV open_once(struct slot *slot, const struct caller *caller,
 	struct seat *seat;
 	CK_RV rv;
 	bool keeps = slot->backend->config->lease == LEASE_SESSION;
-	int i;
 
 	pthread_mutex_lock(&slot->lock);
 	rv = seat_get(slot, caller, &seat);
@@ -329,8 +328,7 @@ static CK_RV open_once(struct slot *slot, const struct caller *caller,
 	atomic_store(&session->active, 0);
 	session->operating.on = false;
 	session->open.on = false;
-	for (i = 0; i < OPERATIONS; i++)
-		atomic_store(&session->needs_login[i], 0);
+	atomic_store(&session->needing, 0);
 
 	rv = arbiter_rv(slot->arbiter->session_open(seat->party,
 						    slot->backend->config->wait_ms,

@@ -45,6 +45,7 @@ struct session {
 	struct reason open;		/* lease = session */
 	/* The login that each operation's key needs; 0: none. */
 	atomic_ulong needs_login[OPERATIONS];
+	atomic_uint needing;		/* a bit for each that ever needed one */
 
 	struct session *next;		/* of the seat; under the slot's lock */
 	struct session *next_free;

@@ -392,27 +392,19 @@ CK_RV slot_check_token(struct seat *seat)
 	return rv;
 }
 
-/**
- * slot_hear() - what a call's result tells about the token
- * @seat: whose call it was; its lease is given back
- * @rv: the result
- * @locked: the slot is
- *
- * Return: @rv
- */
-CK_RV slot_hear(struct seat *seat, CK_RV rv, bool locked)
+/* For slot_hear(). */
+void slot_hear_error(struct seat *seat, CK_RV rv, bool locked)
 {
 	struct slot *slot = seat->slot;
 
 	if (says_closed(rv) && !atomic_load(&seat->gone))
 		atomic_store(&slot->suspect, true);
 	if (!says_gone(rv))
-		return rv;
+		return;
 	if (!locked)
 		pthread_mutex_lock(&slot->lock);
 	if (!seat->abandoned)
 		slot_token_gone(slot);
 	if (!locked)
 		pthread_mutex_unlock(&slot->lock);
-	return rv;
 }

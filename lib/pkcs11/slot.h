@@ -133,7 +133,19 @@ void slot_token_gone(struct slot *slot);
 /* with a lease of the seat's, without the slot's lock */
 CK_RV slot_check_token(struct seat *seat);
 bool slot_is_another(const struct seat *seat, const CK_TOKEN_INFO *info);
-CK_RV slot_hear(struct seat *seat, CK_RV rv, bool locked);
+void slot_hear_error(struct seat *seat, CK_RV rv, bool locked);
+
+/**
+ * slot_hear() - what a call's result tells about the token
+ * @seat: whose call it was; its lease is given back
+ * @rv: the result
+ * @locked: the slot is
+ */
+static inline void slot_hear(struct seat *seat, CK_RV rv, bool locked)
+{
+	if (rv != CKR_OK)
+		slot_hear_error(seat, rv, locked);
+}
 
 /* ---- leases (lease.c) --------------------------------------------------- */
 
