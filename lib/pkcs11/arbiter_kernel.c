@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include <tokmux.h>
 
-#include "arbiter_queue.h"
+#include "arbiter.h"
 #include "log.h"
 
 /*

@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "arbiter_queue.h"
+#include "arbiter.h"
 
 struct arbiter_party {
 	struct arbiter_token *token;

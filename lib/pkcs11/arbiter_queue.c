@@ -174,7 +174,11 @@ static int acquire_slow(struct arbiter_queue *queue, enum arbiter_mode mode,
 int arbiter_queue_acquire(struct arbiter_queue *queue, enum arbiter_mode mode,
 			  int timeout_ms, const struct arbiter_wait *wait)
 {
-	if (arbiter_queue_try(queue, mode))
+	unsigned int none = 0;
+
+	if (mode == ARBITER_SHARED ? arbiter_queue_share(queue) :
+	    atomic_compare_exchange_strong(&queue->word, &none,
+					   QUEUE_EXCLUSIVE))
 		return 0;
 	return acquire_slow(queue, mode, timeout_ms, wait);
 }
@@ -185,6 +189,14 @@ void arbiter_queue_serve(struct arbiter_queue *queue)
 	pthread_mutex_lock(&queue->lock);
 	serve(queue);
 	pthread_mutex_unlock(&queue->lock);
+}
+
+void arbiter_queue_release(struct arbiter_queue *queue, enum arbiter_mode mode)
+{
+	if (mode == ARBITER_SHARED)
+		arbiter_queue_unshare(queue);
+	else if (atomic_fetch_and(&queue->word, ~QUEUE_EXCLUSIVE) & QUEUE_QUEUED)
+		arbiter_queue_serve(queue);
 }
 
 /* Who waits had better look again. */

@@ -25,32 +25,22 @@ struct arbiter_queue {
 
 void arbiter_queue_serve(struct arbiter_queue *queue);
 
-/* The two of every call, inline. Return: false if that takes waiting. */
-static inline bool arbiter_queue_try(struct arbiter_queue *queue,
-				     enum arbiter_mode mode)
+/* A shared turn, that of every call, inline. Return: false if it takes waiting. */
+static inline bool arbiter_queue_share(struct arbiter_queue *queue)
 {
 	unsigned int word = atomic_load_explicit(&queue->word,
 						 memory_order_relaxed);
-	unsigned int wanted;
 
 	do {
-		if (word & (QUEUE_EXCLUSIVE | QUEUE_QUEUED) ||
-		    (mode == ARBITER_EXCLUSIVE && word))
+		if (word > QUEUE_SHARERS)
 			return false;
-		wanted = mode == ARBITER_SHARED ? word + 1 : QUEUE_EXCLUSIVE;
-	} while (!atomic_compare_exchange_weak(&queue->word, &word, wanted));
+	} while (!atomic_compare_exchange_weak(&queue->word, &word, word + 1));
 	return true;
 }
 
-static inline void arbiter_queue_release(struct arbiter_queue *queue,
-					 enum arbiter_mode mode)
+static inline void arbiter_queue_unshare(struct arbiter_queue *queue)
 {
-	/* Of what this one holds nothing but what it gives back changes. */
-	unsigned int before = atomic_fetch_sub(&queue->word,
-					       mode == ARBITER_SHARED ?
-					       1 : QUEUE_EXCLUSIVE);
-
-	if (before & QUEUE_QUEUED)
+	if (atomic_fetch_sub(&queue->word, 1) & QUEUE_QUEUED)
 		arbiter_queue_serve(queue);
 }
 

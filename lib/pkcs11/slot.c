@@ -180,8 +180,8 @@ CK_RV seat_get(struct slot *slot, const struct caller *caller,
 	made->token->references++;
 	made->mode = slot->backend->config->lease == LEASE_SHARED ?
 		     ARBITER_SHARED : ARBITER_EXCLUSIVE;
-	if (slot->arbiter->alone)
-		made->queue = made->token->queue;
+	if (slot->arbiter->alone && made->mode == ARBITER_SHARED)
+		made->shares = made->token->queue;
 	made->identity = slot->identity;
 	made->caller = caller;
 	made->number = caller_number(caller);

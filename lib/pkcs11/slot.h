@@ -91,7 +91,7 @@ struct seat {
 	struct arbiter_token *token;
 	struct arbiter_party *party;
 	enum arbiter_mode mode;		/* of a call's lease */
-	struct arbiter_queue *queue;	/* NULL: that isn't all there is to it */
+	struct arbiter_queue *shares;	/* if a shared turn is all of it, or NULL */
 	struct identity identity;	/* of the token it sits at */
 
 	/* under the slot's lock */
@@ -151,7 +151,8 @@ static inline void slot_hear(struct seat *seat, CK_RV rv, bool locked)
 
 /* What one call holds; given back by whoever took it. */
 struct lease {
-	bool held;
+	bool shared;			/* a turn in the seat's @shares */
+	bool held;			/* one of the arbiter's, in @mode */
 	bool covered;			/* by the one that its seat keeps */
 	unsigned int lost;		/* of the keep when it was */
 	enum arbiter_mode mode;
@@ -172,20 +173,20 @@ bool lease_join_keeper(struct slot *slot, struct seat **seat,
 
 static inline bool lease_has(const struct lease *lease)
 {
-	return lease->held || lease->covered;
+	return lease->shared || lease->held || lease->covered;
 }
 
 /*
- * As the backend's configuration says. Inline where nobody waits or keeps one,
- * and no other process has to be asked: that is all there is to it then.
+ * As the backend's configuration says. Inline for a shared one, where nobody waits
+ * or keeps one and no other process is asked: every call's, if it is anybody's.
  */
 static inline CK_RV lease_take(struct seat *seat, struct lease *lease)
 {
-	if (!seat->queue ||
+	if (!seat->shares ||
 	    atomic_load_explicit(&seat->keep.kept, memory_order_acquire) ||
-	    !arbiter_queue_try(seat->queue, seat->mode))
+	    !arbiter_queue_share(seat->shares))
 		return lease_wait(seat, lease, seat->mode);
-	*lease = (struct lease){ .held = true, .mode = seat->mode };
+	*lease = (struct lease){ .shared = true };
 	return CKR_OK;
 }
 
@@ -196,12 +197,11 @@ static inline CK_RV lease_take_exclusive(struct seat *seat, struct lease *lease)
 
 static inline void lease_give(struct seat *seat, struct lease *lease)
 {
-	if (!seat->queue || !lease->held) {
+	if (lease->shared)
+		arbiter_queue_unshare(seat->shares);
+	else
 		lease_give_back(seat, lease);
-		return;
-	}
-	arbiter_queue_release(seat->queue, lease->mode);
-	lease->held = false;
+	lease->shared = false;
 }
 
 #endif /* TOKMUX_SLOT_H */
