@@ -27,27 +27,28 @@ CK_RV call_begin_as(struct call *call, CK_SESSION_HANDLE handle,
 	rv = session_get(handle, &session);
 	if (rv != CKR_OK)
 		goto err;
-	caller = session->seat->number;
-	rv = lease_take(session->seat, &call->lease);
-	if (rv != CKR_OK)
-		goto err_session;
-	rv = CKR_SESSION_HANDLE_INVALID;
-	if (session_ejected(session))
-		goto err_lease;
 	call->session = session;
 	call->seat = session->seat;
 	call->backend = session->seat->slot->backend;
+	call->given = handle;
+	rv = lease_take(call->seat, &call->lease);
+	if (rv != CKR_OK)
+		goto err_session;
+	if (session_ejected(session)) {
+		rv = CKR_SESSION_HANDLE_INVALID;
+		goto err_lease;
+	}
 	call->handle = atomic_load_explicit(&session->backend_handle,
 					    memory_order_relaxed);
-	call->given = handle;
 	return CKR_OK;
 
 err_lease:
-	lease_give(session->seat, &call->lease);
+	lease_give(call->seat, &call->lease);
 err_session:
+	caller = call->seat->number;
 	/* Closed as far as we are concerned is nothing to wonder at. */
 	if (rv == CKR_DEVICE_REMOVED)
-		slot_hear(session->seat, rv, false);
+		slot_hear(call->seat, rv, false);
 	session_put(session);
 err:
 	return log_call_end(&call->log, caller, handle, rv);

@@ -20,23 +20,11 @@
 
 /* ---- the table --------------------------------------------------------------- */
 
-/*
- * A handle is a count, random bits and an index: 24 + 20 + 20 bits, or
- * 10 + 10 + 12 where an unsigned long has 32. Sessions stay where they are in
- * memory for good, so that a reference can be tried on one that is just going:
- * take it first, then look whether the handle is still the right one.
- */
-#define WIDE		(sizeof(CK_SESSION_HANDLE) == 8)
-#define INDEX_BITS	(WIDE ? 20 : 12)
-#define RANDOM_BITS	(WIDE ? 20 : 10)
-#define CHUNK		256
-#define CHUNKS		(sizeof(CK_SESSION_HANDLE) == 8 ? 4096 : 16)
+#define RANDOM_BITS	(SESSION_WIDE ? 20 : 10)
 
-/* Set in @references once closed: whoever brings the rest to 0 destroys it. */
-#define DYING		(1u << 31)
+_Atomic(struct session *) session_chunks[SESSION_CHUNKS];
 
 static struct {
-	_Atomic(struct session *) chunks[CHUNKS];
 	pthread_mutex_t lock;
 	size_t chunk_count;
 	struct session *free;
@@ -61,16 +49,16 @@ static bool add_chunk(void)
 	struct session *chunk;
 	unsigned int i;
 
-	if (table.chunk_count == CHUNKS)
+	if (table.chunk_count == SESSION_CHUNKS)
 		return false;
-	chunk = calloc(CHUNK, sizeof(*chunk));
+	chunk = calloc(SESSION_CHUNK, sizeof(*chunk));
 	if (!chunk)
 		return false;
-	for (i = 0; i < CHUNK; i++) {
-		chunk[i].index = (unsigned int)table.chunk_count * CHUNK + i;
+	for (i = 0; i < SESSION_CHUNK; i++) {
+		chunk[i].index = (unsigned int)table.chunk_count * SESSION_CHUNK + i;
 		add_free(&chunk[i]);
 	}
-	atomic_store_explicit(&table.chunks[table.chunk_count++], chunk,
+	atomic_store_explicit(&session_chunks[table.chunk_count++], chunk,
 			      memory_order_release);
 	return true;
 }
@@ -119,8 +107,8 @@ static CK_SESSION_HANDLE new_handle(const struct session *session)
 		  ((1ul << RANDOM_BITS) - 1));
 	pthread_mutex_unlock(&table.lock);
 
-	serial = serial << INDEX_BITS | session->index;
-	return serial ? serial : 1ul << INDEX_BITS | session->index;
+	serial = serial << SESSION_INDEX_BITS | session->index;
+	return serial ? serial : 1ul << SESSION_INDEX_BITS | session->index;
 }
 
 /* ---- references ----------------------------------------------------------------- */
@@ -159,49 +147,26 @@ static void session_destroy(struct session *session, struct lease *lease)
 	module_put();
 }
 
-static void put(struct session *session, struct lease *lease)
+/* Somebody may have tried it meanwhile: one of us clears the mark. */
+void session_last_out(struct session *session, struct lease *lease)
 {
-	unsigned int left = atomic_fetch_sub(&session->references, 1) - 1;
+	unsigned int left = SESSION_DYING;
 
-	/* Somebody may have tried it meanwhile: one of us clears the mark. */
-	if (left == DYING &&
-	    atomic_compare_exchange_strong(&session->references, &left, 0))
+	if (atomic_compare_exchange_strong(&session->references, &left, 0))
 		session_destroy(session, lease);
 }
 
-void session_put(struct session *session)
+static void put(struct session *session, struct lease *lease)
 {
-	put(session, NULL);
+	if (atomic_fetch_sub(&session->references, 1) == SESSION_DYING + 1)
+		session_last_out(session, lease);
 }
 
-/**
- * session_get() - find a session and keep it from being destroyed
- * @handle: ours
- * @session: out: the session, for session_put()
- *
- * Return: CKR_OK, CKR_SESSION_HANDLE_INVALID, or CKR_CRYPTOKI_NOT_INITIALIZED
- * where nobody has initialized the module.
- */
-CK_RV session_get(CK_SESSION_HANDLE handle, struct session **session)
+/* There is none of that handle. */
+CK_RV session_missing(void)
 {
-	size_t index = handle & ((1ul << INDEX_BITS) - 1);
-	struct session *found;
-	CK_RV rv;
+	CK_RV rv = module_get();
 
-	if (handle && index < (size_t)CHUNKS * CHUNK) {
-		found = atomic_load_explicit(&table.chunks[index / CHUNK],
-					     memory_order_acquire);
-		if (found) {
-			found += index % CHUNK;
-			atomic_fetch_add(&found->references, 1);
-			if (atomic_load(&found->handle) == handle) {
-				*session = found;
-				return CKR_OK;
-			}
-			session_put(found);
-		}
-	}
-	rv = module_get();
 	if (rv != CKR_OK)
 		return rv;
 	module_put();
@@ -418,7 +383,7 @@ static CK_RV unpublish(struct session *session, const struct lease *lease)
 		login_settle(seat, session_backend_handle(session), lease);
 	}
 	seat->slot->arbiter->session_close(seat->party, session->arbiter_id);
-	atomic_fetch_or(&session->references, DYING);
+	atomic_fetch_or(&session->references, SESSION_DYING);
 	return CKR_OK;
 }
 
@@ -567,9 +532,9 @@ void session_forked(void)
 	table.last_free = &table.free;
 	table.randoms_left = 0;
 	for (i = 0; i < table.chunk_count; i++) {
-		struct session *chunk = atomic_load(&table.chunks[i]);
+		struct session *chunk = atomic_load(&session_chunks[i]);
 
-		for (j = 0; j < CHUNK; j++) {
+		for (j = 0; j < SESSION_CHUNK; j++) {
 			atomic_store(&chunk[j].handle, 0);
 			atomic_store(&chunk[j].references, 0);
 			add_free(&chunk[j]);
