@@ -8,53 +8,85 @@
 #include "log.h"
 #include "module.h"
 
+/* ---- in and out of a session ------------------------------------------------- */
+
+/* It begins no call: what call_begin_as() returns then. */
+static CK_RV refuse(struct call *call, CK_RV rv)
+{
+	struct session *session = call->session;
+	unsigned int caller = NOBODY;
+
+	if (session) {
+		caller = session->seat->number;
+		/* Closed as far as we are concerned is nothing to wonder at. */
+		if (rv == CKR_DEVICE_REMOVED)
+			slot_hear(session->seat, rv, false);
+		session_put(session);
+	}
+	return log_call_end(&call->log, caller, call->given, rv);
+}
+
+/* With a lease. */
+static inline CK_RV enter(struct call *call)
+{
+	struct session *session = call->session;
+
+	if (session_ejected(session)) {
+		lease_give(call->seat, &call->lease);
+		return refuse(call, CKR_SESSION_HANDLE_INVALID);
+	}
+	call->backend = call->seat->slot->backend;
+	call->handle = atomic_load_explicit(&session->backend_handle,
+					    memory_order_relaxed);
+	return CKR_OK;
+}
+
+static __attribute__((noinline)) CK_RV wait_and_enter(struct call *call)
+{
+	CK_RV rv = lease_wait(call->seat, &call->lease, call->seat->mode);
+
+	return rv == CKR_OK ? enter(call) : refuse(call, rv);
+}
+
+static inline CK_RV begin(struct call *call, CK_SESSION_HANDLE handle)
+{
+	call->given = handle;
+	call->session = session_find(handle);
+	if (!call->session)
+		return refuse(call, session_missing());
+	call->seat = call->session->seat;
+	if (!lease_share(call->seat, &call->lease))
+		return wait_and_enter(call);
+	return enter(call);
+}
+
+static __attribute__((noinline)) CK_RV
+begin_logged(struct call *call, CK_SESSION_HANDLE handle, const char *function)
+{
+	log_call_begin(&call->log, function);
+	return begin(call, handle);
+}
+
 /**
  * call_begin_as() - from a session's handle to the backend's door
  * @call: out: valid until call_end()
  * @handle: ours
  * @function: what it is for, see call_begin()
  *
- * What is refused has been logged: there is no call_end() to it.
+ * What is refused has been logged: there is no call_end() to it. All that most
+ * calls don't need is out of line, here and in call_end(): it would cost them
+ * half as much again to keep registers for it.
  */
 CK_RV call_begin_as(struct call *call, CK_SESSION_HANDLE handle,
 		    const char *function)
 {
-	struct session *session;
-	unsigned int caller = NOBODY;
-	CK_RV rv;
-
-	log_call_begin(&call->log, function);
-	rv = session_get(handle, &session);
-	if (rv != CKR_OK)
-		goto err;
-	call->session = session;
-	call->seat = session->seat;
-	call->backend = session->seat->slot->backend;
-	call->given = handle;
-	rv = lease_take(call->seat, &call->lease);
-	if (rv != CKR_OK)
-		goto err_session;
-	if (session_ejected(session)) {
-		rv = CKR_SESSION_HANDLE_INVALID;
-		goto err_lease;
-	}
-	call->handle = atomic_load_explicit(&session->backend_handle,
-					    memory_order_relaxed);
-	return CKR_OK;
-
-err_lease:
-	lease_give(call->seat, &call->lease);
-err_session:
-	caller = call->seat->number;
-	/* Closed as far as we are concerned is nothing to wonder at. */
-	if (rv == CKR_DEVICE_REMOVED)
-		slot_hear(call->seat, rv, false);
-	session_put(session);
-err:
-	return log_call_end(&call->log, caller, handle, rv);
+	if (log_wants(LOG_CALLS))
+		return begin_logged(call, handle, function);
+	call->log.since_ns = 0;
+	return begin(call, handle);
 }
 
-CK_RV call_end(struct call *call, CK_RV rv)
+static __attribute__((noinline)) CK_RV end(struct call *call, CK_RV rv)
 {
 	unsigned int caller = call->seat->number;
 
@@ -63,6 +95,17 @@ CK_RV call_end(struct call *call, CK_RV rv)
 	session_put(call->session);
 	return log_call_end(&call->log, caller, call->given, rv);
 }
+
+CK_RV call_end(struct call *call, CK_RV rv)
+{
+	if (rv != CKR_OK || call->log.since_ns || !call->lease.shared)
+		return end(call, rv);
+	arbiter_queue_unshare(call->seat->shares);
+	session_put(call->session);
+	return CKR_OK;
+}
+
+/* ---- about a slot ------------------------------------------------------------ */
 
 /* The same for what is asked about a slot, by nobody in particular. */
 CK_RV call_begin_slot_as(struct call *call, CK_SLOT_ID id, const char *function)

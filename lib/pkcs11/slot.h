@@ -177,17 +177,24 @@ static inline bool lease_has(const struct lease *lease)
 }
 
 /*
- * As the backend's configuration says. Inline for a shared one, where nobody waits
- * or keeps one and no other process is asked: every call's, if it is anybody's.
+ * A shared lease, where nobody waits or keeps one and no other process is asked:
+ * every call's, if it is anybody's. Return: false if it takes more than that.
  */
-static inline CK_RV lease_take(struct seat *seat, struct lease *lease)
+static inline bool lease_share(struct seat *seat, struct lease *lease)
 {
 	if (!seat->shares ||
 	    atomic_load_explicit(&seat->keep.kept, memory_order_acquire) ||
 	    !arbiter_queue_share(seat->shares))
-		return lease_wait(seat, lease, seat->mode);
+		return false;
 	*lease = (struct lease){ .shared = true };
-	return CKR_OK;
+	return true;
+}
+
+/* As the backend's configuration says. */
+static inline CK_RV lease_take(struct seat *seat, struct lease *lease)
+{
+	return lease_share(seat, lease) ? CKR_OK :
+					  lease_wait(seat, lease, seat->mode);
 }
 
 static inline CK_RV lease_take_exclusive(struct seat *seat, struct lease *lease)
