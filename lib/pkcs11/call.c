@@ -438,15 +438,10 @@ CK_RV call_find(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
 
 /* ---- operations -------------------------------------------------------------------- */
 
-static bool keeps_lease(const struct call *call)
-{
-	return call->seat->slot->backend->config->lease == LEASE_OPERATION;
-}
-
 /* lease = operation: somebody else may have been there since it began. */
 static bool interrupted(const struct call *call)
 {
-	return keeps_lease(call) &&
+	return call->seat->operations &&
 	       lease_lost(call->seat, &call->session->operating);
 }
 
@@ -481,14 +476,14 @@ static CK_RV call_renew(struct call *call)
 }
 
 /**
- * call_operation_ready() - before anything begins in a session
+ * call_operation_settle() - before anything begins in a session
  * @call: the call
  *
  * An operation whose key went with the login is still going on in the backend,
  * if that stayed logged in for others: it is ended here. Many backends know one
  * operation at a time, of whatever kind.
  */
-CK_RV call_operation_ready(struct call *call)
+CK_RV call_operation_settle(struct call *call)
 {
 	unsigned int needing = atomic_load_explicit(&call->session->needing,
 						    memory_order_relaxed);
@@ -505,7 +500,7 @@ CK_RV call_operation_ready(struct call *call)
  * Before one goes on: is its key still this caller's? Not after the logout. Did
  * nobody come between? CKR_DEVICE_ERROR, once, if the lease was taken.
  */
-CK_RV call_operation(struct call *call, enum operation operation)
+CK_RV call_operation_check(struct call *call, enum operation operation)
 {
 	CK_RV rv = CKR_OPERATION_NOT_INITIALIZED;
 
@@ -514,7 +509,7 @@ CK_RV call_operation(struct call *call, enum operation operation)
 		rv = CKR_DEVICE_ERROR;
 	else if (!revoked(call, operation))
 		return CKR_OK;
-	call_operation_ready(call);
+	call_operation_settle(call);
 	return rv;
 }
 
@@ -533,25 +528,6 @@ void call_operation_needs(struct call *call, enum operation operation,
 	if (!(needing & bit))
 		atomic_fetch_or_explicit(&session->needing, bit,
 					 memory_order_release);
-}
-
-/* The backend has begun one, or added a key to it. */
-void call_operation_started(struct call *call, enum operation operation,
-			    unsigned long needs_login)
-{
-	call_operation_needs(call, operation, needs_login);
-	atomic_fetch_or(&call->session->active, 1u << operation);
-	if (keeps_lease(call))
-		lease_keep(call->seat, &call->lease, &call->session->operating);
-}
-
-void call_operation_ended(struct call *call, enum operation operation)
-{
-	unsigned int bit = 1u << operation;
-
-	if (atomic_fetch_and(&call->session->active, ~bit) == bit &&
-	    keeps_lease(call))
-		lease_unkeep(call->seat, &call->session->operating);
 }
 
 /* ---- ending operations: C_SessionCancel ------------------------------------------ */

@@ -51,14 +51,59 @@ CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle);
 CK_RV call_find(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
 		CK_ULONG *count);
 
-/* operations */
-CK_RV call_operation(struct call *call, enum operation operation);
-CK_RV call_operation_ready(struct call *call);
-void call_operation_started(struct call *call, enum operation operation,
-			    unsigned long needs_login);
+/*
+ * Operations. Inline where there is little to do: most need no login, and with
+ * most kinds of lease none is kept for them.
+ */
+CK_RV call_operation_check(struct call *call, enum operation operation);
+CK_RV call_operation_settle(struct call *call);
 void call_operation_needs(struct call *call, enum operation operation,
 			  unsigned long needs_login);
-void call_operation_ended(struct call *call, enum operation operation);
+
+/* Did any operation in this session ever need a login, or keep a lease? */
+static inline bool call_operations_matter(const struct call *call)
+{
+	return call->seat->operations ||
+	       atomic_load_explicit(&call->session->needing,
+				    memory_order_acquire);
+}
+
+/* Before anything begins in a session. */
+static inline CK_RV call_operation_ready(struct call *call)
+{
+	return call_operations_matter(call) ? call_operation_settle(call) :
+					      CKR_OK;
+}
+
+/* Before one goes on. */
+static inline CK_RV call_operation(struct call *call, enum operation operation)
+{
+	return call_operations_matter(call) ?
+		       call_operation_check(call, operation) : CKR_OK;
+}
+
+/* The backend has begun one, or added a key to it. */
+static inline void call_operation_started(struct call *call,
+					  enum operation operation,
+					  unsigned long needs_login)
+{
+	if (needs_login || call_operations_matter(call))
+		call_operation_needs(call, operation, needs_login);
+	atomic_fetch_or(&call->session->active, 1u << operation);
+	if (call->seat->operations)
+		lease_keep(call->seat, &call->lease, &call->session->operating);
+}
+
+static inline void call_operation_ended(struct call *call,
+					enum operation operation)
+{
+	unsigned int bit = 1u << operation;
+
+	if (atomic_fetch_and(&call->session->active, ~bit) == bit &&
+	    call->seat->operations)
+		lease_unkeep(call->seat, &call->session->operating);
+}
+
 CK_RV call_cancel(struct call *call, CK_FLAGS flags);
 CK_RV call_cancel_one(struct call *call, enum operation operation);
 

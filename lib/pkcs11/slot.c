@@ -180,6 +180,7 @@ CK_RV seat_get(struct slot *slot, const struct caller *caller,
 	made->token->references++;
 	made->mode = slot->backend->config->lease == LEASE_SHARED ?
 		     ARBITER_SHARED : ARBITER_EXCLUSIVE;
+	made->operations = slot->backend->config->lease == LEASE_OPERATION;
 	if (slot->arbiter->alone && made->mode == ARBITER_SHARED)
 		made->shares = made->token->queue;
 	made->identity = slot->identity;

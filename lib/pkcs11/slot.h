@@ -92,6 +92,7 @@ struct seat {
 	struct arbiter_party *party;
 	enum arbiter_mode mode;		/* of a call's lease */
 	struct arbiter_queue *shares;	/* if a shared turn is all of it, or NULL */
+	bool operations;		/* keep one: lease = operation */
 	struct identity identity;	/* of the token it sits at */
 
 	/* under the slot's lock */
