@@ -447,14 +447,9 @@ static bool interrupted(const struct call *call)
 
 static bool revoked(const struct call *call, int operation)
 {
-	const struct session *session = call->session;
-	unsigned long needs;
+	unsigned long needs = atomic_load_explicit(
+		&call->session->needs_login[operation], memory_order_relaxed);
 
-	if (!(atomic_load_explicit(&session->needing, memory_order_acquire) &
-	      1u << operation))
-		return false;
-	needs = atomic_load_explicit(&session->needs_login[operation],
-				     memory_order_relaxed);
 	return needs && needs != atomic_load_explicit(&call->seat->login_id,
 						      memory_order_acquire);
 }
@@ -469,6 +464,7 @@ static CK_RV call_renew(struct call *call)
 		return rv;
 	for (i = 0; i < OPERATIONS; i++)
 		call_operation_needs(call, i, 0);
+	atomic_store(&call->session->needs, 0);
 	atomic_store(&call->session->active, 0);
 	lease_unkeep(call->seat, &call->session->operating);
 	call->handle = atomic_load(&call->session->backend_handle);
@@ -485,12 +481,11 @@ static CK_RV call_renew(struct call *call)
  */
 CK_RV call_operation_settle(struct call *call)
 {
-	unsigned int needing = atomic_load_explicit(&call->session->needing,
-						    memory_order_relaxed);
 	bool any = false;
+	int i;
 
-	for (; needing; needing &= needing - 1)
-		any |= revoked(call, __builtin_ctz(needing));
+	for (i = 0; i < OPERATIONS; i++)
+		any |= revoked(call, i);
 	if (!any && !interrupted(call))
 		return CKR_OK;
 	return call_renew(call);
@@ -513,21 +508,14 @@ CK_RV call_operation_check(struct call *call, enum operation operation)
 	return rv;
 }
 
-void call_operation_needs(struct call *call, enum operation operation,
-			  unsigned long needs_login)
+/* Beside those that others of its operations do: nearly always the first. */
+void call_operation_needs_too(struct call *call, unsigned long login)
 {
-	struct session *session = call->session;
-	unsigned int bit = 1u << operation;
-	unsigned int needing = atomic_load_explicit(&session->needing,
-						    memory_order_relaxed);
+	unsigned long needs = 0;
 
-	if (!needs_login && !(needing & bit))
-		return;
-	atomic_store_explicit(&session->needs_login[operation], needs_login,
-			      memory_order_relaxed);
-	if (!(needing & bit))
-		atomic_fetch_or_explicit(&session->needing, bit,
-					 memory_order_release);
+	if (!atomic_compare_exchange_strong(&call->session->needs, &needs,
+					    login) && needs != login)
+		atomic_store(&call->session->needs, SESSION_NEEDS_SEVERAL);
 }
 
 /* ---- ending operations: C_SessionCancel ------------------------------------------ */

@@ -57,15 +57,17 @@ CK_RV call_find(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
  */
 CK_RV call_operation_check(struct call *call, enum operation operation);
 CK_RV call_operation_settle(struct call *call);
-void call_operation_needs(struct call *call, enum operation operation,
-			  unsigned long needs_login);
+void call_operation_needs_too(struct call *call, unsigned long login);
 
-/* Did any operation in this session ever need a login, or keep a lease? */
+/* May an operation here have lost its login, or its lease? */
 static inline bool call_operations_matter(const struct call *call)
 {
+	unsigned long needs = atomic_load_explicit(&call->session->needs,
+						   memory_order_acquire);
+
 	return call->seat->operations ||
-	       atomic_load_explicit(&call->session->needing,
-				    memory_order_acquire);
+	       (needs && needs != atomic_load_explicit(&call->seat->login_id,
+						       memory_order_acquire));
 }
 
 /* Before anything begins in a session. */
@@ -82,13 +84,26 @@ static inline CK_RV call_operation(struct call *call, enum operation operation)
 		       call_operation_check(call, operation) : CKR_OK;
 }
 
+/* From now on it needs that login, 0 for none. */
+static inline void call_operation_needs(struct call *call,
+					enum operation operation,
+					unsigned long login)
+{
+	struct session *session = call->session;
+
+	atomic_store_explicit(&session->needs_login[operation], login,
+			      memory_order_relaxed);
+	if (login && login != atomic_load_explicit(&session->needs,
+						   memory_order_relaxed))
+		call_operation_needs_too(call, login);
+}
+
 /* The backend has begun one, or added a key to it. */
 static inline void call_operation_started(struct call *call,
 					  enum operation operation,
 					  unsigned long needs_login)
 {
-	if (needs_login || call_operations_matter(call))
-		call_operation_needs(call, operation, needs_login);
+	call_operation_needs(call, operation, needs_login);
 	atomic_fetch_or(&call->session->active, 1u << operation);
 	if (call->seat->operations)
 		lease_keep(call->seat, &call->lease, &call->session->operating);

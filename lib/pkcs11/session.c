@@ -274,6 +274,7 @@ static CK_RV open_once(struct slot *slot, const struct caller *caller,
 	struct seat *seat;
 	CK_RV rv;
 	bool keeps = slot->backend->config->lease == LEASE_SESSION;
+	int i;
 
 	pthread_mutex_lock(&slot->lock);
 	rv = seat_get(slot, caller, &seat);
@@ -289,11 +290,14 @@ static CK_RV open_once(struct slot *slot, const struct caller *caller,
 	session->flags = flags;
 	session->application = application;
 	session->notify = notify;
-	atomic_store(&session->backend_handle, 0);
-	atomic_store(&session->active, 0);
+	atomic_store_explicit(&session->backend_handle, 0, memory_order_relaxed);
+	atomic_store_explicit(&session->active, 0, memory_order_relaxed);
 	session->operating.on = false;
 	session->open.on = false;
-	atomic_store(&session->needing, 0);
+	for (i = 0; i < OPERATIONS; i++)
+		atomic_store_explicit(&session->needs_login[i], 0,
+				      memory_order_relaxed);
+	atomic_store_explicit(&session->needs, 0, memory_order_relaxed);
 
 	rv = arbiter_rv(slot->arbiter->session_open(seat->party,
 						    slot->backend->config->wait_ms,

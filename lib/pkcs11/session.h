@@ -25,6 +25,8 @@ enum operation {
 	OPERATIONS
 };
 
+#define SESSION_NEEDS_SEVERAL	(~0ul)	/* logins: no seat's current one */
+
 struct session {
 	/* 0 once it is closed, though calls may still be in it */
 	atomic_ulong handle;
@@ -45,7 +47,7 @@ struct session {
 	struct reason open;		/* lease = session */
 	/* The login that each operation's key needs; 0: none. */
 	atomic_ulong needs_login[OPERATIONS];
-	atomic_uint needing;		/* a bit for each that ever needed one */
+	atomic_ulong needs;		/* the one that all of them need; 0: none */
 
 	struct session *next;		/* of the seat; under the slot's lock */
 	struct session *next_free;
