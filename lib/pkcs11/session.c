@@ -63,8 +63,23 @@ static bool add_chunk(void)
 	return true;
 }
 
-static struct session *session_alloc(void)
+/* With the table's lock held. Without random bits there is still the count. */
+static unsigned int random_bits(void)
 {
+	if (!table.randoms_left) {
+		if (getrandom(table.randoms, sizeof(table.randoms),
+			      GRND_NONBLOCK) < 0)
+			log_info("no random bits for session handles");
+		table.randoms_left = sizeof(table.randoms) /
+				     sizeof(*table.randoms);
+	}
+	return table.randoms[--table.randoms_left] & ((1u << RANDOM_BITS) - 1);
+}
+
+/* @handle: out: what it will be called once it is published */
+static struct session *session_alloc(CK_SESSION_HANDLE *handle)
+{
+	CK_SESSION_HANDLE serial = 0;
 	struct session *session;
 
 	pthread_mutex_lock(&table.lock);
@@ -75,10 +90,16 @@ static struct session *session_alloc(void)
 		table.free = session->next_free;
 		if (!table.free)
 			table.last_free = &table.free;
+		serial = ++table.count << RANDOM_BITS | random_bits();
 	}
 	pthread_mutex_unlock(&table.lock);
-	if (session)
-		atomic_fetch_add(&session->references, 1);
+	if (!session)
+		return NULL;
+	atomic_fetch_add(&session->references, 1);
+	*handle = serial << SESSION_INDEX_BITS | session->index;
+	/* The count has gone round. */
+	if (!(*handle >> SESSION_INDEX_BITS))
+		*handle |= 1ul << SESSION_INDEX_BITS;
 	return session;
 }
 
@@ -87,28 +108,6 @@ static void session_free(struct session *session)
 	pthread_mutex_lock(&table.lock);
 	add_free(session);
 	pthread_mutex_unlock(&table.lock);
-}
-
-static CK_SESSION_HANDLE new_handle(const struct session *session)
-{
-	CK_SESSION_HANDLE serial;
-
-	pthread_mutex_lock(&table.lock);
-	if (!table.randoms_left) {
-		/* Without random bits there is still the count. */
-		if (getrandom(table.randoms, sizeof(table.randoms),
-			      GRND_NONBLOCK) < 0)
-			log_info("no random bits for session handles");
-		table.randoms_left = sizeof(table.randoms) /
-				     sizeof(*table.randoms);
-	}
-	serial = ++table.count << RANDOM_BITS |
-		 (table.randoms[--table.randoms_left] &
-		  ((1ul << RANDOM_BITS) - 1));
-	pthread_mutex_unlock(&table.lock);
-
-	serial = serial << SESSION_INDEX_BITS | session->index;
-	return serial ? serial : 1ul << SESSION_INDEX_BITS | session->index;
 }
 
 /* ---- references ----------------------------------------------------------------- */
@@ -136,8 +135,11 @@ static void session_destroy(struct session *session, struct lease *lease)
 		log_error("slot %lu: a session of backend %s stays open until it is finalized: no lease",
 			  slot->id, slot->backend->config->name);
 	objects_remove_owned(&seat->objects, session);
-	lease_unkeep(seat, &session->operating);
-	lease_unkeep(seat, &session->open);
+	/* Nobody else is in it any more, so there is no need of a lock to look. */
+	if (session->operating.on)
+		lease_unkeep(seat, &session->operating);
+	if (session->open.on)
+		lease_unkeep(seat, &session->open);
 	lease_give(seat, &own);
 
 	pthread_mutex_lock(&slot->lock);
@@ -209,8 +211,8 @@ static CK_RV open_backend_session(struct session *session,
 }
 
 /* With the slot's lock held: from here on others can find it. */
-static CK_RV publish(struct session *session, const atomic_ulong *generation,
-		     unsigned long born)
+static CK_RV publish(struct session *session, CK_SESSION_HANDLE handle,
+		     const atomic_ulong *generation, unsigned long born)
 {
 	struct seat *seat = session->seat;
 
@@ -226,7 +228,7 @@ static CK_RV publish(struct session *session, const atomic_ulong *generation,
 	seat->sessions = session;
 	seat->open++;
 	seat->read_only += !session_writes(session);
-	atomic_store(&session->handle, new_handle(session));
+	atomic_store(&session->handle, handle);
 	return CKR_OK;
 }
 
@@ -268,7 +270,7 @@ static CK_RV open_once(struct slot *slot, const struct caller *caller,
 		       CK_SESSION_HANDLE *handle)
 {
 	unsigned long born = atomic_load(generation);
-	CK_SESSION_HANDLE backend_handle = 0;
+	CK_SESSION_HANDLE backend_handle = 0, fresh;
 	struct session *session;
 	struct lease lease;
 	struct seat *seat;
@@ -283,7 +285,7 @@ static CK_RV open_once(struct slot *slot, const struct caller *caller,
 		return rv;
 
 	rv = CKR_HOST_MEMORY;
-	session = session_alloc();
+	session = session_alloc(&fresh);
 	if (!session)
 		goto err_seat;
 	session->seat = seat;
@@ -315,9 +317,9 @@ static CK_RV open_once(struct slot *slot, const struct caller *caller,
 	atomic_store(&session->backend_handle, backend_handle);
 
 	pthread_mutex_lock(&slot->lock);
-	rv = publish(session, generation, born);
+	rv = publish(session, fresh, generation, born);
 	if (rv == CKR_OK) {
-		*handle = atomic_load(&session->handle);
+		*handle = fresh;
 		if (keeps)
 			lease_keep(seat, &lease, &session->open);
 	}
