@@ -458,13 +458,10 @@ static bool revoked(const struct call *call, int operation)
 static CK_RV call_renew(struct call *call)
 {
 	CK_RV rv = session_renew(call->session);
-	int i;
 
 	if (rv != CKR_OK)
 		return rv;
-	for (i = 0; i < OPERATIONS; i++)
-		call_operation_needs(call, i, 0);
-	atomic_store(&call->session->needs, 0);
+	session_need_no_login(call->session);
 	atomic_store(&call->session->active, 0);
 	lease_unkeep(call->seat, &call->session->operating);
 	call->handle = atomic_load(&call->session->backend_handle);

@@ -276,7 +276,6 @@ static CK_RV open_once(struct slot *slot, const struct caller *caller,
 	struct seat *seat;
 	CK_RV rv;
 	bool keeps = slot->backend->config->lease == LEASE_SESSION;
-	int i;
 
 	pthread_mutex_lock(&slot->lock);
 	rv = seat_get(slot, caller, &seat);
@@ -296,10 +295,7 @@ static CK_RV open_once(struct slot *slot, const struct caller *caller,
 	atomic_store_explicit(&session->active, 0, memory_order_relaxed);
 	session->operating.on = false;
 	session->open.on = false;
-	for (i = 0; i < OPERATIONS; i++)
-		atomic_store_explicit(&session->needs_login[i], 0,
-				      memory_order_relaxed);
-	atomic_store_explicit(&session->needs, 0, memory_order_relaxed);
+	session_need_no_login(session);
 
 	rv = arbiter_rv(slot->arbiter->session_open(seat->party,
 						    slot->backend->config->wait_ms,
@@ -526,6 +522,18 @@ CK_RV session_renew(struct session *session)
 	old = atomic_exchange(&session->backend_handle, fresh);
 	BACKEND(seat->slot->backend, C_CloseSession, old);
 	return CKR_OK;
+}
+
+/* None of its operations does any more. */
+void session_need_no_login(struct session *session)
+{
+	int i;
+
+	if (!atomic_load(&session->needs))
+		return;
+	for (i = 0; i < OPERATIONS; i++)
+		atomic_store(&session->needs_login[i], 0);
+	atomic_store(&session->needs, 0);
 }
 
 /* In the child, which has one thread: the parent's are not sessions here. */

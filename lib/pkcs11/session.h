@@ -62,6 +62,7 @@ void session_close_all(struct slot *slot, const struct caller *caller,
 		       bool leave);
 
 CK_RV session_renew(struct session *session);
+void session_need_no_login(struct session *session);
 void session_forked(void);
 
 /* An eject closed it, or what was there is gone. */
