@@ -5,9 +5,67 @@
 #include <string.h>
 
 #include "call.h"
-#include "caller.h"
 #include "log.h"
 #include "module.h"
+
+/* ---- in and out of a session ------------------------------------------------- */
+
+/* It begins no call: what call_begin_as() returns then. */
+static CK_RV refuse(struct call *call, CK_RV rv)
+{
+	struct session *session = call->session;
+	unsigned int caller = NOBODY;
+
+	if (session) {
+		caller = session->seat->number;
+		/* Closed as far as we are concerned is nothing to wonder at. */
+		if (rv == CKR_DEVICE_REMOVED)
+			slot_hear(session->seat, rv, false);
+		session_put(session);
+	}
+	return log_call_end(&call->log, caller, call->given, rv);
+}
+
+/* With a lease. */
+static inline CK_RV enter(struct call *call)
+{
+	struct session *session = call->session;
+
+	if (session_ejected(session)) {
+		lease_give(call->seat, &call->lease);
+		return refuse(call, CKR_SESSION_HANDLE_INVALID);
+	}
+	call->backend = call->seat->slot->backend;
+	call->handle = atomic_load_explicit(&session->backend_handle,
+					    memory_order_relaxed);
+	return CKR_OK;
+}
+
+static __attribute__((noinline)) CK_RV wait_and_enter(struct call *call)
+{
+	CK_RV rv = lease_wait(call->seat, &call->lease, call->seat->mode);
+
+	return rv == CKR_OK ? enter(call) : refuse(call, rv);
+}
+
+static inline CK_RV begin(struct call *call, CK_SESSION_HANDLE handle)
+{
+	call->given = handle;
+	call->session = session_find(handle);
+	if (!call->session)
+		return refuse(call, session_missing());
+	call->seat = call->session->seat;
+	if (!lease_share(call->seat, &call->lease))
+		return wait_and_enter(call);
+	return enter(call);
+}
+
+static __attribute__((noinline)) CK_RV
+begin_logged(struct call *call, CK_SESSION_HANDLE handle, const char *function)
+{
+	log_call_begin(&call->log, function);
+	return begin(call, handle);
+}
 
 /**
  * call_begin_as() - from a session's handle to the backend's door
@@ -15,54 +73,39 @@
  * @handle: ours
  * @function: what it is for, see call_begin()
  *
- * What is refused has been logged: there is no call_end() to it.
+ * What is refused has been logged: there is no call_end() to it. All that most
+ * calls don't need is out of line, here and in call_end(): it would cost them
+ * half as much again to keep registers for it.
  */
 CK_RV call_begin_as(struct call *call, CK_SESSION_HANDLE handle,
 		    const char *function)
 {
-	struct session *session;
-	unsigned int caller = NOBODY;
-	CK_RV rv;
-
-	log_call_begin(&call->log, function);
-	rv = session_get(handle, &session);
-	if (rv != CKR_OK)
-		goto err;
-	caller = caller_number(session->seat->caller);
-	rv = lease_take(session->seat, &call->lease);
-	if (rv != CKR_OK)
-		goto err_session;
-	rv = CKR_SESSION_HANDLE_INVALID;
-	if (session_ejected(session))
-		goto err_lease;
-	call->session = session;
-	call->seat = session->seat;
-	call->backend = session->seat->slot->backend;
-	call->handle = atomic_load_explicit(&session->backend_handle,
-					    memory_order_relaxed);
-	call->given = handle;
-	return CKR_OK;
-
-err_lease:
-	lease_give(session->seat, &call->lease);
-err_session:
-	/* Closed as far as we are concerned is nothing to wonder at. */
-	if (rv == CKR_DEVICE_REMOVED)
-		slot_hear(session->seat, rv, false);
-	session_put(session);
-err:
-	return log_call_end(&call->log, caller, handle, rv);
+	if (log_wants(LOG_CALLS))
+		return begin_logged(call, handle, function);
+	call->log.since_ns = 0;
+	return begin(call, handle);
 }
 
-CK_RV call_end(struct call *call, CK_RV rv)
+static __attribute__((noinline)) CK_RV end(struct call *call, CK_RV rv)
 {
-	unsigned int caller = caller_number(call->seat->caller);
+	unsigned int caller = call->seat->number;
 
 	lease_give(call->seat, &call->lease);
 	slot_hear(call->seat, rv, false);
 	session_put(call->session);
 	return log_call_end(&call->log, caller, call->given, rv);
 }
+
+CK_RV call_end(struct call *call, CK_RV rv)
+{
+	if (rv != CKR_OK || call->log.since_ns || !call->lease.shared)
+		return end(call, rv);
+	arbiter_queue_unshare(call->seat->shares);
+	session_put(call->session);
+	return CKR_OK;
+}
+
+/* ---- about a slot ------------------------------------------------------------ */
 
 /* The same for what is asked about a slot, by nobody in particular. */
 CK_RV call_begin_slot_as(struct call *call, CK_SLOT_ID id, const char *function)
@@ -395,15 +438,10 @@ CK_RV call_find(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
 
 /* ---- operations -------------------------------------------------------------------- */
 
-static bool keeps_lease(const struct call *call)
-{
-	return call->seat->slot->backend->config->lease == LEASE_OPERATION;
-}
-
 /* lease = operation: somebody else may have been there since it began. */
 static bool interrupted(const struct call *call)
 {
-	return keeps_lease(call) &&
+	return call->seat->operations &&
 	       lease_lost(call->seat, &call->session->operating);
 }
 
@@ -420,12 +458,10 @@ static bool revoked(const struct call *call, int operation)
 static CK_RV call_renew(struct call *call)
 {
 	CK_RV rv = session_renew(call->session);
-	int i;
 
 	if (rv != CKR_OK)
 		return rv;
-	for (i = 0; i < OPERATIONS; i++)
-		call_operation_needs(call, i, 0);
+	session_need_no_login(call->session);
 	atomic_store(&call->session->active, 0);
 	lease_unkeep(call->seat, &call->session->operating);
 	call->handle = atomic_load(&call->session->backend_handle);
@@ -433,14 +469,14 @@ static CK_RV call_renew(struct call *call)
 }
 
 /**
- * call_operation_ready() - before anything begins in a session
+ * call_operation_settle() - before anything begins in a session
  * @call: the call
  *
  * An operation whose key went with the login is still going on in the backend,
  * if that stayed logged in for others: it is ended here. Many backends know one
  * operation at a time, of whatever kind.
  */
-CK_RV call_operation_ready(struct call *call)
+CK_RV call_operation_settle(struct call *call)
 {
 	bool any = false;
 	int i;
@@ -456,7 +492,7 @@ CK_RV call_operation_ready(struct call *call)
  * Before one goes on: is its key still this caller's? Not after the logout. Did
  * nobody come between? CKR_DEVICE_ERROR, once, if the lease was taken.
  */
-CK_RV call_operation(struct call *call, enum operation operation)
+CK_RV call_operation_check(struct call *call, enum operation operation)
 {
 	CK_RV rv = CKR_OPERATION_NOT_INITIALIZED;
 
@@ -465,34 +501,18 @@ CK_RV call_operation(struct call *call, enum operation operation)
 		rv = CKR_DEVICE_ERROR;
 	else if (!revoked(call, operation))
 		return CKR_OK;
-	call_operation_ready(call);
+	call_operation_settle(call);
 	return rv;
 }
 
-void call_operation_needs(struct call *call, enum operation operation,
-			  unsigned long needs_login)
+/* Beside those that others of its operations do: nearly always the first. */
+void call_operation_needs_too(struct call *call, unsigned long login)
 {
-	atomic_store_explicit(&call->session->needs_login[operation],
-			      needs_login, memory_order_relaxed);
-}
+	unsigned long needs = 0;
 
-/* The backend has begun one, or added a key to it. */
-void call_operation_started(struct call *call, enum operation operation,
-			    unsigned long needs_login)
-{
-	call_operation_needs(call, operation, needs_login);
-	atomic_fetch_or(&call->session->active, 1u << operation);
-	if (keeps_lease(call))
-		lease_keep(call->seat, &call->lease, &call->session->operating);
-}
-
-void call_operation_ended(struct call *call, enum operation operation)
-{
-	unsigned int bit = 1u << operation;
-
-	if (atomic_fetch_and(&call->session->active, ~bit) == bit &&
-	    keeps_lease(call))
-		lease_unkeep(call->seat, &call->session->operating);
+	if (!atomic_compare_exchange_strong(&call->session->needs, &needs,
+					    login) && needs != login)
+		atomic_store(&call->session->needs, SESSION_NEEDS_SEVERAL);
 }
 
 /* ---- ending operations: C_SessionCancel ------------------------------------------ */

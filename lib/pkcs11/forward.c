@@ -8,7 +8,6 @@
  */
 #include <string.h>
 
-#include "caller.h"
 #include "forward.h"
 #include "login.h"
 #include "module.h"
@@ -100,7 +99,7 @@ enum lock_how {
 
 static CK_RV unlock_session(struct locked_session *locked, CK_RV rv)
 {
-	unsigned int caller = caller_number(locked->seat->caller);
+	unsigned int caller = locked->seat->number;
 
 	slot_hear(locked->seat, rv, true);
 	pthread_mutex_unlock(&locked->slot->lock);
@@ -128,7 +127,7 @@ static CK_RV lock_session_as(struct locked_session *locked,
 	locked->seat = locked->session->seat;
 	locked->slot = locked->seat->slot;
 	locked->given = handle;
-	caller = caller_number(locked->seat->caller);
+	caller = locked->seat->number;
 
 	rv = CKR_SESSION_HANDLE_INVALID;
 	if (session_ejected(locked->session))
@@ -229,7 +228,7 @@ static CK_RV login_as(CK_SESSION_HANDLE handle, CK_USER_TYPE type,
 	rv = session_get(handle, &session);
 	if (rv != CKR_OK)
 		return log_call_end(&log, caller, handle, rv);
-	caller = caller_number(session->seat->caller);
+	caller = session->seat->number;
 	rv = CKR_USER_TYPE_INVALID;
 	if (type == CKU_SO || type == CKU_USER)
 		rv = login_check(session->seat, login);
@@ -340,7 +339,7 @@ CK_RV C_CloseSession(CK_SESSION_HANDLE handle)
 	log_call_begin(&log, __func__);
 	rv = session_get(handle, &session);
 	if (rv == CKR_OK) {
-		caller = caller_number(session->seat->caller);
+		caller = session->seat->number;
 		rv = session_close(session);
 	}
 	return log_call_end(&log, caller, handle, rv);

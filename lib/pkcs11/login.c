@@ -295,7 +295,8 @@ void login_settle(struct seat *seat, CK_SESSION_HANDLE session,
 	struct slot *slot = seat->slot;
 	CK_RV rv;
 
-	if (atomic_load(&slot->login) == LOGIN_NONE || slot_logins(slot))
+	if (atomic_load(&slot->login) == LOGIN_NONE ||
+	    atomic_load(&seat->login) != LOGIN_NONE || slot_logins(slot))
 		return;
 	pin_forget(&slot->pin);
 	if (!lease_has(lease))

@@ -25,13 +25,15 @@ struct module {
 	size_t slot_count;
 };
 
+#define OPEN	1ul	/* in @users: to new ones */
+#define USER	2ul	/* one of them */
+
 /* @module comes and goes under @lock; @users keep it from going. */
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t idle;
 	struct module *module;
-	unsigned long users;
-	bool open;			/* to new users */
+	atomic_ulong users;
 
 	bool forked;
 	struct module *parents;		/* not ours to touch */
@@ -315,8 +317,7 @@ CK_RV module_start(CK_FLAGS flags)
 
 	pthread_mutex_lock(&state.lock);
 	state.module = module;
-	state.users = 1;
-	state.open = true;
+	atomic_store(&state.users, OPEN + USER);
 	pthread_mutex_unlock(&state.lock);
 
 	/* So that ids are known to callers that never ask for the list. */
@@ -335,8 +336,8 @@ void module_stop(void)
 	struct module *module;
 
 	pthread_mutex_lock(&state.lock);
-	state.open = false;
-	while (state.users)
+	atomic_fetch_and(&state.users, ~OPEN);
+	while (atomic_load(&state.users))
 		pthread_cond_wait(&state.idle, &state.lock);
 	module = state.module;
 	state.module = NULL;
@@ -346,22 +347,23 @@ void module_stop(void)
 
 CK_RV module_get(void)
 {
-	CK_RV rv = CKR_CRYPTOKI_NOT_INITIALIZED;
+	unsigned long users = atomic_load(&state.users);
 
-	pthread_mutex_lock(&state.lock);
-	if (state.open) {
-		state.users++;
-		rv = CKR_OK;
-	}
-	pthread_mutex_unlock(&state.lock);
-	return rv;
+	do {
+		if (!(users & OPEN))
+			return CKR_CRYPTOKI_NOT_INITIALIZED;
+	} while (!atomic_compare_exchange_weak(&state.users, &users,
+					       users + USER));
+	return CKR_OK;
 }
 
 void module_put(void)
 {
+	/* The last one, and who stops it waits. */
+	if (atomic_fetch_sub(&state.users, USER) != USER)
+		return;
 	pthread_mutex_lock(&state.lock);
-	if (!--state.users)
-		pthread_cond_broadcast(&state.idle);
+	pthread_cond_broadcast(&state.idle);
 	pthread_mutex_unlock(&state.lock);
 }
 
@@ -412,6 +414,5 @@ void module_forked(void)
 	pthread_mutex_init(&state.lock, NULL);
 	pthread_cond_init(&state.idle, NULL);
 	state.module = NULL;
-	state.users = 0;
-	state.open = false;
+	atomic_store(&state.users, 0);
 }

@@ -78,6 +78,8 @@ CK_RV objects_add(struct objects *objects, const struct object *object)
 		at = place(objects, object->handle);
 		if (!at->handle)
 			objects->used++;
+		objects->owned += !at->owner && object->owner;
+		objects->owned -= at->owner && !object->owner;
 		*at = *object;
 		rv = CKR_OK;
 	}
@@ -109,6 +111,7 @@ static void take_out(struct objects *objects, struct object *at)
 	size_t hole = (size_t)(at - objects->table);
 	size_t i = hole;
 
+	objects->owned -= at->owner != NULL;
 	for (;;) {
 		i = (i + 1) & mask;
 		if (!objects->table[i].handle)
@@ -155,6 +158,9 @@ void objects_remove_owned(struct objects *objects, const void *owner)
 {
 	size_t i = 0;
 
+	/* Most sessions make none. */
+	if (!objects->owned)
+		return;
 	pthread_mutex_lock(&objects->lock);
 	while (i < objects->size) {
 		if (objects->table[i].handle && objects->table[i].owner == owner)
@@ -173,6 +179,7 @@ void objects_remove_all(struct objects *objects)
 	objects->table = NULL;
 	objects->size = 0;
 	objects->used = 0;
+	objects->owned = 0;
 	pthread_mutex_unlock(&objects->lock);
 }
 

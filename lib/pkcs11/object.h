@@ -3,6 +3,7 @@
 #define TOKMUX_OBJECT_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include "p11.h"
 
 enum object_flags {
@@ -23,6 +24,7 @@ struct objects {
 	struct object *table;		/* open addressing, a power of two */
 	size_t size;
 	size_t used;
+	atomic_size_t owned;		/* of them, by a session */
 };
 
 void objects_init(struct objects *objects);

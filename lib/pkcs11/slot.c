@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "caller.h"
 #include "log.h"
 #include "session.h"
 #include "slot.h"
@@ -177,8 +178,14 @@ CK_RV seat_get(struct slot *slot, const struct caller *caller,
 	made->slot = slot;
 	made->token = slot->token;
 	made->token->references++;
+	made->mode = slot->backend->config->lease == LEASE_SHARED ?
+		     ARBITER_SHARED : ARBITER_EXCLUSIVE;
+	made->operations = slot->backend->config->lease == LEASE_OPERATION;
+	if (slot->arbiter->alone && made->mode == ARBITER_SHARED)
+		made->shares = made->token->queue;
 	made->identity = slot->identity;
 	made->caller = caller;
+	made->number = caller_number(caller);
 	keep_init(&made->keep);
 	made->references = 2;	/* the slot's and the one that is returned */
 	objects_init(&made->objects);
@@ -386,27 +393,19 @@ CK_RV slot_check_token(struct seat *seat)
 	return rv;
 }
 
-/**
- * slot_hear() - what a call's result tells about the token
- * @seat: whose call it was; its lease is given back
- * @rv: the result
- * @locked: the slot is
- *
- * Return: @rv
- */
-CK_RV slot_hear(struct seat *seat, CK_RV rv, bool locked)
+/* For slot_hear(). */
+void slot_hear_error(struct seat *seat, CK_RV rv, bool locked)
 {
 	struct slot *slot = seat->slot;
 
 	if (says_closed(rv) && !atomic_load(&seat->gone))
 		atomic_store(&slot->suspect, true);
 	if (!says_gone(rv))
-		return rv;
+		return;
 	if (!locked)
 		pthread_mutex_lock(&slot->lock);
 	if (!seat->abandoned)
 		slot_token_gone(slot);
 	if (!locked)
 		pthread_mutex_unlock(&slot->lock);
-	return rv;
 }
