@@ -172,47 +172,6 @@ CK_RV call_check_key(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad,
 	return CKR_OK;
 }
 
-/**
- * call_check_mechanism() - no keys in its parameters that weren't looked at
- *
- * A few mechanisms name objects in their parameters, where the backend would
- * take handles that this caller never got, or return some that it couldn't use.
- * One is checked, the others aren't passed on.
- */
-CK_RV call_check_mechanism(struct call *call, CK_MECHANISM *mechanism)
-{
-	CK_OBJECT_HANDLE handle;
-	unsigned long login;
-
-	if (!mechanism)
-		return CKR_OK;	/* the backend knows what it thinks of that */
-	switch (mechanism->mechanism) {
-	case CKM_CONCATENATE_BASE_AND_KEY:
-		if (!mechanism->pParameter ||
-		    mechanism->ulParameterLen != sizeof(handle))
-			return CKR_MECHANISM_PARAM_INVALID;
-		memcpy(&handle, mechanism->pParameter, sizeof(handle));
-		return call_check_key(call, handle, CKR_KEY_HANDLE_INVALID,
-				      &login);
-	case CKM_SSL3_KEY_AND_MAC_DERIVE:
-	case CKM_TLS_KEY_AND_MAC_DERIVE:
-	case CKM_TLS12_KEY_AND_MAC_DERIVE:
-	case CKM_WTLS_SERVER_KEY_AND_MAC_DERIVE:
-	case CKM_WTLS_CLIENT_KEY_AND_MAC_DERIVE:
-	case CKM_X9_42_DH_HYBRID_DERIVE:
-	case CKM_X9_42_MQV_DERIVE:
-	case CKM_ECMQV_DERIVE:
-	case CKM_CMS_SIG:
-	case CKM_KIP_DERIVE:
-	case CKM_KIP_WRAP:
-	case CKM_KIP_MAC:
-	case CKM_GOSTR3410_KEY_WRAP:
-		return CKR_MECHANISM_INVALID;
-	default:
-		return CKR_OK;
-	}
-}
-
 /* Token objects are written in read/write sessions only. */
 CK_RV call_check_write(struct call *call, CK_OBJECT_HANDLE handle)
 {

@@ -41,7 +41,6 @@ bool call_is_user(const struct call *call);
 CK_RV call_check_object(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad);
 CK_RV call_check_key(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad,
 		     unsigned long *needs_login);
-CK_RV call_check_mechanism(struct call *call, CK_MECHANISM *mechanism);
 CK_RV call_check_write(struct call *call, CK_OBJECT_HANDLE handle);
 CK_RV call_check_template(struct call *call, CK_ATTRIBUTE *template,
 			  CK_ULONG count);
@@ -50,6 +49,9 @@ CK_RV call_check_copy(struct call *call, CK_OBJECT_HANDLE handle,
 CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle);
 CK_RV call_find(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
 		CK_ULONG *count);
+
+/* keys that a mechanism names (mechanism.c) */
+CK_RV call_check_mechanism(struct call *call, CK_MECHANISM *mechanism);
 
 /* operations */
 CK_RV call_operation(struct call *call, enum operation operation);

@@ -79,6 +79,16 @@ UNUSED static void world_configure(const char *global, const char *backend)
 		    world_arbiter(), global, backend);
 }
 
+/* NSS' softoken instead, without a database: its first slot needs no PIN. */
+UNUSED static void world_configure_nss(const char *backend)
+{
+	world_write("tokmux.conf",
+		    "[global]\narbiter = %s\n"
+		    "[backend nss]\nmodule = libsoftokn3.so\nlease = shared\n"
+		    "init-args = configdir='' flags=noCertDB,noModDB\n%s\n",
+		    world_arbiter(), backend);
+}
+
 /* ---- the token ---------------------------------------------------------------- */
 
 UNUSED static CK_FUNCTION_LIST *world_softhsm(void)
