@@ -127,7 +127,25 @@ bool call_is_user(const struct call *call)
 	return atomic_load(&call->seat->login) == LOGIN_USER;
 }
 
+/* Return: the login by which this caller has private objects; 0: it has none. */
+static unsigned long user_login(const struct call *call)
+{
+	/* In this order: if it changes meanwhile, it is one that is over. */
+	unsigned long login = atomic_load(&call->seat->login_id);
+
+	return call_is_user(call) ? login : 0;
+}
+
 /* ---- objects that are there ------------------------------------------------ */
+
+/* A private one is known for as long as the login lasts that it was given to. */
+static bool find_object(struct call *call, CK_OBJECT_HANDLE handle,
+			struct object *object)
+{
+	return objects_find(&call->seat->objects, handle, object) &&
+	       (!(object->flags & OBJECT_PRIVATE) ||
+		object->login == atomic_load(&call->seat->login_id));
+}
 
 /**
  * call_check_object() - may this caller name this object?
@@ -137,10 +155,9 @@ bool call_is_user(const struct call *call)
  */
 CK_RV call_check_object(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad)
 {
-	unsigned int flags;
+	struct object object;
 
-	return objects_find(&call->seat->objects, handle, &flags) ? CKR_OK :
-								    bad;
+	return find_object(call, handle, &object) ? CKR_OK : bad;
 }
 
 /**
@@ -157,13 +174,13 @@ CK_RV call_check_key(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad,
 		     unsigned long *needs_login)
 {
 	unsigned long login = atomic_load(&call->seat->login_id);
-	unsigned int flags;
+	struct object object;
 
 	*needs_login = 0;
-	if (!objects_find(&call->seat->objects, handle, &flags))
+	if (!find_object(call, handle, &object))
 		return bad;
-	if (flags & OBJECT_PRIVATE ||
-	    (flags & OBJECT_KEY && !(flags & OBJECT_SESSION) &&
+	if (object.flags & OBJECT_PRIVATE ||
+	    (object.flags & OBJECT_KEY && !(object.flags & OBJECT_SESSION) &&
 	     call->seat->slot->token_flags & CKF_LOGIN_REQUIRED)) {
 		if (!login)
 			return CKR_USER_NOT_LOGGED_IN;
@@ -175,11 +192,11 @@ CK_RV call_check_key(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad,
 /* Token objects are written in read/write sessions only. */
 CK_RV call_check_write(struct call *call, CK_OBJECT_HANDLE handle)
 {
-	unsigned int flags;
+	struct object object;
 
-	if (!objects_find(&call->seat->objects, handle, &flags))
+	if (!find_object(call, handle, &object))
 		return CKR_OBJECT_HANDLE_INVALID;
-	if (!(flags & OBJECT_SESSION) && !session_writes(call->session))
+	if (!(object.flags & OBJECT_SESSION) && !session_writes(call->session))
 		return CKR_SESSION_READ_ONLY;
 	return CKR_OK;
 }
@@ -215,16 +232,16 @@ CK_RV call_check_template(struct call *call, CK_ATTRIBUTE *template,
 CK_RV call_check_copy(struct call *call, CK_OBJECT_HANDLE handle,
 		      CK_ATTRIBUTE *template, CK_ULONG count)
 {
-	unsigned int flags;
+	struct object object;
 
-	if (!objects_find(&call->seat->objects, handle, &flags))
+	if (!find_object(call, handle, &object))
 		return CKR_OBJECT_HANDLE_INVALID;
 	if (template_says(template, count, CKA_TOKEN,
-			  !(flags & OBJECT_SESSION)) &&
+			  !(object.flags & OBJECT_SESSION)) &&
 	    !session_writes(call->session))
 		return CKR_SESSION_READ_ONLY;
 	if (template_says(template, count, CKA_PRIVATE,
-			  flags & OBJECT_PRIVATE) && !call_is_user(call))
+			  object.flags & OBJECT_PRIVATE) && !call_is_user(call))
 		return CKR_USER_NOT_LOGGED_IN;
 	return CKR_OK;
 }
@@ -282,7 +299,9 @@ CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle)
 	if (!look_at(call, &object))
 		object.flags = OBJECT_PRIVATE | OBJECT_SESSION | OBJECT_KEY;
 	rv = CKR_USER_NOT_LOGGED_IN;
-	if (object.flags & OBJECT_PRIVATE && !call_is_user(call))
+	if (object.flags & OBJECT_PRIVATE)
+		object.login = user_login(call);
+	if (object.flags & OBJECT_PRIVATE && !object.login)
 		goto err;
 	if (object.flags & OBJECT_SESSION)
 		object.owner = call->session;
@@ -290,7 +309,12 @@ CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle)
 	rv = objects_add(&call->seat->objects, &object);
 	if (rv != CKR_OK)
 		goto err;
-	return CKR_OK;
+	/* A logout meanwhile destroys it, if it sees it already. */
+	if (!object.owner || !object.login || object.login == user_login(call))
+		return CKR_OK;
+	rv = CKR_USER_NOT_LOGGED_IN;
+	if (!objects_remove(&call->seat->objects, handle))
+		return rv;
 
 err:
 	CALL(call, C_DestroyObject, handle);
@@ -302,14 +326,16 @@ err:
 /* A caller sees public ones, private ones if it is logged in, and its own. */
 static bool may_see(struct call *call, CK_OBJECT_HANDLE handle, CK_RV *rv)
 {
-	struct object object = { .handle = handle };
-	unsigned int flags;
+	struct object object;
 
-	if (objects_find(&call->seat->objects, handle, &flags))
+	if (find_object(call, handle, &object))
 		return true;
+	object = (struct object){ .handle = handle };
 	if (!look_at(call, &object) || object.flags & OBJECT_SESSION)
 		return false;
-	if (object.flags & OBJECT_PRIVATE && !call_is_user(call))
+	if (object.flags & OBJECT_PRIVATE)
+		object.login = user_login(call);
+	if (object.flags & OBJECT_PRIVATE && !object.login)
 		return false;
 	*rv = objects_add(&call->seat->objects, &object);
 	return *rv == CKR_OK;

@@ -14,6 +14,7 @@ enum object_flags {
 struct object {
 	CK_OBJECT_HANDLE handle;	/* the backend's; 0 is none */
 	unsigned int flags;
+	unsigned long login;		/* that a private one was given to */
 	const void *owner;		/* a session object's session */
 };
 
@@ -30,8 +31,8 @@ void objects_destroy(struct objects *objects);
 
 CK_RV objects_add(struct objects *objects, const struct object *object);
 bool objects_find(struct objects *objects, CK_OBJECT_HANDLE handle,
-		  unsigned int *flags);
-void objects_remove(struct objects *objects, CK_OBJECT_HANDLE handle);
+		  struct object *object);
+bool objects_remove(struct objects *objects, CK_OBJECT_HANDLE handle);
 bool objects_owned(struct objects *objects, const void *owner);
 void objects_remove_owned(struct objects *objects, const void *owner);
 void objects_remove_all(struct objects *objects);
