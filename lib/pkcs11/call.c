@@ -201,49 +201,95 @@ CK_RV call_check_write(struct call *call, CK_OBJECT_HANDLE handle)
 	return CKR_OK;
 }
 
-/* ---- objects that are being made --------------------------------------------- */
-
-static bool template_says(CK_ATTRIBUTE *template, CK_ULONG count,
-			  CK_ATTRIBUTE_TYPE type, bool otherwise)
+/*
+ * A change of what is recorded here, whether it is private or on the token, is
+ * what C_CopyObject is for, as PKCS#11 has it.
+ */
+CK_RV call_check_change(struct call *call, CK_OBJECT_HANDLE handle,
+			const CK_ATTRIBUTE *template, CK_ULONG count)
 {
 	CK_ULONG i;
 
 	for (i = 0; template && i < count; i++)
-		if (template[i].type == type && template[i].pValue &&
-		    template[i].ulValueLen == sizeof(CK_BBOOL))
-			return *(CK_BBOOL *)template[i].pValue;
-	return otherwise;
+		if (template[i].type == CKA_TOKEN ||
+		    template[i].type == CKA_PRIVATE)
+			return CKR_ATTRIBUTE_READ_ONLY;
+	return call_check_write(call, handle);
 }
 
-/* A backend's session is read/write and may be logged in: this caller's may not. */
-CK_RV call_check_template(struct call *call, CK_ATTRIBUTE *template,
-			  CK_ULONG count)
+/* ---- objects that are being made --------------------------------------------- */
+
+/*
+ * Out: what a template says, if it does. It may say so once: of two, nobody knows
+ * which one the backend goes by.
+ */
+static CK_RV template_says(const CK_ATTRIBUTE *template, CK_ULONG count,
+			   CK_ATTRIBUTE_TYPE type, bool *value)
 {
-	if (template_says(template, count, CKA_TOKEN, false) &&
-	    !session_writes(call->session))
+	bool said = false;
+	CK_ULONG i;
+
+	for (i = 0; template && i < count; i++) {
+		if (template[i].type != type)
+			continue;
+		if (said)
+			return CKR_TEMPLATE_INCONSISTENT;
+		if (!template[i].pValue ||
+		    template[i].ulValueLen != sizeof(CK_BBOOL))
+			return CKR_ATTRIBUTE_VALUE_INVALID;
+		*value = *(CK_BBOOL *)template[i].pValue;
+		said = true;
+	}
+	return CKR_OK;
+}
+
+/*
+ * A backend's session is read/write and may be logged in: this caller's may not.
+ * @token, @private: what the object will be if the template doesn't say
+ */
+static CK_RV check_making(struct call *call, const CK_ATTRIBUTE *template,
+			  CK_ULONG count, bool token, bool private)
+{
+	CK_RV rv;
+
+	rv = template_says(template, count, CKA_TOKEN, &token);
+	if (rv == CKR_OK)
+		rv = template_says(template, count, CKA_PRIVATE, &private);
+	if (rv != CKR_OK)
+		return rv;
+	if (token && !session_writes(call->session))
 		return CKR_SESSION_READ_ONLY;
-	if (template_says(template, count, CKA_PRIVATE, false) &&
-	    !call_is_user(call))
+	if (private && !call_is_user(call))
 		return CKR_USER_NOT_LOGGED_IN;
 	return CKR_OK;
 }
 
-/* A copy is what the original is, where the template doesn't say. */
+CK_RV call_check_template(struct call *call, CK_ATTRIBUTE *template,
+			  CK_ULONG count)
+{
+	return check_making(call, template, count, false, false);
+}
+
+/*
+ * A copy is what the original is, where the template doesn't say. A key that may
+ * not be used may not be copied either: its copy would be the session's, and
+ * need no login.
+ */
 CK_RV call_check_copy(struct call *call, CK_OBJECT_HANDLE handle,
 		      CK_ATTRIBUTE *template, CK_ULONG count)
 {
 	struct object object;
+	unsigned long login;
+	CK_RV rv;
 
+	rv = call_check_key(call, handle, CKR_OBJECT_HANDLE_INVALID, &login);
+	if (rv != CKR_OK)
+		return rv;
 	if (!find_object(call, handle, &object))
 		return CKR_OBJECT_HANDLE_INVALID;
-	if (template_says(template, count, CKA_TOKEN,
-			  !(object.flags & OBJECT_SESSION)) &&
-	    !session_writes(call->session))
-		return CKR_SESSION_READ_ONLY;
-	if (template_says(template, count, CKA_PRIVATE,
-			  object.flags & OBJECT_PRIVATE) && !call_is_user(call))
-		return CKR_USER_NOT_LOGGED_IN;
-	return CKR_OK;
+	return check_making(call, template, count,
+			    !(object.flags & OBJECT_SESSION),
+			    object.flags & OBJECT_PRIVATE);
 }
 
 /*
@@ -288,8 +334,9 @@ static bool look_at(struct call *call, struct object *object)
  * @call: the call
  * @handle: the backend's
  *
- * Where no template says so, the backend may make it private all the same. One
- * that this caller may not have is destroyed again.
+ * Where no template says so, the backend may make it private all the same, and
+ * OpenSC puts generated keys on the token whatever it says. One that this caller
+ * may not have is destroyed again.
  */
 CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle)
 {
@@ -298,6 +345,9 @@ CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle)
 
 	if (!look_at(call, &object))
 		object.flags = OBJECT_PRIVATE | OBJECT_SESSION | OBJECT_KEY;
+	rv = CKR_SESSION_READ_ONLY;
+	if (!(object.flags & OBJECT_SESSION) && !session_writes(call->session))
+		goto err;
 	rv = CKR_USER_NOT_LOGGED_IN;
 	if (object.flags & OBJECT_PRIVATE)
 		object.login = user_login(call);
@@ -317,7 +367,9 @@ CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle)
 		return rv;
 
 err:
-	CALL(call, C_DestroyObject, handle);
+	if (CALL(call, C_DestroyObject, handle) != CKR_OK)
+		log_error("backend %s: an object that its maker may not have can't be destroyed",
+			  call->backend->config->name);
 	return rv;
 }
 

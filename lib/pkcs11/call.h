@@ -42,6 +42,8 @@ CK_RV call_check_object(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad);
 CK_RV call_check_key(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad,
 		     unsigned long *needs_login);
 CK_RV call_check_write(struct call *call, CK_OBJECT_HANDLE handle);
+CK_RV call_check_change(struct call *call, CK_OBJECT_HANDLE handle,
+			const CK_ATTRIBUTE *template, CK_ULONG count);
 CK_RV call_check_template(struct call *call, CK_ATTRIBUTE *template,
 			  CK_ULONG count);
 CK_RV call_check_copy(struct call *call, CK_OBJECT_HANDLE handle,

@@ -470,7 +470,8 @@ CK_RV C_GetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
 CK_RV C_SetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
 			  CK_ATTRIBUTE *template, CK_ULONG count)
 {
-	FORWARD_CHECKED(session, call_check_write(&call, object),
+	FORWARD_CHECKED(session,
+			call_check_change(&call, object, template, count),
 			C_SetAttributeValue, object, template, count);
 }
 
