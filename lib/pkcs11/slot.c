@@ -22,6 +22,11 @@ struct slot *slot_new(CK_SLOT_ID id, struct backend *backend,
 	slot->backend = backend;
 	slot->backend_id = backend_id;
 	slot->arbiter = arbiter;
+	slot->tries = tries_of(backend->config->name, backend_id);
+	if (!slot->tries) {
+		free(slot);
+		return NULL;
+	}
 	pthread_mutex_init(&slot->lock, NULL);
 	pthread_mutex_init(&slot->seats_lock, NULL);
 	return slot;

@@ -9,6 +9,7 @@
 #include "object.h"
 #include "p11.h"
 #include "pin.h"
+#include "tries.h"
 
 struct caller;
 struct session;
@@ -52,6 +53,7 @@ struct slot {
 	unsigned char *login_name;	/* with C_LoginUser, else NULL */
 	CK_ULONG login_name_length;
 	unsigned long last_login;
+	struct tries *tries;		/* outlives it */
 
 	pthread_mutex_t seats_lock;
 	struct seat *seats;
@@ -99,8 +101,6 @@ struct seat {
 	unsigned int open;		/* how many */
 	unsigned int read_only;		/* of them */
 
-	atomic_uint wrong_pins;		/* in a row */
-	_Atomic int64_t next_try_ms;	/* not before */
 	atomic_int login;		/* enum login */
 	atomic_ulong login_id;		/* which login, counting up */
 	struct keep keep;
