@@ -353,8 +353,10 @@ CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle)
 		object.login = user_login(call);
 	if (object.flags & OBJECT_PRIVATE && !object.login)
 		goto err;
-	if (object.flags & OBJECT_SESSION)
+	if (object.flags & OBJECT_SESSION) {
 		object.owner = call->session;
+		object.made_in = call->handle;
+	}
 	slot_forget_object(call->seat->slot, handle, call->seat);
 	rv = objects_add(&call->seat->objects, &object);
 	if (rv != CKR_OK)
@@ -557,7 +559,7 @@ static const struct {
 
 /*
  * For a backend of 2.40: a search has an end of its own, all else goes with the
- * backend's session, if nothing else would.
+ * backend's session, if no other operation would.
  */
 static CK_RV cancel_without_backend(struct call *call, unsigned int wanted)
 {

@@ -142,8 +142,8 @@ bool objects_remove(struct objects *objects, CK_OBJECT_HANDLE handle)
 	return found;
 }
 
-/* Are there any that go with this session? */
-bool objects_owned(struct objects *objects, const void *owner)
+/* Are there any that go with this session of the backend's? */
+bool objects_made_in(struct objects *objects, CK_SESSION_HANDLE session)
 {
 	bool found = false;
 	size_t i;
@@ -151,7 +151,7 @@ bool objects_owned(struct objects *objects, const void *owner)
 	pthread_mutex_lock(&objects->lock);
 	for (i = 0; i < objects->size && !found; i++)
 		found = objects->table[i].handle &&
-			objects->table[i].owner == owner;
+			objects->table[i].made_in == session;
 	pthread_mutex_unlock(&objects->lock);
 	return found;
 }

@@ -16,6 +16,7 @@ struct object {
 	unsigned int flags;
 	unsigned long login;		/* that a private one was given to */
 	const void *owner;		/* a session object's session */
+	CK_SESSION_HANDLE made_in;	/* the backend's, that it goes with */
 };
 
 /* The objects that one caller may name on one slot. */
@@ -33,7 +34,7 @@ CK_RV objects_add(struct objects *objects, const struct object *object);
 bool objects_find(struct objects *objects, CK_OBJECT_HANDLE handle,
 		  struct object *object);
 bool objects_remove(struct objects *objects, CK_OBJECT_HANDLE handle);
-bool objects_owned(struct objects *objects, const void *owner);
+bool objects_made_in(struct objects *objects, CK_SESSION_HANDLE session);
 void objects_remove_owned(struct objects *objects, const void *owner);
 void objects_remove_all(struct objects *objects);
 bool objects_remove_private(struct objects *objects, struct object *object);

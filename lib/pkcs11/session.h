@@ -25,6 +25,12 @@ enum operation {
 	OPERATIONS
 };
 
+/* A session of the backend's that is kept for the objects made in it. */
+struct spare {
+	struct spare *next;
+	CK_SESSION_HANDLE handle;
+};
+
 struct session {
 	/* 0 once it is closed, though calls may still be in it */
 	atomic_ulong handle;
@@ -33,6 +39,7 @@ struct session {
 
 	struct seat *seat;
 	atomic_ulong backend_handle;
+	_Atomic(struct spare *) spares;	/* that came before it */
 	CK_FLAGS flags;			/* what the caller asked for */
 	uint32_t arbiter_id;
 	unsigned int ejects;		/* of the seat when it was opened */

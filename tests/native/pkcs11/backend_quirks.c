@@ -9,7 +9,10 @@
  * backend_made			is called when C_CreateObject has made one
  * backend_search		what the last search's template said of
  *				CKA_PRIVATE: 0, 1, or -1 for nothing
+ * backend_sessions		how many are open
  * backend_notify()		calls every callback that C_OpenSession was given
+ *
+ * C_SetOperationState succeeds and does nothing.
  */
 #include <dlfcn.h>
 #include <stdbool.h>
@@ -21,7 +24,7 @@
 
 bool backend_ignores_token, backend_sets_anything;
 void (*backend_made)(void);
-int backend_search = -1;
+int backend_search = -1, backend_sessions;
 int backend_notify(CK_NOTIFICATION event);
 
 static CK_FUNCTION_LIST list;
@@ -115,6 +118,7 @@ static CK_RV open_session(CK_SLOT_ID id, CK_FLAGS flags, void *application,
 	CK_RV rv = real->C_OpenSession(id, flags, application, notify, session);
 	size_t i;
 
+	backend_sessions += rv == CKR_OK;
 	for (i = 0; rv == CKR_OK && notify && i < MAX_NOTIFIED; i++) {
 		if (notified[i].session)
 			continue;
@@ -130,10 +134,20 @@ static CK_RV close_session(CK_SESSION_HANDLE session)
 {
 	size_t i;
 
+	backend_sessions--;
+
 	for (i = 0; i < MAX_NOTIFIED; i++)
 		if (notified[i].session == session)
 			notified[i].session = 0;
 	return real->C_CloseSession(session);
+}
+
+/* SoftHSM2 has none; what goes on, goes on. */
+static CK_RV set_operation_state(CK_SESSION_HANDLE session, CK_BYTE *state,
+				 CK_ULONG length, CK_OBJECT_HANDLE encryption,
+				 CK_OBJECT_HANDLE authentication)
+{
+	return CKR_OK;
 }
 
 /* Return: how many said that the work should be cancelled. */
@@ -166,6 +180,7 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST **out)
 	list.C_CreateObject = create_object;
 	list.C_SetAttributeValue = set_attribute_value;
 	list.C_FindObjectsInit = find_objects_init;
+	list.C_SetOperationState = set_operation_state;
 	list.C_OpenSession = open_session;
 	list.C_CloseSession = close_session;
 	*out = &list;

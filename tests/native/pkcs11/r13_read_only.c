@@ -15,20 +15,17 @@ FIXTURE(read_only) {
 
 FIXTURE_SETUP(read_only)
 {
-	void *backend;
-
 	ASSERT_TRUE(world_begin());
-	world_write("tokmux.conf", "[global]\narbiter = %s\n"
-		    "[backend quirks]\nlease = shared\nmodule = "
-		    PLUGIN("backend_quirks") "\n", world_arbiter());
+	world_configure_plugin(PLUGIN("backend_quirks"), "lease = shared");
 	self->p11 = CALLER_A;
 	self->other = CALLER_B;
 	ASSERT_EQ(CKR_OK, self->p11->C_Initialize(NULL));
 	ASSERT_EQ(CKR_OK, self->other->C_Initialize(NULL));
-	backend = dlopen(PLUGIN("backend_quirks"), RTLD_NOW | RTLD_NOLOAD);
-	ASSERT_NE(NULL, backend);
-	self->ignores_token = dlsym(backend, "backend_ignores_token");
-	self->sets_anything = dlsym(backend, "backend_sets_anything");
+	self->ignores_token = backend_symbol(PLUGIN("backend_quirks"),
+					     "backend_ignores_token");
+	self->sets_anything = backend_symbol(PLUGIN("backend_quirks"),
+					     "backend_sets_anything");
+	ASSERT_NE(NULL, self->sets_anything);
 	ASSERT_EQ(CKR_OK, open_ro(self->p11, &self->session));
 	ASSERT_EQ(CKR_OK, open_rw(self->other, &self->others));
 	ASSERT_EQ(CKR_OK, login(self->p11, self->session));
