@@ -466,6 +466,7 @@ static CK_RV call_renew(struct call *call)
 	for (i = 0; i < OPERATIONS; i++)
 		call_operation_needs(call, i, 0);
 	atomic_store(&call->session->active, 0);
+	atomic_store(&call->session->restored, 0);
 	lease_unkeep(call->seat, &call->session->operating);
 	call->handle = atomic_load(&call->session->backend_handle);
 	return CKR_OK;
@@ -525,12 +526,41 @@ void call_operation_started(struct call *call, enum operation operation,
 		lease_keep(call->seat, &call->lease, &call->session->operating);
 }
 
+/**
+ * call_operation_restored() - a state is in the session again
+ * @call: the call
+ * @encryption: with a key to encrypt or decrypt
+ * @authentication: with a key to sign or verify
+ * @needs_login: the login that it may need
+ *
+ * What the state holds the backend knows: one of the two that a key is for, a
+ * digest without or beside one. All that it may be count as going on, and the
+ * first that ends ends them all.
+ */
+void call_operation_restored(struct call *call, bool encryption,
+			     bool authentication, unsigned long needs_login)
+{
+	unsigned int kinds = 1u << OPERATION_DIGEST;
+	int i;
+
+	if (encryption)
+		kinds |= 1u << OPERATION_ENCRYPT | 1u << OPERATION_DECRYPT;
+	if (authentication)
+		kinds |= 1u << OPERATION_SIGN | 1u << OPERATION_VERIFY;
+	for (i = 0; i < OPERATIONS; i++)
+		if (kinds & 1u << i)
+			call_operation_started(call, i, needs_login);
+	atomic_store(&call->session->restored, kinds);
+}
+
 void call_operation_ended(struct call *call, enum operation operation)
 {
-	unsigned int bit = 1u << operation;
+	unsigned int bits = 1u << operation, were;
 
-	if (atomic_fetch_and(&call->session->active, ~bit) == bit &&
-	    keeps_lease(call))
+	if (atomic_load(&call->session->restored) & bits)
+		bits |= atomic_exchange(&call->session->restored, 0);
+	were = atomic_fetch_and(&call->session->active, ~bits);
+	if (were & bits && !(were & ~bits) && keeps_lease(call))
 		lease_unkeep(call->seat, &call->session->operating);
 }
 

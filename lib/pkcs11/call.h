@@ -62,6 +62,8 @@ void call_operation_started(struct call *call, enum operation operation,
 			    unsigned long needs_login);
 void call_operation_needs(struct call *call, enum operation operation,
 			  unsigned long needs_login);
+void call_operation_restored(struct call *call, bool encryption,
+			     bool authentication, unsigned long needs_login);
 void call_operation_ended(struct call *call, enum operation operation);
 CK_RV call_cancel(struct call *call, CK_FLAGS flags);
 CK_RV call_cancel_one(struct call *call, enum operation operation);

@@ -384,36 +384,49 @@ CK_RV C_GetOperationState(CK_SESSION_HANDLE session, unsigned char *state,
 	FORWARD(session, C_GetOperationState, state, length);
 }
 
+/* The keys that a state goes on with, and the login that it needs then. */
+static CK_RV check_state(struct call *call, CK_OBJECT_HANDLE encryption_key,
+			 CK_OBJECT_HANDLE authentication_key)
+{
+	unsigned long login;
+	CK_RV rv = CKR_OK;
+
+	if (encryption_key)
+		rv = call_check_key(call, encryption_key,
+				    CKR_KEY_HANDLE_INVALID, &login);
+	if (rv == CKR_OK && authentication_key)
+		rv = call_check_key(call, authentication_key,
+				    CKR_KEY_HANDLE_INVALID, &login);
+	if (rv == CKR_OK && !encryption_key && !authentication_key &&
+	    !call_is_user(call) && slot_logins(call->seat->slot))
+		rv = CKR_SAVED_STATE_INVALID;
+	return rv;
+}
+
 /*
  * A state may hold an operation with a key of an earlier login: restored by who
- * is not logged in, only the keys that are named could tell.
+ * is not logged in, only the keys that are named could tell. What was going on
+ * in the session ends here; a lost one would be taken for the one restored.
  */
 CK_RV C_SetOperationState(CK_SESSION_HANDLE session, unsigned char *state,
 			  CK_ULONG length, CK_OBJECT_HANDLE encryption_key,
 			  CK_OBJECT_HANDLE authentication_key)
 {
+	unsigned long login;
 	struct call call;
-	unsigned long login = 0;
 	CK_RV rv = call_begin(&call, session);
-	int i;
 
 	if (rv != CKR_OK)
 		return rv;
-	if (encryption_key)
-		rv = call_check_key(&call, encryption_key,
-				    CKR_KEY_HANDLE_INVALID, &login);
-	if (rv == CKR_OK && authentication_key)
-		rv = call_check_key(&call, authentication_key,
-				    CKR_KEY_HANDLE_INVALID, &login);
-	if (rv == CKR_OK && !encryption_key && !authentication_key &&
-	    !call_is_user(&call) && slot_logins(call.seat->slot))
-		rv = CKR_SAVED_STATE_INVALID;
+	login = atomic_load(&call.seat->login_id);
+	rv = CHECKS(check_state(&call, encryption_key, authentication_key),
+		    call_operation_ready(&call));
 	if (rv == CKR_OK)
 		rv = CALL(&call, C_SetOperationState, state, length,
 			  encryption_key, authentication_key);
-	for (i = 0; rv == CKR_OK && i < OPERATIONS; i++)
-		call_operation_needs(&call, i,
-				     atomic_load(&call.seat->login_id));
+	if (rv == CKR_OK)
+		call_operation_restored(&call, encryption_key,
+					authentication_key, login);
 	return call_end(&call, rv);
 }
 

@@ -374,6 +374,7 @@ static CK_RV open_once(struct slot *slot, const struct caller *caller,
 	session->notify = notify;
 	atomic_store(&session->backend_handle, 0);
 	atomic_store(&session->active, 0);
+	atomic_store(&session->restored, 0);
 	session->operating.on = false;
 	session->open.on = false;
 	for (i = 0; i < OPERATIONS; i++)

@@ -48,6 +48,7 @@ struct session {
 
 	/* What is going on, as far as answers tell: a bit for each. */
 	atomic_uint active;
+	atomic_uint restored;		/* of these, one or two, nobody knows which */
 	struct reason operating;	/* lease = operation: while any is */
 	struct reason open;		/* lease = session */
 	/* The login that each operation's key needs; 0: none. */

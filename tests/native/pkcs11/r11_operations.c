@@ -98,4 +98,17 @@ TEST_F(operations, a_lost_one_leaves_the_session_and_its_objects)
 	EXPECT_EQ(1, *self->backend_sessions);
 }
 
+TEST_F(operations, a_state_that_is_restored_brings_back_no_lost_one)
+{
+	CK_ULONG length = sizeof(out);
+
+	ASSERT_EQ(CKR_OK, lose_one(self->a, self->sa));
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	/* The backend does nothing: what was going on there is the lost one. */
+	EXPECT_EQ(CKR_OK, self->a->C_SetOperationState(self->sa, digest, 32, 0,
+						       0));
+	EXPECT_EQ(CKR_OPERATION_NOT_INITIALIZED,
+		  self->a->C_Sign(self->sa, digest, 32, out, &length));
+}
+
 TEST_HARNESS_MAIN
