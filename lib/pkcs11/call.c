@@ -357,7 +357,7 @@ CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle)
 		object.owner = call->session;
 		object.made_in = call->handle;
 	}
-	slot_forget_object(call->seat->slot, handle, call->seat);
+	slot_forget_stale(call->seat->slot, &object, call->seat);
 	rv = objects_add(&call->seat->objects, &object);
 	if (rv != CKR_OK)
 		goto err;

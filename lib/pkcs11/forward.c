@@ -458,7 +458,7 @@ CK_RV C_DestroyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
 	if (rv == CKR_OK)
 		rv = CALL(&call, C_DestroyObject, object);
 	if (rv == CKR_OK)
-		slot_forget_object(call.seat->slot, object, NULL);
+		slot_forget_object(call.seat->slot, object);
 	return call_end(&call, rv);
 }
 
@@ -747,7 +747,7 @@ CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
 	rv = call_created(&call, *public_key);
 	if (rv != CKR_OK) {
 		CALL(&call, C_DestroyObject, *private_key);
-		slot_forget_object(call.seat->slot, *private_key, NULL);
+		slot_forget_object(call.seat->slot, *private_key);
 	}
 	return call_end(&call, rv);
 }

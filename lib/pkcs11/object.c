@@ -142,6 +142,21 @@ bool objects_remove(struct objects *objects, CK_OBJECT_HANDLE handle)
 	return found;
 }
 
+/* What is by this handle now is another's, or another kind of object. */
+void objects_remove_stale(struct objects *objects, const struct object *now)
+{
+	struct object *at;
+
+	pthread_mutex_lock(&objects->lock);
+	if (objects->used) {
+		at = place(objects, now->handle);
+		if (at->handle && (now->flags & OBJECT_SESSION ||
+				   at->flags != now->flags))
+			take_out(objects, at);
+	}
+	pthread_mutex_unlock(&objects->lock);
+}
+
 /* Are there any that go with this session of the backend's? */
 bool objects_made_in(struct objects *objects, CK_SESSION_HANDLE session)
 {

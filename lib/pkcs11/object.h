@@ -34,6 +34,7 @@ CK_RV objects_add(struct objects *objects, const struct object *object);
 bool objects_find(struct objects *objects, CK_OBJECT_HANDLE handle,
 		  struct object *object);
 bool objects_remove(struct objects *objects, CK_OBJECT_HANDLE handle);
+void objects_remove_stale(struct objects *objects, const struct object *now);
 bool objects_made_in(struct objects *objects, CK_SESSION_HANDLE session);
 void objects_remove_owned(struct objects *objects, const void *owner);
 void objects_remove_all(struct objects *objects);

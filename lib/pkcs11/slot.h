@@ -120,8 +120,9 @@ struct seat *seat_find(struct slot *slot, const struct caller *caller);
 void seat_put(struct seat *seat);
 void seat_abandon(struct seat *seat);
 
-void slot_forget_object(struct slot *slot, CK_OBJECT_HANDLE handle,
-			const struct seat *except);
+void slot_forget_object(struct slot *slot, CK_OBJECT_HANDLE handle);
+void slot_forget_stale(struct slot *slot, const struct object *object,
+		       const struct seat *except);
 unsigned int slot_logins(struct slot *slot);
 bool slot_sessions(struct slot *slot, const struct seat *except);
 void slot_token_changed(struct slot *slot);
