@@ -2,6 +2,7 @@
 /*
  * call: the short path of every call, and what is checked on it (R11, R13, R14)
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "call.h"
@@ -393,6 +394,74 @@ static bool may_see(struct call *call, CK_OBJECT_HANDLE handle, CK_RV *rv)
 		return false;
 	*rv = objects_add(&call->seat->objects, &object);
 	return *rv == CKR_OK;
+}
+
+/*
+ * CKA_PRIVATE is an attribute of all that is stored. What else can be asked for
+ * by its class, and what a vendor has, may not have it.
+ */
+static bool stored(const CK_ATTRIBUTE *class)
+{
+	CK_OBJECT_CLASS value;
+
+	if (!class->pValue || class->ulValueLen != sizeof(value))
+		return false;
+	memcpy(&value, class->pValue, sizeof(value));
+	switch (value) {
+	case CKO_DATA:
+	case CKO_CERTIFICATE:
+	case CKO_PUBLIC_KEY:
+	case CKO_PRIVATE_KEY:
+	case CKO_SECRET_KEY:
+	case CKO_DOMAIN_PARAMETERS:
+	case CKO_OTP_KEY:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Would the backend find private objects that this caller isn't to see? */
+static bool finds_too_much(struct call *call, const CK_ATTRIBUTE *template,
+			   CK_ULONG count)
+{
+	CK_ULONG i;
+
+	if (call_is_user(call) ||
+	    atomic_load(&call->seat->slot->login) != LOGIN_USER ||
+	    (count && !template))
+		return false;
+	for (i = 0; i < count; i++)
+		if (template[i].type == CKA_PRIVATE ||
+		    (template[i].type == CKA_CLASS && !stored(&template[i])))
+			return false;
+	return true;
+}
+
+/**
+ * call_find_init() - C_FindObjectsInit, for what this caller may see
+ *
+ * A caller that isn't logged in finds what it would if the backend weren't: the
+ * template says so, and the search stays the backend's. Where it says itself that
+ * it looks for private ones, call_find() shows none.
+ */
+CK_RV call_find_init(struct call *call, CK_ATTRIBUTE *template, CK_ULONG count)
+{
+	CK_BBOOL no = CK_FALSE;
+	CK_ATTRIBUTE *narrowed;
+	CK_RV rv;
+
+	if (!finds_too_much(call, template, count))
+		return CALL(call, C_FindObjectsInit, template, count);
+	narrowed = calloc(count + 1, sizeof(*narrowed));
+	if (!narrowed)
+		return CKR_HOST_MEMORY;
+	if (count)
+		memcpy(narrowed, template, count * sizeof(*narrowed));
+	narrowed[count] = (CK_ATTRIBUTE){ CKA_PRIVATE, &no, sizeof(no) };
+	rv = CALL(call, C_FindObjectsInit, narrowed, count + 1);
+	free(narrowed);
+	return rv;
 }
 
 /**

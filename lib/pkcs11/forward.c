@@ -488,7 +488,7 @@ CK_RV C_SetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
 			C_SetAttributeValue, object, template, count);
 }
 
-/* What the search finds is sorted out as it is told, see call_find(). */
+/* What the search finds is sorted out as it is told as well, see call_find(). */
 CK_RV C_FindObjectsInit(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
 			CK_ULONG count)
 {
@@ -499,7 +499,7 @@ CK_RV C_FindObjectsInit(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
 		return rv;
 	rv = call_operation_ready(&call);
 	if (rv == CKR_OK)
-		rv = CALL(&call, C_FindObjectsInit, template, count);
+		rv = call_find_init(&call, template, count);
 	if (rv == CKR_OK)
 		call_operation_started(&call, OPERATION_FIND, 0);
 	return call_end(&call, rv);
