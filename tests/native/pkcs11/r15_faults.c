@@ -14,7 +14,7 @@ static atomic_int *fault_calls;
 
 /* ---- all that a caller may do ---------------------------------------------------- */
 
-#define MAX_STEPS	80
+#define MAX_STEPS	128
 
 struct tour {
 	int steps;
@@ -91,6 +91,30 @@ static void signatures(struct tour *tour, CK_FUNCTION_LIST *p11,
 	DO(C_VerifyFinal, session, out, 32);
 }
 
+/* Most of these SoftHSM2 hasn't; it is asked all the same. */
+static void rare_ones(struct tour *tour, CK_FUNCTION_LIST *p11,
+		      CK_SESSION_HANDLE session, CK_OBJECT_HANDLE public,
+		      CK_OBJECT_HANDLE private, CK_OBJECT_HANDLE secret)
+{
+	CK_MECHANISM pkcs = { CKM_RSA_PKCS, NULL, 0 };
+	CK_MECHANISM sha256 = { CKM_SHA256, NULL, 0 };
+	unsigned char out[256];
+	CK_ULONG n;
+
+	DO(C_DigestInit, session, &sha256);
+	DO(C_DigestKey, session, secret);
+	DO(C_DigestFinal, session, out, (n = sizeof(out), &n));
+	DO(C_SignRecoverInit, session, &pkcs, private);
+	DO(C_SignRecover, session, data, 32, out, (n = sizeof(out), &n));
+	DO(C_VerifyRecoverInit, session, &pkcs, public);
+	DO(C_VerifyRecover, session, data, 32, out, (n = sizeof(out), &n));
+	DO(C_DigestEncryptUpdate, session, data, 32, out, (n = sizeof(out), &n));
+	DO(C_DecryptDigestUpdate, session, data, 32, out, (n = sizeof(out), &n));
+	DO(C_SignEncryptUpdate, session, data, 32, out, (n = sizeof(out), &n));
+	DO(C_DecryptVerifyUpdate, session, data, 32, out, (n = sizeof(out), &n));
+	DO(C_SetOperationState, session, data, 32, 0, 0);
+}
+
 static void objects(struct tour *tour, CK_FUNCTION_LIST *p11,
 		    CK_SESSION_HANDLE session)
 {
@@ -100,8 +124,12 @@ static void objects(struct tour *tour, CK_FUNCTION_LIST *p11,
 	CK_MECHANISM generic = { CKM_GENERIC_SECRET_KEY_GEN, NULL, 0 };
 	CK_MECHANISM pair = { CKM_EC_KEY_PAIR_GEN, NULL, 0 };
 	CK_MECHANISM wrap = { CKM_AES_KEY_WRAP, NULL, 0 };
+	CK_KEY_DERIVATION_STRING_DATA string = { data, 32 };
+	CK_MECHANISM derive = { CKM_AES_ECB_ENCRYPT_DATA, &string,
+				sizeof(string) };
 	CK_OBJECT_HANDLE object = 0, copy = 0, key = 0, hmac = 0, other = 0;
-	CK_OBJECT_HANDLE public = 0, private = 0, unwrapped = 0;
+	CK_OBJECT_HANDLE public = 0, private = 0, unwrapped = 0,
+			 derived = 0;
 	CK_ULONG length = 32, n, size;
 	unsigned char wrapped[256];
 	char value[16];
@@ -117,6 +145,7 @@ static void objects(struct tour *tour, CK_FUNCTION_LIST *p11,
 		{ CKA_DECRYPT, &yes, 1 }, { CKA_WRAP, &yes, 1 },
 		{ CKA_UNWRAP, &yes, 1 }, { CKA_EXTRACTABLE, &yes, 1 },
 		{ CKA_VALUE_LEN, &length, sizeof(length) },
+		{ CKA_DERIVE, &yes, 1 },
 	};
 	CK_ATTRIBUTE hmac_template[] = {
 		{ CKA_TOKEN, &no, 1 }, { CKA_SIGN, &yes, 1 },
@@ -127,6 +156,12 @@ static void objects(struct tour *tour, CK_FUNCTION_LIST *p11,
 	CK_ATTRIBUTE unwrap_template[] = {
 		{ CKA_CLASS, &secret_class, sizeof(secret_class) },
 		{ CKA_KEY_TYPE, &type, sizeof(type) },
+		{ CKA_TOKEN, &no, 1 },
+	};
+	CK_ATTRIBUTE derive_template[] = {
+		{ CKA_CLASS, &secret_class, sizeof(secret_class) },
+		{ CKA_KEY_TYPE, &hmac_type, sizeof(hmac_type) },
+		{ CKA_VALUE_LEN, &length, sizeof(length) },
 		{ CKA_TOKEN, &no, 1 },
 	};
 	CK_ATTRIBUTE pair_template[] = {
@@ -146,15 +181,17 @@ static void objects(struct tour *tour, CK_FUNCTION_LIST *p11,
 	DO(C_FindObjects, session, &other, 1, &n);
 	DO(C_FindObjectsFinal, session);
 	DO(C_DestroyObject, session, copy);
-	DO(C_GenerateKey, session, &generate, key_template, 7, &key);
+	DO(C_GenerateKey, session, &generate, key_template, 8, &key);
 	DO(C_GenerateKey, session, &generic, hmac_template, 6, &hmac);
 	DO(C_GenerateKeyPair, session, &pair, pair_template, 3,
 	   private_template, 2, &public, &private);
 	DO(C_WrapKey, session, &wrap, key, key, wrapped, (n = sizeof(wrapped), &n));
 	DO(C_UnwrapKey, session, &wrap, key, wrapped, 40, unwrap_template, 3,
 	   &unwrapped);
+	DO(C_DeriveKey, session, &derive, key, derive_template, 4, &derived);
 	cipher(tour, p11, session, key);
 	signatures(tour, p11, session, public, private, hmac);
+	rare_ones(tour, p11, session, public, private, hmac);
 }
 
 static void go(struct tour *tour, CK_FUNCTION_LIST *p11)
@@ -265,6 +302,17 @@ static const struct {
 	{ "C_SeedRandom", true },
 	{ "C_GenerateRandom", true },
 	{ "C_GetOperationState", true },
+	{ "C_SetOperationState", true },
+	{ "C_DeriveKey", true },
+	{ "C_DigestKey", true },
+	{ "C_SignRecoverInit", true },
+	{ "C_SignRecover", true },
+	{ "C_VerifyRecoverInit", true },
+	{ "C_VerifyRecover", true },
+	{ "C_DigestEncryptUpdate", true },
+	{ "C_DecryptDigestUpdate", true },
+	{ "C_SignEncryptUpdate", true },
+	{ "C_DecryptVerifyUpdate", true },
 };
 
 /* ---- the world --------------------------------------------------------------------- */
@@ -391,6 +439,74 @@ TEST_F_TIMEOUT(faults, each_call_returns_nonsense_in_turn, 60)
 			       differ(&self->good, &self->after));
 		}
 	}
+}
+
+/* ---- the same of PINs and logins ------------------------------------------------------ */
+
+/* From a token that is made anew. */
+static void go_in_and_out(struct tour *tour, CK_FUNCTION_LIST *p11)
+{
+	CK_SESSION_HANDLE session = 0;
+	CK_SLOT_ID slot = the_slot(p11);
+	unsigned char label[32];
+
+	tour->steps = 0;
+	memset(label, ' ', sizeof(label));
+	DO(C_InitToken, slot, PIN(SO_PIN), label);
+	DO(C_OpenSession, slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL,
+	   &session);
+	DO(C_Login, session, CKU_SO, PIN(SO_PIN));
+	DO(C_InitPIN, session, PIN(USER_PIN));
+	DO(C_Logout, session);
+	DO(C_Login, session, CKU_USER, PIN(USER_PIN));
+	DO(C_SetPIN, session, PIN(USER_PIN), PIN("5678"));
+	DO(C_SetPIN, session, PIN("5678"), PIN(USER_PIN));
+	DO(C_Logout, session);
+	DO(C_CloseSession, session);
+}
+
+TEST_F_TIMEOUT(faults, each_login_fails_in_turn, 120)
+{
+	static const struct {
+		const char *name;
+		bool passed_on;
+	} logins[] = {
+		{ "C_InitToken", true },
+		{ "C_Login", true },
+		{ "C_InitPIN", true },
+		{ "C_SetPIN", true },
+		{ "C_Logout", false },	/* out is out */
+	};
+	const CK_RV failure = 0x80001234;
+	char spec[64];
+	size_t i;
+
+	ASSERT_EQ(CKR_OK, self->b->C_CloseSession(self->sb));
+	go_in_and_out(&self->good, self->a);
+	for (i = 0; i < (size_t)self->good.steps; i++)
+		EXPECT_EQ(CKR_OK, self->good.rvs[i]) {
+			TH_LOG("%s", self->good.names[i]);
+		}
+	for (i = 0; i < sizeof(logins) / sizeof(*logins); i++) {
+		snprintf(spec, sizeof(spec), "%s=fail:0x%lx", logins[i].name,
+			 failure);
+		atomic_store(fault_calls, 0);
+		fault(spec);
+		go_in_and_out(&self->bad, self->a);
+		fault("");
+		EXPECT_LT(0, atomic_load(fault_calls));
+		EXPECT_EQ(logins[i].passed_on,
+			  returned(&self->bad, logins[i].name, failure)) {
+			TH_LOG("%s", logins[i].name);
+		}
+		go_in_and_out(&self->after, self->a);
+		EXPECT_EQ(NULL, differ(&self->good, &self->after)) {
+			TH_LOG("after %s: %s", spec,
+			       differ(&self->good, &self->after));
+		}
+	}
+	ASSERT_EQ(CKR_OK, open_rw(self->b, &self->sb));
+	EXPECT_EQ(CKR_OK, login(self->b, self->sb));
 }
 
 /* The backend is asked for a login while nobody is in. */
