@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include "world.h"
+#include <pkcs11-3.h>
 #include <kselftest_harness.h>
 
 static void (*fault)(const char *spec);
@@ -533,6 +534,140 @@ TEST_F(faults, logins_fail)
 	EXPECT_EQ(CKR_OK, login(self->a, session));
 	EXPECT_EQ(1, find(self->a, session, CKO_PRIVATE_KEY, "key", &key));
 	EXPECT_EQ(CKR_OK, sign(self->a, session, key));
+}
+
+/* ---- and of what came after 2.40 (backend_v3.c) ----------------------------------------- */
+
+#define TEXT	data, sizeof(data)
+
+static void messages(struct tour *tour, CK_FUNCTION_LIST_3_2 *p11,
+		     CK_SESSION_HANDLE session, CK_OBJECT_HANDLE private,
+		     CK_OBJECT_HANDLE public)
+{
+	CK_MECHANISM mechanism = { CKM_ECDSA, NULL, 0 };
+	unsigned char out[256];
+	CK_ULONG n;
+
+	DO(C_MessageEncryptInit, session, &mechanism, public);
+	DO(C_EncryptMessage, session, TEXT, TEXT, TEXT, out, &n);
+	DO(C_EncryptMessageBegin, session, TEXT, TEXT);
+	DO(C_EncryptMessageNext, session, TEXT, TEXT, out, &n, 0);
+	DO(C_MessageEncryptFinal, session);
+	DO(C_MessageDecryptInit, session, &mechanism, private);
+	DO(C_DecryptMessage, session, TEXT, TEXT, TEXT, out, &n);
+	DO(C_DecryptMessageBegin, session, TEXT, TEXT);
+	DO(C_DecryptMessageNext, session, TEXT, TEXT, out, &n, 0);
+	DO(C_MessageDecryptFinal, session);
+	DO(C_MessageSignInit, session, &mechanism, private);
+	DO(C_SignMessage, session, TEXT, TEXT, out, &n);
+	DO(C_SignMessageBegin, session, TEXT);
+	DO(C_SignMessageNext, session, TEXT, TEXT, out, &n);
+	DO(C_MessageSignFinal, session);
+	DO(C_MessageVerifyInit, session, &mechanism, public);
+	DO(C_VerifyMessage, session, TEXT, TEXT, out, 7);
+	DO(C_VerifyMessageBegin, session, TEXT);
+	DO(C_VerifyMessageNext, session, TEXT, TEXT, out, 7);
+	DO(C_MessageVerifyFinal, session);
+}
+
+static void go_3_2(struct tour *tour, CK_FUNCTION_LIST_3_2 *p11)
+{
+	CK_FUNCTION_LIST *legacy = (CK_FUNCTION_LIST *)p11;
+	CK_UTF8CHAR *name = (CK_UTF8CHAR *)"C_Sign";
+	CK_MECHANISM mechanism = { CKM_ECDSA, NULL, 0 };
+	CK_OBJECT_HANDLE private = 0, public = 0, made;
+	CK_SESSION_HANDLE session = 0;
+	unsigned char out[256];
+	CK_ASYNC_DATA result;
+	CK_FLAGS flags;
+	CK_ULONG n;
+
+	tour->steps = 0;
+	open_rw(legacy, &session);
+	DO(C_LoginUser, session, CKU_USER, PIN(USER_PIN),
+	   (CK_UTF8CHAR *)"alice", 5);
+	/* It may have failed; what follows has its own failures. */
+	login(legacy, session);
+	find(legacy, session, CKO_PRIVATE_KEY, "key", &private);
+	find(legacy, session, CKO_PUBLIC_KEY, "key", &public);
+	messages(tour, p11, session, private, public);
+	DO(C_VerifySignatureInit, session, &mechanism, public, TEXT);
+	DO(C_VerifySignature, session, TEXT);
+	DO(C_VerifySignatureUpdate, session, TEXT);
+	DO(C_VerifySignatureFinal, session);
+	DO(C_EncapsulateKey, session, &mechanism, public, NULL, 0, out, &n,
+	   &made);
+	DO(C_DecapsulateKey, session, &mechanism, private, NULL, 0, TEXT,
+	   &made);
+	DO(C_WrapKeyAuthenticated, session, &mechanism, public, private, TEXT,
+	   out, &n);
+	DO(C_UnwrapKeyAuthenticated, session, &mechanism, private, TEXT, NULL,
+	   0, TEXT, &made);
+	DO(C_GetSessionValidationFlags, session, 1, &flags);
+	DO(C_AsyncComplete, session, name, &result);
+	DO(C_AsyncGetID, session, name, &n);
+	DO(C_AsyncJoin, session, name, 1, TEXT);
+	DO(C_SessionCancel, session, CKF_SIGN);
+	legacy->C_CloseSession(session);
+}
+
+FIXTURE(faults_3_2) {
+	CK_FUNCTION_LIST *a, *b;
+	CK_SESSION_HANDLE sb;
+	struct tour good, bad, after;
+	const char **fails;
+};
+
+FIXTURE_SETUP(faults_3_2)
+{
+	ASSERT_TRUE(world_begin());
+	setenv("BACKEND_VERSION", "3.2", 1);
+	world_configure_plugin(PLUGIN("backend_v3"), "lease = shared");
+	self->a = CALLER_A;
+	self->b = CALLER_B;
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+	self->fails = backend_symbol(PLUGIN("backend_v3"), "backend_fails");
+	ASSERT_NE(NULL, self->fails);
+	ASSERT_EQ(CKR_OK, open_rw(self->b, &self->sb));
+}
+
+FIXTURE_TEARDOWN(faults_3_2)
+{
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+	world_end();
+}
+
+TEST_F_TIMEOUT(faults_3_2, each_call_fails_in_turn, 120)
+{
+	CK_RV (*get)(CK_FUNCTION_LIST *, const CK_UTF8CHAR *,
+		     const CK_VERSION *, CK_INTERFACE **, CK_FLAGS) =
+		module_symbol("tokmux_pkcs11_caller_interface");
+	CK_INTERFACE *interface;
+	unsigned char random[4];
+	int i;
+
+	ASSERT_EQ(CKR_OK, get(self->a, NULL, NULL, &interface, 0));
+	go_3_2(&self->good, interface->pFunctionList);
+	EXPECT_EQ(34, self->good.steps);
+	for (i = 0; i < self->good.steps; i++) {
+		EXPECT_EQ(CKR_OK, self->good.rvs[i]) {
+			TH_LOG("%s", self->good.names[i]);
+		}
+		*self->fails = self->good.names[i];
+		go_3_2(&self->bad, interface->pFunctionList);
+		*self->fails = "";
+		EXPECT_EQ(0x80001234, self->bad.rvs[i]) {
+			TH_LOG("%s", self->good.names[i]);
+		}
+		EXPECT_EQ(CKR_OK, self->b->C_GenerateRandom(self->sb, random,
+							    4));
+	}
+	go_3_2(&self->after, interface->pFunctionList);
+	EXPECT_EQ(NULL, differ(&self->good, &self->after)) {
+		TH_LOG("%s", differ(&self->good, &self->after));
+	}
 }
 
 /* ---- a PIN that no program sees (R12) ---------------------------------------------- */
