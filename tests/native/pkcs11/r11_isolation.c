@@ -48,7 +48,7 @@ TEST_F(isolation, close_all_closes_ones_own)
 	EXPECT_EQ(CKR_SLOT_ID_INVALID, self->a->C_CloseAllSessions(99));
 }
 
-TEST_F(isolation, handles_are_not_come_upon)
+TEST_F_TIMEOUT(isolation, handles_are_not_come_upon, 300)
 {
 	CK_SESSION_HANDLE old = self->sa;
 	CK_SESSION_HANDLE fresh;

@@ -155,7 +155,7 @@ static CK_RV search(FIXTURE_DATA(races) *self)
 	return self->a->C_FindObjectsFinal(self->sa) ?: rv;
 }
 
-TEST_F_TIMEOUT(races, a_logout_overtakes_a_search, 180)
+TEST_F_TIMEOUT(races, a_logout_overtakes_a_search, 600)
 {
 	CK_ULONG i;
 	int lock;
@@ -181,7 +181,7 @@ static CK_RV make(FIXTURE_DATA(races) *self)
 	return rv;
 }
 
-TEST_F_TIMEOUT(races, a_logout_overtakes_an_objects_making, 180)
+TEST_F_TIMEOUT(races, a_logout_overtakes_an_objects_making, 600)
 {
 	int lock;
 

@@ -79,7 +79,7 @@ static CK_FLAGS token_flags(CK_FUNCTION_LIST *p11)
 	return info.flags;
 }
 
-TEST_F(login, a_wrong_pin_is_refused_and_burns_no_try)
+TEST_F_TIMEOUT(login, a_wrong_pin_is_refused_and_burns_no_try, 120)
 {
 	CK_RV rv;
 	int i;
@@ -116,7 +116,7 @@ static void wrong_ones(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session,
 		p11->C_Login(session, CKU_USER, PIN("4321"));
 }
 
-TEST_F(login, repeated_wrong_pins_are_slowed)
+TEST_F_TIMEOUT(login, repeated_wrong_pins_are_slowed, 120)
 {
 	long begin = now_ms(), unslowed;
 
@@ -134,7 +134,7 @@ TEST_F(login, repeated_wrong_pins_are_slowed)
 }
 
 /* Who leaves and comes back waits all the same. */
-TEST_F(login, leaving_shortens_no_wait)
+TEST_F_TIMEOUT(login, leaving_shortens_no_wait, 120)
 {
 	long begin;
 
