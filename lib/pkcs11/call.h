@@ -41,15 +41,21 @@ bool call_is_user(const struct call *call);
 CK_RV call_check_object(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad);
 CK_RV call_check_key(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad,
 		     unsigned long *needs_login);
-CK_RV call_check_mechanism(struct call *call, CK_MECHANISM *mechanism);
 CK_RV call_check_write(struct call *call, CK_OBJECT_HANDLE handle);
+CK_RV call_check_change(struct call *call, CK_OBJECT_HANDLE handle,
+			const CK_ATTRIBUTE *template, CK_ULONG count);
 CK_RV call_check_template(struct call *call, CK_ATTRIBUTE *template,
 			  CK_ULONG count);
 CK_RV call_check_copy(struct call *call, CK_OBJECT_HANDLE handle,
 		      CK_ATTRIBUTE *template, CK_ULONG count);
 CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle);
+CK_RV call_find_init(struct call *call, CK_ATTRIBUTE *template,
+		     CK_ULONG count);
 CK_RV call_find(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
 		CK_ULONG *count);
+
+/* keys that a mechanism names (mechanism.c) */
+CK_RV call_check_mechanism(struct call *call, CK_MECHANISM *mechanism);
 
 /*
  * Operations. Inline where there is little to do: most need no login, and with
@@ -58,6 +64,8 @@ CK_RV call_find(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
 CK_RV call_operation_check(struct call *call, enum operation operation);
 CK_RV call_operation_settle(struct call *call);
 void call_operation_needs_too(struct call *call, unsigned long login);
+void call_operation_restored(struct call *call, bool encryption,
+			     bool authentication, unsigned long needs_login);
 
 /* May an operation here have lost its login, or its lease? */
 static inline bool call_operations_matter(const struct call *call)
@@ -112,10 +120,13 @@ static inline void call_operation_started(struct call *call,
 static inline void call_operation_ended(struct call *call,
 					enum operation operation)
 {
-	unsigned int bit = 1u << operation;
+	struct session *session = call->session;
+	unsigned int bits = 1u << operation, were;
 
-	if (atomic_fetch_and(&call->session->active, ~bit) == bit &&
-	    call->seat->operations)
+	if (atomic_load_explicit(&session->restored, memory_order_relaxed) & bits)
+		bits |= atomic_exchange(&session->restored, 0);
+	were = atomic_fetch_and(&session->active, ~bits);
+	if (were & bits && !(were & ~bits) && call->seat->operations)
 		lease_unkeep(call->seat, &call->session->operating);
 }
 

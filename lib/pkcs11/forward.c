@@ -383,36 +383,49 @@ CK_RV C_GetOperationState(CK_SESSION_HANDLE session, unsigned char *state,
 	FORWARD(session, C_GetOperationState, state, length);
 }
 
+/* The keys that a state goes on with, and the login that it needs then. */
+static CK_RV check_state(struct call *call, CK_OBJECT_HANDLE encryption_key,
+			 CK_OBJECT_HANDLE authentication_key)
+{
+	unsigned long login;
+	CK_RV rv = CKR_OK;
+
+	if (encryption_key)
+		rv = call_check_key(call, encryption_key,
+				    CKR_KEY_HANDLE_INVALID, &login);
+	if (rv == CKR_OK && authentication_key)
+		rv = call_check_key(call, authentication_key,
+				    CKR_KEY_HANDLE_INVALID, &login);
+	if (rv == CKR_OK && !encryption_key && !authentication_key &&
+	    !call_is_user(call) && slot_logins(call->seat->slot))
+		rv = CKR_SAVED_STATE_INVALID;
+	return rv;
+}
+
 /*
  * A state may hold an operation with a key of an earlier login: restored by who
- * is not logged in, only the keys that are named could tell.
+ * is not logged in, only the keys that are named could tell. What was going on
+ * in the session ends here; a lost one would be taken for the one restored.
  */
 CK_RV C_SetOperationState(CK_SESSION_HANDLE session, unsigned char *state,
 			  CK_ULONG length, CK_OBJECT_HANDLE encryption_key,
 			  CK_OBJECT_HANDLE authentication_key)
 {
+	unsigned long login;
 	struct call call;
-	unsigned long login = 0;
 	CK_RV rv = call_begin(&call, session);
-	int i;
 
 	if (rv != CKR_OK)
 		return rv;
-	if (encryption_key)
-		rv = call_check_key(&call, encryption_key,
-				    CKR_KEY_HANDLE_INVALID, &login);
-	if (rv == CKR_OK && authentication_key)
-		rv = call_check_key(&call, authentication_key,
-				    CKR_KEY_HANDLE_INVALID, &login);
-	if (rv == CKR_OK && !encryption_key && !authentication_key &&
-	    !call_is_user(&call) && slot_logins(call.seat->slot))
-		rv = CKR_SAVED_STATE_INVALID;
+	login = atomic_load(&call.seat->login_id);
+	rv = CHECKS(check_state(&call, encryption_key, authentication_key),
+		    call_operation_ready(&call));
 	if (rv == CKR_OK)
 		rv = CALL(&call, C_SetOperationState, state, length,
 			  encryption_key, authentication_key);
-	for (i = 0; rv == CKR_OK && i < OPERATIONS; i++)
-		call_operation_needs(&call, i,
-				     atomic_load(&call.seat->login_id));
+	if (rv == CKR_OK)
+		call_operation_restored(&call, encryption_key,
+					authentication_key, login);
 	return call_end(&call, rv);
 }
 
@@ -444,7 +457,7 @@ CK_RV C_DestroyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
 	if (rv == CKR_OK)
 		rv = CALL(&call, C_DestroyObject, object);
 	if (rv == CKR_OK)
-		slot_forget_object(call.seat->slot, object, NULL);
+		slot_forget_object(call.seat->slot, object);
 	return call_end(&call, rv);
 }
 
@@ -469,11 +482,12 @@ CK_RV C_GetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
 CK_RV C_SetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
 			  CK_ATTRIBUTE *template, CK_ULONG count)
 {
-	FORWARD_CHECKED(session, call_check_write(&call, object),
+	FORWARD_CHECKED(session,
+			call_check_change(&call, object, template, count),
 			C_SetAttributeValue, object, template, count);
 }
 
-/* What the search finds is sorted out as it is told, see call_find(). */
+/* What the search finds is sorted out as it is told as well, see call_find(). */
 CK_RV C_FindObjectsInit(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
 			CK_ULONG count)
 {
@@ -484,7 +498,7 @@ CK_RV C_FindObjectsInit(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
 		return rv;
 	rv = call_operation_ready(&call);
 	if (rv == CKR_OK)
-		rv = CALL(&call, C_FindObjectsInit, template, count);
+		rv = call_find_init(&call, template, count);
 	if (rv == CKR_OK)
 		call_operation_started(&call, OPERATION_FIND, 0);
 	return call_end(&call, rv);
@@ -732,7 +746,7 @@ CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
 	rv = call_created(&call, *public_key);
 	if (rv != CKR_OK) {
 		CALL(&call, C_DestroyObject, *private_key);
-		slot_forget_object(call.seat->slot, *private_key, NULL);
+		slot_forget_object(call.seat->slot, *private_key);
 	}
 	return call_end(&call, rv);
 }

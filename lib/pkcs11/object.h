@@ -15,7 +15,9 @@ enum object_flags {
 struct object {
 	CK_OBJECT_HANDLE handle;	/* the backend's; 0 is none */
 	unsigned int flags;
+	unsigned long login;		/* that a private one was given to */
 	const void *owner;		/* a session object's session */
+	CK_SESSION_HANDLE made_in;	/* the backend's, that it goes with */
 };
 
 /* The objects that one caller may name on one slot. */
@@ -32,9 +34,10 @@ void objects_destroy(struct objects *objects);
 
 CK_RV objects_add(struct objects *objects, const struct object *object);
 bool objects_find(struct objects *objects, CK_OBJECT_HANDLE handle,
-		  unsigned int *flags);
-void objects_remove(struct objects *objects, CK_OBJECT_HANDLE handle);
-bool objects_owned(struct objects *objects, const void *owner);
+		  struct object *object);
+bool objects_remove(struct objects *objects, CK_OBJECT_HANDLE handle);
+void objects_remove_stale(struct objects *objects, const struct object *now);
+bool objects_made_in(struct objects *objects, CK_SESSION_HANDLE session);
 void objects_remove_owned(struct objects *objects, const void *owner);
 void objects_remove_all(struct objects *objects);
 bool objects_remove_private(struct objects *objects, struct object *object);

@@ -110,6 +110,50 @@ static void session_free(struct session *session)
 	pthread_mutex_unlock(&table.lock);
 }
 
+/* ---- the backend's sessions that came before ------------------------------------ */
+
+/* All of them, as nobody else's from here on. */
+static struct spare *take_spares(struct session *session)
+{
+	return atomic_exchange(&session->spares, NULL);
+}
+
+static void add_spare(struct session *session, struct spare *spare)
+{
+	spare->next = atomic_load(&session->spares);
+	while (!atomic_compare_exchange_weak(&session->spares, &spare->next,
+					     spare))
+		;
+}
+
+/* Those that have no objects left, or all of them. */
+static void close_spares(struct session *session, bool all)
+{
+	struct seat *seat = session->seat;
+	struct spare *spare, *next;
+
+	for (spare = take_spares(session); spare; spare = next) {
+		next = spare->next;
+		if (!all && objects_made_in(&seat->objects, spare->handle)) {
+			add_spare(session, spare);
+			continue;
+		}
+		BACKEND(seat->slot->backend, C_CloseSession, spare->handle);
+		free(spare);
+	}
+}
+
+/* For one that is gone with its token, or can't be closed. */
+static void forget_spares(struct session *session)
+{
+	struct spare *spare, *next;
+
+	for (spare = take_spares(session); spare; spare = next) {
+		next = spare->next;
+		free(spare);
+	}
+}
+
 /* ---- references ----------------------------------------------------------------- */
 
 /*
@@ -129,11 +173,14 @@ static void session_destroy(struct session *session, struct lease *lease)
 		lease_take(seat, &own);
 		lease = &own;
 	}
-	if (backend_handle && (!talks || lease_has(lease)))
+	if (backend_handle && (!talks || lease_has(lease))) {
+		close_spares(session, true);
 		BACKEND(slot->backend, C_CloseSession, backend_handle);
-	else if (backend_handle)
+	} else if (backend_handle) {
 		log_error("slot %lu: a session of backend %s stays open until it is finalized: no lease",
 			  slot->id, slot->backend->config->name);
+	}
+	forget_spares(session);
 	objects_remove_owned(&seat->objects, session);
 	/* Nobody else is in it any more, so there is no need of a lock to look. */
 	if (session->operating.on)
@@ -293,6 +340,7 @@ static CK_RV open_once(struct slot *slot, const struct caller *caller,
 	session->notify = notify;
 	atomic_store_explicit(&session->backend_handle, 0, memory_order_relaxed);
 	atomic_store_explicit(&session->active, 0, memory_order_relaxed);
+	atomic_store_explicit(&session->restored, 0, memory_order_relaxed);
 	session->operating.on = false;
 	session->open.on = false;
 	session_need_no_login(session);
@@ -500,27 +548,31 @@ void session_close_all(struct slot *slot, const struct caller *caller,
  * @session: in a call, with a lease
  *
  * With a backend of 2.40, the only way to end an operation that the caller may
- * not go on with is to put another backend session under the same handle.
- *
- * Return: CKR_OPERATION_ACTIVE where it would take session objects with it.
+ * not go on with is to put another backend session under the same handle. The
+ * old one stays, unused, for as long as objects would go with it.
  */
 CK_RV session_renew(struct session *session)
 {
 	struct seat *seat = session->seat;
 	CK_SESSION_HANDLE fresh, old;
+	struct spare *spare;
 	CK_RV rv;
 
 	old = atomic_load(&session->backend_handle);
 	if (BACKEND(seat->slot->backend, C_SessionCancel, old,
 		    EVERY_OPERATION) == CKR_OK)
 		return CKR_OK;
-	if (objects_owned(&seat->objects, session))
-		return CKR_OPERATION_ACTIVE;
+	spare = malloc(sizeof(*spare));
+	if (!spare)
+		return CKR_HOST_MEMORY;
 	rv = open_backend_session(session, &fresh);
-	if (rv != CKR_OK)
+	if (rv != CKR_OK) {
+		free(spare);
 		return rv;
-	old = atomic_exchange(&session->backend_handle, fresh);
-	BACKEND(seat->slot->backend, C_CloseSession, old);
+	}
+	spare->handle = atomic_exchange(&session->backend_handle, fresh);
+	add_spare(session, spare);
+	close_spares(session, false);
 	return CKR_OK;
 }
 
@@ -551,6 +603,7 @@ void session_forked(void)
 		for (j = 0; j < SESSION_CHUNK; j++) {
 			atomic_store(&chunk[j].handle, 0);
 			atomic_store(&chunk[j].references, 0);
+			forget_spares(&chunk[j]);
 			add_free(&chunk[j]);
 		}
 	}

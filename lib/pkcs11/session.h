@@ -27,6 +27,12 @@ enum operation {
 
 #define SESSION_NEEDS_SEVERAL	(~0ul)	/* logins: no seat's current one */
 
+/* A session of the backend's that is kept for the objects made in it. */
+struct spare {
+	struct spare *next;
+	CK_SESSION_HANDLE handle;
+};
+
 struct session {
 	/* 0 once it is closed, though calls may still be in it */
 	atomic_ulong handle;
@@ -35,6 +41,7 @@ struct session {
 
 	struct seat *seat;
 	atomic_ulong backend_handle;
+	_Atomic(struct spare *) spares;	/* that came before it */
 	CK_FLAGS flags;			/* what the caller asked for */
 	uint32_t arbiter_id;
 	unsigned int ejects;		/* of the seat when it was opened */
@@ -43,6 +50,7 @@ struct session {
 
 	/* What is going on, as far as answers tell: a bit for each. */
 	atomic_uint active;
+	atomic_uint restored;		/* of these, one or two, nobody knows which */
 	struct reason operating;	/* lease = operation: while any is */
 	struct reason open;		/* lease = session */
 	/* The login that each operation's key needs; 0: none. */

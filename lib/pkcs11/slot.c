@@ -23,6 +23,11 @@ struct slot *slot_new(CK_SLOT_ID id, struct backend *backend,
 	slot->backend = backend;
 	slot->backend_id = backend_id;
 	slot->arbiter = arbiter;
+	slot->tries = tries_of(backend->config->name, backend_id);
+	if (!slot->tries) {
+		free(slot);
+		return NULL;
+	}
 	pthread_mutex_init(&slot->lock, NULL);
 	pthread_mutex_init(&slot->seats_lock, NULL);
 	return slot;
@@ -227,20 +232,38 @@ void seat_abandon(struct seat *seat)
 /* ---- what concerns all seats ------------------------------------------------ */
 
 /**
- * slot_forget_object() - a handle means something else from now on
+ * slot_forget_object() - a handle means nothing any more
  * @slot: where; its lock need not be held
  * @handle: the backend's
- * @except: for whom it means what it should, or NULL
  */
-void slot_forget_object(struct slot *slot, CK_OBJECT_HANDLE handle,
-			const struct seat *except)
+void slot_forget_object(struct slot *slot, CK_OBJECT_HANDLE handle)
+{
+	struct seat *seat;
+
+	pthread_mutex_lock(&slot->seats_lock);
+	for (seat = slot->seats; seat; seat = seat->next)
+		objects_remove(&seat->objects, handle);
+	pthread_mutex_unlock(&slot->seats_lock);
+}
+
+/**
+ * slot_forget_stale() - what was there by this handle isn't any more
+ * @slot: where; its lock need not be held
+ * @object: what the handle means from now on
+ * @except: whose it is
+ *
+ * Whoever knows it as just that has found it already, or may find it. A session
+ * object is its maker's alone.
+ */
+void slot_forget_stale(struct slot *slot, const struct object *object,
+		       const struct seat *except)
 {
 	struct seat *seat;
 
 	pthread_mutex_lock(&slot->seats_lock);
 	for (seat = slot->seats; seat; seat = seat->next)
 		if (seat != except)
-			objects_remove(&seat->objects, handle);
+			objects_remove_stale(&seat->objects, object);
 	pthread_mutex_unlock(&slot->seats_lock);
 }
 

@@ -9,6 +9,7 @@
 #include "object.h"
 #include "p11.h"
 #include "pin.h"
+#include "tries.h"
 
 struct caller;
 struct session;
@@ -52,6 +53,7 @@ struct slot {
 	unsigned char *login_name;	/* with C_LoginUser, else NULL */
 	CK_ULONG login_name_length;
 	unsigned long last_login;
+	struct tries *tries;		/* outlives it */
 
 	pthread_mutex_t seats_lock;
 	struct seat *seats;
@@ -103,8 +105,6 @@ struct seat {
 	unsigned int open;		/* how many */
 	unsigned int read_only;		/* of them */
 
-	atomic_uint wrong_pins;		/* in a row */
-	_Atomic int64_t next_try_ms;	/* not before */
 	atomic_int login;		/* enum login */
 	atomic_ulong login_id;		/* which login, counting up */
 	struct keep keep;
@@ -124,8 +124,9 @@ struct seat *seat_find(struct slot *slot, const struct caller *caller);
 void seat_put(struct seat *seat);
 void seat_abandon(struct seat *seat);
 
-void slot_forget_object(struct slot *slot, CK_OBJECT_HANDLE handle,
-			const struct seat *except);
+void slot_forget_object(struct slot *slot, CK_OBJECT_HANDLE handle);
+void slot_forget_stale(struct slot *slot, const struct object *object,
+		       const struct seat *except);
 unsigned int slot_logins(struct slot *slot);
 bool slot_sessions(struct slot *slot, const struct seat *except);
 void slot_token_changed(struct slot *slot);
