@@ -26,8 +26,11 @@ static bool sure(const char *name)
 	       (!strcasecmp(answer, "y\n") || !strcasecmp(answer, "yes\n"));
 }
 
-/* Whom it hits, on stderr: the result alone is what is wanted on stdout. */
-static int name_them(struct subject *subject)
+/*
+ * Whom it hits, on stderr: the result alone is what is wanted on stdout. That it is
+ * nobody is of interest to who is asked.
+ */
+static int name_them(struct subject *subject, bool ask)
 {
 	struct view_options options = {};
 	int status = STATUS_OK, ret;
@@ -41,7 +44,7 @@ static int name_them(struct subject *subject)
 		status = failed(subject_name(subject), ret);
 	else if (ret)
 		view_print_to(view, stderr);
-	else
+	else if (ask)
 		fprintf(stderr, "%s: nobody uses it\n", subject_name(subject));
 	view_free(view);
 	return status;
@@ -79,7 +82,7 @@ static int name_and_eject(const char *what, bool force, struct view *view)
 	status = subject_find(what, &subject);
 	if (status)
 		return status;
-	status = name_them(subject);
+	status = name_them(subject, !force);
 	if (!status && !force && !sure(subject_name(subject))) {
 		complain("%s: left alone", subject_name(subject));
 		status = STATUS_NO;

@@ -141,7 +141,8 @@ held() { # token
 waited_for() { # token
 	local tries
 	for ((tries = 0; tries < 600; tries++)); do
-		[ "$(tokmux status "$1" -o waiters --noheadings)" != 1 ] || return 0
+		# Numbers stand on the right of their column.
+		[ "$(tokmux status "$1" -o waiters --noheadings | tr -d ' ')" != 1 ] || return 0
 		sleep 0.05
 	done
 	echo "nobody waits for $1"

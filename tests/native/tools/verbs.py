@@ -589,7 +589,12 @@ def eject():
         check("lock --kill ends its command", using.wait(SOON), 128 + signal.SIGTERM)
         using.communicate()
         status, out, err = run("eject", "-f", "card", "-o", "leases", "--noheadings")
-        check("eject: nobody is there", (status, out, err), (OK, "0\n", "card: nobody uses it\n"))
+        check("eject: nobody is there", (status, out.split(), err), (OK, ["0"], ""))
+        terminal = Terminal("eject", "card")
+        check("eject says so where it asks", (terminal.read_until(r"\[y/N\]"),
+                                              "card: nobody uses it" in terminal.output), (True, True))
+        terminal.type("\n")
+        check("eject: no answer is no", terminal.wait(), NO)
         using = ejected("--kill")
         waiting = Stream("lock", "card", "true")
         wait_for_waiters("card")
@@ -762,9 +767,13 @@ def who_else():
         scdaemon.end()
         os.makedirs("/run/pcscd", exist_ok=True)
         pcscd = Other("pcscd", "open('/run/pcscd/pcscd.pid', 'w').write(str(os.getpid()))\n"
-                      "s = socket.socket(socket.AF_UNIX); s.bind('/run/pcscd/pcscd.comm'); s.listen()")
+                      "import threading\naccepted = []\n"
+                      "s = socket.socket(socket.AF_UNIX); s.bind('/run/pcscd/pcscd.comm'); s.listen()\n"
+                      "threading.Thread(target=lambda: accepted.append(s.accept()), daemon=True).start()")
         check("who: pcscd runs", others(), [("pcscd", "pcscd", pcscd.pid)])
         client = Other("firefox", "s = socket.socket(socket.AF_UNIX); s.connect('/run/pcscd/pcscd.comm')")
+        # From when pcscd has accepted it.
+        wait_for("a client of pcscd", lambda: len(others()) == 2)
         check("who: and a client of it", others(),
               [("firefox", "pcscd", client.pid), ("pcscd", "pcscd", pcscd.pid)])
         terminal = Terminal("who", "my-reader")
