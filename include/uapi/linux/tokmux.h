@@ -148,11 +148,11 @@ enum tokmux_bind_flags {
  * @reserved: in: 0
  *
  * Comes first, once (-EISCONN), on a file that is open for writing (-EBADF): all
- * other verbs but TOKMUX_INFO are -ENOTCONN without it. From then on every verb from another thread group is -EPERM
- * (R3), and when the thread group ends, or closes its last descriptor of the
- * file, lease, sessions, login and queue place are gone for good (R2), also
- * where a copy of the descriptor lives on elsewhere (and -ESHUTDOWN if one
- * comes back). What has a lease or login then leaves the token unclean.
+ * other verbs but TOKMUX_INFO are -ENOTCONN without it. From then on every verb
+ * from another thread group is -EPERM (R3), and when the thread group ends, or
+ * closes its last descriptor of the file, lease, sessions, login and queue place
+ * are gone for good (R2), also where a copy of the descriptor lives on elsewhere
+ * (and -ESHUTDOWN if one comes back). What has a lease or login then leaves the token unclean.
  */
 struct tokmux_bind {
 	__u32 flags;
