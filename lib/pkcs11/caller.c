@@ -296,6 +296,8 @@ static CK_RV open_session(struct caller *caller, CK_SLOT_ID id, CK_FLAGS flags,
 			  CK_VOID_PTR application, CK_NOTIFY notify,
 			  CK_SESSION_HANDLE_PTR handle)
 {
+	/* Before the count is looked at: whoever finalizes takes it down first. */
+	unsigned long born = atomic_load(&caller->generation);
 	struct slot *slot;
 	CK_RV rv;
 
@@ -310,10 +312,9 @@ static CK_RV open_session(struct caller *caller, CK_SLOT_ID id, CK_FLAGS flags,
 	else if (!handle)
 		rv = CKR_ARGUMENTS_BAD;
 	else
-		rv = session_open(slot, caller, &caller->generation, flags,
-				  application, notify, handle);
-	if (rv != CKR_OK)
-		module_put();	/* else it is the session's */
+		rv = session_open(slot, caller, &caller->generation, born,
+				  flags, application, notify, handle);
+	module_put();
 	return rv;
 }
 

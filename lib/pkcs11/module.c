@@ -357,6 +357,14 @@ CK_RV module_get(void)
 	return rv;
 }
 
+/* Once more, by who has it already. */
+void module_hold(void)
+{
+	pthread_mutex_lock(&state.lock);
+	state.users++;
+	pthread_mutex_unlock(&state.lock);
+}
+
 void module_put(void)
 {
 	pthread_mutex_lock(&state.lock);

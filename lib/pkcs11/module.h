@@ -15,6 +15,7 @@ CK_RV module_info(const CK_VERSION *version, CK_INFO *info);
 
 /* keep it from stopping meanwhile */
 CK_RV module_get(void);
+void module_hold(void);
 void module_put(void);
 
 /* between the two */

@@ -261,13 +261,16 @@ static CK_RV publish(struct session *session, const atomic_ulong *generation,
 	seat->sessions = session;
 	seat->open++;
 	seat->read_only += !session_writes(session);
+	/* Its own: it may be closed before its opener is out. */
+	seat->references++;
+	module_hold();
 	atomic_store(&session->handle, new_handle(session));
 	return CKR_OK;
 }
 
 static CK_RV open_once(struct slot *slot, const struct caller *caller,
-		       const atomic_ulong *generation, CK_FLAGS flags,
-		       void *application, CK_NOTIFY notify,
+		       const atomic_ulong *generation, unsigned long born,
+		       CK_FLAGS flags, void *application, CK_NOTIFY notify,
 		       CK_SESSION_HANDLE *handle);
 
 /**
@@ -275,34 +278,34 @@ static CK_RV open_once(struct slot *slot, const struct caller *caller,
  * @slot: where
  * @caller: whose
  * @generation: changes when the caller leaves
+ * @born: what it was before the caller was seen to be initialized
  * @flags: as the caller gave them
  * @application: for @notify
  * @notify: may be NULL
  * @handle: out: ours
  *
- * The caller's module_get() becomes the session's on success.
+ * With a module_get() of the caller's own; the session has another.
  */
 CK_RV session_open(struct slot *slot, const struct caller *caller,
-		   const atomic_ulong *generation, CK_FLAGS flags,
-		   void *application, CK_NOTIFY notify,
+		   const atomic_ulong *generation, unsigned long born,
+		   CK_FLAGS flags, void *application, CK_NOTIFY notify,
 		   CK_SESSION_HANDLE *handle)
 {
-	CK_RV rv = open_once(slot, caller, generation, flags, application,
-			     notify, handle);
+	CK_RV rv = open_once(slot, caller, generation, born, flags,
+			     application, notify, handle);
 
 	/* The token that was there: now with the one that is. */
 	if (rv == CKR_DEVICE_REMOVED)
-		rv = open_once(slot, caller, generation, flags, application,
-			       notify, handle);
+		rv = open_once(slot, caller, generation, born, flags,
+			       application, notify, handle);
 	return rv;
 }
 
 static CK_RV open_once(struct slot *slot, const struct caller *caller,
-		       const atomic_ulong *generation, CK_FLAGS flags,
-		       void *application, CK_NOTIFY notify,
+		       const atomic_ulong *generation, unsigned long born,
+		       CK_FLAGS flags, void *application, CK_NOTIFY notify,
 		       CK_SESSION_HANDLE *handle)
 {
-	unsigned long born = atomic_load(generation);
 	CK_SESSION_HANDLE backend_handle = 0;
 	struct session *session;
 	struct lease lease;
@@ -320,7 +323,7 @@ static CK_RV open_once(struct slot *slot, const struct caller *caller,
 	rv = CKR_HOST_MEMORY;
 	session = session_alloc();
 	if (!session)
-		goto err_seat;
+		goto out;
 	session->seat = seat;
 	session->flags = flags;
 	session->application = application;
@@ -357,7 +360,7 @@ static CK_RV open_once(struct slot *slot, const struct caller *caller,
 	pthread_mutex_unlock(&slot->lock);
 	if (rv == CKR_OK) {
 		lease_give(seat, &lease);
-		return CKR_OK;
+		goto out;
 	}
 
 	BACKEND(slot->backend, C_CloseSession, backend_handle);
@@ -369,7 +372,7 @@ err_session:
 	slot_hear(seat, rv, false);
 	atomic_fetch_sub(&session->references, 1);
 	session_free(session);
-err_seat:
+out:
 	pthread_mutex_lock(&slot->lock);
 	seat_put(seat);
 	pthread_mutex_unlock(&slot->lock);
