@@ -218,18 +218,19 @@ struct opener {
 	CK_SLOT_ID slot;
 	atomic_bool stop;
 	CK_SESSION_HANDLE last;
-	CK_RV rv;
+	_Atomic CK_RV rv;
 };
 
 static void *keep_opening(void *arg)
 {
 	struct opener *opener = arg;
+	CK_SESSION_HANDLE session;
 	CK_RV rv;
 
 	while (!atomic_load(&opener->stop)) {
 		rv = opener->p11->C_OpenSession(opener->slot,
 						CKF_SERIAL_SESSION, NULL, NULL,
-						&opener->last);
+						&session);
 		if (rv != CKR_OK && rv != CKR_CRYPTOKI_NOT_INITIALIZED)
 			opener->rv = rv;
 	}
