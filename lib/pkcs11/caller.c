@@ -6,7 +6,6 @@
  * asked for a list of its own. Each counts its own C_Initialize; the backends
  * see one of each. Finalizing ends what that caller has, and nobody else's.
  */
-#include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -15,12 +14,22 @@
 #include "caller.h"
 #include "log.h"
 #include "module.h"
+#include "origin.h"
 #include "session.h"
 
+enum kind {
+	VACANT,
+	OBJECT,
+	EXPLICIT,
+	LOST,		/* an object that isn't there any more */
+	LEAVING,	/* the same, and a thread sees to it */
+};
+
 struct caller {
-	bool used;			/* under the pool's lock */
-	bool explicit;
-	const void *object;		/* where it is mapped; NULL: unknown */
+	/* under the pool's lock */
+	enum kind kind;
+	struct origin origin;		/* which object */
+	bool seen;			/* by a sweep that is going on */
 
 	atomic_uint count;		/* of C_Initialize */
 	atomic_ulong generation;	/* changes when it leaves */
@@ -29,6 +38,7 @@ struct caller {
 static struct {
 	pthread_mutex_t lock;
 	struct caller callers[MAX_CALLERS];
+	unsigned long long unloads;	/* as of the last sweep */
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /*
@@ -76,64 +86,162 @@ static void watch_forks(void)
 
 /* ---- who ---------------------------------------------------------------------- */
 
-static CK_RV take_place(const void *object, bool explicit,
-			void (*come)(unsigned int number), unsigned int *number)
+static void see(const struct origin *now)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	unsigned int vacant = MAX_CALLERS;
-	unsigned int i;
-	CK_RV rv = CKR_OK;
+	size_t i;
 
-	pthread_once(&once, watch_forks);
-	pthread_mutex_lock(&pool.lock);
+	for (i = 0; i < MAX_CALLERS; i++)
+		if (origin_same(&pool.callers[i].origin, now))
+			pool.callers[i].seen = true;
+}
+
+/* With the pool's lock held: whose objects have been unloaded? */
+static void sweep(void)
+{
+	unsigned long long unloads = origin_unloads();
+	size_t i;
+
+	if (unloads == pool.unloads)
+		return;
+	pool.unloads = unloads;
+	for (i = 0; i < MAX_CALLERS; i++)
+		pool.callers[i].seen = false;
+	origin_each(see);
 	for (i = 0; i < MAX_CALLERS; i++) {
 		struct caller *caller = &pool.callers[i];
 
-		if (!caller->used && vacant == MAX_CALLERS)
-			vacant = i;
-		if (caller->used && !caller->explicit && !explicit &&
-		    caller->object == object)
-			break;
+		if (caller->kind == OBJECT && caller->origin.mark &&
+		    !caller->seen)
+			caller->kind = LOST;
 	}
-	if (i == MAX_CALLERS)
-		i = vacant;
-	if (i == MAX_CALLERS) {
-		log_error("there are %d callers in this process already",
-			  MAX_CALLERS);
-		rv = CKR_HOST_MEMORY;
-	} else {
-		pool.callers[i].used = true;
-		pool.callers[i].explicit = explicit;
-		pool.callers[i].object = object;
-		come(i);
-		*number = i;
+}
+
+/* Return: one that is lost and that nobody sees to, or NULL. */
+static struct caller *next_lost(void)
+{
+	struct caller *found = NULL;
+	size_t i;
+
+	pthread_mutex_lock(&pool.lock);
+	sweep();
+	for (i = 0; i < MAX_CALLERS && !found; i++)
+		if (pool.callers[i].kind == LOST)
+			found = &pool.callers[i];
+	if (found)
+		found->kind = LEAVING;
+	pthread_mutex_unlock(&pool.lock);
+	return found;
+}
+
+static void become(struct caller *caller, enum kind kind)
+{
+	pthread_mutex_lock(&pool.lock);
+	caller->kind = kind;
+	if (kind == VACANT)
+		caller->origin = (struct origin){ 0 };
+	pthread_mutex_unlock(&pool.lock);
+}
+
+static CK_RV finalize(struct caller *caller, CK_VOID_PTR reserved);
+
+/*
+ * What callers have whose objects are gone ends, and others may have their
+ * places. Not when it is noticed, as that may be within the loader.
+ */
+static void reap(void)
+{
+	struct caller *caller;
+	CK_RV rv;
+
+	while (!inside && (caller = next_lost())) {
+		log_info("caller %u is gone without C_Finalize",
+			 caller_number(caller));
+		do
+			rv = finalize(caller, NULL);
+		while (rv == CKR_OK);
+		if (rv != CKR_CRYPTOKI_NOT_INITIALIZED) {
+			become(caller, LOST);	/* another time */
+			return;
+		}
+		become(caller, VACANT);
+	}
+}
+
+/* With the pool's lock held. Return: its place, NULL if all are taken. */
+static struct caller *find_place(const struct origin *origin, enum kind kind)
+{
+	struct caller *vacant = NULL;
+	size_t i;
+
+	for (i = 0; i < MAX_CALLERS; i++) {
+		struct caller *caller = &pool.callers[i];
+
+		if (caller->kind == VACANT && !vacant)
+			vacant = caller;
+		if (caller->kind == OBJECT && kind == OBJECT &&
+		    origin_same(&caller->origin, origin))
+			return caller;
+	}
+	return vacant;
+}
+
+static CK_RV take_place(struct origin *origin, enum kind kind,
+			void (*come)(unsigned int number), unsigned int *number)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct caller *caller;
+	bool keep = false;
+
+	pthread_once(&once, watch_forks);
+	pthread_mutex_lock(&pool.lock);
+	sweep();
+	caller = find_place(origin, kind);
+	if (!caller) {
+		pthread_mutex_unlock(&pool.lock);
+		reap();
+		pthread_mutex_lock(&pool.lock);
+		caller = find_place(origin, kind);
+	}
+	if (caller && caller->kind == VACANT) {
+		keep = !origin_claim(origin);
+		caller->kind = kind;
+		caller->origin = *origin;
+	}
+	if (caller) {
+		*number = caller_number(caller);
+		come(*number);
 	}
 	pthread_mutex_unlock(&pool.lock);
-	return rv;
+	if (keep)
+		origin_keep(origin);
+	if (caller)
+		return CKR_OK;
+	log_error("there are %d callers in this process already", MAX_CALLERS);
+	return CKR_HOST_MEMORY;
 }
 
 /**
  * caller_of() - the shared object that calls
  * @address: within it
  * @come: told its number, with the pool's lock held, before anybody else
- * @number: out: its number, always the same one
+ * @number: out: its number, the same one until it is unloaded
  *
  * Code that is in no shared object, made at run time, is one caller together.
  */
 CK_RV caller_of(const void *address, void (*come)(unsigned int number),
 		unsigned int *number)
 {
-	const void *object = NULL;
-	Dl_info info;
+	struct origin origin;
 
-	if (dladdr(address, &info))
-		object = info.dli_fbase;
-	return take_place(object, false, come, number);
+	origin_of(address, &origin);
+	return take_place(&origin, OBJECT, come, number);
 }
 
 CK_RV caller_new(void (*come)(unsigned int number), unsigned int *number)
 {
-	return take_place(NULL, true, come, number);
+	struct origin nothing = { 0 };
+
+	return take_place(&nothing, EXPLICIT, come, number);
 }
 
 CK_RV caller_free(unsigned int number)
@@ -142,15 +250,13 @@ CK_RV caller_free(unsigned int number)
 	bool mine;
 
 	pthread_mutex_lock(&pool.lock);
-	mine = caller->used && caller->explicit;
+	mine = caller->kind == EXPLICIT;
 	pthread_mutex_unlock(&pool.lock);
 	if (!mine)
 		return CKR_ARGUMENTS_BAD;
 	while (caller_finalize(number, NULL) == CKR_OK)
 		;
-	pthread_mutex_lock(&pool.lock);
-	caller->used = false;
-	pthread_mutex_unlock(&pool.lock);
+	become(caller, VACANT);
 	return CKR_OK;
 }
 
@@ -203,14 +309,12 @@ static CK_RV end(CK_RV rv)
 
 static void tell_name(const struct caller *caller)
 {
-	Dl_info info;
-
-	if (caller->explicit)
+	if (caller->kind == EXPLICIT)
 		log_info("caller %u has asked for a list of its own",
 			 caller_number(caller));
-	else if (caller->object && dladdr(caller->object, &info))
+	else if (*caller->origin.name)
 		log_info("caller %u is %s", caller_number(caller),
-			 info.dli_fname);
+			 caller->origin.name);
 }
 
 static CK_RV initialize(struct caller *caller, CK_VOID_PTR args)
@@ -225,6 +329,7 @@ static CK_RV initialize(struct caller *caller, CK_VOID_PTR args)
 		flags = ((CK_C_INITIALIZE_ARGS *)args)->flags &
 			CKF_LIBRARY_CANT_CREATE_OS_THREADS;
 
+	reap();
 	rv = begin();
 	if (rv != CKR_OK)
 		return rv;
@@ -453,6 +558,7 @@ CK_RV caller_finalize(unsigned int number, CK_VOID_PTR reserved)
 	struct log_call log;
 
 	log_call_begin(&log, "C_Finalize");
+	reap();
 	return log_call_end(&log, number, 0,
 			    finalize(&pool.callers[number], reserved));
 }
