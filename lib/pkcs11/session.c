@@ -8,6 +8,7 @@
  * old one. Finding a session takes no lock. Closing one lets the calls that are
  * in it finish: the last one out closes the backend's.
  */
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -253,7 +254,8 @@ static CK_RV publish(struct session *session, const atomic_ulong *generation,
 		return CKR_CRYPTOKI_NOT_INITIALIZED;
 	if (seat->abandoned)
 		return CKR_DEVICE_REMOVED;
-	if (!session_writes(session) && atomic_load(&seat->login) == LOGIN_SO)
+	if (!session_writes(session) &&
+	    (atomic_load(&seat->login) == LOGIN_SO || seat->coming == LOGIN_SO))
 		return CKR_SESSION_READ_WRITE_SO_EXISTS;
 
 	session->ejects = atomic_load(&seat->ejects);
@@ -395,15 +397,48 @@ static void lease_to_close(struct seat *seat, struct lease *lease)
 		return;
 	if (slot->backend->config->lease != LEASE_SHARED ||
 	    atomic_load(&seat->login) != LOGIN_NONE ||
-	    (atomic_load(&slot->login) != LOGIN_NONE && !slot_logins(slot)))
+	    login_waits(slot))
 		lease_take(seat, lease);
 }
 
 /*
- * With the slot's lock held. The seat's last one takes the login with it (R11:
- * by its own sessions only). The table's reference is left to be put.
+ * Locks the slot, with its turn if the login goes with so many sessions that are
+ * to be closed, or another one's is to be settled. Where a call hangs that has the
+ * turn, it goes without it in the end.
  */
-static CK_RV unpublish(struct session *session, const struct lease *lease)
+static bool lock_to_close(struct seat *seat, unsigned int sessions)
+{
+	struct slot *slot = seat->slot;
+	bool wanted, turn = false;
+
+	pthread_mutex_lock(&slot->lock);
+	wanted = (seat->open <= sessions &&
+		  atomic_load(&seat->login) != LOGIN_NONE) || login_waits(slot);
+	if (wanted && !atomic_load(&seat->gone)) {
+		pthread_mutex_unlock(&slot->lock);
+		turn = backend_turn(slot->backend, &slot->turn) == CKR_OK;
+		pthread_mutex_lock(&slot->lock);
+	}
+	return turn;
+}
+
+/* Without the lock: what was closed here ends in the backend. */
+static void tell_backend(struct session *closed, const struct lease *lease,
+			 bool turn, struct left *left)
+{
+	struct seat *seat = closed->seat;
+
+	login_tell(seat, session_backend_handle(closed), lease, turn, left);
+	if (turn)
+		turn_give(&seat->slot->turn);
+}
+
+/*
+ * With the slot's lock held. The seat's last one takes the login with it (R11:
+ * by its own sessions only). The table's reference is left to be put, and @left
+ * to be told.
+ */
+static CK_RV unpublish(struct session *session, struct left *left)
 {
 	CK_SESSION_HANDLE handle = atomic_exchange(&session->handle, 0);
 	struct seat *seat = session->seat;
@@ -417,11 +452,8 @@ static CK_RV unpublish(struct session *session, const struct lease *lease)
 	seat->open--;
 	seat->read_only -= !session_writes(session);
 	objects_remove_owned(&seat->objects, session);
-	if (!atomic_load(&seat->gone)) {
-		if (!seat->open)
-			login_end(seat, session_backend_handle(session), lease);
-		login_settle(seat, session_backend_handle(session), lease);
-	}
+	if (!seat->open && !atomic_load(&seat->gone))
+		login_end(seat, left);
 	seat->slot->arbiter->session_close(seat->party, session->arbiter_id);
 	atomic_fetch_or(&session->references, DYING);
 	return CKR_OK;
@@ -432,16 +464,18 @@ CK_RV session_close(struct session *session)
 {
 	struct seat *seat = session->seat;
 	struct slot *slot = seat->slot;
+	struct left left = { 0 };
 	struct lease lease;
-	bool outlives;
+	bool outlives, turn;
 	CK_RV rv;
 
 	lease_to_close(seat, &lease);
 	outlives = lease_has(&lease);
-	pthread_mutex_lock(&slot->lock);
+	turn = lock_to_close(seat, 1);
 	seat->references += outlives;
-	rv = unpublish(session, &lease);
+	rv = unpublish(session, &left);
 	pthread_mutex_unlock(&slot->lock);
+	tell_backend(session, &lease, turn, &left);
 	if (rv == CKR_OK)
 		put(session, &lease);
 	put(session, &lease);
@@ -457,14 +491,13 @@ CK_RV session_close(struct session *session)
 }
 
 /* With the slot's lock held: all that a seat has, as a list to be put. */
-static struct session *unpublish_all(struct seat *seat,
-				     const struct lease *lease)
+static struct session *unpublish_all(struct seat *seat, struct left *left)
 {
 	struct session *closed = NULL;
 	struct session *session;
 
 	while ((session = seat->sessions)) {
-		unpublish(session, lease);
+		unpublish(session, left);
 		session->next = closed;
 		closed = session;
 	}
@@ -496,9 +529,12 @@ void session_close_all(struct slot *slot, const struct caller *caller,
 	struct session *closed, *session;
 	struct lease lease;
 	struct seat *seat;
+	bool turn;
 
 	/* One for each token that was there while it had sessions. */
 	for (;;) {
+		struct left left = { 0 };
+
 		pthread_mutex_lock(&slot->lock);
 		seat = seat_of(slot, caller, leave);
 		if (seat)
@@ -508,11 +544,15 @@ void session_close_all(struct slot *slot, const struct caller *caller,
 			return;
 
 		lease_to_close(seat, &lease);
-		pthread_mutex_lock(&slot->lock);
-		closed = unpublish_all(seat, &lease);
+		turn = lock_to_close(seat, UINT_MAX);
+		closed = unpublish_all(seat, &left);
 		if (leave && !seat->abandoned)
 			seat_abandon(seat);
 		pthread_mutex_unlock(&slot->lock);
+		if (closed)
+			tell_backend(closed, &lease, turn, &left);
+		else if (turn)
+			turn_give(&slot->turn);
 		while ((session = closed)) {
 			closed = session->next;
 			put(session, &lease);

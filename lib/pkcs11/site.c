@@ -20,6 +20,9 @@ static struct site places[PLACES];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t ends;		/* of the thread */
 
+/* While names are read that a site points to. */
+static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static __thread struct site *mine __attribute__((tls_model("initial-exec")));
 
 static int64_t now_ms(void)
@@ -113,25 +116,34 @@ const struct site *site_here(void)
 
 /**
  * site_name_hung() - log who keeps others waiting
- * @backend: the same pointer as given to site_enter()
+ * @backend: the same pointer as given to site_enter(); NULL: any
  * @ms: those that are inside for that long
  *
  * For whoever has waited in vain.
  */
 void site_name_hung(const char *backend, int64_t ms)
 {
-	const char *function;
+	const char *function, *name;
 	int64_t since;
 	size_t i;
 
+	pthread_mutex_lock(&names_lock);
 	for (i = 0; i < PLACES; i++) {
 		function = atomic_load(&places[i].function);
+		name = atomic_load(&places[i].backend);
 		since = now_ms() - atomic_load(&places[i].since_ms);
-		if (function && since >= ms &&
-		    atomic_load(&places[i].backend) == backend)
+		if (function && since >= ms && (!backend || name == backend))
 			log_error("backend %s: %s has not returned for %lld ms, others wait for it",
-				  backend, function, (long long)since);
+				  name, function, (long long)since);
 	}
+	pthread_mutex_unlock(&names_lock);
+}
+
+/* No thread is where they belong to; nor reads them from here on. */
+void site_names_go(void)
+{
+	pthread_mutex_lock(&names_lock);
+	pthread_mutex_unlock(&names_lock);
 }
 
 /* In the child, which has one thread: the others are nowhere. */
@@ -139,6 +151,7 @@ void site_forked(void)
 {
 	size_t i;
 
+	pthread_mutex_init(&names_lock, NULL);
 	for (i = 0; i < PLACES; i++) {
 		if (&places[i] == mine)
 			continue;

@@ -24,6 +24,7 @@ struct site_before site_enter(const char *backend, const char *function);
 void site_leave(const struct site_before *before);
 const struct site *site_here(void);
 void site_name_hung(const char *backend, int64_t ms);
+void site_names_go(void);
 void site_forked(void);
 
 #endif /* TOKMUX_SITE_H */
