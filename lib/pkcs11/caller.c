@@ -9,13 +9,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 
 #include "caller.h"
 #include "log.h"
 #include "module.h"
 #include "origin.h"
 #include "session.h"
+#include "turn.h"
 
 enum kind {
 	VACANT,
@@ -31,8 +31,10 @@ struct caller {
 	struct origin origin;		/* which object */
 	bool seen;			/* by a sweep that is going on */
 
+	/* under the gate's lock, but that anybody may look at them */
 	atomic_uint count;		/* of C_Initialize */
 	atomic_ulong generation;	/* changes when it leaves */
+	bool leaving;			/* what it has is being closed */
 };
 
 static struct {
@@ -42,11 +44,19 @@ static struct {
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /*
- * One at a time through C_Initialize and C_Finalize, callers that are in them
- * counted; comes before every other lock.
+ * C_Initialize and C_Finalize: who is in, and whether the module is just starting
+ * or stopping. Comes before every other lock; nobody has it in a backend, so that
+ * one caller's hung C_Finalize is in nobody else's way.
  */
-static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
-static unsigned int initialized_callers;
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	unsigned int callers;		/* that have initialized */
+	bool busy;			/* one thread starts it, or stops it */
+} gate = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.changed = PTHREAD_COND_INITIALIZER,
+};
 
 /* Where threads wait in C_WaitForSlotEvent. */
 static struct {
@@ -70,13 +80,17 @@ static void forked(void)
 	module_forked();
 	session_forked();
 	pthread_mutex_init(&pool.lock, NULL);
-	pthread_mutex_init(&turn, NULL);
+	pthread_mutex_init(&gate.lock, NULL);
+	pthread_cond_init(&gate.changed, NULL);
 	pthread_mutex_init(&events.lock, NULL);
 	pthread_cond_init(&events.changed, NULL);
-	initialized_callers = 0;
+	gate.callers = 0;
+	gate.busy = false;
 	inside = false;
-	for (i = 0; i < MAX_CALLERS; i++)
+	for (i = 0; i < MAX_CALLERS; i++) {
 		atomic_store(&pool.callers[i].count, 0);
+		pool.callers[i].leaving = false;
+	}
 }
 
 static void watch_forks(void)
@@ -289,22 +303,46 @@ static CK_RV check_arguments(const CK_C_INITIALIZE_ARGS *args)
 	return CKR_OK;
 }
 
-static CK_RV begin(void)
+/* Through the gate, with its lock held afterwards, or not at all. */
+static CK_RV begin(const struct caller *caller)
 {
+	int64_t until_ms = arbiter_now_ms() + module_patience_ms();
+
 	if (inside) {
 		log_error("a backend leads back to tokmux: is a proxy module one of its backends?");
 		return CKR_GENERAL_ERROR;
 	}
-	pthread_mutex_lock(&turn);
-	inside = true;
+	pthread_mutex_lock(&gate.lock);
+	while (gate.busy || caller->leaving) {
+		if (turn_wait(&gate.changed, &gate.lock, until_ms))
+			continue;
+		pthread_mutex_unlock(&gate.lock);
+		module_name_hung();
+		return CKR_FUNCTION_FAILED;
+	}
 	return CKR_OK;
 }
 
 static CK_RV end(CK_RV rv)
 {
-	inside = false;
-	pthread_mutex_unlock(&turn);
+	pthread_mutex_unlock(&gate.lock);
 	return rv;
+}
+
+/* What follows calls backends: the lock is let go, and @flag keeps others out. */
+static void go_in(bool *flag)
+{
+	*flag = true;
+	pthread_mutex_unlock(&gate.lock);
+	inside = true;
+}
+
+static void come_out(bool *flag)
+{
+	inside = false;
+	pthread_mutex_lock(&gate.lock);
+	*flag = false;
+	pthread_cond_broadcast(&gate.changed);
 }
 
 static void tell_name(const struct caller *caller)
@@ -330,7 +368,7 @@ static CK_RV initialize(struct caller *caller, CK_VOID_PTR args)
 			CKF_LIBRARY_CANT_CREATE_OS_THREADS;
 
 	reap();
-	rv = begin();
+	rv = begin(caller);
 	if (rv != CKR_OK)
 		return rv;
 	if (atomic_load(&caller->count)) {
@@ -339,12 +377,14 @@ static CK_RV initialize(struct caller *caller, CK_VOID_PTR args)
 		atomic_fetch_add(&caller->count, 1);
 		return end(CKR_OK);
 	}
-	if (!initialized_callers) {
+	if (!gate.callers) {
+		go_in(&gate.busy);
 		rv = module_start(flags);
+		come_out(&gate.busy);
 		if (rv != CKR_OK)
 			return end(rv);
 	}
-	initialized_callers++;
+	gate.callers++;
 	atomic_store(&caller->count, 1);
 	tell_name(caller);
 	return end(CKR_OK);
@@ -352,14 +392,23 @@ static CK_RV initialize(struct caller *caller, CK_VOID_PTR args)
 
 static void wake_waiters(void);
 
-static CK_RV finalize(struct caller *caller, CK_VOID_PTR reserved)
+/* What it has is closed, as far as that can be done in time. */
+static void close_all(struct caller *caller)
 {
 	struct slot *slot = NULL;
+
+	wake_waiters();
+	while ((slot = module_next_slot(slot)))
+		session_close_all(slot, caller, true);
+}
+
+static CK_RV finalize(struct caller *caller, CK_VOID_PTR reserved)
+{
 	CK_RV rv;
 
 	if (reserved)
 		return CKR_ARGUMENTS_BAD;
-	rv = begin();
+	rv = begin(caller);
 	if (rv != CKR_OK)
 		return rv;
 	if (!atomic_load(&caller->count))
@@ -369,11 +418,15 @@ static CK_RV finalize(struct caller *caller, CK_VOID_PTR reserved)
 
 	/* No session is opened for it from here on, see session_open(). */
 	atomic_fetch_add(&caller->generation, 1);
-	wake_waiters();
-	while ((slot = module_next_slot(slot)))
-		session_close_all(slot, caller, true);
-	if (!--initialized_callers)
+	go_in(&caller->leaving);
+	close_all(caller);
+	come_out(&caller->leaving);
+	/* It counts until now, so the module neither starts nor stops meanwhile. */
+	if (!--gate.callers) {
+		go_in(&gate.busy);
 		module_stop();
+		come_out(&gate.busy);
+	}
 	return end(CKR_OK);
 }
 
@@ -436,13 +489,55 @@ static CK_RV close_all_sessions(struct caller *caller, CK_SLOT_ID id)
 	return CKR_OK;
 }
 
+static CK_RV init_in_turn(struct slot *slot, CK_UTF8CHAR_PTR pin,
+			  CK_ULONG length, CK_UTF8CHAR_PTR label)
+{
+	struct backend_lease all;
+	bool sessions;
+	CK_RV rv;
+
+	pthread_mutex_lock(&slot->lock);
+	sessions = slot_sessions(slot, NULL);
+	pthread_mutex_unlock(&slot->lock);
+	if (sessions)
+		return CKR_SESSION_EXISTS;
+	backend_lease_take(slot->backend, ARBITER_EXCLUSIVE, &all);
+	rv = BACKEND(slot->backend, C_InitToken, slot->backend_id, pin, length,
+		     label);
+	backend_lease_give(slot->backend, &all);
+	return rv;
+}
+
+/* The exclusive lease keeps others from opening sessions meanwhile. */
+static CK_RV init_with_lease(struct seat *seat, CK_UTF8CHAR_PTR pin,
+			     CK_ULONG length, CK_UTF8CHAR_PTR label)
+{
+	struct slot *slot = seat->slot;
+	struct lease lease;
+	CK_RV rv;
+
+	rv = lease_take_exclusive(seat, &lease);
+	if (rv != CKR_OK)
+		return rv;
+	rv = backend_turn(slot->backend, &slot->turn);
+	if (rv == CKR_OK) {
+		rv = init_in_turn(slot, pin, length, label);
+		turn_give(&slot->turn);
+	}
+	if (rv == CKR_OK) {
+		pthread_mutex_lock(&slot->lock);
+		slot_token_changed(slot);
+		pthread_mutex_unlock(&slot->lock);
+	}
+	lease_give(seat, &lease);
+	return rv;
+}
+
 /* Of any caller: it would be the end of what they have. */
 static CK_RV init_token(struct caller *caller, CK_SLOT_ID id,
 			CK_UTF8CHAR_PTR pin, CK_ULONG length,
 			CK_UTF8CHAR_PTR label)
 {
-	struct backend_lease all;
-	struct lease lease;
 	struct slot *slot;
 	struct seat *seat;
 	CK_RV rv;
@@ -457,20 +552,9 @@ static CK_RV init_token(struct caller *caller, CK_SLOT_ID id,
 	pthread_mutex_unlock(&slot->lock);
 	if (rv != CKR_OK)
 		goto out;
-	rv = lease_take_exclusive(seat, &lease);
+	rv = init_with_lease(seat, pin, length, label);
 	pthread_mutex_lock(&slot->lock);
-	if (rv == CKR_OK && slot_sessions(slot, NULL))
-		rv = CKR_SESSION_EXISTS;
-	if (rv == CKR_OK) {
-		backend_lease_take(slot->backend, ARBITER_EXCLUSIVE, &all);
-		rv = BACKEND(slot->backend, C_InitToken, slot->backend_id, pin,
-			     length, label);
-		backend_lease_give(slot->backend, &all);
-	}
-	lease_give(seat, &lease);
 	seat_put(seat);
-	if (rv == CKR_OK)
-		slot_token_changed(slot);
 	pthread_mutex_unlock(&slot->lock);
 out:
 	module_put();
@@ -498,19 +582,13 @@ static void wake_waiters(void)
 /* Return: false if the caller left. */
 static bool wait_a_turn(const struct caller *caller, unsigned long born)
 {
-	struct timespec until;
 	bool stays;
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += ASK_MS * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000L;
-	}
 	pthread_mutex_lock(&events.lock);
 	stays = atomic_load(&caller->generation) == born;
 	if (stays)
-		pthread_cond_timedwait(&events.changed, &events.lock, &until);
+		turn_wait(&events.changed, &events.lock,
+			  arbiter_now_ms() + ASK_MS);
 	pthread_mutex_unlock(&events.lock);
 	return stays && atomic_load(&caller->generation) == born;
 }
