@@ -39,7 +39,7 @@
 static struct {
 	_Atomic(struct session *) chunks[CHUNKS];
 	pthread_mutex_t lock;
-	size_t chunk_count;
+	atomic_size_t chunk_count;	/* those before it are there */
 	struct session *free;
 	struct session **last_free;	/* first in, first out */
 	unsigned long count;
@@ -57,22 +57,24 @@ static void add_free(struct session *session)
 	table.last_free = &session->next_free;
 }
 
+/* The chunk first, then the count: another thread may fork in between. */
 static bool add_chunk(void)
 {
+	size_t n = atomic_load(&table.chunk_count);
 	struct session *chunk;
 	unsigned int i;
 
-	if (table.chunk_count == CHUNKS)
+	if (n == CHUNKS)
 		return false;
 	chunk = calloc(CHUNK, sizeof(*chunk));
 	if (!chunk)
 		return false;
 	for (i = 0; i < CHUNK; i++) {
-		chunk[i].index = (unsigned int)table.chunk_count * CHUNK + i;
+		chunk[i].index = (unsigned int)n * CHUNK + i;
 		add_free(&chunk[i]);
 	}
-	atomic_store_explicit(&table.chunks[table.chunk_count++], chunk,
-			      memory_order_release);
+	atomic_store(&table.chunks[n], chunk);
+	atomic_store(&table.chunk_count, n + 1);
 	return true;
 }
 
