@@ -305,6 +305,14 @@ CK_RV backend_initialize(struct backend *backend, CK_FLAGS flags, bool forked)
 	return CKR_OK;
 }
 
+/* The process exits: it has been destroyed, or is just going to be. */
+void backend_abandon(struct backend *backend)
+{
+	static const CK_FUNCTION_LIST_3_2 nothing;
+
+	backend->list = &nothing;
+}
+
 /* Finalizes it if it is ours to finalize. */
 void backend_free(struct backend *backend)
 {

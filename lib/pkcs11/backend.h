@@ -13,7 +13,7 @@ struct backend {
 	const struct config_backend *config;
 	const struct arbiter_ops *arbiter;
 	void *object;
-	const CK_FUNCTION_LIST_3_2 *list;
+	_Atomic(const CK_FUNCTION_LIST_3_2 *) list;
 	CK_FUNCTION_LIST_3_2 functions;	/* what it has; else NULL */
 	bool finalize;		/* initialized by us, so finalized by us */
 	bool serialize;		/* it cannot lock: one call at a time */
@@ -36,6 +36,7 @@ void backend_lease_take(const struct backend *backend, enum arbiter_mode mode,
 void backend_lease_give(const struct backend *backend,
 			struct backend_lease *lease);
 CK_RV backend_initialize(struct backend *backend, CK_FLAGS flags, bool forked);
+void backend_abandon(struct backend *backend);
 void backend_free(struct backend *backend);
 
 /* By default; and a turn isn't had for less than that, as hashes take time. */
@@ -69,15 +70,16 @@ static inline void backend_leave(struct backend *backend)
  */
 #define BACKEND(of, function, ...) ({				\
 	struct backend *b_ = (of);						\
+	const CK_FUNCTION_LIST_3_2 *list_ = b_->list;			\
 	CK_RV rv_ = CKR_FUNCTION_NOT_SUPPORTED;				\
 									\
-	if (b_->list->function)						\
+	if (list_->function)						\
 		rv_ = backend_enter(b_);				\
-	if (b_->list->function && rv_ == CKR_OK) {			\
+	if (list_->function && rv_ == CKR_OK) {				\
 		struct site_before site_;				\
 									\
 		site_ = site_enter(b_->config->name, #function);	\
-		rv_ = b_->list->function(__VA_ARGS__);			\
+		rv_ = list_->function(__VA_ARGS__);			\
 		site_leave(&site_);					\
 		backend_leave(b_);					\
 	}								\

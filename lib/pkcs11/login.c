@@ -404,7 +404,7 @@ void login_settle(struct seat *seat, CK_SESSION_HANDLE session,
 	rv = BACKEND(slot->backend, C_Logout, session);
 	if (rv == CKR_OK || rv == CKR_USER_NOT_LOGGED_IN)
 		backend_is(seat, LOGIN_NONE);
-	else if (rv != CKR_DEVICE_REMOVED)
+	else if (rv != CKR_DEVICE_REMOVED && rv != CKR_FUNCTION_NOT_SUPPORTED)
 		log_error("backend %s: C_Logout failed: 0x%lx",
 			  slot->backend->config->name, rv);
 }

@@ -6,6 +6,7 @@
  * first caller, stopped with the last, after the last call is out. A forked
  * child lets go of the parent's without touching it and starts afresh.
  */
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,8 @@ static struct {
 	struct module *module;
 	unsigned long users;
 	bool open;			/* to new users: there are callers */
+
+	bool exiting;			/* backends are gone already */
 
 	bool forked;
 	struct module *parents;		/* not ours to touch */
@@ -290,6 +293,34 @@ static void module_free(struct module *module)
 	free(module);
 }
 
+/*
+ * When the process exits a backend's destructors may come before handlers that
+ * were there earlier, or other libraries' destructors, in which callers finalize:
+ * they do so without it from here on. Registered before it is loaded, this comes
+ * right after them.
+ */
+static void abandon_backends(void)
+{
+	size_t i;
+
+	pthread_mutex_lock(&state.lock);
+	state.exiting = true;
+	for (i = 0; state.module && i < state.module->backend_count; i++)
+		backend_abandon(state.module->backends[i]);
+	pthread_mutex_unlock(&state.lock);
+}
+
+static void watch_exit(const struct config_backend *config)
+{
+	static bool watched;
+	void *object = dlopen(config->module, RTLD_NOW | RTLD_NOLOAD);
+
+	if (object)
+		dlclose(object);
+	if (!object || !watched)
+		watched = !atexit(abandon_backends);
+}
+
 static CK_RV load_backends(struct module *module, CK_FLAGS flags)
 {
 	const struct config_backend *config;
@@ -307,6 +338,7 @@ static CK_RV load_backends(struct module *module, CK_FLAGS flags)
 
 	for (config = module->config->backends; config; config = config->next) {
 		backend = NULL;
+		watch_exit(config);
 		site = site_enter(config->name, "C_Initialize");
 		rv = backend_load(config, module->arbiter, &backend);
 		if (rv == CKR_OK)
@@ -364,6 +396,10 @@ static CK_RV resume(bool *resumed)
 	CK_RV rv = CKR_OK;
 
 	pthread_mutex_lock(&state.lock);
+	if (state.exiting) {
+		pthread_mutex_unlock(&state.lock);
+		return CKR_FUNCTION_FAILED;
+	}
 	*resumed = state.users;
 	if (*resumed) {
 		state.users++;
