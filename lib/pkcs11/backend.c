@@ -172,6 +172,42 @@ void backend_lease_give(const struct backend *backend,
 	arbiter_token_put(lease->token);
 }
 
+/* ---- waiting for others ----------------------------------------------------- */
+
+/*
+ * Of the calls that have been inside for most of the wait, one is to blame; if
+ * there is none, another process is.
+ */
+void backend_name_hung(const struct backend *backend)
+{
+	site_name_hung(backend->config->name, backend->config->wait_ms / 2);
+}
+
+/* For a turn: as for a lease, but other callers' own work is waited for. */
+int backend_wait_ms(const struct config_backend *config)
+{
+	return config->wait_ms > BACKEND_TURN_MS ? config->wait_ms :
+						   BACKEND_TURN_MS;
+}
+
+/**
+ * backend_turn() - be the one who has it, for turn_give()
+ * @backend: whose
+ * @turn: one that is had while this backend is called
+ *
+ * Return: CKR_FUNCTION_FAILED if somebody else kept it for all of the wait.
+ */
+CK_RV backend_turn(const struct backend *backend, struct turn *turn)
+{
+	if (turn_take(turn, 0))
+		return CKR_OK;
+	site_watch(backend->config->name);
+	if (turn_take(turn, backend_wait_ms(backend->config)))
+		return CKR_OK;
+	backend_name_hung(backend);
+	return CKR_FUNCTION_FAILED;
+}
+
 /* ---- in and out ------------------------------------------------------------- */
 
 /**
@@ -197,7 +233,9 @@ CK_RV backend_load(const struct config_backend *config,
 		return CKR_HOST_MEMORY;
 	loaded->config = config;
 	loaded->arbiter = arbiter;
-	pthread_mutex_init(&loaded->serial, NULL);
+	turn_init(&loaded->serial);
+	turn_init(&loaded->listing);
+	turn_init(&loaded->events);
 
 	rv = CKR_GENERAL_ERROR;
 	loaded->object = dlopen(config->module,
@@ -270,6 +308,14 @@ CK_RV backend_initialize(struct backend *backend, CK_FLAGS flags, bool forked)
 	return CKR_OK;
 }
 
+/* The process exits: it has been destroyed, or is just going to be. */
+void backend_abandon(struct backend *backend)
+{
+	static const CK_FUNCTION_LIST_3_2 nothing;
+
+	backend->list = &nothing;
+}
+
 /* Finalizes it if it is ours to finalize. */
 void backend_free(struct backend *backend)
 {
@@ -285,6 +331,8 @@ void backend_free(struct backend *backend)
 	}
 	if (backend->object)
 		dlclose(backend->object);
-	pthread_mutex_destroy(&backend->serial);
+	turn_destroy(&backend->serial);
+	turn_destroy(&backend->listing);
+	turn_destroy(&backend->events);
 	free(backend);
 }

@@ -7,16 +7,19 @@
 #include "config.h"
 #include "p11.h"
 #include "site.h"
+#include "turn.h"
 
 struct backend {
 	const struct config_backend *config;
 	const struct arbiter_ops *arbiter;
 	void *object;
-	const CK_FUNCTION_LIST_3_2 *list;
+	_Atomic(const CK_FUNCTION_LIST_3_2 *) list;
 	CK_FUNCTION_LIST_3_2 functions;	/* what it has; else NULL */
 	bool finalize;		/* initialized by us, so finalized by us */
 	bool serialize;		/* it cannot lock: one call at a time */
-	pthread_mutex_t serial;
+	struct turn serial;
+	struct turn listing;	/* its slots */
+	struct turn events;	/* asking for them */
 };
 
 /* A lease on what all processes share of a backend, beside its tokens. */
@@ -33,38 +36,50 @@ void backend_lease_take(const struct backend *backend, enum arbiter_mode mode,
 void backend_lease_give(const struct backend *backend,
 			struct backend_lease *lease);
 CK_RV backend_initialize(struct backend *backend, CK_FLAGS flags, bool forked);
+void backend_abandon(struct backend *backend);
 void backend_free(struct backend *backend);
 
-static inline void backend_enter(struct backend *backend)
+/* By default; and a turn isn't had for less than that, as hashes take time. */
+#define BACKEND_WAIT_MS		30000	/* as config.c has it */
+#define BACKEND_TURN_MS		1000
+
+int backend_wait_ms(const struct config_backend *config);
+CK_RV backend_turn(const struct backend *backend, struct turn *turn);
+void backend_name_hung(const struct backend *backend);
+
+static inline CK_RV backend_enter(struct backend *backend)
 {
-	if (backend->serialize)
-		pthread_mutex_lock(&backend->serial);
+	return backend->serialize ? backend_turn(backend, &backend->serial) :
+				    CKR_OK;
 }
 
 static inline void backend_leave(struct backend *backend)
 {
 	if (backend->serialize)
-		pthread_mutex_unlock(&backend->serial);
+		turn_give(&backend->serial);
 }
 
 /**
  * BACKEND() - call one function of a backend
  * @of: which
  * @function: the name, as in C_Sign; what the backend leaves out is
- *	CKR_FUNCTION_NOT_SUPPORTED
+ *	CKR_FUNCTION_NOT_SUPPORTED; one that is in use and can't lock for longer
+ *	than its wait, CKR_FUNCTION_FAILED
  *
  * The only way from here into a backend once it is initialized.
  */
 #define BACKEND(of, function, ...) ({				\
 	struct backend *b_ = (of);						\
+	const CK_FUNCTION_LIST_3_2 *list_ = b_->list;			\
 	CK_RV rv_ = CKR_FUNCTION_NOT_SUPPORTED;				\
 									\
-	if (b_->list->function) {					\
+	if (list_->function)						\
+		rv_ = backend_enter(b_);				\
+	if (list_->function && rv_ == CKR_OK) {				\
 		struct site_before site_;				\
 									\
-		backend_enter(b_);					\
 		site_ = site_enter(b_->config->name, #function);	\
-		rv_ = b_->list->function(__VA_ARGS__);			\
+		rv_ = list_->function(__VA_ARGS__);			\
 		site_leave(&site_);					\
 		backend_leave(b_);					\
 	}								\

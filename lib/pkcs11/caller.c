@@ -6,37 +6,57 @@
  * asked for a list of its own. Each counts its own C_Initialize; the backends
  * see one of each. Finalizing ends what that caller has, and nobody else's.
  */
-#include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 
 #include "caller.h"
 #include "log.h"
 #include "module.h"
+#include "origin.h"
 #include "session.h"
+#include "turn.h"
+
+enum kind {
+	VACANT,
+	OBJECT,
+	EXPLICIT,
+	LOST,		/* an object that isn't there any more */
+	LEAVING,	/* the same, and a thread sees to it */
+};
 
 struct caller {
-	bool used;			/* under the pool's lock */
-	bool explicit;
-	const void *object;		/* where it is mapped; NULL: unknown */
+	/* under the pool's lock */
+	enum kind kind;
+	struct origin origin;		/* which object */
+	bool seen;			/* by a sweep that is going on */
 
+	/* under the gate's lock, but that anybody may look at them */
 	atomic_uint count;		/* of C_Initialize */
 	atomic_ulong generation;	/* changes when it leaves */
+	bool leaving;			/* what it has is being closed */
 };
 
 static struct {
 	pthread_mutex_t lock;
 	struct caller callers[MAX_CALLERS];
+	unsigned long long unloads;	/* as of the last sweep */
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /*
- * One at a time through C_Initialize and C_Finalize, callers that are in them
- * counted; comes before every other lock.
+ * C_Initialize and C_Finalize: who is in, and whether the module is just starting
+ * or stopping. Comes before every other lock; nobody has it in a backend, so that
+ * one caller's hung C_Finalize is in nobody else's way.
  */
-static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
-static unsigned int initialized_callers;
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	unsigned int callers;		/* that have initialized */
+	bool busy;			/* one thread starts it, or stops it */
+} gate = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.changed = PTHREAD_COND_INITIALIZER,
+};
 
 /* Where threads wait in C_WaitForSlotEvent. */
 static struct {
@@ -60,13 +80,17 @@ static void forked(void)
 	module_forked();
 	session_forked();
 	pthread_mutex_init(&pool.lock, NULL);
-	pthread_mutex_init(&turn, NULL);
+	pthread_mutex_init(&gate.lock, NULL);
+	pthread_cond_init(&gate.changed, NULL);
 	pthread_mutex_init(&events.lock, NULL);
 	pthread_cond_init(&events.changed, NULL);
-	initialized_callers = 0;
+	gate.callers = 0;
+	gate.busy = false;
 	inside = false;
-	for (i = 0; i < MAX_CALLERS; i++)
+	for (i = 0; i < MAX_CALLERS; i++) {
 		atomic_store(&pool.callers[i].count, 0);
+		pool.callers[i].leaving = false;
+	}
 }
 
 static void watch_forks(void)
@@ -76,64 +100,162 @@ static void watch_forks(void)
 
 /* ---- who ---------------------------------------------------------------------- */
 
-static CK_RV take_place(const void *object, bool explicit,
-			void (*come)(unsigned int number), unsigned int *number)
+static void see(const struct origin *now)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	unsigned int vacant = MAX_CALLERS;
-	unsigned int i;
-	CK_RV rv = CKR_OK;
+	size_t i;
 
-	pthread_once(&once, watch_forks);
-	pthread_mutex_lock(&pool.lock);
+	for (i = 0; i < MAX_CALLERS; i++)
+		if (origin_same(&pool.callers[i].origin, now))
+			pool.callers[i].seen = true;
+}
+
+/* With the pool's lock held: whose objects have been unloaded? */
+static void sweep(void)
+{
+	unsigned long long unloads = origin_unloads();
+	size_t i;
+
+	if (unloads == pool.unloads)
+		return;
+	pool.unloads = unloads;
+	for (i = 0; i < MAX_CALLERS; i++)
+		pool.callers[i].seen = false;
+	origin_each(see);
 	for (i = 0; i < MAX_CALLERS; i++) {
 		struct caller *caller = &pool.callers[i];
 
-		if (!caller->used && vacant == MAX_CALLERS)
-			vacant = i;
-		if (caller->used && !caller->explicit && !explicit &&
-		    caller->object == object)
-			break;
+		if (caller->kind == OBJECT && caller->origin.mark &&
+		    !caller->seen)
+			caller->kind = LOST;
 	}
-	if (i == MAX_CALLERS)
-		i = vacant;
-	if (i == MAX_CALLERS) {
-		log_error("there are %d callers in this process already",
-			  MAX_CALLERS);
-		rv = CKR_HOST_MEMORY;
-	} else {
-		pool.callers[i].used = true;
-		pool.callers[i].explicit = explicit;
-		pool.callers[i].object = object;
-		come(i);
-		*number = i;
+}
+
+/* Return: one that is lost and that nobody sees to, or NULL. */
+static struct caller *next_lost(void)
+{
+	struct caller *found = NULL;
+	size_t i;
+
+	pthread_mutex_lock(&pool.lock);
+	sweep();
+	for (i = 0; i < MAX_CALLERS && !found; i++)
+		if (pool.callers[i].kind == LOST)
+			found = &pool.callers[i];
+	if (found)
+		found->kind = LEAVING;
+	pthread_mutex_unlock(&pool.lock);
+	return found;
+}
+
+static void become(struct caller *caller, enum kind kind)
+{
+	pthread_mutex_lock(&pool.lock);
+	caller->kind = kind;
+	if (kind == VACANT)
+		caller->origin = (struct origin){ 0 };
+	pthread_mutex_unlock(&pool.lock);
+}
+
+static CK_RV finalize(struct caller *caller, CK_VOID_PTR reserved);
+
+/*
+ * What callers have whose objects are gone ends, and others may have their
+ * places. Not when it is noticed, as that may be within the loader.
+ */
+static void reap(void)
+{
+	struct caller *caller;
+	CK_RV rv;
+
+	while (!inside && (caller = next_lost())) {
+		log_info("caller %u is gone without C_Finalize",
+			 caller_number(caller));
+		do
+			rv = finalize(caller, NULL);
+		while (rv == CKR_OK);
+		if (rv != CKR_CRYPTOKI_NOT_INITIALIZED) {
+			become(caller, LOST);	/* another time */
+			return;
+		}
+		become(caller, VACANT);
+	}
+}
+
+/* With the pool's lock held. Return: its place, NULL if all are taken. */
+static struct caller *find_place(const struct origin *origin, enum kind kind)
+{
+	struct caller *vacant = NULL;
+	size_t i;
+
+	for (i = 0; i < MAX_CALLERS; i++) {
+		struct caller *caller = &pool.callers[i];
+
+		if (caller->kind == VACANT && !vacant)
+			vacant = caller;
+		if (caller->kind == OBJECT && kind == OBJECT &&
+		    origin_same(&caller->origin, origin))
+			return caller;
+	}
+	return vacant;
+}
+
+static CK_RV take_place(struct origin *origin, enum kind kind,
+			void (*come)(unsigned int number), unsigned int *number)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct caller *caller;
+	bool keep = false;
+
+	pthread_once(&once, watch_forks);
+	pthread_mutex_lock(&pool.lock);
+	sweep();
+	caller = find_place(origin, kind);
+	if (!caller) {
+		pthread_mutex_unlock(&pool.lock);
+		reap();
+		pthread_mutex_lock(&pool.lock);
+		caller = find_place(origin, kind);
+	}
+	if (caller && caller->kind == VACANT) {
+		keep = !origin_claim(origin);
+		caller->kind = kind;
+		caller->origin = *origin;
+	}
+	if (caller) {
+		*number = caller_number(caller);
+		come(*number);
 	}
 	pthread_mutex_unlock(&pool.lock);
-	return rv;
+	if (keep)
+		origin_keep(origin);
+	if (caller)
+		return CKR_OK;
+	log_error("there are %d callers in this process already", MAX_CALLERS);
+	return CKR_HOST_MEMORY;
 }
 
 /**
  * caller_of() - the shared object that calls
  * @address: within it
  * @come: told its number, with the pool's lock held, before anybody else
- * @number: out: its number, always the same one
+ * @number: out: its number, the same one until it is unloaded
  *
  * Code that is in no shared object, made at run time, is one caller together.
  */
 CK_RV caller_of(const void *address, void (*come)(unsigned int number),
 		unsigned int *number)
 {
-	const void *object = NULL;
-	Dl_info info;
+	struct origin origin;
 
-	if (dladdr(address, &info))
-		object = info.dli_fbase;
-	return take_place(object, false, come, number);
+	origin_of(address, &origin);
+	return take_place(&origin, OBJECT, come, number);
 }
 
 CK_RV caller_new(void (*come)(unsigned int number), unsigned int *number)
 {
-	return take_place(NULL, true, come, number);
+	struct origin nothing = { 0 };
+
+	return take_place(&nothing, EXPLICIT, come, number);
 }
 
 CK_RV caller_free(unsigned int number)
@@ -142,15 +264,13 @@ CK_RV caller_free(unsigned int number)
 	bool mine;
 
 	pthread_mutex_lock(&pool.lock);
-	mine = caller->used && caller->explicit;
+	mine = caller->kind == EXPLICIT;
 	pthread_mutex_unlock(&pool.lock);
 	if (!mine)
 		return CKR_ARGUMENTS_BAD;
 	while (caller_finalize(number, NULL) == CKR_OK)
 		;
-	pthread_mutex_lock(&pool.lock);
-	caller->used = false;
-	pthread_mutex_unlock(&pool.lock);
+	become(caller, VACANT);
 	return CKR_OK;
 }
 
@@ -183,34 +303,58 @@ static CK_RV check_arguments(const CK_C_INITIALIZE_ARGS *args)
 	return CKR_OK;
 }
 
-static CK_RV begin(void)
+/* Through the gate, with its lock held afterwards, or not at all. */
+static CK_RV begin(const struct caller *caller)
 {
+	int64_t until_ms = arbiter_now_ms() + module_patience_ms();
+
 	if (inside) {
 		log_error("a backend leads back to tokmux: is a proxy module one of its backends?");
 		return CKR_GENERAL_ERROR;
 	}
-	pthread_mutex_lock(&turn);
-	inside = true;
+	pthread_mutex_lock(&gate.lock);
+	if (gate.busy || caller->leaving)
+		site_watch(NULL);
+	while (gate.busy || caller->leaving) {
+		if (turn_wait(&gate.changed, &gate.lock, until_ms))
+			continue;
+		pthread_mutex_unlock(&gate.lock);
+		module_name_hung();
+		return CKR_FUNCTION_FAILED;
+	}
 	return CKR_OK;
 }
 
 static CK_RV end(CK_RV rv)
 {
-	inside = false;
-	pthread_mutex_unlock(&turn);
+	pthread_mutex_unlock(&gate.lock);
 	return rv;
+}
+
+/* What follows calls backends: the lock is let go, and @flag keeps others out. */
+static void go_in(bool *flag)
+{
+	*flag = true;
+	pthread_mutex_unlock(&gate.lock);
+	inside = true;
+}
+
+static void come_out(bool *flag)
+{
+	inside = false;
+	pthread_mutex_lock(&gate.lock);
+	*flag = false;
+	pthread_cond_broadcast(&gate.changed);
 }
 
 static void tell_name(const struct caller *caller)
 {
-	Dl_info info;
-
-	if (caller->explicit)
+	if (caller->kind == EXPLICIT)
 		log_info("caller %u has asked for a list of its own",
 			 caller_number(caller));
-	else if (caller->object && dladdr(caller->object, &info))
+	else if (*caller->origin.name)
 		log_info("caller %u is %s", caller_number(caller),
-			 info.dli_fname);
+			 caller->origin.name);
 }
 
 static CK_RV initialize(struct caller *caller, CK_VOID_PTR args)
@@ -225,7 +369,8 @@ static CK_RV initialize(struct caller *caller, CK_VOID_PTR args)
 		flags = ((CK_C_INITIALIZE_ARGS *)args)->flags &
 			CKF_LIBRARY_CANT_CREATE_OS_THREADS;
 
-	rv = begin();
+	reap();
+	rv = begin(caller);
 	if (rv != CKR_OK)
 		return rv;
 	if (atomic_load(&caller->count)) {
@@ -234,12 +379,14 @@ static CK_RV initialize(struct caller *caller, CK_VOID_PTR args)
 		atomic_fetch_add(&caller->count, 1);
 		return end(CKR_OK);
 	}
-	if (!initialized_callers) {
+	if (!gate.callers) {
+		go_in(&gate.busy);
 		rv = module_start(flags);
+		come_out(&gate.busy);
 		if (rv != CKR_OK)
 			return end(rv);
 	}
-	initialized_callers++;
+	gate.callers++;
 	atomic_store(&caller->count, 1);
 	tell_name(caller);
 	return end(CKR_OK);
@@ -247,14 +394,23 @@ static CK_RV initialize(struct caller *caller, CK_VOID_PTR args)
 
 static void wake_waiters(void);
 
-static CK_RV finalize(struct caller *caller, CK_VOID_PTR reserved)
+/* What it has is closed, as far as that can be done in time. */
+static void close_all(struct caller *caller)
 {
 	struct slot *slot = NULL;
+
+	wake_waiters();
+	while ((slot = module_next_slot(slot)))
+		session_close_all(slot, caller, true);
+}
+
+static CK_RV finalize(struct caller *caller, CK_VOID_PTR reserved)
+{
 	CK_RV rv;
 
 	if (reserved)
 		return CKR_ARGUMENTS_BAD;
-	rv = begin();
+	rv = begin(caller);
 	if (rv != CKR_OK)
 		return rv;
 	if (!atomic_load(&caller->count))
@@ -264,11 +420,15 @@ static CK_RV finalize(struct caller *caller, CK_VOID_PTR reserved)
 
 	/* No session is opened for it from here on, see session_open(). */
 	atomic_fetch_add(&caller->generation, 1);
-	wake_waiters();
-	while ((slot = module_next_slot(slot)))
-		session_close_all(slot, caller, true);
-	if (!--initialized_callers)
+	go_in(&caller->leaving);
+	close_all(caller);
+	come_out(&caller->leaving);
+	/* It counts until now, so the module neither starts nor stops meanwhile. */
+	if (!--gate.callers) {
+		go_in(&gate.busy);
 		module_stop();
+		come_out(&gate.busy);
+	}
 	return end(CKR_OK);
 }
 
@@ -296,6 +456,8 @@ static CK_RV open_session(struct caller *caller, CK_SLOT_ID id, CK_FLAGS flags,
 			  CK_VOID_PTR application, CK_NOTIFY notify,
 			  CK_SESSION_HANDLE_PTR handle)
 {
+	/* Before the count is looked at: whoever finalizes takes it down first. */
+	unsigned long born = atomic_load(&caller->generation);
 	struct slot *slot;
 	CK_RV rv;
 
@@ -310,10 +472,9 @@ static CK_RV open_session(struct caller *caller, CK_SLOT_ID id, CK_FLAGS flags,
 	else if (!handle)
 		rv = CKR_ARGUMENTS_BAD;
 	else
-		rv = session_open(slot, caller, &caller->generation, flags,
-				  application, notify, handle);
-	if (rv != CKR_OK)
-		module_put();	/* else it is the session's */
+		rv = session_open(slot, caller, &caller->generation, born,
+				  flags, application, notify, handle);
+	module_put();
 	return rv;
 }
 
@@ -330,13 +491,55 @@ static CK_RV close_all_sessions(struct caller *caller, CK_SLOT_ID id)
 	return CKR_OK;
 }
 
+static CK_RV init_in_turn(struct slot *slot, CK_UTF8CHAR_PTR pin,
+			  CK_ULONG length, CK_UTF8CHAR_PTR label)
+{
+	struct backend_lease all;
+	bool sessions;
+	CK_RV rv;
+
+	pthread_mutex_lock(&slot->lock);
+	sessions = slot_sessions(slot, NULL);
+	pthread_mutex_unlock(&slot->lock);
+	if (sessions)
+		return CKR_SESSION_EXISTS;
+	backend_lease_take(slot->backend, ARBITER_EXCLUSIVE, &all);
+	rv = BACKEND(slot->backend, C_InitToken, slot->backend_id, pin, length,
+		     label);
+	backend_lease_give(slot->backend, &all);
+	return rv;
+}
+
+/* The exclusive lease keeps others from opening sessions meanwhile. */
+static CK_RV init_with_lease(struct seat *seat, CK_UTF8CHAR_PTR pin,
+			     CK_ULONG length, CK_UTF8CHAR_PTR label)
+{
+	struct slot *slot = seat->slot;
+	struct lease lease;
+	CK_RV rv;
+
+	rv = lease_take_exclusive(seat, &lease);
+	if (rv != CKR_OK)
+		return rv;
+	rv = backend_turn(slot->backend, &slot->turn);
+	if (rv == CKR_OK) {
+		rv = init_in_turn(slot, pin, length, label);
+		turn_give(&slot->turn);
+	}
+	if (rv == CKR_OK) {
+		pthread_mutex_lock(&slot->lock);
+		slot_token_changed(slot);
+		pthread_mutex_unlock(&slot->lock);
+	}
+	lease_give(seat, &lease);
+	return rv;
+}
+
 /* Of any caller: it would be the end of what they have. */
 static CK_RV init_token(struct caller *caller, CK_SLOT_ID id,
 			CK_UTF8CHAR_PTR pin, CK_ULONG length,
 			CK_UTF8CHAR_PTR label)
 {
-	struct backend_lease all;
-	struct lease lease;
 	struct slot *slot;
 	struct seat *seat;
 	CK_RV rv;
@@ -351,20 +554,9 @@ static CK_RV init_token(struct caller *caller, CK_SLOT_ID id,
 	pthread_mutex_unlock(&slot->lock);
 	if (rv != CKR_OK)
 		goto out;
-	rv = lease_take_exclusive(seat, &lease);
+	rv = init_with_lease(seat, pin, length, label);
 	pthread_mutex_lock(&slot->lock);
-	if (rv == CKR_OK && slot_sessions(slot, NULL))
-		rv = CKR_SESSION_EXISTS;
-	if (rv == CKR_OK) {
-		backend_lease_take(slot->backend, ARBITER_EXCLUSIVE, &all);
-		rv = BACKEND(slot->backend, C_InitToken, slot->backend_id, pin,
-			     length, label);
-		backend_lease_give(slot->backend, &all);
-	}
-	lease_give(seat, &lease);
 	seat_put(seat);
-	if (rv == CKR_OK)
-		slot_token_changed(slot);
 	pthread_mutex_unlock(&slot->lock);
 out:
 	module_put();
@@ -392,19 +584,13 @@ static void wake_waiters(void)
 /* Return: false if the caller left. */
 static bool wait_a_turn(const struct caller *caller, unsigned long born)
 {
-	struct timespec until;
 	bool stays;
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += ASK_MS * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000L;
-	}
 	pthread_mutex_lock(&events.lock);
 	stays = atomic_load(&caller->generation) == born;
 	if (stays)
-		pthread_cond_timedwait(&events.changed, &events.lock, &until);
+		turn_wait(&events.changed, &events.lock,
+			  arbiter_now_ms() + ASK_MS);
 	pthread_mutex_unlock(&events.lock);
 	return stays && atomic_load(&caller->generation) == born;
 }
@@ -452,6 +638,7 @@ CK_RV caller_finalize(unsigned int number, CK_VOID_PTR reserved)
 	struct log_call log;
 
 	log_call_begin(&log, "C_Finalize");
+	reap();
 	return log_call_end(&log, number, 0,
 			    finalize(&pool.callers[number], reserved));
 }

@@ -78,7 +78,7 @@ CK_RV C_GetMechanismInfo(CK_SLOT_ID id, CK_MECHANISM_TYPE type,
 
 /*
  * The functions below change who is logged in: they have a lease, then the
- * slot's lock.
+ * slot's turn.
  */
 struct locked_session {
 	struct session *session;
@@ -87,6 +87,7 @@ struct locked_session {
 	CK_SESSION_HANDLE handle;	/* the backend's */
 	CK_SESSION_HANDLE given;	/* ours */
 	struct lease lease;
+	bool turn;
 	struct log_call log;
 };
 
@@ -94,15 +95,16 @@ enum lock_how {
 	LOCK_LEASE,		/* as the configuration says */
 	LOCK_EXCLUSIVE,
 	LOCK_AS_SO,		/* the same, refused at once to all others */
-	LOCK_LOGGED_IN,		/* without a lease, if it can't be had */
+	LOCK_LOGGED_IN,		/* without a lease or turn if need be */
 };
 
 static CK_RV unlock_session(struct locked_session *locked, CK_RV rv)
 {
 	unsigned int caller = locked->seat->number;
 
-	slot_hear(locked->seat, rv, true);
-	pthread_mutex_unlock(&locked->slot->lock);
+	slot_hear(locked->seat, rv, false);
+	if (locked->turn)
+		turn_give(&locked->slot->turn);
 	lease_give(locked->seat, &locked->lease);
 	session_put(locked->session);
 	return log_call_end(&locked->log, caller, locked->given, rv);
@@ -144,7 +146,10 @@ static CK_RV lock_session_as(struct locked_session *locked,
 	if (rv != CKR_OK && how != LOCK_LOGGED_IN)
 		goto err_session;
 
-	pthread_mutex_lock(&locked->slot->lock);
+	rv = backend_turn(locked->slot->backend, &locked->slot->turn);
+	locked->turn = rv == CKR_OK;
+	if (rv != CKR_OK && how != LOCK_LOGGED_IN)
+		goto err_lease;
 	locked->handle = atomic_load(&locked->session->backend_handle);
 	/* Closed while we waited, or ejected. */
 	if (atomic_load(&locked->session->handle) != handle ||
@@ -152,6 +157,8 @@ static CK_RV lock_session_as(struct locked_session *locked,
 		return unlock_session(locked, CKR_SESSION_HANDLE_INVALID);
 	return CKR_OK;
 
+err_lease:
+	lease_give(locked->seat, &locked->lease);
 err_session:
 	session_put(locked->session);
 err:
@@ -199,10 +206,13 @@ static CK_RV login_first(CK_SESSION_HANDLE session, enum login login,
 			     function);
 	if (rv != CKR_OK)
 		return rv;
-	if (login == LOGIN_SO && module_config()->so_alone &&
-	    slot_sessions(locked.slot, locked.seat))
-		rv = CKR_SESSION_EXISTS;
-	else
+	if (login == LOGIN_SO && module_config()->so_alone) {
+		pthread_mutex_lock(&locked.slot->lock);
+		if (slot_sessions(locked.slot, locked.seat))
+			rv = CKR_SESSION_EXISTS;
+		pthread_mutex_unlock(&locked.slot->lock);
+	}
+	if (rv == CKR_OK)
 		rv = login_enter(locked.seat, locked.handle, &locked.lease,
 				 login, given);
 	return unlock_session(&locked, rv);
@@ -266,16 +276,19 @@ CK_RV C_LoginUser(CK_SESSION_HANDLE session, CK_USER_TYPE type,
 CK_RV C_Logout(CK_SESSION_HANDLE session)
 {
 	struct locked_session locked;
+	struct left left = { 0 };
 	CK_RV rv;
 
 	rv = lock_session(&locked, session, LOCK_LOGGED_IN);
 	if (rv != CKR_OK)
 		return rv;
-	if (atomic_load(&locked.seat->login) == LOGIN_NONE)
-		rv = CKR_USER_NOT_LOGGED_IN;
-	else
-		login_end(locked.seat, locked.handle, &locked.lease);
-	return unlock_session(&locked, rv);
+	pthread_mutex_lock(&locked.slot->lock);
+	login_end(locked.seat, &left);
+	pthread_mutex_unlock(&locked.slot->lock);
+	login_tell(locked.seat, locked.handle, &locked.lease, locked.turn,
+		   &left);
+	return unlock_session(&locked, left.ended ? CKR_OK :
+						    CKR_USER_NOT_LOGGED_IN);
 }
 
 CK_RV C_InitPIN(CK_SESSION_HANDLE session, unsigned char *pin, CK_ULONG length)
@@ -293,7 +306,7 @@ CK_RV C_InitPIN(CK_SESSION_HANDLE session, unsigned char *pin, CK_ULONG length)
 	rv = BACKEND(locked.slot->backend, C_InitPIN, locked.handle, pin,
 		     length);
 	backend_lease_give(locked.slot->backend, &lease);
-	login_pin_changed(locked.slot, NULL, 0);
+	login_pin_changed(locked.seat, NULL, 0);
 	return unlock_session(&locked, rv);
 }
 
@@ -323,7 +336,7 @@ CK_RV C_SetPIN(CK_SESSION_HANDLE session, unsigned char *old_pin,
 	lease_give(locked.seat, &locked.lease);
 	login_count_try(locked.seat, rv);
 	if (rv == CKR_OK)
-		login_pin_changed(locked.slot, new_pin, new_length);
+		login_pin_changed(locked.seat, new_pin, new_length);
 	return unlock_session(&locked, rv);
 }
 

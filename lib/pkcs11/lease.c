@@ -28,24 +28,14 @@ void keep_destroy(struct keep *keep)
 
 /* ---- what a seat loses -------------------------------------------------------- */
 
-static void end_login(struct seat *seat)
-{
-	struct object object;
-
-	if (atomic_exchange(&seat->login, LOGIN_NONE) != LOGIN_NONE)
-		seat->slot->arbiter->logout(seat->party);
-	atomic_store(&seat->login_id, 0);
-	while (objects_remove_private(&seat->objects, &object))
-		;
-}
-
 /* Ejected: what the caller had is gone, whatever the backend thinks. */
 static void hear(struct seat *seat, unsigned int news)
 {
-	if (news & (ARBITER_LOGIN_ENDED | ARBITER_SESSIONS_ENDED))
-		end_login(seat);
+	/* First: whoever is just logging in looks whether it changes. */
 	if (news & ARBITER_SESSIONS_ENDED)
 		atomic_fetch_add(&seat->ejects, 1);
+	if (news & (ARBITER_LOGIN_ENDED | ARBITER_SESSIONS_ENDED))
+		seat_lose_login(seat);
 }
 
 /* ---- a lease that is kept: all with its lock held ------------------------------- */
@@ -75,7 +65,7 @@ static void lose(struct seat *seat)
 	if (seat->slot->backend->config->lease == LEASE_SESSION)
 		hear(seat, ARBITER_SESSIONS_ENDED);
 	else if (atomic_load(&seat->login) == LOGIN_SO)
-		end_login(seat);
+		seat_lose_login(seat);
 }
 
 static int64_t due_ms(const struct seat *seat)
@@ -183,15 +173,6 @@ static int64_t look(void *arg)
 	return reclaim(waiting->seat->slot);
 }
 
-/*
- * Of the calls that have been inside for most of the wait, one is to blame; if
- * there is none, another process is.
- */
-static void name_hung(const struct backend *backend)
-{
-	site_name_hung(backend->config->name, backend->config->wait_ms / 2);
-}
-
 /* What takes more than a turn that is free: see lease_take(). */
 CK_RV lease_wait(struct seat *seat, struct lease *lease, enum arbiter_mode mode)
 {
@@ -209,7 +190,7 @@ CK_RV lease_wait(struct seat *seat, struct lease *lease, enum arbiter_mode mode)
 					   slot->backend->config->wait_ms,
 					   &wait, &news);
 		if (r == -ETIMEDOUT)
-			name_hung(slot->backend);
+			backend_name_hung(slot->backend);
 		if (r < 0)
 			return arbiter_rv(r);
 		if (r == ARBITER_COVERED)

@@ -48,28 +48,93 @@ CK_RV login_backend(struct backend *backend, CK_SESSION_HANDLE session,
 	return rv;
 }
 
-/* Return: whether there is something to compare from now on. */
-static bool remember(struct slot *slot, const struct credentials *given)
-{
-	free(slot->login_name);
-	slot->login_name = NULL;
-	slot->login_name_length = given->name_length;
-	if (given->name_length) {
-		slot->login_name = malloc(given->name_length);
-		if (!slot->login_name) {
-			slot->login_name_length = 0;
-			return false;
-		}
-		memcpy(slot->login_name, given->name, given->name_length);
-	}
-	return pin_remember(&slot->pin, given->pin, given->length) == CKR_OK;
-}
+/* What a PIN's hash belongs to; it is the only one in use while it is out. */
+struct known {
+	struct pin *pin;		/* NULL: there is nothing to compare */
+	unsigned long forgotten;	/* of the slot when it was taken */
+};
 
 static bool same_name(const struct slot *slot, const struct credentials *given)
 {
 	return slot->login_name_length == given->name_length &&
 	       (!given->name_length || !memcmp(slot->login_name, given->name,
 					       given->name_length));
+}
+
+static void take_known(struct slot *slot, const struct credentials *given,
+		       struct known *known)
+{
+	known->pin = NULL;
+	pthread_mutex_lock(&slot->pin_lock);
+	known->forgotten = slot->forgotten;
+	if (same_name(slot, given)) {
+		known->pin = slot->pin;
+		slot->pin = NULL;
+	}
+	pthread_mutex_unlock(&slot->pin_lock);
+}
+
+/* Unless it had to be forgotten meanwhile. */
+static void give_known(struct slot *slot, struct known *known)
+{
+	pthread_mutex_lock(&slot->pin_lock);
+	if (slot->forgotten == known->forgotten) {
+		slot->pin = known->pin;
+		known->pin = NULL;
+	}
+	pthread_mutex_unlock(&slot->pin_lock);
+	pin_forget(&known->pin);
+}
+
+/*
+ * In the place of what was known. Making the hash takes long on purpose: no lock
+ * is held meanwhile.
+ *
+ * Return: whether there is something to compare from now on.
+ */
+static bool remember(struct seat *seat, const struct credentials *given)
+{
+	struct slot *slot = seat->slot;
+	unsigned char *name = NULL;
+	struct pin *pin = NULL;
+
+	slot_forget_pin(slot);
+	if (given->name_length) {
+		name = malloc(given->name_length);
+		if (!name)
+			return false;
+		memcpy(name, given->name, given->name_length);
+	}
+	if (pin_remember(&pin, given->pin, given->length) != CKR_OK) {
+		free(name);
+		return false;
+	}
+	pthread_mutex_lock(&slot->pin_lock);
+	/* Set before what the token takes with it is forgotten. */
+	if (!atomic_load(&seat->gone)) {
+		slot->pin = pin;
+		slot->login_name = name;
+		slot->login_name_length = given->name_length;
+		pin = NULL;
+		name = NULL;
+	}
+	pthread_mutex_unlock(&slot->pin_lock);
+	free(name);
+	pin_forget(&pin);
+	return true;
+}
+
+/* What the backend is logged in as, unless that one's token is gone. */
+static void backend_is(struct seat *seat, enum login login)
+{
+	struct slot *slot = seat->slot;
+
+	pthread_mutex_lock(&slot->lock);
+	if (!atomic_load(&seat->gone)) {
+		atomic_store(&slot->login, login);
+		atomic_fetch_add(&slot->era, 1);
+	}
+	pthread_mutex_unlock(&slot->lock);
 }
 
 /*
@@ -98,7 +163,7 @@ static CK_RV first_login(struct seat *seat, CK_SESSION_HANDLE session,
 	/* A logout that could not be done when its time came. */
 	if (atomic_load(&slot->login) != LOGIN_NONE)
 		BACKEND(slot->backend, C_Logout, session);
-	atomic_store(&slot->login, LOGIN_NONE);
+	backend_is(seat, LOGIN_NONE);
 	rv = login_backend(slot->backend, session, type, given);
 	if (left_over(slot->backend, rv)) {
 		BACKEND(slot->backend, C_Logout, session);
@@ -106,13 +171,13 @@ static CK_RV first_login(struct seat *seat, CK_SESSION_HANDLE session,
 	}
 	if (rv != CKR_OK)
 		return rv;
-	atomic_store(&slot->login, login);
+	backend_is(seat, login);
 	if (login == LOGIN_SO) {
 		lease_keep(seat, lease, &seat->so);
 		return CKR_OK;
 	}
 	lease_give(seat, lease);
-	if (given->pin && !remember(slot, given))
+	if (given->pin && !remember(seat, given))
 		log_error("slot %lu: the PIN's hash can't be kept, no other caller can log in meanwhile",
 			  slot->id);
 	return CKR_OK;
@@ -131,23 +196,19 @@ static CK_RV ask_backend(struct seat *seat, CK_SESSION_HANDLE session,
 	return rv;
 }
 
-static void lose_all_logins(struct slot *slot)
+static void lose_all_logins(struct seat *noticed)
 {
-	struct object object;
+	struct slot *slot = noticed->slot;
 	struct seat *seat;
 
 	log_error("slot %lu: the token forgot the login, every caller has to log in again",
 		  slot->id);
-	for (seat = slot->seats; seat; seat = seat->next) {
-		if (atomic_exchange(&seat->login, LOGIN_NONE) == LOGIN_NONE)
-			continue;
-		atomic_store(&seat->login_id, 0);
-		slot->arbiter->logout(seat->party);
-		while (objects_remove_private(&seat->objects, &object))
-			;
-	}
-	pin_forget(&slot->pin);
-	atomic_store(&slot->login, LOGIN_NONE);
+	pthread_mutex_lock(&slot->lock);
+	for (seat = slot->seats; seat; seat = seat->next)
+		if (atomic_load(&seat->login) != LOGIN_NONE)
+			seat_lose_login(seat);
+	pthread_mutex_unlock(&slot->lock);
+	backend_is(noticed, LOGIN_NONE);
 }
 
 /*
@@ -158,24 +219,29 @@ static CK_RV join_login(struct seat *seat, CK_SESSION_HANDLE session,
 			struct lease *lease, const struct credentials *given)
 {
 	struct slot *slot = seat->slot;
+	struct known known;
 	bool logged_in;
 	CK_RV rv;
 
 	/* Typed on a reader's own keys: there is nothing to compare. */
-	if (!slot->pin || !given->pin || !same_name(slot, given))
+	if (!given->pin)
+		return CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
+	take_known(slot, given, &known);
+	if (!known.pin)
 		return CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
 	rv = ask_backend(seat, session, &logged_in);
-	if (rv != CKR_OK)
-		return rv;
-	if (!logged_in) {
-		lose_all_logins(slot);
-		return first_login(seat, session, lease, LOGIN_USER, given);
+	if (rv == CKR_OK && logged_in) {
+		lease_give(seat, lease);
+		rv = pin_check(known.pin, given->pin, given->length);
 	}
-	lease_give(seat, lease);
-	return pin_check(slot->pin, given->pin, given->length);
+	give_known(slot, &known);
+	if (rv != CKR_OK || logged_in)
+		return rv;
+	lose_all_logins(seat);
+	return first_login(seat, session, lease, LOGIN_USER, given);
 }
 
-/* With the slot's lock held: a place among those that are logged in (R6). */
+/* With the slot's turn: a place among those that are logged in (R6). */
 static CK_RV take_place(struct seat *seat, enum login login)
 {
 	enum login mine = atomic_load(&seat->login);
@@ -195,10 +261,54 @@ CK_RV login_check(struct seat *seat, enum login login)
 	struct slot *slot = seat->slot;
 	CK_RV rv;
 
-	pthread_mutex_lock(&slot->lock);
+	rv = backend_turn(slot->backend, &slot->turn);
+	if (rv != CKR_OK)
+		return rv;
 	rv = take_place(seat, login);
 	if (rv == CKR_OK)
 		slot->arbiter->logout(seat->party);
+	turn_give(&slot->turn);
+	return rv;
+}
+
+/* From here on until admit() no session comes that wouldn't go with it. */
+static CK_RV come(struct seat *seat, enum login login)
+{
+	CK_RV rv = CKR_SESSION_READ_ONLY_EXISTS;
+
+	pthread_mutex_lock(&seat->slot->lock);
+	if (login != LOGIN_SO || !seat->read_only)
+		rv = take_place(seat, login);
+	if (rv == CKR_OK)
+		seat->coming = login;
+	pthread_mutex_unlock(&seat->slot->lock);
+	return rv;
+}
+
+/*
+ * The PIN was the right one. While it was looked at the caller may have closed
+ * its last session, or lost what it has here: that is over with this login, too.
+ */
+static CK_RV admit(struct seat *seat, enum login login, unsigned int ends,
+		   CK_RV rv)
+{
+	struct slot *slot = seat->slot;
+
+	pthread_mutex_lock(&slot->lock);
+	seat->coming = LOGIN_NONE;
+	if (rv == CKR_OK && !seat->open)
+		rv = CKR_SESSION_HANDLE_INVALID;
+	if (rv == CKR_OK) {
+		atomic_fetch_add(&slot->logins, 1);
+		atomic_store(&seat->login_id, ++slot->last_login);
+		atomic_store(&seat->login, login);
+		if (atomic_load(&seat->login_ends) != ends) {
+			seat_lose_login(seat);
+			rv = CKR_SESSION_HANDLE_INVALID;
+		}
+	} else {
+		slot->arbiter->logout(seat->party);
+	}
 	pthread_mutex_unlock(&slot->lock);
 	return rv;
 }
@@ -215,12 +325,11 @@ CK_RV login_enter(struct seat *seat, CK_SESSION_HANDLE session,
 		  struct lease *lease, enum login login,
 		  const struct credentials *given)
 {
+	unsigned int ends = atomic_load(&seat->login_ends);
 	struct slot *slot = seat->slot;
-	CK_RV rv;
+	CK_RV rv, shown;
 
-	if (login == LOGIN_SO && seat->read_only)
-		return CKR_SESSION_READ_ONLY_EXISTS;
-	rv = take_place(seat, login);
+	rv = come(seat, login);
 	if (rv != CKR_OK)
 		return rv;
 	if (!slot_logins(slot))
@@ -230,32 +339,24 @@ CK_RV login_enter(struct seat *seat, CK_SESSION_HANDLE session,
 		rv = join_login(seat, session, lease, given);
 	else
 		rv = CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
-
 	login_count_try(seat, rv);
-	if (rv != CKR_OK) {
-		slot->arbiter->logout(seat->party);
-		return rv;
+
+	shown = rv;
+	rv = admit(seat, login, ends, rv);
+	if (shown == CKR_OK && rv != CKR_OK) {
+		login_settle(seat, session, lease);
+		lease_unkeep(seat, &seat->so);
 	}
-	atomic_store(&seat->login_id, ++slot->last_login);
-	atomic_store(&seat->login, login);
-	return CKR_OK;
+	return rv;
 }
 
 /* ---- out ------------------------------------------------------------------ */
 
-/*
- * A caller's private session objects end with its login. The backend does that
- * when it is logged out; while it stays logged in for others, we do.
- */
-static void drop_private(struct seat *seat, CK_SESSION_HANDLE session,
-			 bool destroy)
+/* Is the backend logged in for nobody, and yet to be told so? */
+bool login_waits(const struct slot *slot)
 {
-	struct object object;
-
-	while (objects_remove_private(&seat->objects, &object))
-		if (destroy && object.flags & OBJECT_SESSION)
-			BACKEND(seat->slot->backend, C_DestroyObject, session,
-				object.handle);
+	return atomic_load(&slot->login) != LOGIN_NONE &&
+	       !atomic_load(&slot->logins);
 }
 
 /**
@@ -272,46 +373,111 @@ void login_settle(struct seat *seat, CK_SESSION_HANDLE session,
 	struct slot *slot = seat->slot;
 	CK_RV rv;
 
-	if (atomic_load(&slot->login) == LOGIN_NONE ||
-	    atomic_load(&seat->login) != LOGIN_NONE || slot_logins(slot))
+	if (!login_waits(slot))
 		return;
-	pin_forget(&slot->pin);
+	slot_forget_pin(slot);
 	if (!lease_has(lease))
 		return;
 	rv = BACKEND(slot->backend, C_Logout, session);
 	if (rv == CKR_OK || rv == CKR_USER_NOT_LOGGED_IN)
-		atomic_store(&slot->login, LOGIN_NONE);
-	else if (rv != CKR_DEVICE_REMOVED)
+		backend_is(seat, LOGIN_NONE);
+	else if (rv != CKR_DEVICE_REMOVED && rv != CKR_FUNCTION_NOT_SUPPORTED)
 		log_error("backend %s: C_Logout failed: 0x%lx",
 			  slot->backend->config->name, rv);
 }
 
-/* The caller logs out, or its last session is being closed. */
-void login_end(struct seat *seat, CK_SESSION_HANDLE session,
-	       const struct lease *lease)
+/* Where there is no memory they stay until their session is closed. */
+static void keep_handle(struct left *left, CK_OBJECT_HANDLE handle)
+{
+	CK_OBJECT_HANDLE *more;
+
+	if (!(left->count & (left->count - 1))) {
+		more = realloc(left->objects, (left->count ? left->count * 2 :
+				1) * sizeof(*more));
+		if (!more)
+			return;
+		left->objects = more;
+	}
+	left->objects[left->count++] = handle;
+}
+
+/**
+ * login_end() - the caller logs out, or closes its last session
+ * @seat: whose; with the slot's lock held
+ * @left: zeroed; out: for login_tell()
+ *
+ * Its private session objects end with its login.
+ */
+void login_end(struct seat *seat, struct left *left)
+{
+	struct object object;
+
+	if (!seat_end_login(seat))
+		return;
+	left->ended = true;
+	left->era = atomic_load(&seat->slot->era);
+	while (objects_remove_private(&seat->objects, &object))
+		if (object.flags & OBJECT_SESSION)
+			keep_handle(left, object.handle);
+}
+
+/*
+ * While the backend stays logged in for others it doesn't end the objects: we
+ * do. If it has been logged out and in since, it has, and the handles may be
+ * others' by now.
+ */
+static void destroy_objects(struct seat *seat, CK_SESSION_HANDLE session,
+			    const struct left *left)
 {
 	struct slot *slot = seat->slot;
+	size_t i;
 
-	if (atomic_exchange(&seat->login, LOGIN_NONE) == LOGIN_NONE)
-		return;
-	atomic_store(&seat->login_id, 0);
-	slot->arbiter->logout(seat->party);
-	drop_private(seat, session, slot_logins(slot) && lease_has(lease));
-	login_settle(seat, session, lease);
-	lease_unkeep(seat, &seat->so);
+	for (i = 0; i < left->count; i++)
+		if (slot_logins(slot) && atomic_load(&slot->era) == left->era)
+			BACKEND(slot->backend, C_DestroyObject, session,
+				left->objects[i]);
+}
+
+/**
+ * login_tell() - what was ended here ends in the backend
+ * @seat: whose call it is
+ * @session: an open one of the backend's
+ * @lease: without one nothing is asked of it
+ * @turn: nor without the turn
+ * @left: from login_end(), or zeroed: what others left behind is settled
+ */
+void login_tell(struct seat *seat, CK_SESSION_HANDLE session,
+		const struct lease *lease, bool turn, struct left *left)
+{
+	if (turn && lease_has(lease)) {
+		destroy_objects(seat, session, left);
+		login_settle(seat, session, lease);
+	}
+	if (left->ended)
+		lease_unkeep(seat, &seat->so);
+	free(left->objects);
 }
 
 /**
  * login_pin_changed() - the user's PIN is another one now
- * @slot: whose token it is
+ * @seat: who changed it
  * @pin: the new one, NULL if it isn't known
  * @length: its length
  *
  * The old one's hash is wiped in any case.
  */
-void login_pin_changed(struct slot *slot, unsigned char *pin, CK_ULONG length)
+void login_pin_changed(struct seat *seat, unsigned char *pin, CK_ULONG length)
 {
-	pin_forget(&slot->pin);
+	struct slot *slot = seat->slot;
+	struct credentials given = { .pin = pin, .length = length };
+
+	pthread_mutex_lock(&slot->pin_lock);
+	given.name = slot->login_name;
+	given.name_length = slot->login_name_length;
+	slot->login_name = NULL;
+	pthread_mutex_unlock(&slot->pin_lock);
+	slot_forget_pin(slot);
 	if (atomic_load(&slot->login) == LOGIN_USER && pin)
-		pin_remember(&slot->pin, pin, length);
+		remember(seat, &given);
+	free(given.name);
 }

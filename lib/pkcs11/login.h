@@ -16,7 +16,15 @@ struct credentials {
 CK_RV login_backend(struct backend *backend, CK_SESSION_HANDLE session,
 		    CK_USER_TYPE type, const struct credentials *given);
 
-/* before the slot's lock is taken */
+/* What a login leaves that is over here: the backend is yet to be told. */
+struct left {
+	bool ended;
+	unsigned long era;		/* of the slot, when it did */
+	CK_OBJECT_HANDLE *objects;	/* session objects that go with it */
+	size_t count;
+};
+
+/* before the slot's turn is taken */
 void login_wait_turn(struct seat *seat);
 void login_count_try(struct seat *seat, CK_RV rv);
 
@@ -24,17 +32,24 @@ void login_count_try(struct seat *seat, CK_RV rv);
 CK_RV login_check(struct seat *seat, enum login login);
 
 /*
- * All with the slot's lock held, and @lease taken before that; @session is any
- * open one of the backend's. Without a lease (lease_has()) the backend is told
- * at the next occasion.
+ * With the slot's turn, and @lease taken before that; @session is any open one
+ * of the backend's. Without a lease (lease_has()) the backend is told at the
+ * next occasion.
  */
 CK_RV login_enter(struct seat *seat, CK_SESSION_HANDLE session,
 		  struct lease *lease, enum login login,
 		  const struct credentials *given);
-void login_end(struct seat *seat, CK_SESSION_HANDLE session,
-	       const struct lease *lease);
 void login_settle(struct seat *seat, CK_SESSION_HANDLE session,
 		  const struct lease *lease);
-void login_pin_changed(struct slot *slot, unsigned char *pin, CK_ULONG length);
+void login_pin_changed(struct seat *seat, unsigned char *pin, CK_ULONG length);
+
+/*
+ * Out: the seat with the slot's lock, then the backend without. All of it with
+ * the slot's turn, unless that is not to be had (@turn).
+ */
+bool login_waits(const struct slot *slot);
+void login_end(struct seat *seat, struct left *left);
+void login_tell(struct seat *seat, CK_SESSION_HANDLE session,
+		const struct lease *lease, bool turn, struct left *left);
 
 #endif /* TOKMUX_LOGIN_H */

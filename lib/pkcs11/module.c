@@ -6,6 +6,7 @@
  * first caller, stopped with the last, after the last call is out. A forked
  * child lets go of the parent's without touching it and starts afresh.
  */
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "crash.h"
 #include "log.h"
 #include "module.h"
+#include "turn.h"
 
 struct module {
 	struct config *config;
@@ -25,21 +27,27 @@ struct module {
 	size_t slot_count;
 };
 
-#define OPEN	1ul	/* in @users: to new ones */
+#define OPEN	1ul	/* in @users: to new ones, there are callers */
 #define USER	2ul	/* one of them */
 
-/* @module comes and goes under @lock; @users keep it from going. */
+/*
+ * @module comes and goes under @lock; @users keep it from going, of whom one is
+ * all callers together. When they have left it is stopped by the last call that
+ * comes out: that may take long, so it may be that others come before.
+ */
 static struct {
 	pthread_mutex_t lock;
-	pthread_cond_t idle;
+	pthread_cond_t gone;
 	struct module *module;
 	atomic_ulong users;
+
+	bool exiting;			/* backends are gone already */
 
 	bool forked;
 	struct module *parents;		/* not ours to touch */
 } state = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
-	.idle = PTHREAD_COND_INITIALIZER,
+	.gone = PTHREAD_COND_INITIALIZER,
 };
 
 /* ---- slots ------------------------------------------------------------------ */
@@ -103,8 +111,8 @@ static CK_RV backend_slots(struct backend *backend, bool present,
  * @list: out: room for *@count ids, or NULL
  * @count: in: the room; out: how many there are
  *
- * A backend that can't say is logged and left out: it doesn't take the others
- * with it.
+ * A backend that can't say, or that another thread has asked and that hasn't
+ * answered, is logged and left out: it doesn't take the others with it.
  */
 CK_RV module_find_slots(bool present, CK_SLOT_ID *list, CK_ULONG *count)
 {
@@ -114,20 +122,24 @@ CK_RV module_find_slots(bool present, CK_SLOT_ID *list, CK_ULONG *count)
 	CK_RV rv = CKR_OK;
 	size_t i;
 
-	pthread_mutex_lock(&module->slots_lock);
 	for (i = 0; i < module->backend_count && rv == CKR_OK; i++) {
 		struct backend *backend = module->backends[i];
-		CK_SLOT_ID *ids;
+		CK_SLOT_ID *ids = NULL;
 		CK_ULONG n, j;
 
-		rv = backend_slots(backend, present, &ids, &n);
+		rv = backend_turn(backend, &backend->listing);
+		if (rv == CKR_OK) {
+			rv = backend_slots(backend, present, &ids, &n);
+			turn_give(&backend->listing);
+		}
 		if (rv != CKR_OK && rv != CKR_HOST_MEMORY) {
 			log_error("backend %s: C_GetSlotList failed: 0x%lx",
 				  backend->config->name, rv);
 			n = 0;
 			rv = CKR_OK;
 		}
-		for (j = 0; j < n && rv == CKR_OK; j++) {
+		pthread_mutex_lock(&module->slots_lock);
+		for (j = 0; rv == CKR_OK && j < n; j++) {
 			struct slot *slot = slot_of(module, backend, ids[j]);
 
 			if (!slot)
@@ -135,9 +147,9 @@ CK_RV module_find_slots(bool present, CK_SLOT_ID *list, CK_ULONG *count)
 			else if (total++ < room)
 				list[total - 1] = slot->id;
 		}
+		pthread_mutex_unlock(&module->slots_lock);
 		free(ids);
 	}
-	pthread_mutex_unlock(&module->slots_lock);
 	if (rv != CKR_OK)
 		return rv;
 	*count = total;
@@ -196,6 +208,40 @@ static void look_after(struct slot *slot)
 	pthread_mutex_unlock(&slot->lock);
 }
 
+/* Something has happened there: nobody has been told yet. */
+static void note_event(struct slot *slot)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(slot->events); i++)
+		atomic_store(&slot->events[i], 0xff);
+	atomic_store(&slot->suspect, true);
+}
+
+/*
+ * Return: CKR_OK and a slot, CKR_NO_EVENT, or what the backend says. Whoever
+ * asks it just now finds the event for all.
+ */
+static CK_RV ask_for_event(struct module *module, struct backend *backend,
+			   struct slot **slot)
+{
+	CK_SLOT_ID id;
+	CK_RV rv;
+
+	if (!turn_take(&backend->events, 0))
+		return CKR_NO_EVENT;
+	rv = BACKEND(backend, C_WaitForSlotEvent, CKF_DONT_BLOCK, &id, NULL);
+	turn_give(&backend->events);
+	if (rv != CKR_OK)
+		return rv;
+	pthread_mutex_lock(&module->slots_lock);
+	*slot = slot_of(module, backend, id);
+	if (*slot)
+		note_event(*slot);
+	pthread_mutex_unlock(&module->slots_lock);
+	return *slot ? CKR_OK : CKR_HOST_MEMORY;
+}
+
 /**
  * module_slot_event() - has anything happened that this caller doesn't know?
  * @caller: its number
@@ -207,34 +253,21 @@ static void look_after(struct slot *slot)
 CK_RV module_slot_event(unsigned int caller, CK_SLOT_ID *id, bool *told)
 {
 	struct module *module = state.module;
-	CK_SLOT_ID backend_id;
-	bool found, any = false;
 	struct slot *slot;
-	size_t i, j;
+	bool found;
+	size_t i;
 	CK_RV rv;
 
 	*told = false;
-	pthread_mutex_lock(&module->slots_lock);
 	for (i = 0; i < module->backend_count; i++) {
-		struct backend *backend = module->backends[i];
-
-		rv = BACKEND(backend, C_WaitForSlotEvent, CKF_DONT_BLOCK,
-			     &backend_id, NULL);
+		rv = ask_for_event(module, module->backends[i], &slot);
 		*told |= rv != CKR_FUNCTION_NOT_SUPPORTED;
-		if (rv != CKR_OK)
-			continue;
-		slot = slot_of(module, backend, backend_id);
-		if (!slot)
-			continue;
-		for (j = 0; j < sizeof(slot->events); j++)
-			atomic_store(&slot->events[j], 0xff);
-		atomic_store(&slot->suspect, true);
-		any = true;
+		if (rv == CKR_OK)
+			look_after(slot);
 	}
+	pthread_mutex_lock(&module->slots_lock);
 	found = take_event(module, caller, id);
 	pthread_mutex_unlock(&module->slots_lock);
-	for (slot = NULL; any && (slot = module_next_slot(slot));)
-		look_after(slot);
 	return found ? CKR_OK : CKR_NO_EVENT;
 }
 
@@ -256,9 +289,38 @@ static void module_free(struct module *module)
 	}
 	crash_unwatch();
 	free(module->backends);
+	site_names_go();
 	config_free(module->config);
 	pthread_mutex_destroy(&module->slots_lock);
 	free(module);
+}
+
+/*
+ * When the process exits a backend's destructors may come before handlers that
+ * were there earlier, or other libraries' destructors, in which callers finalize:
+ * they do so without it from here on. Registered before it is loaded, this comes
+ * right after them.
+ */
+static void abandon_backends(void)
+{
+	size_t i;
+
+	pthread_mutex_lock(&state.lock);
+	state.exiting = true;
+	for (i = 0; state.module && i < state.module->backend_count; i++)
+		backend_abandon(state.module->backends[i]);
+	pthread_mutex_unlock(&state.lock);
+}
+
+static void watch_exit(const struct config_backend *config)
+{
+	static bool watched;
+	void *object = dlopen(config->module, RTLD_NOW | RTLD_NOLOAD);
+
+	if (object)
+		dlclose(object);
+	if (!object || !watched)
+		watched = !atexit(abandon_backends);
 }
 
 static CK_RV load_backends(struct module *module, CK_FLAGS flags)
@@ -278,6 +340,7 @@ static CK_RV load_backends(struct module *module, CK_FLAGS flags)
 
 	for (config = module->config->backends; config; config = config->next) {
 		backend = NULL;
+		watch_exit(config);
 		site = site_enter(config->name, "C_Initialize");
 		rv = backend_load(config, module->arbiter, &backend);
 		if (rv == CKR_OK)
@@ -295,25 +358,100 @@ static CK_RV load_backends(struct module *module, CK_FLAGS flags)
 	return CKR_OK;
 }
 
-CK_RV module_start(CK_FLAGS flags)
+/* How long a start or a stop is waited for: as for any backend's turn. */
+static atomic_int patience_ms = BACKEND_WAIT_MS;
+
+int module_patience_ms(void)
 {
-	struct module *module = calloc(1, sizeof(*module));
-	CK_ULONG count;
+	return atomic_load(&patience_ms);
+}
+
+static void be_patient(const struct config *config)
+{
+	const struct config_backend *backend = config->backends;
+	int ms = 0;
+
+	for (; backend; backend = backend->next)
+		if (backend_wait_ms(backend) > ms)
+			ms = backend_wait_ms(backend);
+	if (ms)
+		atomic_store(&patience_ms, ms);
+}
+
+/* With the state's lock held. Return: false if it isn't gone in time. */
+static bool wait_gone(void)
+{
+	int64_t until_ms = arbiter_now_ms() + module_patience_ms();
+
+	site_watch(NULL);
+	while (state.module && !(atomic_load(&state.users) & OPEN))
+		if (!turn_wait(&state.gone, &state.lock, until_ms))
+			break;
+	return !state.module;
+}
+
+/*
+ * A call that hangs has kept it from stopping when the last caller left: then it
+ * is there, and goes on as it was.
+ */
+static CK_RV resume(bool *resumed)
+{
+	unsigned long users = atomic_load(&state.users);
+	CK_RV rv = CKR_OK;
+
+	pthread_mutex_lock(&state.lock);
+	if (state.exiting) {
+		pthread_mutex_unlock(&state.lock);
+		return CKR_FUNCTION_FAILED;
+	}
+	/* Not one that is just being stopped: that has no users. */
+	while (users && !atomic_compare_exchange_weak(&state.users, &users,
+						      (users + USER) | OPEN))
+		;
+	*resumed = users;
+	if (!users && !wait_gone()) {
+		rv = CKR_FUNCTION_FAILED;
+	}
+	pthread_mutex_unlock(&state.lock);
+	if (rv != CKR_OK)
+		module_name_hung();
+	return rv;
+}
+
+static CK_RV start(struct module *module, CK_FLAGS flags)
+{
 	CK_RV rv;
 
+	rv = config_load(&module->config);
+	if (rv != CKR_OK)
+		return rv;
+	log_set_level(module->config->log);
+	be_patient(module->config);
+	rv = arbiter_choose(module->config->arbiter, &module->arbiter);
+	if (rv != CKR_OK)
+		return rv;
+	return load_backends(module, flags);
+}
+
+CK_RV module_start(CK_FLAGS flags)
+{
+	struct module *module;
+	CK_ULONG count;
+	bool resumed;
+	CK_RV rv;
+
+	rv = resume(&resumed);
+	if (rv != CKR_OK || resumed)
+		return rv;
+	module = calloc(1, sizeof(*module));
 	if (!module)
 		return CKR_HOST_MEMORY;
 	pthread_mutex_init(&module->slots_lock, NULL);
-	rv = config_load(&module->config);
-	if (rv != CKR_OK)
-		goto err;
-	log_set_level(module->config->log);
-	rv = arbiter_choose(module->config->arbiter, &module->arbiter);
-	if (rv != CKR_OK)
-		goto err;
-	rv = load_backends(module, flags);
-	if (rv != CKR_OK)
-		goto err;
+	rv = start(module, flags);
+	if (rv != CKR_OK) {
+		module_free(module);
+		return rv;
+	}
 
 	pthread_mutex_lock(&state.lock);
 	state.module = module;
@@ -322,27 +460,33 @@ CK_RV module_start(CK_FLAGS flags)
 
 	/* So that ids are known to callers that never ask for the list. */
 	module_find_slots(false, NULL, &count);
-	module_put();
 	return CKR_OK;
-
-err:
-	module_free(module);
-	return rv;
 }
 
-/* Waits until every call is out and every session is closed. */
+/*
+ * Waits until every call is out, every session closed and all is finalized, but
+ * not for ever: whoever comes out last does the rest.
+ */
 void module_stop(void)
 {
-	struct module *module;
+	bool gone;
 
 	pthread_mutex_lock(&state.lock);
 	atomic_fetch_and(&state.users, ~OPEN);
-	while (atomic_load(&state.users))
-		pthread_cond_wait(&state.idle, &state.lock);
-	module = state.module;
-	state.module = NULL;
 	pthread_mutex_unlock(&state.lock);
-	module_free(module);
+	module_put();
+	pthread_mutex_lock(&state.lock);
+	gone = wait_gone();
+	pthread_mutex_unlock(&state.lock);
+	if (gone)
+		return;
+	log_error("calls that have not returned keep the backends from being finalized");
+	module_name_hung();
+}
+
+void module_name_hung(void)
+{
+	site_name_hung(NULL, module_patience_ms() / 2);
 }
 
 CK_RV module_get(void)
@@ -357,13 +501,21 @@ CK_RV module_get(void)
 	return CKR_OK;
 }
 
+/* Once more, by who has it already. */
+void module_hold(void)
+{
+	atomic_fetch_add(&state.users, USER);
+}
+
 void module_put(void)
 {
-	/* The last one, and who stops it waits. */
 	if (atomic_fetch_sub(&state.users, USER) != USER)
 		return;
+	/* Nobody gets it any more, nor does another one start. */
+	module_free(state.module);
 	pthread_mutex_lock(&state.lock);
-	pthread_cond_broadcast(&state.idle);
+	state.module = NULL;
+	pthread_cond_broadcast(&state.gone);
 	pthread_mutex_unlock(&state.lock);
 }
 
@@ -412,7 +564,7 @@ void module_forked(void)
 		state.parents = state.module;
 	}
 	pthread_mutex_init(&state.lock, NULL);
-	pthread_cond_init(&state.idle, NULL);
+	pthread_cond_init(&state.gone, NULL);
 	state.module = NULL;
 	atomic_store(&state.users, 0);
 }

@@ -6,15 +6,18 @@
 #include "p11.h"
 #include "slot.h"
 
-/* with the lock of C_Initialize and C_Finalize held (caller.c) */
+/* by one thread at a time, see caller.c */
 CK_RV module_start(CK_FLAGS flags);
 void module_stop(void);
+void module_name_hung(void);
+int module_patience_ms(void);
 void module_forked(void);
 const struct config *module_config(void);
 CK_RV module_info(const CK_VERSION *version, CK_INFO *info);
 
 /* keep it from stopping meanwhile */
 CK_RV module_get(void);
+void module_hold(void);
 void module_put(void);
 
 /* between the two */

@@ -8,6 +8,7 @@
  * old one. Finding a session takes no lock. Closing one lets the calls that are
  * in it finish: the last one out closes the backend's.
  */
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,7 @@ _Atomic(struct session *) session_chunks[SESSION_CHUNKS];
 
 static struct {
 	pthread_mutex_t lock;
-	size_t chunk_count;
+	atomic_size_t chunk_count;	/* those before it are there */
 	struct session *free;
 	struct session **last_free;	/* first in, first out */
 	unsigned long count;
@@ -44,22 +45,24 @@ static void add_free(struct session *session)
 	table.last_free = &session->next_free;
 }
 
+/* The chunk first, then the count: another thread may fork in between. */
 static bool add_chunk(void)
 {
+	size_t n = atomic_load(&table.chunk_count);
 	struct session *chunk;
 	unsigned int i;
 
-	if (table.chunk_count == SESSION_CHUNKS)
+	if (n == SESSION_CHUNKS)
 		return false;
 	chunk = calloc(SESSION_CHUNK, sizeof(*chunk));
 	if (!chunk)
 		return false;
 	for (i = 0; i < SESSION_CHUNK; i++) {
-		chunk[i].index = (unsigned int)table.chunk_count * SESSION_CHUNK + i;
+		chunk[i].index = (unsigned int)n * SESSION_CHUNK + i;
 		add_free(&chunk[i]);
 	}
-	atomic_store_explicit(&session_chunks[table.chunk_count++], chunk,
-			      memory_order_release);
+	atomic_store_explicit(&session_chunks[n], chunk, memory_order_release);
+	atomic_store(&table.chunk_count, n + 1);
 	return true;
 }
 
@@ -267,7 +270,8 @@ static CK_RV publish(struct session *session, CK_SESSION_HANDLE handle,
 		return CKR_CRYPTOKI_NOT_INITIALIZED;
 	if (seat->abandoned)
 		return CKR_DEVICE_REMOVED;
-	if (!session_writes(session) && atomic_load(&seat->login) == LOGIN_SO)
+	if (!session_writes(session) &&
+	    (atomic_load(&seat->login) == LOGIN_SO || seat->coming == LOGIN_SO))
 		return CKR_SESSION_READ_WRITE_SO_EXISTS;
 
 	session->ejects = atomic_load(&seat->ejects);
@@ -275,13 +279,16 @@ static CK_RV publish(struct session *session, CK_SESSION_HANDLE handle,
 	seat->sessions = session;
 	seat->open++;
 	seat->read_only += !session_writes(session);
+	/* Its own: it may be closed before its opener is out. */
+	seat->references++;
+	module_hold();
 	atomic_store(&session->handle, handle);
 	return CKR_OK;
 }
 
 static CK_RV open_once(struct slot *slot, const struct caller *caller,
-		       const atomic_ulong *generation, CK_FLAGS flags,
-		       void *application, CK_NOTIFY notify,
+		       const atomic_ulong *generation, unsigned long born,
+		       CK_FLAGS flags, void *application, CK_NOTIFY notify,
 		       CK_SESSION_HANDLE *handle);
 
 /**
@@ -289,34 +296,34 @@ static CK_RV open_once(struct slot *slot, const struct caller *caller,
  * @slot: where
  * @caller: whose
  * @generation: changes when the caller leaves
+ * @born: what it was before the caller was seen to be initialized
  * @flags: as the caller gave them
  * @application: for @notify
  * @notify: may be NULL
  * @handle: out: ours
  *
- * The caller's module_get() becomes the session's on success.
+ * With a module_get() of the caller's own; the session has another.
  */
 CK_RV session_open(struct slot *slot, const struct caller *caller,
-		   const atomic_ulong *generation, CK_FLAGS flags,
-		   void *application, CK_NOTIFY notify,
+		   const atomic_ulong *generation, unsigned long born,
+		   CK_FLAGS flags, void *application, CK_NOTIFY notify,
 		   CK_SESSION_HANDLE *handle)
 {
-	CK_RV rv = open_once(slot, caller, generation, flags, application,
-			     notify, handle);
+	CK_RV rv = open_once(slot, caller, generation, born, flags,
+			     application, notify, handle);
 
 	/* The token that was there: now with the one that is. */
 	if (rv == CKR_DEVICE_REMOVED)
-		rv = open_once(slot, caller, generation, flags, application,
-			       notify, handle);
+		rv = open_once(slot, caller, generation, born, flags,
+			       application, notify, handle);
 	return rv;
 }
 
 static CK_RV open_once(struct slot *slot, const struct caller *caller,
-		       const atomic_ulong *generation, CK_FLAGS flags,
-		       void *application, CK_NOTIFY notify,
+		       const atomic_ulong *generation, unsigned long born,
+		       CK_FLAGS flags, void *application, CK_NOTIFY notify,
 		       CK_SESSION_HANDLE *handle)
 {
-	unsigned long born = atomic_load(generation);
 	CK_SESSION_HANDLE backend_handle = 0, fresh;
 	struct session *session;
 	struct lease lease;
@@ -333,7 +340,7 @@ static CK_RV open_once(struct slot *slot, const struct caller *caller,
 	rv = CKR_HOST_MEMORY;
 	session = session_alloc(&fresh);
 	if (!session)
-		goto err_seat;
+		goto out;
 	session->seat = seat;
 	session->flags = flags;
 	session->application = application;
@@ -370,7 +377,7 @@ static CK_RV open_once(struct slot *slot, const struct caller *caller,
 	pthread_mutex_unlock(&slot->lock);
 	if (rv == CKR_OK) {
 		lease_give(seat, &lease);
-		return CKR_OK;
+		goto out;
 	}
 
 	BACKEND(slot->backend, C_CloseSession, backend_handle);
@@ -382,7 +389,7 @@ err_session:
 	slot_hear(seat, rv, false);
 	atomic_fetch_sub(&session->references, 1);
 	session_free(session);
-err_seat:
+out:
 	pthread_mutex_lock(&slot->lock);
 	seat_put(seat);
 	pthread_mutex_unlock(&slot->lock);
@@ -405,15 +412,48 @@ static void lease_to_close(struct seat *seat, struct lease *lease)
 		return;
 	if (slot->backend->config->lease != LEASE_SHARED ||
 	    atomic_load(&seat->login) != LOGIN_NONE ||
-	    (atomic_load(&slot->login) != LOGIN_NONE && !slot_logins(slot)))
+	    login_waits(slot))
 		lease_take(seat, lease);
 }
 
 /*
- * With the slot's lock held. The seat's last one takes the login with it (R11:
- * by its own sessions only). The table's reference is left to be put.
+ * Locks the slot, with its turn if the login goes with so many sessions that are
+ * to be closed, or another one's is to be settled. Where a call hangs that has the
+ * turn, it goes without it in the end.
  */
-static CK_RV unpublish(struct session *session, const struct lease *lease)
+static bool lock_to_close(struct seat *seat, unsigned int sessions)
+{
+	struct slot *slot = seat->slot;
+	bool wanted, turn = false;
+
+	pthread_mutex_lock(&slot->lock);
+	wanted = (seat->open <= sessions &&
+		  atomic_load(&seat->login) != LOGIN_NONE) || login_waits(slot);
+	if (wanted && !atomic_load(&seat->gone)) {
+		pthread_mutex_unlock(&slot->lock);
+		turn = backend_turn(slot->backend, &slot->turn) == CKR_OK;
+		pthread_mutex_lock(&slot->lock);
+	}
+	return turn;
+}
+
+/* Without the lock: what was closed here ends in the backend. */
+static void tell_backend(struct session *closed, const struct lease *lease,
+			 bool turn, struct left *left)
+{
+	struct seat *seat = closed->seat;
+
+	login_tell(seat, session_backend_handle(closed), lease, turn, left);
+	if (turn)
+		turn_give(&seat->slot->turn);
+}
+
+/*
+ * With the slot's lock held. The seat's last one takes the login with it (R11:
+ * by its own sessions only). The table's reference is left to be put, and @left
+ * to be told.
+ */
+static CK_RV unpublish(struct session *session, struct left *left)
 {
 	CK_SESSION_HANDLE handle = atomic_exchange(&session->handle, 0);
 	struct seat *seat = session->seat;
@@ -427,11 +467,8 @@ static CK_RV unpublish(struct session *session, const struct lease *lease)
 	seat->open--;
 	seat->read_only -= !session_writes(session);
 	objects_remove_owned(&seat->objects, session);
-	if (!atomic_load(&seat->gone)) {
-		if (!seat->open)
-			login_end(seat, session_backend_handle(session), lease);
-		login_settle(seat, session_backend_handle(session), lease);
-	}
+	if (!seat->open && !atomic_load(&seat->gone))
+		login_end(seat, left);
 	seat->slot->arbiter->session_close(seat->party, session->arbiter_id);
 	atomic_fetch_or(&session->references, SESSION_DYING);
 	return CKR_OK;
@@ -442,16 +479,18 @@ CK_RV session_close(struct session *session)
 {
 	struct seat *seat = session->seat;
 	struct slot *slot = seat->slot;
+	struct left left = { 0 };
 	struct lease lease;
-	bool outlives;
+	bool outlives, turn;
 	CK_RV rv;
 
 	lease_to_close(seat, &lease);
 	outlives = lease_has(&lease);
-	pthread_mutex_lock(&slot->lock);
+	turn = lock_to_close(seat, 1);
 	seat->references += outlives;
-	rv = unpublish(session, &lease);
+	rv = unpublish(session, &left);
 	pthread_mutex_unlock(&slot->lock);
+	tell_backend(session, &lease, turn, &left);
 	if (rv == CKR_OK)
 		put(session, &lease);
 	put(session, &lease);
@@ -467,14 +506,13 @@ CK_RV session_close(struct session *session)
 }
 
 /* With the slot's lock held: all that a seat has, as a list to be put. */
-static struct session *unpublish_all(struct seat *seat,
-				     const struct lease *lease)
+static struct session *unpublish_all(struct seat *seat, struct left *left)
 {
 	struct session *closed = NULL;
 	struct session *session;
 
 	while ((session = seat->sessions)) {
-		unpublish(session, lease);
+		unpublish(session, left);
 		session->next = closed;
 		closed = session;
 	}
@@ -506,9 +544,12 @@ void session_close_all(struct slot *slot, const struct caller *caller,
 	struct session *closed, *session;
 	struct lease lease;
 	struct seat *seat;
+	bool turn;
 
 	/* One for each token that was there while it had sessions. */
 	for (;;) {
+		struct left left = { 0 };
+
 		pthread_mutex_lock(&slot->lock);
 		seat = seat_of(slot, caller, leave);
 		if (seat)
@@ -518,11 +559,15 @@ void session_close_all(struct slot *slot, const struct caller *caller,
 			return;
 
 		lease_to_close(seat, &lease);
-		pthread_mutex_lock(&slot->lock);
-		closed = unpublish_all(seat, &lease);
+		turn = lock_to_close(seat, UINT_MAX);
+		closed = unpublish_all(seat, &left);
 		if (leave && !seat->abandoned)
 			seat_abandon(seat);
 		pthread_mutex_unlock(&slot->lock);
+		if (closed)
+			tell_backend(closed, &lease, turn, &left);
+		else if (turn)
+			turn_give(&slot->turn);
 		while ((session = closed)) {
 			closed = session->next;
 			put(session, &lease);

@@ -62,8 +62,8 @@ struct session {
 };
 
 CK_RV session_open(struct slot *slot, const struct caller *caller,
-		   const atomic_ulong *generation, CK_FLAGS flags,
-		   void *application, CK_NOTIFY notify,
+		   const atomic_ulong *generation, unsigned long born,
+		   CK_FLAGS flags, void *application, CK_NOTIFY notify,
 		   CK_SESSION_HANDLE *handle);
 CK_RV session_close(struct session *session);
 void session_close_all(struct slot *slot, const struct caller *caller,

@@ -22,6 +22,9 @@ static atomic_size_t reach;		/* none was taken from here on */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t ends;		/* of the thread */
 
+/* While names are read that a site points to. */
+static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
+
 __thread struct site *site_mine;
 
 static int64_t now_ms(void)
@@ -74,7 +77,7 @@ const struct site *site_here(void)
 
 /**
  * site_watch() - note who is in a backend, for those that haven't been noted
- * @backend: the same pointer as given to site_enter()
+ * @backend: the same pointer as given to site_enter(); NULL: any
  *
  * For whoever begins to wait.
  */
@@ -87,7 +90,7 @@ void site_watch(const char *backend)
 		int64_t not_yet = 0;
 
 		if (atomic_load(&places[i].function) &&
-		    atomic_load(&places[i].backend) == backend)
+		    (!backend || atomic_load(&places[i].backend) == backend))
 			atomic_compare_exchange_strong(&places[i].seen_ms,
 						       &not_yet, now);
 	}
@@ -95,7 +98,7 @@ void site_watch(const char *backend)
 
 /**
  * site_name_hung() - log who keeps others waiting
- * @backend: the same pointer as given to site_enter()
+ * @backend: the same pointer as given to site_enter(); NULL: any
  * @ms: those that have been seen inside for that long
  *
  * For whoever has waited in vain.
@@ -103,17 +106,27 @@ void site_watch(const char *backend)
 void site_name_hung(const char *backend, int64_t ms)
 {
 	size_t i, far = atomic_load(&reach);
-	const char *function;
+	const char *function, *name;
 	int64_t seen, now = now_ms();
 
+	pthread_mutex_lock(&names_lock);
 	for (i = 0; i < far; i++) {
 		function = atomic_load(&places[i].function);
+		name = atomic_load(&places[i].backend);
 		seen = atomic_load(&places[i].seen_ms);
 		if (function && seen && now - seen >= ms &&
-		    atomic_load(&places[i].backend) == backend)
+		    (!backend || name == backend))
 			log_error("backend %s: %s has not returned for %lld ms or more, others wait for it",
-				  backend, function, (long long)(now - seen));
+				  name, function, (long long)(now - seen));
 	}
+	pthread_mutex_unlock(&names_lock);
+}
+
+/* No thread is where they belong to; nor reads them from here on. */
+void site_names_go(void)
+{
+	pthread_mutex_lock(&names_lock);
+	pthread_mutex_unlock(&names_lock);
 }
 
 /* In the child, which has one thread: the others are nowhere. */
@@ -121,6 +134,7 @@ void site_forked(void)
 {
 	size_t i;
 
+	pthread_mutex_init(&names_lock, NULL);
 	for (i = 0; i < PLACES; i++) {
 		if (&places[i] == site_mine)
 			continue;

@@ -27,6 +27,7 @@ struct site *site_take_place(void);
 const struct site *site_here(void);
 void site_watch(const char *backend);
 void site_name_hung(const char *backend, int64_t ms);
+void site_names_go(void);
 void site_forked(void);
 
 static inline void site_go(struct site *site, const char *backend,

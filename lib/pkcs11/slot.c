@@ -28,8 +28,10 @@ struct slot *slot_new(CK_SLOT_ID id, struct backend *backend,
 		free(slot);
 		return NULL;
 	}
+	turn_init(&slot->turn);
 	pthread_mutex_init(&slot->lock, NULL);
 	pthread_mutex_init(&slot->seats_lock, NULL);
+	pthread_mutex_init(&slot->pin_lock, NULL);
 	return slot;
 }
 
@@ -40,10 +42,11 @@ void slot_free(struct slot *slot)
 		seat_abandon(slot->seats);
 	if (slot->token)
 		arbiter_token_put(slot->token);
-	pin_forget(&slot->pin);
-	free(slot->login_name);
+	slot_forget_pin(slot);
+	pthread_mutex_destroy(&slot->pin_lock);
 	pthread_mutex_destroy(&slot->seats_lock);
 	pthread_mutex_destroy(&slot->lock);
+	turn_destroy(&slot->turn);
 	free(slot);
 }
 
@@ -105,30 +108,31 @@ static void identify(struct identity *identity, const CK_TOKEN_INFO *info)
 	       sizeof(identity->serial));
 }
 
-/* Asks the token for its name, without a lease: it takes the name to get one. */
-static CK_RV open_token(struct slot *slot)
+/* With the slot's turn. Without a lease: it takes the name to get one. */
+static CK_RV ask_token(struct slot *slot, CK_SLOT_INFO *slot_info,
+		       CK_TOKEN_INFO *info)
 {
-	const struct config_backend *config = slot->backend->config;
-	CK_SLOT_INFO slot_info;
-	CK_TOKEN_INFO info;
-	int hold_ms = 0;
-	char name[64];
 	CK_RV rv;
 
-	if (slot->token)
-		return CKR_OK;
-	rv = BACKEND(slot->backend, C_GetSlotInfo, slot->backend_id,
-		     &slot_info);
+	rv = BACKEND(slot->backend, C_GetSlotInfo, slot->backend_id, slot_info);
 	if (rv != CKR_OK)
 		return rv;
-	slot->removable = slot_info.flags & CKF_REMOVABLE_DEVICE;
-	rv = BACKEND(slot->backend, C_GetTokenInfo, slot->backend_id, &info);
-	if (rv != CKR_OK)
-		return rv;
-	slot->token_flags = info.flags;
-	identify(&slot->identity, &info);
+	return BACKEND(slot->backend, C_GetTokenInfo, slot->backend_id, info);
+}
+
+/* With the slot's lock held. */
+static CK_RV open_token(struct slot *slot, const CK_SLOT_INFO *slot_info,
+			CK_TOKEN_INFO *info)
+{
+	const struct config_backend *config = slot->backend->config;
+	int hold_ms = 0;
+	char name[64];
+
+	slot->removable = slot_info->flags & CKF_REMOVABLE_DEVICE;
+	slot->token_flags = info->flags;
+	identify(&slot->identity, info);
 	atomic_store(&slot->suspect, false);
-	token_name(slot, &info, name, sizeof(name));
+	token_name(slot, info, name, sizeof(name));
 	log_info("slot %lu: backend %s, token %s", slot->id,
 		 slot->backend->config->name, name);
 	/* Within a call nobody knows how long it may take. */
@@ -136,6 +140,36 @@ static CK_RV open_token(struct slot *slot)
 		hold_ms = config->hold_ms;
 	return arbiter_rv(arbiter_token_open(name, config->unclean, hold_ms,
 					     &slot->token));
+}
+
+/*
+ * Takes the slot's turn and its lock, which are free. One asks for all: others
+ * that come meanwhile wait for it, but not for ever.
+ */
+static CK_RV find_token(struct slot *slot)
+{
+	CK_SLOT_INFO slot_info;
+	CK_TOKEN_INFO info;
+	bool known;
+	CK_RV rv;
+
+	rv = backend_turn(slot->backend, &slot->turn);
+	if (rv != CKR_OK)
+		return rv;
+	pthread_mutex_lock(&slot->lock);
+	known = slot->token;
+	pthread_mutex_unlock(&slot->lock);
+	if (known)
+		goto out;
+	rv = ask_token(slot, &slot_info, &info);
+	if (rv != CKR_OK)
+		goto out;
+	pthread_mutex_lock(&slot->lock);
+	rv = open_token(slot, &slot_info, &info);
+	pthread_mutex_unlock(&slot->lock);
+out:
+	turn_give(&slot->turn);
+	return rv;
 }
 
 /* ---- seats ----------------------------------------------------------------- */
@@ -152,7 +186,7 @@ struct seat *seat_find(struct slot *slot, const struct caller *caller)
 
 /**
  * seat_get() - a caller's place on a slot, made if need be
- * @slot: locked
+ * @slot: locked; if the token's name has to be asked for, not meanwhile
  * @caller: whose, or NULL for the calls that belong to no caller
  * @seat: out: the seat, with a reference for seat_put()
  */
@@ -162,16 +196,19 @@ CK_RV seat_get(struct slot *slot, const struct caller *caller,
 	struct seat *made;
 	CK_RV rv;
 
-	made = seat_find(slot, caller);
+	while (!(made = seat_find(slot, caller)) && !slot->token) {
+		pthread_mutex_unlock(&slot->lock);
+		rv = find_token(slot);
+		pthread_mutex_lock(&slot->lock);
+		if (rv != CKR_OK)
+			return rv;
+	}
 	if (made) {
 		made->references++;
 		*seat = made;
 		return CKR_OK;
 	}
 
-	rv = open_token(slot);
-	if (rv != CKR_OK)
-		return rv;
 	made = calloc(1, sizeof(*made));
 	if (!made)
 		return CKR_HOST_MEMORY;
@@ -270,14 +307,45 @@ void slot_forget_stale(struct slot *slot, const struct object *object,
 /* How many callers are logged in here. */
 unsigned int slot_logins(struct slot *slot)
 {
-	unsigned int logins = 0;
-	struct seat *seat;
+	return atomic_load(&slot->logins);
+}
 
-	pthread_mutex_lock(&slot->seats_lock);
-	for (seat = slot->seats; seat; seat = seat->next)
-		logins += atomic_load(&seat->login) != LOGIN_NONE;
-	pthread_mutex_unlock(&slot->seats_lock);
-	return logins;
+/* The hash of the user's PIN is wiped, also one that is just made or used. */
+void slot_forget_pin(struct slot *slot)
+{
+	pthread_mutex_lock(&slot->pin_lock);
+	slot->forgotten++;
+	pin_forget(&slot->pin);
+	free(slot->login_name);
+	slot->login_name = NULL;
+	slot->login_name_length = 0;
+	pthread_mutex_unlock(&slot->pin_lock);
+}
+
+/* The last one takes the PIN's hash with it. Return: false if it has none. */
+bool seat_end_login(struct seat *seat)
+{
+	struct slot *slot = seat->slot;
+
+	/* First: whoever is just logging in looks whether it changes. */
+	atomic_fetch_add(&seat->login_ends, 1);
+	if (atomic_exchange(&seat->login, LOGIN_NONE) == LOGIN_NONE)
+		return false;
+	atomic_store(&seat->login_id, 0);
+	slot->arbiter->logout(seat->party);
+	if (atomic_fetch_sub(&slot->logins, 1) == 1)
+		slot_forget_pin(slot);
+	return true;
+}
+
+/* The same, where the backend needn't be told, or can't. */
+void seat_lose_login(struct seat *seat)
+{
+	struct object object;
+
+	seat_end_login(seat);
+	while (objects_remove_private(&seat->objects, &object))
+		;
 }
 
 /*
@@ -304,10 +372,10 @@ void slot_token_changed(struct slot *slot)
 		if (!seat->open && !seat->abandoned)
 			seat_abandon(seat);
 	}
-	if (!slot->seats) {
+	/* Who is still in a call with the old one's lease has it in its seat. */
+	if (slot->token)
 		arbiter_token_put(slot->token);
-		slot->token = NULL;
-	}
+	slot->token = NULL;
 }
 
 /* ---- tokens that are exchanged -------------------------------------------------- */
@@ -336,8 +404,9 @@ void slot_token_gone(struct slot *slot)
 		lease_end_all(seat);
 		seat_abandon(seat);
 	}
-	pin_forget(&slot->pin);
+	slot_forget_pin(slot);
 	atomic_store(&slot->login, LOGIN_NONE);
+	atomic_fetch_add(&slot->era, 1);
 	arbiter_token_put(slot->token);
 	slot->token = NULL;
 }
@@ -360,22 +429,64 @@ static bool says_closed(CK_RV rv)
 	return rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED;
 }
 
-/* Has the backend closed a session that is open here? */
-static bool any_closed(struct slot *slot)
-{
-	CK_SESSION_INFO info;
-	struct seat *seat;
-	CK_RV rv;
+/* A session of ours and the backend's that it is. */
+struct pair {
+	CK_SESSION_HANDLE ours, backends;
+};
 
-	for (seat = slot->seats; seat; seat = seat->next) {
+/* With the slot's lock held: one of each seat's. Return: how many. */
+static size_t list_sessions(const struct slot *slot, struct pair *pairs)
+{
+	const struct seat *seat;
+	size_t count = 0;
+
+	for (seat = slot->seats; seat && count < MAX_CALLERS;
+	     seat = seat->next) {
 		if (seat->abandoned || !seat->sessions)
 			continue;
-		rv = BACKEND(slot->backend, C_GetSessionInfo,
-			     session_backend_handle(seat->sessions), &info);
-		if (says_gone(rv) || says_closed(rv))
-			return true;
+		pairs[count].ours = atomic_load(&seat->sessions->handle);
+		pairs[count++].backends = session_backend_handle(seat->sessions);
 	}
+	return count;
+}
+
+/* With the slot's lock held: not closed, or renewed, by ourselves meanwhile? */
+static bool still_open(const struct slot *slot, const struct pair *pair)
+{
+	const struct session *session;
+	const struct seat *seat;
+
+	for (seat = slot->seats; seat; seat = seat->next)
+		for (session = seat->abandoned ? NULL : seat->sessions; session;
+		     session = session->next)
+			if (atomic_load(&session->handle) == pair->ours)
+				return session_backend_handle(session) ==
+				       pair->backends;
 	return false;
+}
+
+/* Has the backend closed a session that is open here? With no lock held. */
+static bool any_closed(struct slot *slot)
+{
+	struct pair pairs[MAX_CALLERS];
+	CK_SESSION_INFO info;
+	bool closed = false;
+	size_t count, i;
+	CK_RV rv;
+
+	pthread_mutex_lock(&slot->lock);
+	count = list_sessions(slot, pairs);
+	pthread_mutex_unlock(&slot->lock);
+	for (i = 0; i < count && !closed; i++) {
+		rv = BACKEND(slot->backend, C_GetSessionInfo,
+			     pairs[i].backends, &info);
+		if (!says_gone(rv) && !says_closed(rv))
+			continue;
+		pthread_mutex_lock(&slot->lock);
+		closed = still_open(slot, &pairs[i]);
+		pthread_mutex_unlock(&slot->lock);
+	}
+	return closed;
 }
 
 /**
@@ -402,8 +513,9 @@ CK_RV slot_check_token(struct seat *seat)
 	if (rv != CKR_OK && !gone)
 		return rv;
 
+	gone = gone || any_closed(slot);
 	pthread_mutex_lock(&slot->lock);
-	if (seat->abandoned || gone || any_closed(slot)) {
+	if (seat->abandoned || gone) {
 		if (!seat->abandoned)
 			slot_token_gone(slot);
 		rv = CKR_DEVICE_REMOVED;

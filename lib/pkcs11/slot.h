@@ -10,6 +10,7 @@
 #include "p11.h"
 #include "pin.h"
 #include "tries.h"
+#include "turn.h"
 
 struct caller;
 struct session;
@@ -31,9 +32,10 @@ struct identity {
  * One slot of one backend, under an id of ours that stays the same until the
  * last caller leaves.
  *
- * LOCK ORDER: a lease comes before @lock, and is never asked for by a thread
- * that has it; @seats_lock, then the locks in struct keep and struct objects
- * come last. See Documentation/pkcs11.rst, "Locks".
+ * LOCK ORDER: a lease, @turn, @lock; a lease is never asked for by a thread that
+ * has one of the others. @seats_lock, then the locks in struct keep and struct
+ * objects, then @pin_lock come last. With any but @turn nobody calls the backend,
+ * which may never return. See Documentation/pkcs11.rst, "Locks".
  */
 struct slot {
 	CK_SLOT_ID id;
@@ -41,19 +43,29 @@ struct slot {
 	struct backend *backend;
 	const struct arbiter_ops *arbiter;
 
-	/* Sessions, logins, and seats coming and going. */
+	/* Who asks for the token's name, logs in or out, changes a PIN. */
+	struct turn turn;
+
+	/* Sessions and seats coming and going. */
 	pthread_mutex_t lock;
 	struct arbiter_token *token;
 	CK_FLAGS token_flags;		/* as they were when @token was opened */
 	struct identity identity;	/* of the token in it */
 	bool removable;			/* it may be exchanged at any time */
 	atomic_bool suspect;		/* something has happened to it */
+	atomic_uint logins;		/* how many callers are logged in */
+
+	/* with @turn, or when the token is gone */
 	atomic_int login;		/* what the backend is logged in as */
+	atomic_ulong era;		/* counts up whenever that changes */
+	unsigned long last_login;
+
+	pthread_mutex_t pin_lock;
 	struct pin *pin;		/* the user's, while logged in */
 	unsigned char *login_name;	/* with C_LoginUser, else NULL */
 	CK_ULONG login_name_length;
-	unsigned long last_login;
 	struct tries *tries;		/* outlives it */
+	unsigned long forgotten;	/* how often it was */
 
 	pthread_mutex_t seats_lock;
 	struct seat *seats;
@@ -104,9 +116,11 @@ struct seat {
 	struct session *sessions;
 	unsigned int open;		/* how many */
 	unsigned int read_only;		/* of them */
+	enum login coming;		/* while a PIN is looked at */
 
 	atomic_int login;		/* enum login */
 	atomic_ulong login_id;		/* which login, counting up */
+	atomic_uint login_ends;		/* how often one was ended, or none */
 	struct keep keep;
 	struct reason so;		/* until the logout */
 	atomic_uint ejects;		/* sessions opened before are dead */
@@ -117,7 +131,7 @@ struct slot *slot_new(CK_SLOT_ID id, struct backend *backend,
 		      CK_SLOT_ID backend_id, const struct arbiter_ops *arbiter);
 void slot_free(struct slot *slot);
 
-/* all with the slot's lock held */
+/* all with the slot's lock held, which seat_get() may let go of meanwhile */
 CK_RV seat_get(struct slot *slot, const struct caller *caller,
 	       struct seat **seat);
 struct seat *seat_find(struct slot *slot, const struct caller *caller);
@@ -127,6 +141,12 @@ void seat_abandon(struct seat *seat);
 void slot_forget_object(struct slot *slot, CK_OBJECT_HANDLE handle);
 void slot_forget_stale(struct slot *slot, const struct object *object,
 		       const struct seat *except);
+
+/* with any locks but a pin's */
+bool seat_end_login(struct seat *seat);
+void seat_lose_login(struct seat *seat);
+void slot_forget_pin(struct slot *slot);
+
 unsigned int slot_logins(struct slot *slot);
 bool slot_sessions(struct slot *slot, const struct seat *except);
 void slot_token_changed(struct slot *slot);

@@ -8,6 +8,15 @@
 
 CK_FUNCTION_LIST *plugin_list(const char *module);
 
+/* What it does at its end, as a library that cleans up behind itself. */
+void (*plugin_at_end)(void);
+
+__attribute__((destructor)) static void at_end(void)
+{
+	if (plugin_at_end)
+		plugin_at_end();
+}
+
 CK_FUNCTION_LIST *plugin_list(const char *module)
 {
 	void *object = dlopen(module, RTLD_NOW | RTLD_LOCAL);

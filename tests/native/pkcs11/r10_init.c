@@ -212,6 +212,124 @@ TEST_F_TIMEOUT(init, eight_threads_race, 300)
 	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, self->b->C_Finalize(NULL));
 }
 
+/* A session that is opened while its caller leaves is none, or ends with it. */
+struct opener {
+	CK_FUNCTION_LIST *p11;
+	CK_SLOT_ID slot;
+	atomic_bool stop;
+	CK_SESSION_HANDLE last;
+	_Atomic CK_RV rv;
+};
+
+static void *keep_opening(void *arg)
+{
+	struct opener *opener = arg;
+	CK_SESSION_HANDLE session;
+	CK_RV rv;
+
+	while (!atomic_load(&opener->stop)) {
+		rv = opener->p11->C_OpenSession(opener->slot,
+						CKF_SERIAL_SESSION, NULL, NULL,
+						&session);
+		if (rv != CKR_OK && rv != CKR_CRYPTOKI_NOT_INITIALIZED)
+			opener->rv = rv;
+	}
+	return NULL;
+}
+
+TEST_F(init, sessions_are_opened_while_the_caller_leaves)
+{
+	struct opener opener = { .p11 = self->a };
+	pthread_t threads[2];
+	long until;
+	int i;
+
+	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+	opener.slot = the_slot(self->b);
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, keep_opening,
+					    &opener));
+	for (until = now_ms() + 3000; now_ms() < until;) {
+		ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+		sched_yield();
+		ASSERT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	}
+	atomic_store(&opener.stop, true);
+	for (i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	EXPECT_EQ(CKR_OK, opener.rv);
+	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+}
+
+#ifndef __SANITIZE_THREAD__	/* which has its own */
+/* A thread that stands still before one of the locks that it asks for. */
+static __thread int locks_to_go;
+static atomic_bool stands, go_on;
+
+int pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+	static int (*real)(pthread_mutex_t *mutex);
+
+	if (!real)
+		real = (int (*)(pthread_mutex_t *))dlsym(RTLD_NEXT,
+							 "pthread_mutex_lock");
+	if (locks_to_go && !--locks_to_go) {
+		atomic_store(&stands, true);
+		while (!atomic_load(&go_on))
+			sched_yield();
+	}
+	return real(mutex);
+}
+
+struct halting {
+	struct opener opener;
+	int locks;
+};
+
+static void *open_and_halt(void *arg)
+{
+	struct halting *halting = arg;
+	struct opener *opener = &halting->opener;
+
+	locks_to_go = halting->locks;
+	opener->rv = opener->p11->C_OpenSession(opener->slot,
+						CKF_SERIAL_SESSION, NULL, NULL,
+						&opener->last);
+	return NULL;
+}
+
+TEST_F(init, the_caller_leaves_wherever_a_session_is_opened)
+{
+	struct halting halting = { .opener.p11 = self->a };
+	struct opener *opener = &halting.opener;
+	CK_SESSION_INFO info;
+	pthread_t thread;
+
+	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+	opener->slot = the_slot(self->b);
+	do {
+		halting.locks++;
+		atomic_store(&stands, false);
+		atomic_store(&go_on, false);
+		ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+		ASSERT_EQ(0, pthread_create(&thread, NULL, open_and_halt,
+					    &halting));
+		while (!atomic_load(&stands))
+			sched_yield();
+		EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+		atomic_store(&go_on, true);
+		pthread_join(thread, NULL);
+		EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, opener->rv) {
+			TH_LOG("before lock %d", halting.locks);
+		}
+		EXPECT_EQ(CKR_SESSION_HANDLE_INVALID,
+			  self->b->C_GetSessionInfo(opener->last, &info));
+		/* From the slot's lock on it holds some. */
+	} while (halting.locks < 3);
+	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+}
+#endif
+
 /* A call that is in the session finishes; the close doesn't pull it away. */
 struct closer {
 	CK_FUNCTION_LIST *p11;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* R9: who is the caller. */
+#include <stdint.h>
+#include <sys/mman.h>
 #include "world.h"
 #include <kselftest_harness.h>
 
@@ -113,6 +115,213 @@ TEST_F(callers, as_many_as_there_are_lists)
 	for (i = 0; i < n - 1; i++)
 		EXPECT_EQ(CKR_OK, free_caller(lists[i]));
 	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+}
+
+/* ---- callers that are unloaded ------------------------------------------------- */
+
+/* A file of its own, and so an object of its own, that does what caller_a does. */
+static char *copy_plugin(int number)
+{
+	char name[32], block[4096];
+	FILE *from, *to;
+	size_t n;
+
+	snprintf(name, sizeof(name), "plugin%d.so", number);
+	from = fopen(PLUGIN("caller_a"), "r");
+	to = fopen(world_path(name), "w");
+	if (!from || !to)
+		abort();
+	while ((n = fread(block, 1, sizeof(block), from)) > 0)
+		if (fwrite(block, 1, n, to) != n)
+			abort();
+	fclose(from);
+	fclose(to);
+	return strdup(world_path(name));
+}
+
+struct plugin {
+	void *object;
+	void *address;
+	CK_FUNCTION_LIST *p11;
+	CK_RV rv;
+};
+
+static bool load(struct plugin *plugin, const char *path)
+{
+	CK_FUNCTION_LIST *(*list)(const char *);
+
+	plugin->object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (!plugin->object)
+		return false;
+	plugin->address = dlsym(plugin->object, "plugin_list");
+	list = (CK_FUNCTION_LIST * (*)(const char *))plugin->address;
+	plugin->p11 = list(MODULE);
+	return plugin->p11;
+}
+
+/* Initializes, logs in, and is unloaded. */
+static CK_RV come_and_vanish(const char *path, struct plugin *plugin)
+{
+	CK_SESSION_HANDLE session;
+	CK_RV rv;
+
+	if (!load(plugin, path))
+		return CKR_HOST_MEMORY;
+	rv = plugin->p11->C_Initialize(NULL);
+	if (rv == CKR_OK)
+		rv = open_rw(plugin->p11, &session);
+	if (rv == CKR_OK)
+		rv = login(plugin->p11, session);
+	dlclose(plugin->object);
+	return rv;
+}
+
+/* Whoever is loaded there next has nothing of it. */
+static const char *what_it_inherits(struct plugin *plugin)
+{
+	CK_FUNCTION_LIST *p11 = plugin->p11;
+	CK_SESSION_HANDLE session;
+	CK_SESSION_INFO info;
+	CK_OBJECT_HANDLE key;
+
+	if (open_rw(p11, &session) != CKR_CRYPTOKI_NOT_INITIALIZED)
+		return "C_Initialize";
+	if (p11->C_Initialize(NULL) != CKR_OK ||
+	    open_rw(p11, &session) != CKR_OK)
+		return "nothing, but it doesn't work";
+	if (p11->C_GetSessionInfo(session, &info) != CKR_OK ||
+	    info.state != CKS_RW_PUBLIC_SESSION)
+		return "the login";
+	if (find(p11, session, CKO_PRIVATE_KEY, "key", &key))
+		return "the private key";
+	if (p11->C_Login(session, CKU_USER, PIN("4321")) != CKR_PIN_INCORRECT)
+		return "the PIN";
+	return p11->C_Finalize(NULL) == CKR_OK ? NULL : "C_Finalize";
+}
+
+TEST_F(callers, an_address_is_no_caller)
+{
+	struct plugin first, second;
+	const char *inherited;
+	char *paths[2];
+	int i, same = 0;
+
+	paths[0] = copy_plugin(0);
+	paths[1] = copy_plugin(1);
+	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+	/* Itself once more, and another. */
+	for (i = 0; i < 6; i++) {
+		ASSERT_EQ(CKR_OK, come_and_vanish(paths[0], &first));
+		ASSERT_TRUE(load(&second, paths[i % 2]));
+		same += first.address == second.address;
+		inherited = what_it_inherits(&second);
+		EXPECT_EQ(NULL, inherited) {
+			TH_LOG("round %d: %s", i, inherited);
+		}
+		dlclose(second.object);
+	}
+	EXPECT_LT(1, same) {
+		TH_LOG("none was loaded where another one had been");
+	}
+	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+}
+
+/* The backend is finalized with the last that is there. */
+TEST_F(callers, one_that_vanished_keeps_nothing_up)
+{
+	CK_FUNCTION_LIST *softhsm = world_softhsm();
+	struct plugin plugin;
+	CK_INFO info;
+
+	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, come_and_vanish(copy_plugin(0), &plugin));
+	EXPECT_EQ(CKR_OK, softhsm->C_GetInfo(&info));
+	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, softhsm->C_GetInfo(&info));
+}
+
+/* It stays the same one, whatever else comes and goes. */
+TEST_F(callers, others_are_unloaded)
+{
+	char *paths[2];
+	struct plugin stays, goes, again;
+	CK_SESSION_HANDLE session;
+	int i;
+
+	paths[0] = copy_plugin(0);
+	paths[1] = copy_plugin(1);
+	ASSERT_TRUE(load(&stays, paths[0]));
+	ASSERT_EQ(CKR_OK, stays.p11->C_Initialize(NULL));
+	for (i = 0; i < 50; i++) {
+		ASSERT_TRUE(load(&goes, paths[1]));
+		ASSERT_EQ(CKR_OK, goes.p11->C_Initialize(NULL));
+		dlclose(goes.object);
+		ASSERT_TRUE(load(&again, paths[0]));
+		ASSERT_EQ(stays.p11, again.p11);
+		ASSERT_EQ(CKR_OK, open_rw(stays.p11, &session));
+		dlclose(again.object);
+	}
+	EXPECT_EQ(CKR_OK, stays.p11->C_Finalize(NULL));
+	dlclose(stays.object);
+}
+
+#define MANY	254	/* and the two of the fixture */
+
+static void *work_as_one(void *arg)
+{
+	struct plugin *plugin = arg;
+	CK_SESSION_HANDLE session;
+	CK_SESSION_INFO info;
+
+	plugin->rv = plugin->p11->C_Initialize(NULL);
+	if (plugin->rv == CKR_OK)
+		plugin->rv = open_rw(plugin->p11, &session);
+	if (plugin->rv == CKR_OK)
+		plugin->rv = plugin->p11->C_GetSessionInfo(session, &info);
+	return NULL;
+}
+
+/* All at once, each of them working, twice over. */
+TEST_F_TIMEOUT(callers, as_many_as_there_may_be, 120)
+{
+	static struct plugin plugins[MANY + 1];
+	pthread_t threads[MANY];
+	int i, round, bad = 0;
+
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+	for (i = 0; i <= MANY; i++)
+		copy_plugin(i);
+	for (round = 0; round < 2; round++) {
+		for (i = 0; i < MANY; i++) {
+			char name[32];
+
+			snprintf(name, sizeof(name), "plugin%d.so", i);
+			ASSERT_TRUE(load(&plugins[i], world_path(name))) {
+				TH_LOG("round %d: the %d. has no place", round,
+				       i);
+			}
+		}
+		EXPECT_FALSE(load(&plugins[MANY], copy_plugin(MANY)));
+		dlclose(plugins[MANY].object);
+		for (i = 0; i < MANY; i++)
+			ASSERT_EQ(0, pthread_create(&threads[i], NULL,
+						    work_as_one, &plugins[i]));
+		for (i = 0; i < MANY; i++) {
+			pthread_join(threads[i], NULL);
+			bad += plugins[i].rv != CKR_OK;
+		}
+		EXPECT_EQ(0, bad);
+		for (i = 0; i < MANY; i++)
+			dlclose(plugins[i].object);
+		/* The next ones come to be elsewhere. */
+		for (i = 0; i < MANY; i++)
+			mmap((void *)((uintptr_t)plugins[i].address & ~4095ul),
+			     4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
+			     MAP_FIXED_NOREPLACE, -1, 0);
+	}
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
 }
 
 static void *get_list(void *result)

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * turn: what one thread has at a time, and nobody waits for without end (R15)
+ *
+ * A lock is held for as long as our own code takes. A backend takes as long as
+ * it likes, and may never return; what one thread at a time has to do there is
+ * done in a turn.
+ */
+#include <errno.h>
+#include <time.h>
+
+#include "arbiter.h"
+#include "turn.h"
+
+void turn_init(struct turn *turn)
+{
+	pthread_mutex_init(&turn->lock, NULL);
+	pthread_cond_init(&turn->given, NULL);
+	turn->taken = false;
+}
+
+void turn_destroy(struct turn *turn)
+{
+	pthread_cond_destroy(&turn->given);
+	pthread_mutex_destroy(&turn->lock);
+}
+
+/**
+ * turn_wait() - pthread_cond_timedwait() that no change of the clock disturbs
+ * @cond: to be signalled
+ * @lock: held, and held again afterwards
+ * @until_ms: as arbiter_now_ms() counts
+ */
+bool turn_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_ms)
+{
+	struct timespec until = {
+		.tv_sec = until_ms / 1000,
+		.tv_nsec = until_ms % 1000 * 1000000,
+	};
+
+	return pthread_cond_clockwait(cond, lock, CLOCK_MONOTONIC, &until) !=
+	       ETIMEDOUT;
+}
+
+/* Return: false if it wasn't to be had within @wait_ms. */
+bool turn_take(struct turn *turn, int wait_ms)
+{
+	int64_t until_ms;
+	bool taken;
+
+	pthread_mutex_lock(&turn->lock);
+	if (turn->taken) {
+		until_ms = arbiter_now_ms() + wait_ms;
+		while (turn->taken &&
+		       turn_wait(&turn->given, &turn->lock, until_ms))
+			;
+	}
+	taken = !turn->taken;
+	turn->taken = true;
+	pthread_mutex_unlock(&turn->lock);
+	return taken;
+}
+
+void turn_give(struct turn *turn)
+{
+	pthread_mutex_lock(&turn->lock);
+	turn->taken = false;
+	pthread_cond_signal(&turn->given);
+	pthread_mutex_unlock(&turn->lock);
+}
