@@ -206,6 +206,7 @@ CK_RV module_slot_event(unsigned int caller, CK_SLOT_ID *id, bool *told)
 {
 	struct module *module = state.module;
 	CK_SLOT_ID backend_id;
+	CK_ULONG count;
 	bool found, any = false;
 	struct slot *slot;
 	size_t i, j;
@@ -216,6 +217,11 @@ CK_RV module_slot_event(unsigned int caller, CK_SLOT_ID *id, bool *told)
 	for (i = 0; i < module->backend_count; i++) {
 		struct backend *backend = module->backends[i];
 
+		/*
+		 * A backend may look for new readers only when it is asked how
+		 * many slots there are: OpenSC does.
+		 */
+		BACKEND(backend, C_GetSlotList, CK_FALSE, NULL, &count);
 		rv = BACKEND(backend, C_WaitForSlotEvent, CKF_DONT_BLOCK,
 			     &backend_id, NULL);
 		*told |= rv != CKR_FUNCTION_NOT_SUPPORTED;
