@@ -225,11 +225,17 @@ static void note_event(struct slot *slot)
 static CK_RV ask_for_event(struct module *module, struct backend *backend,
 			   struct slot **slot)
 {
+	CK_ULONG count;
 	CK_SLOT_ID id;
 	CK_RV rv;
 
 	if (!turn_take(&backend->events, 0))
 		return CKR_NO_EVENT;
+	/*
+	 * A backend may look for new readers only when it is asked how many slots
+	 * there are: OpenSC does.
+	 */
+	BACKEND(backend, C_GetSlotList, CK_FALSE, NULL, &count);
 	rv = BACKEND(backend, C_WaitForSlotEvent, CKF_DONT_BLOCK, &id, NULL);
 	turn_give(&backend->events);
 	if (rv != CKR_OK)

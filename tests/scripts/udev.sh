@@ -241,7 +241,7 @@ kill $pcscd
 wait $pcscd
 # systemd listens for it.
 mkdir -p /run/pcscd
-rm -f /run/pcscd/pcscd.comm
+rm -f /run/pcscd/pcscd.comm /tmp/listens
 python3 -c '
 import signal, socket
 s = socket.socket(socket.AF_UNIX)
@@ -254,7 +254,7 @@ until [ -s /tmp/listens ]; do sleep 0.1; done
 tap_check "nor be there for the asking" advises pcscd 'systemctl mask'
 kill $listener
 wait $listener 2>/dev/null
-rm -f /run/pcscd/pcscd.comm
+rm -f /run/pcscd/pcscd.comm /tmp/listens
 quiet() { ! checked '^pcscd '; }
 tap_check "without it the card is ours" answers '3B[0-9A-F]+' as_member "$tool" atr "$card"
 tap_check "and check is content" quiet
