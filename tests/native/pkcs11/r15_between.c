@@ -144,7 +144,9 @@ TEST_F(between, calls_the_login_is_lost)
 			   "lease = session\nwait = 5000\nhold = " HOLD_MS "\n");
 	ASSERT_EQ(CKR_OK, open_rw(self->a, &in.session));
 	ASSERT_EQ(CKR_OK, login(self->a, in.session));
-	EXPECT_LT(0, locked_kb());
+	/* A sanitizer leaves mlock() out. */
+	if (!getenv("SAN"))
+		EXPECT_LT(0, locked_kb());
 	open_one(&other);
 	EXPECT_EQ(CKR_OK, other.rv);
 	EXPECT_EQ(0, locked_kb());
