@@ -77,6 +77,7 @@ static void forked(void)
 {
 	size_t i;
 
+	origin_after_fork();
 	module_forked();
 	session_forked();
 	pthread_mutex_init(&pool.lock, NULL);
@@ -93,9 +94,17 @@ static void forked(void)
 	}
 }
 
+static void watch(void)
+{
+	pthread_atfork(origin_before_fork, origin_after_fork, forked);
+}
+
+/* Before anything that a fork must not come upon. */
 static void watch_forks(void)
 {
-	pthread_atfork(NULL, NULL, forked);
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, watch);
 }
 
 /* ---- who ---------------------------------------------------------------------- */
@@ -202,11 +211,9 @@ static struct caller *find_place(const struct origin *origin, enum kind kind)
 static CK_RV take_place(struct origin *origin, enum kind kind,
 			void (*come)(unsigned int number), unsigned int *number)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct caller *caller;
 	bool keep = false;
 
-	pthread_once(&once, watch_forks);
 	pthread_mutex_lock(&pool.lock);
 	sweep();
 	caller = find_place(origin, kind);
@@ -247,6 +254,7 @@ CK_RV caller_of(const void *address, void (*come)(unsigned int number),
 {
 	struct origin origin;
 
+	watch_forks();
 	origin_of(address, &origin);
 	return take_place(&origin, OBJECT, come, number);
 }
@@ -255,6 +263,7 @@ CK_RV caller_new(void (*come)(unsigned int number), unsigned int *number)
 {
 	struct origin nothing = { 0 };
 
+	watch_forks();
 	return take_place(&nothing, EXPLICIT, come, number);
 }
 

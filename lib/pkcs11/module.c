@@ -233,9 +233,12 @@ static CK_RV ask_for_event(struct module *module, struct backend *backend,
 		return CKR_NO_EVENT;
 	/*
 	 * A backend may look for new readers only when it is asked how many slots
-	 * there are: OpenSC does.
+	 * there are: OpenSC does. Whoever is asking does as well.
 	 */
-	BACKEND(backend, C_GetSlotList, CK_FALSE, NULL, &count);
+	if (turn_take(&backend->listing, 0)) {
+		BACKEND(backend, C_GetSlotList, CK_FALSE, NULL, &count);
+		turn_give(&backend->listing);
+	}
 	rv = BACKEND(backend, C_WaitForSlotEvent, CKF_DONT_BLOCK, &id, NULL);
 	turn_give(&backend->events);
 	if (rv != CKR_OK)

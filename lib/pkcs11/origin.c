@@ -12,6 +12,7 @@
  */
 #include <dlfcn.h>
 #include <link.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +28,35 @@ struct mark {
 };
 
 /* ---- what is loaded -------------------------------------------------------- */
+
+/*
+ * Held over fork(): else the child of another thread's might find the loader's own
+ * lock taken, by a thread of ours that it hasn't got. Nothing that calls anybody's
+ * code is done with it.
+ */
+static pthread_mutex_t looking = PTHREAD_MUTEX_INITIALIZER;
+
+void origin_before_fork(void)
+{
+	pthread_mutex_lock(&looking);
+}
+
+/* In the parent and in the child. */
+void origin_after_fork(void)
+{
+	pthread_mutex_unlock(&looking);
+}
+
+static int look(int (*at)(struct dl_phdr_info *info, size_t size, void *arg),
+		void *arg)
+{
+	int result;
+
+	pthread_mutex_lock(&looking);
+	result = dl_iterate_phdr(at, arg);
+	pthread_mutex_unlock(&looking);
+	return result;
+}
 
 static bool has(const struct dl_phdr_info *info, const ElfW(Phdr) *part,
 		const char *address)
@@ -111,7 +141,7 @@ void origin_of(const void *address, struct origin *origin)
 	Dl_info info;
 
 	*origin = (struct origin){ 0 };
-	if (dl_iterate_phdr(find_one, &search))
+	if (look(find_one, &search))
 		return;
 	/* Of another namespace: it is taken to stay. */
 	if (dladdr(address, &info))
@@ -131,7 +161,7 @@ static int see_one(struct dl_phdr_info *info, size_t size, void *arg)
 /* All that are loaded, and stay so while @see looks at them. */
 void origin_each(void (*see)(const struct origin *now))
 {
-	dl_iterate_phdr(see_one, &see);
+	look(see_one, &see);
 }
 
 static int count_unloads(struct dl_phdr_info *info, size_t size, void *arg)
@@ -147,7 +177,7 @@ unsigned long long origin_unloads(void)
 {
 	unsigned long long unloads = 0;
 
-	dl_iterate_phdr(count_unloads, &unloads);
+	look(count_unloads, &unloads);
 	return unloads;
 }
 

@@ -25,4 +25,7 @@ bool origin_same(const struct origin *known, const struct origin *now);
 unsigned long long origin_unloads(void);
 void origin_each(void (*see)(const struct origin *now));
 
+void origin_before_fork(void);
+void origin_after_fork(void);
+
 #endif /* TOKMUX_ORIGIN_H */
