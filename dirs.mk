@@ -17,3 +17,18 @@ SYSUSERSDIR	?= $(PREFIX)/lib/sysusers.d
 # These have one place each, whatever the prefix: it is compiled in.
 SYSCONFDIR	:= /etc
 P11KITDIR	?= $(or $(shell pkg-config --variable=p11_module_configs p11-kit-1),/usr/share/p11-kit/modules)
+
+# What has their values in it is made anew when they change: it depends on this.
+DIRS	= PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) INCLUDEDIR=$(INCLUDEDIR) \
+	  PKCS11DIR=$(PKCS11DIR) P11KITDIR=$(P11KITDIR)
+$(B)/dirs: FORCE
+	@mkdir -p $(@D)
+	@echo '$(DIRS)' | cmp -s - $@ || echo '$(DIRS)' > $@
+FORCE:
+.PHONY: FORCE
+# None of these is what a Makefile makes if it isn't told.
+.DEFAULT_GOAL :=
+# A pkg-config file from its template.
+PC	= sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@LIBDIR@,$(LIBDIR),' \
+	  -e 's,@INCLUDEDIR@,$(INCLUDEDIR),' -e 's,@PKCS11DIR@,$(PKCS11DIR),' \
+	  -e 's,@VERSION@,$(VERSION),'

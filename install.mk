@@ -11,6 +11,8 @@ I	:= $(DESTDIR)
 LIBREAL	:= libtokmux.so.1.0.0
 BUILT	= $(TOP)/build/install
 MAN	= $(wildcard $(BUILT)/man/*.[1-9])
+# The pages that are no man pages: to be read as they are.
+RST	= $(wildcard Documentation/*.rst)
 
 # file, mode, directory, name
 define FILES
@@ -18,8 +20,10 @@ $(BUILT)/tokmux 755 $(BINDIR) tokmux
 $(BUILT)/$(LIBREAL) 644 $(LIBDIR) $(LIBREAL)
 $(BUILT)/tokmux-pkcs11.so 644 $(PKCS11DIR) tokmux-pkcs11.so
 $(BUILT)/tokmux.pc 644 $(PKGCONFIGDIR) tokmux.pc
+$(BUILT)/tokmux-pkcs11.pc 644 $(PKGCONFIGDIR) tokmux-pkcs11.pc
 $(BUILT)/tokmux.module 644 $(P11KITDIR) tokmux.module
 $(BUILT)/69-tokmux.rules 644 $(UDEVRULESDIR) 69-tokmux.rules
+udev/73-seat-enforce-tokmux.rules 644 $(UDEVRULESDIR) 73-seat-enforce-tokmux.rules
 lib/tokmux.h 644 $(INCLUDEDIR) tokmux.h
 lib/tokmux-card.h 644 $(INCLUDEDIR) tokmux-card.h
 lib/pkcs11/tokmux-pkcs11.h 644 $(INCLUDEDIR) tokmux-pkcs11.h
@@ -28,13 +32,19 @@ tools/completions/tokmux.bash 644 $(COMPLETIONDIR) tokmux
 udev/tokmux.sysusers.conf 644 $(SYSUSERSDIR) tokmux.conf
 udev/readers.conf 644 $(DOCDIR)/examples readers.conf
 lib/pkcs11/tokmux.conf.example 644 $(DOCDIR)/examples tokmux.conf
+Documentation/ABI/sysfs-class-tokmux 644 $(DOCDIR)/ABI sysfs-class-tokmux
 endef
 define newline
 
 
 endef
 pages	= $(foreach page,$(MAN),$(page) 644 \
-	$(MANDIR)/man$(subst .,,$(suffix $(page))) $(notdir $(page))$(newline))
+	$(MANDIR)/man$(subst .,,$(suffix $(page))) $(notdir $(page))$(newline)) \
+	$(foreach page,$(RST),$(page) 644 $(DOCDIR) $(notdir $(page))$(newline))
+# The linker's cache has to know the library, or nothing that was installed starts.
+# Into a DESTDIR it is what is made of it that has to do so. (Others than root can't,
+# and have a prefix of their own.)
+LDCONFIG = [ -n "$(I)" ] || [ "$$(id -u)" != 0 ] || PATH="$$PATH:/usr/sbin:/sbin" ldconfig
 
 build:
 	$(MAKE) -C lib B=$(BUILT) RPATH=
@@ -57,6 +67,7 @@ copy:
 	done < $(BUILT)/files
 	ln -sf $(LIBREAL) $(I)$(LIBDIR)/libtokmux.so.1
 	ln -sf libtokmux.so.1 $(I)$(LIBDIR)/libtokmux.so
+	@$(LDCONFIG)
 
 # Configuration is the administrator's, and stays. Of the directories, those of
 # our own go, and others if nobody else has anything in them.
@@ -72,5 +83,6 @@ uninstall:
 	rm -f $(I)$(LIBDIR)/libtokmux.so.1 $(I)$(LIBDIR)/libtokmux.so
 	@(cd "$(I)/" && rmdir -p --ignore-fail-on-non-empty .$(LIBDIR) \
 		2>/dev/null) || :
+	@$(LDCONFIG)
 
 .PHONY: build install copy uninstall

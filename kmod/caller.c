@@ -58,7 +58,7 @@ static void tokmux_caller_end_one(struct tokmux_caller *caller)
 
 	if (caller->ended)
 		return;
-	caller->ended = true;
+	WRITE_ONCE(caller->ended, true);
 	if (caller->want_free)
 		token->nr_want_free--;
 	if (caller->nr_requests) {
@@ -130,8 +130,10 @@ static bool tokmux_group_is_dead(struct pid *tgid)
 
 	rcu_read_lock();
 	leader = pid_task(tgid, PIDTYPE_PID);
-	dead = !leader ||
-	       (READ_ONCE(leader->exit_state) && thread_group_empty(leader));
+	dead = !leader;
+	/* data_race: written under a lock that modules don't have */
+	if (leader && data_race(READ_ONCE(leader->exit_state)))
+		dead = thread_group_empty(leader);
 	rcu_read_unlock();
 	return dead;
 }
@@ -167,21 +169,38 @@ static int tokmux_death_wake(wait_queue_entry_t *wait, unsigned int mode,
 static int tokmux_caller_bind(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_caller *caller = call->caller;
+	struct tokmux_token *token = caller->token;
 	const struct tokmux_bind *arg = argp;
+	struct tokmux_party *party;
 	int ret;
 
 	if (arg->flags & ~TOKMUX_BIND_GROUP || arg->reserved)
 		return -EINVAL;
+	if (!caller->may_bind)
+		return -EBADF;
 	if (caller->tgid)
 		return -EISCONN;
-	ret = tokmux_party_join(caller, arg->flags & TOKMUX_BIND_GROUP);
+
+	mutex_unlock(&token->lock);
+	party = tokmux_party_new(token, arg->flags & TOKMUX_BIND_GROUP);
+	mutex_lock(&token->lock);
+	if (!party)
+		return -ENOMEM;
+	ret = tokmux_caller_check(caller);
+	if (ret != -ENOTCONN) {
+		ret = ret ?: -EISCONN;
+		goto out;
+	}
+	ret = tokmux_party_join(caller, &party);
 	if (ret)
-		return ret;
+		goto out;
 	init_waitqueue_func_entry(&caller->death_wait, tokmux_death_wake);
 	/* ->flush() and ->poll() look at it without the lock */
 	smp_store_release(&caller->tgid, get_pid(task_tgid(current)));
 	add_wait_queue(&caller->tgid->wait_pidfd, &caller->death_wait);
-	return 0;
+out:
+	tokmux_party_free(token, party);
+	return ret;
 }
 
 static int tokmux_caller_info(struct tokmux_call *call, void *argp)
@@ -250,7 +269,7 @@ static int tokmux_caller_eject(struct tokmux_call *call, void *argp)
 }
 
 /* Takes over the caller's file count on @token where it succeeds. */
-struct tokmux_caller *tokmux_caller_new(struct tokmux_token *token)
+struct tokmux_caller *tokmux_caller_new(struct tokmux_token *token, fmode_t mode)
 {
 	struct tokmux_caller *caller;
 	int ret = 0;
@@ -259,6 +278,7 @@ struct tokmux_caller *tokmux_caller_new(struct tokmux_token *token)
 	if (!caller)
 		return ERR_PTR(-ENOMEM);
 	caller->token = token;
+	caller->may_bind = mode & FMODE_WRITE;
 	init_waitqueue_head(&caller->wait);
 	INIT_LIST_HEAD(&caller->party_node);
 	INIT_LIST_HEAD(&caller->sessions);
@@ -301,7 +321,7 @@ static int tokmux_token_open(struct inode *inode, struct file *file)
 {
 	struct tokmux_token *token =
 		container_of(inode->i_cdev, struct tokmux_token, cdev);
-	struct tokmux_caller *caller = tokmux_caller_new(token);
+	struct tokmux_caller *caller = tokmux_caller_new(token, file->f_mode);
 
 	if (IS_ERR(caller))
 		return PTR_ERR(caller);

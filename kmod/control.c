@@ -133,7 +133,7 @@ static int tokmux_new_caller_file(struct tokmux_call *call,
 	struct tokmux_caller *caller;
 	int ret;
 
-	caller = tokmux_caller_new(token);
+	caller = tokmux_caller_new(token, FMODE_READ | FMODE_WRITE);
 	if (IS_ERR(caller)) {
 		tokmux_token_put_file(token);
 		return PTR_ERR(caller);

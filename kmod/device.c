@@ -209,13 +209,24 @@ static int tokmux_usb_filter(const struct tokmux_device *device,
 	}
 }
 
+/* ---- hidraw ---- */
+
+/*
+ * Its drivers bound the time of every request. A registrar that calls something
+ * else a hidraw makes it useless, not dangerous.
+ */
+static int tokmux_hidraw_filter(const struct tokmux_device *device,
+				unsigned int *cmd, void __user *arg, bool *wait)
+{
+	return _IOC_TYPE(*cmd) == 'H' ? 0 : -ENOTTY;
+}
+
 /* ---- all kinds ---- */
 
 static const struct tokmux_device_ops tokmux_device_ops[] = {
 	[TOKMUX_DEVICE_NONE]	= { "none" },
 	[TOKMUX_DEVICE_USB]	= { "usb", tokmux_usb_filter },
-	/* Its drivers bound the time of every request. */
-	[TOKMUX_DEVICE_HIDRAW]	= { "hidraw" },
+	[TOKMUX_DEVICE_HIDRAW]	= { "hidraw", tokmux_hidraw_filter },
 };
 
 const char *tokmux_device_kind_name(const struct tokmux_device *device)

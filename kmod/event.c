@@ -17,7 +17,7 @@ void tokmux_event_send(struct tokmux_caller *caller, u32 type, u64 arg)
 	lockdep_assert_held(&caller->token->lock);
 	if (caller->nr_events == TOKMUX_EVENT_RING) {
 		caller->first_event = (caller->first_event + 1) % TOKMUX_EVENT_RING;
-		caller->nr_events--;
+		WRITE_ONCE(caller->nr_events, caller->nr_events - 1);
 		caller->overflow = true;
 	}
 	event = &caller->events[(caller->first_event + caller->nr_events) %

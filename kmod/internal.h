@@ -49,10 +49,16 @@ struct tokmux_user;
  * struct tokmux_queue - requests that wait in turn
  * @requests: &struct tokmux_request, first come first
  * @length: how many
+ * @round: counts how often somebody came when nobody waited
+ * @busy_since: when that was the last time
+ * @busy_ns: for how long anybody waited in all the rounds before
  */
 struct tokmux_queue {
 	struct list_head requests;
 	unsigned int length;
+	u64 round;
+	ktime_t busy_since;
+	u64 busy_ns;
 };
 
 /**
@@ -117,7 +123,11 @@ struct tokmux_token {
 	struct tokmux_user *user;
 	unsigned int files;
 
-	struct mutex lock;		/* protects all below */
+	/*
+	 * Protects all below. Nobody allocates memory under it in a way that
+	 * might wait for some process' own limit (R8).
+	 */
+	struct mutex lock;
 	bool gone;
 	struct list_head callers;
 	struct xarray groups;		/* parties of thread groups, by pid number */
@@ -136,7 +146,7 @@ struct tokmux_token {
 
 	/* session.c */
 	struct xarray sessions;
-	u32 next_session;
+	u32 next_session;		/* xa_lock of sessions */
 	unsigned int nr_sessions;
 	struct tokmux_queue session_queue;
 
@@ -166,6 +176,8 @@ struct tokmux_token {
  * @nr_exclusive: how many of its callers hold an exclusive lease
  * @nr_shared: likewise
  * @granted: since when it has been holding
+ * @busy_ns: tokmux_queue_busy() of the lease queue at that time: what it has
+ *	grown by is how long the party has been in the way of others (R4)
  */
 struct tokmux_party {
 	struct list_head callers;
@@ -176,21 +188,23 @@ struct tokmux_party {
 	unsigned int nr_exclusive;
 	unsigned int nr_shared;
 	ktime_t granted;
+	u64 busy_ns;
 };
 
 /**
  * struct tokmux_caller - one open file of a token
  * @token: its token
  * @token_node: in token->callers
+ * @may_bind: the file is open for writing; else it can only look
  * @wait: of poll() and read()
  * @tgid: the thread group it is bound to, set once; NULL before
  * @party: in whose name it holds; NULL before bind and after its end
  * @party_node: in party->callers
  * @ended: its thread group has died or closed it; nothing brings it back (R2)
- * @thread: which thread of the group asked last, to compare only
+ * @thread: which thread of the group got the lease, to compare only
  * @held: mode of the lease it holds, or 0
  * @lost: its lease was taken and it has not been told by an answer yet
- * @wanted: it has been sent TOKMUX_EVENT_WANTED for this lease
+ * @wanted: the queue's round that it has been sent TOKMUX_EVENT_WANTED in, or 0
  * @want_free: it is to be sent TOKMUX_EVENT_FREE
  * @login: &enum tokmux_user_type, or 0
  * @nr_requests: how many of its threads wait in a queue
@@ -206,19 +220,20 @@ struct tokmux_party {
 struct tokmux_caller {
 	struct tokmux_token *token;
 	struct list_head token_node;
+	bool may_bind;
 	wait_queue_head_t wait;
 	struct pid *tgid;
 	struct tokmux_party *party;
 	struct list_head party_node;
 	bool ended;
 	bool lost;
-	bool wanted;
 	bool want_free;
 	pid_t thread;
 	u8 held;
 	u8 login;
 	unsigned int nr_requests;
 	unsigned int nr_sessions;
+	u64 wanted;
 	struct list_head sessions;
 	wait_queue_entry_t death_wait;
 	struct work_struct death_work;
@@ -269,6 +284,7 @@ int tokmux_new_file(struct tokmux_call *call, const char *name,
 
 /* token.c */
 extern struct mutex tokmux_tokens_lock;
+extern bool tokmux_suspended;
 int tokmux_tokens_init(void);
 void tokmux_tokens_exit(void);
 int tokmux_token_create_system(const struct tokmux_create *arg, u32 *index);
@@ -281,7 +297,7 @@ void tokmux_token_put_file(struct tokmux_token *token);
 /* caller.c */
 extern const struct file_operations tokmux_token_fops;
 extern struct workqueue_struct *tokmux_wq;
-struct tokmux_caller *tokmux_caller_new(struct tokmux_token *token);
+struct tokmux_caller *tokmux_caller_new(struct tokmux_token *token, fmode_t mode);
 void tokmux_caller_free(struct tokmux_caller *caller);
 void tokmux_caller_withdrew(struct tokmux_caller *caller);
 int tokmux_caller_check(struct tokmux_caller *caller);
@@ -289,7 +305,9 @@ int tokmux_caller_run(const struct tokmux_verb *verb, struct tokmux_call *call,
 		      void *arg);
 
 /* party.c */
-int tokmux_party_join(struct tokmux_caller *caller, bool group);
+struct tokmux_party *tokmux_party_new(struct tokmux_token *token, bool group);
+void tokmux_party_free(struct tokmux_token *token, struct tokmux_party *party);
+int tokmux_party_join(struct tokmux_caller *caller, struct tokmux_party **fresh);
 void tokmux_party_leave(struct tokmux_caller *caller);
 pid_t tokmux_party_pid(struct tokmux_token *token);
 

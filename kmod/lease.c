@@ -22,6 +22,14 @@ void tokmux_queue_init(struct tokmux_queue *queue)
 	queue->length = 0;
 }
 
+/* For how long anybody has been waiting, in all. */
+static u64 tokmux_queue_busy(const struct tokmux_queue *queue)
+{
+	if (!queue->length)
+		return queue->busy_ns;
+	return queue->busy_ns + ktime_to_ns(ktime_sub(ktime_get(), queue->busy_since));
+}
+
 /*
  * Is a thread about to be killed? It could not use what it is granted, and would
  * leave the token unclean for nothing. One with a request is alive: it can't
@@ -29,7 +37,8 @@ void tokmux_queue_init(struct tokmux_queue *queue)
  */
 bool tokmux_is_dying(const struct task_struct *task)
 {
-	return READ_ONCE(task->signal->flags) & SIGNAL_GROUP_EXIT;
+	/* written under siglock, at any time: what comes later is noticed later */
+	return data_race(READ_ONCE(task->signal->flags)) & SIGNAL_GROUP_EXIT;
 }
 
 /* Take a request out of its queue; the thread behind it finds the result. */
@@ -37,6 +46,8 @@ void tokmux_queue_answer(struct tokmux_queue *queue, struct tokmux_request *req,
 			 int result)
 {
 	list_del_init(&req->node);
+	if (queue->length == 1)
+		queue->busy_ns = tokmux_queue_busy(queue);
 	queue->length--;
 	req->caller->nr_requests--;
 	req->result = result;
@@ -63,6 +74,10 @@ int tokmux_queue_add(struct tokmux_queue *queue, struct tokmux_request *req)
 	init_completion(&req->done);
 	req->task = current;
 	req->since = ktime_get();
+	if (!queue->length) {
+		queue->round++;
+		queue->busy_since = req->since;
+	}
 	list_add_tail(&req->node, &queue->requests);
 	queue->length++;
 	req->caller->nr_requests++;
@@ -121,20 +136,39 @@ static bool tokmux_lease_is_free(const struct tokmux_token *token,
 	return !token->exclusive || token->exclusive == party;
 }
 
-/* Tell those who are in the way of a waiting request, once per lease. */
+/* Does anybody wait but the party itself? Mostly the first in the queue tells. */
+static bool tokmux_lease_is_wanted(const struct tokmux_token *token,
+				   const struct tokmux_party *party)
+{
+	const struct tokmux_request *req;
+
+	list_for_each_entry(req, &token->lease_queue.requests, node)
+		if (req->caller->party != party)
+			return true;
+	return false;
+}
+
+/*
+ * Tell those who are in the way of others, once a lease; and once more when all
+ * who waited have given up and somebody comes anew.
+ */
 static void tokmux_lease_tell_wanted(struct tokmux_token *token)
 {
+	u64 round = token->lease_queue.round;
 	struct tokmux_caller *caller;
 	struct tokmux_party *party;
 
 	if (!token->lease_queue.length)
 		return;
-	list_for_each_entry(party, &token->holders, holder_node)
+	list_for_each_entry(party, &token->holders, holder_node) {
+		if (!tokmux_lease_is_wanted(token, party))
+			continue;
 		list_for_each_entry(caller, &party->callers, party_node)
-			if (caller->held && !caller->wanted) {
-				caller->wanted = true;
+			if (caller->held && caller->wanted != round) {
+				caller->wanted = round;
 				tokmux_event_send(caller, TOKMUX_EVENT_WANTED, 0);
 			}
+	}
 }
 
 /* Would the current thread wait for itself? */
@@ -149,24 +183,28 @@ static bool tokmux_lease_is_nested(const struct tokmux_caller *caller)
 }
 
 static void tokmux_lease_grant(struct tokmux_caller *caller,
+			       struct task_struct *task,
 			       struct tokmux_acquire *arg)
 {
 	struct tokmux_token *token = caller->token;
 	struct tokmux_party *party = caller->party;
+	bool joins = party->nr_exclusive || party->nr_shared;
+	bool others = token->nr_holders > joins;
 
-	if (!party->nr_exclusive && !party->nr_shared) {
-		/*
-		 * Once several hold it at a time, each may have touched it after
-		 * the other: then every grant changes the epoch.
-		 */
-		if (token->last_party != party->id || token->nr_holders)
-			token->epoch++;
-		token->last_party = token->nr_holders ? 0 : party->id;
+	/*
+	 * Once several hold it at a time, each may have touched it after the
+	 * other: then nobody is the last, and every grant changes the epoch.
+	 */
+	if (token->last_party != party->id || READ_ONCE(tokmux_suspended))
+		token->epoch++;
+	token->last_party = others ? 0 : party->id;
+	if (joins) {
+		arg->granted |= TOKMUX_GRANT_JOINED;
+	} else {
 		list_add_tail(&party->holder_node, &token->holders);
 		token->nr_holders++;
 		party->granted = ktime_get_coarse();
-	} else {
-		arg->granted |= TOKMUX_GRANT_JOINED;
+		party->busy_ns = tokmux_queue_busy(&token->lease_queue);
 	}
 	if (arg->mode == TOKMUX_EXCLUSIVE) {
 		party->nr_exclusive++;
@@ -181,9 +219,10 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 	if (caller->lost)
 		arg->granted |= TOKMUX_GRANT_LOST;
 	arg->epoch = token->epoch;
+	caller->thread = task_pid_nr(task);
 	caller->held = arg->mode;
 	caller->lost = false;
-	caller->wanted = false;
+	caller->wanted = 0;
 	token->grants++;
 	trace_tokmux_grant(caller, arg->mode);
 }
@@ -230,15 +269,16 @@ void tokmux_lease_soil(struct tokmux_token *token)
 	token->uncleans++;
 }
 
-/* Since when has the holder been in the way of who waits first (R4)? */
-static ktime_t tokmux_lease_contended(const struct tokmux_token *token,
-				      const struct tokmux_party *party)
+/*
+ * R4: how much of its time has a holder left? What counts is for how long anybody
+ * waited since it was granted, whoever that was: who gives up and asks anew, or
+ * leaves the place to another, does not set the clock back.
+ */
+static s64 tokmux_lease_time_left(const struct tokmux_token *token,
+				  const struct tokmux_party *party, u64 busy_ns)
 {
-	const struct tokmux_request *first =
-		list_first_entry(&token->lease_queue.requests,
-				 struct tokmux_request, node);
-
-	return max(party->granted, first->since);
+	return (s64)token->hold_limit_ms * NSEC_PER_MSEC -
+	       (s64)(busy_ns - party->busy_ns);
 }
 
 /* R4: look again when the first holder's time is over. */
@@ -246,20 +286,17 @@ static void tokmux_lease_arm(struct tokmux_token *token)
 {
 	struct tokmux_party *party;
 	s64 left = S64_MAX;
-	ktime_t now;
+	u64 busy_ns;
 
 	if (!token->hold_limit_ms || !token->lease_queue.length)
 		return;
-	now = ktime_get();
-	list_for_each_entry(party, &token->holders, holder_node) {
-		ktime_t end = ktime_add_ms(tokmux_lease_contended(token, party),
-					   token->hold_limit_ms);
-
-		left = min(left, ktime_ms_delta(end, now));
-	}
+	busy_ns = tokmux_queue_busy(&token->lease_queue);
+	list_for_each_entry(party, &token->holders, holder_node)
+		if (tokmux_lease_is_wanted(token, party))
+			left = min(left, tokmux_lease_time_left(token, party, busy_ns));
 	if (left != S64_MAX)
 		mod_delayed_work(tokmux_wq, &token->hold_work,
-				 msecs_to_jiffies(max_t(s64, left, 0)) + 1);
+				 nsecs_to_jiffies(max_t(s64, left, 0)) + 1);
 }
 
 /* Tell who asked in vain, if now nobody has it. */
@@ -304,7 +341,7 @@ void tokmux_lease_dispatch(struct tokmux_token *token)
 			break;
 		waited = ktime_to_ns(ktime_sub(ktime_get(), req->since));
 		token->longest_wait_ns = max(token->longest_wait_ns, waited);
-		tokmux_lease_grant(caller, req->lease);
+		tokmux_lease_grant(caller, req->task, req->lease);
 		tokmux_queue_answer(queue, req, 0);
 	}
 	tokmux_lease_tell_wanted(token);
@@ -319,21 +356,23 @@ void tokmux_lease_hold_work(struct work_struct *work)
 						  struct tokmux_token, hold_work);
 	struct tokmux_party *party, *next;
 	struct tokmux_caller *caller;
-	ktime_t now = ktime_get();
+	u64 busy_ns;
 	bool soiled;
 
 	mutex_lock(&token->lock);
 	if (token->gone || !token->lease_queue.length)
 		goto out;
+	busy_ns = tokmux_queue_busy(&token->lease_queue);
 	list_for_each_entry_safe(party, next, &token->holders, holder_node) {
-		ktime_t since = tokmux_lease_contended(token, party);
-
-		if (ktime_ms_delta(now, since) < token->hold_limit_ms)
+		if (!tokmux_lease_is_wanted(token, party) ||
+		    tokmux_lease_time_left(token, party, busy_ns) > 0)
 			continue;
 		soiled = party->nr_exclusive;
-		list_for_each_entry(caller, &party->callers, party_node)
-			if (tokmux_lease_take(caller) && caller->login)
+		list_for_each_entry(caller, &party->callers, party_node) {
+			tokmux_lease_take(caller);
+			if (caller->login)
 				soiled = true;
+		}
 		if (soiled)
 			tokmux_lease_soil(token);
 		token->revocations++;
@@ -375,11 +414,10 @@ int tokmux_lease_acquire(struct tokmux_call *call, void *argp)
 		return -EINVAL;
 	if (caller->held)
 		return -EALREADY;
-	caller->thread = task_pid_nr(current);
 	free = tokmux_lease_is_free(token, caller->party, arg->mode);
 	if (free && (!queue->length || tokmux_lease_is_nested(caller)) &&
 	    !tokmux_is_dying(current)) {
-		tokmux_lease_grant(caller, arg);
+		tokmux_lease_grant(caller, current, arg);
 		return 0;
 	}
 	if (!arg->timeout_ms) {

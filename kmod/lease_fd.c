@@ -9,7 +9,10 @@
  * one has left, the real file is closed, which cancels its transfers. Only then
  * can the next holder have a lease fd: never are two of them open.
  *
- * A call under way is counted, not locked against, for it may take its time.
+ * A call under way is counted, not locked against, for it may take its time. One
+ * that takes too long holds up the next holder, and sleeps where nothing else
+ * would wake it, most likely on a page of its own process that somebody does not
+ * deliver: its process is killed (R4).
  *
  * Nobody's poll table is passed on to the real file: an epoll entry would
  * outlive it. Its wait queue has one entry of ours, which passes wakes on to a
@@ -29,9 +32,9 @@
  * struct tokmux_lease_file - a lease fd
  * @ref: one of the file, one of the token until the real file is closed
  * @users: calls under way, and one while it is alive
- * @dead: for good
+ * @dead: for good; and before it is the token's
  * @token: its token, with a reference to its device
- * @caller: whose lease it is; NULL once dead
+ * @caller: whose lease it is; NULL while dead
  * @tgid: who may use it (R3)
  * @backing: the real file; NULL if it could not be opened
  * @wait: of poll() and of calls that block
@@ -39,6 +42,7 @@
  * @hook: our entry
  * @hooked: in this queue of the real file
  * @close_work: closes the real file, after the last user
+ * @late_work: ends who does not leave
  */
 struct tokmux_lease_file {
 	refcount_t ref;
@@ -53,7 +57,11 @@ struct tokmux_lease_file {
 	wait_queue_entry_t hook;
 	wait_queue_head_t *hooked;
 	struct work_struct close_work;
+	struct delayed_work late_work;
 };
+
+/* A request to a device has its answer by then, or has failed: USB's take 5 s. */
+#define TOKMUX_LATE	(10 * HZ)
 
 static void tokmux_lease_file_put(struct tokmux_lease_file *lf)
 {
@@ -74,6 +82,7 @@ static void tokmux_lease_file_close(struct work_struct *work)
 		container_of(work, struct tokmux_lease_file, close_work);
 	struct tokmux_token *token = lf->token;
 
+	cancel_delayed_work_sync(&lf->late_work);
 	if (lf->hooked)
 		remove_wait_queue(lf->hooked, &lf->hook);
 	if (lf->backing)
@@ -84,6 +93,17 @@ static void tokmux_lease_file_close(struct work_struct *work)
 	mutex_unlock(&token->lock);
 	wake_up_all(&token->lease_file_closed);
 	tokmux_lease_file_put(lf);
+}
+
+static void tokmux_lease_file_late(struct work_struct *work)
+{
+	struct tokmux_lease_file *lf =
+		container_of(to_delayed_work(work), struct tokmux_lease_file,
+			     late_work);
+
+	pr_warn_ratelimited("tokmux: %s: process %d uses its lease fd 10 s after its lease: killed\n",
+			    lf->token->name, pid_nr(lf->tgid));
+	kill_pid(lf->tgid, SIGKILL, 1);
 }
 
 static void tokmux_lease_file_leave(struct tokmux_lease_file *lf)
@@ -116,6 +136,8 @@ static void tokmux_lease_file_die(struct tokmux_lease_file *lf)
 	WRITE_ONCE(lf->dead, true);
 	lf->caller = NULL;
 	wake_up_poll(&lf->wait, EPOLLHUP | EPOLLERR);
+	/* Before it may be closed, which takes it back. */
+	queue_delayed_work(tokmux_wq, &lf->late_work, TOKMUX_LATE);
 	tokmux_lease_file_leave(lf);
 }
 
@@ -310,17 +332,21 @@ static int tokmux_lease_file_wake(wait_queue_entry_t *hook, unsigned int mode,
 struct tokmux_lease_file_table {
 	poll_table pt;
 	struct tokmux_lease_file *lf;
+	bool many;
 };
 
 static void tokmux_lease_file_hook(struct file *backing, wait_queue_head_t *head,
 				   poll_table *pt)
 {
-	struct tokmux_lease_file *lf =
-		container_of(pt, struct tokmux_lease_file_table, pt)->lf;
+	struct tokmux_lease_file_table *table =
+		container_of(pt, struct tokmux_lease_file_table, pt);
+	struct tokmux_lease_file *lf = table->lf;
 
-	/* Each kind of device that we know has one queue. */
-	if (WARN_ON_ONCE(lf->hooked))
+	/* Each kind of device that we know has one queue: this is none. */
+	if (lf->hooked) {
+		table->many = true;
 		return;
+	}
 	init_waitqueue_func_entry(&lf->hook, tokmux_lease_file_wake);
 	lf->hooked = head;
 	add_wait_queue(head, &lf->hook);
@@ -337,26 +363,45 @@ static int tokmux_lease_file_open_backing(struct tokmux_lease_file *lf,
 	lf->backing = backing;
 	init_poll_funcptr(&table.pt, tokmux_lease_file_hook);
 	vfs_poll(backing, &table.pt);
-	return 0;
+	return table.many ? -EOPNOTSUPP : 0;
 }
 
-static struct tokmux_lease_file *tokmux_lease_file_new(struct tokmux_caller *caller)
+/* A file of @call's caller that is nobody's lease fd yet. */
+static struct tokmux_lease_file *tokmux_lease_file_new(struct tokmux_call *call)
 {
-	struct tokmux_token *token = caller->token;
+	struct tokmux_token *token = call->caller->token;
 	struct tokmux_lease_file *lf;
+	int ret;
 
 	lf = kzalloc(sizeof(*lf), GFP_KERNEL_ACCOUNT);
 	if (!lf)
-		return NULL;
-	refcount_set(&lf->ref, 2);
-	refcount_set(&lf->users, 2);
+		return ERR_PTR(-ENOMEM);
+	refcount_set(&lf->ref, 1);
+	lf->dead = true;
 	lf->token = token;
 	get_device(&token->dev);
-	lf->caller = caller;
-	lf->tgid = get_pid(caller->tgid);
+	lf->tgid = get_pid(call->caller->tgid);
 	init_waitqueue_head(&lf->wait);
 	INIT_WORK(&lf->close_work, tokmux_lease_file_close);
+	INIT_DELAYED_WORK(&lf->late_work, tokmux_lease_file_late);
+	ret = tokmux_new_file(call, "[tokmux-lease]", &tokmux_lease_file_fops, lf);
+	if (ret) {
+		tokmux_lease_file_put(lf);
+		return ERR_PTR(ret);
+	}
 	return lf;
+}
+
+/* It is the caller's lease fd from now on, and being opened. */
+static void tokmux_lease_file_begin(struct tokmux_lease_file *lf,
+				    struct tokmux_caller *caller)
+{
+	lockdep_assert_held(&lf->token->lock);
+	refcount_inc(&lf->ref);
+	refcount_set(&lf->users, 2);
+	lf->caller = caller;
+	WRITE_ONCE(lf->dead, false);
+	WRITE_ONCE(lf->token->lease_file, lf);
 }
 
 /* 0 with the token's turn free; drops token->lock while it waits. */
@@ -386,8 +431,9 @@ static int tokmux_lease_file_get_turn(struct tokmux_caller *caller)
 }
 
 /*
- * The real device is opened without the lock: it may take its time. Until then
- * the open counts as a call under way, should the lease end meanwhile.
+ * Nothing that takes its time is done under the lock: neither is memory allocated
+ * nor the real device opened. Until that is open the open counts as a call under
+ * way, should the lease end meanwhile.
  */
 int tokmux_lease_fd_open(struct tokmux_call *call, void *argp)
 {
@@ -405,17 +451,16 @@ int tokmux_lease_fd_open(struct tokmux_call *call, void *argp)
 	ret = tokmux_lease_file_get_turn(caller);
 	if (ret)
 		return ret;
-	lf = tokmux_lease_file_new(caller);
-	if (!lf)
-		return -ENOMEM;
-	ret = tokmux_new_file(call, "[tokmux-lease]", &tokmux_lease_file_fops, lf);
-	if (ret) {
-		put_device(&token->dev);
-		put_pid(lf->tgid);
-		kfree(lf);
+
+	mutex_unlock(&token->lock);
+	lf = tokmux_lease_file_new(call);
+	mutex_lock(&token->lock);
+	if (IS_ERR(lf))
+		return PTR_ERR(lf);
+	ret = tokmux_caller_check(caller) ?: tokmux_lease_file_get_turn(caller);
+	if (ret)
 		return ret;
-	}
-	WRITE_ONCE(token->lease_file, lf);
+	tokmux_lease_file_begin(lf, caller);
 	sentinel = get_file(token->device.sentinel);
 
 	mutex_unlock(&token->lock);

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Sessions: numbers that callers own, and a quota on them. Keeps R5.
+ *
+ * Memory comes from who asks, and before the token's lock is taken: an allocation
+ * may have to wait for that process' own memory to be reclaimed, which is no
+ * reason for others to wait (R8).
  */
 #include <linux/slab.h>
 #include "internal.h"
@@ -11,33 +15,54 @@ struct tokmux_session {
 	u32 id;
 };
 
-static int tokmux_session_add(struct tokmux_caller *caller,
-			      struct tokmux_session *session)
+/* A session that is not open yet, with an id that nobody else gets. */
+static struct tokmux_session *tokmux_session_new(struct tokmux_caller *caller)
 {
 	struct tokmux_token *token = caller->token;
+	struct tokmux_session *session;
 	int ret;
 
+	session = kzalloc(sizeof(*session), GFP_KERNEL_ACCOUNT);
+	if (!session)
+		return ERR_PTR(-ENOMEM);
 	session->caller = caller;
-	ret = xa_alloc_cyclic(&token->sessions, &session->id, session,
+	/* Nothing is found there yet, but the place is. */
+	ret = xa_alloc_cyclic(&token->sessions, &session->id, NULL,
 			      XA_LIMIT(1, U32_MAX), &token->next_session,
 			      GFP_KERNEL_ACCOUNT);
-	if (ret < 0)
-		return ret;
+	if (ret < 0) {
+		kfree(session);
+		return ERR_PTR(ret);
+	}
+	return session;
+}
+
+static void tokmux_session_free(struct tokmux_session *session)
+{
+	xa_erase(&session->caller->token->sessions, session->id);
+	kfree(session);
+}
+
+static void tokmux_session_add(struct tokmux_session *session)
+{
+	struct tokmux_caller *caller = session->caller;
+	struct tokmux_token *token = caller->token;
+
+	/* The place is there: nothing to allocate, nothing to fail. */
+	xa_store(&token->sessions, session->id, session, 0);
 	list_add_tail(&session->node, &caller->sessions);
 	caller->nr_sessions++;
 	token->nr_sessions++;
-	return 0;
 }
 
 static void tokmux_session_end(struct tokmux_session *session)
 {
 	struct tokmux_caller *caller = session->caller;
 
-	xa_erase(&caller->token->sessions, session->id);
 	list_del(&session->node);
 	caller->nr_sessions--;
 	caller->token->nr_sessions--;
-	kfree(session);
+	tokmux_session_free(session);
 }
 
 /* Close all of a caller's sessions. Returns how many they were. */
@@ -57,7 +82,6 @@ void tokmux_session_dispatch(struct tokmux_token *token)
 {
 	struct tokmux_queue *queue = &token->session_queue;
 	struct tokmux_request *req;
-	int ret;
 
 	lockdep_assert_held(&token->lock);
 	while (!token->gone && token->nr_sessions < token->max_sessions) {
@@ -69,11 +93,17 @@ void tokmux_session_dispatch(struct tokmux_token *token)
 			tokmux_queue_answer(queue, req, -EINTR);
 			continue;
 		}
-		ret = tokmux_session_add(req->caller, req->session);
-		if (!ret)
-			req->opened->id = req->session->id;
-		tokmux_queue_answer(queue, req, ret);
+		tokmux_session_add(req->session);
+		req->opened->id = req->session->id;
+		tokmux_queue_answer(queue, req, 0);
 	}
+}
+
+/* Would one more have to wait? */
+static bool tokmux_session_full(const struct tokmux_token *token)
+{
+	return token->session_queue.length ||
+	       token->nr_sessions >= token->max_sessions;
 }
 
 int tokmux_session_open(struct tokmux_call *call, void *argp)
@@ -87,14 +117,19 @@ int tokmux_session_open(struct tokmux_call *call, void *argp)
 
 	if (arg->flags || arg->id || arg->reserved)
 		return -EINVAL;
-	if (!arg->timeout_ms &&
-	    (queue->length || token->nr_sessions >= token->max_sessions))
+	if (!arg->timeout_ms && tokmux_session_full(token))
 		return -EAGAIN;
-	req.session = kzalloc(sizeof(*req.session), GFP_KERNEL_ACCOUNT);
-	if (!req.session)
-		return -ENOMEM;
 
-	ret = tokmux_queue_add(queue, &req);
+	mutex_unlock(&token->lock);
+	req.session = tokmux_session_new(caller);
+	mutex_lock(&token->lock);
+	if (IS_ERR(req.session))
+		return PTR_ERR(req.session);
+	ret = tokmux_caller_check(caller);
+	if (!ret && !arg->timeout_ms && tokmux_session_full(token))
+		ret = -EAGAIN;
+	if (!ret)
+		ret = tokmux_queue_add(queue, &req);
 	if (ret)
 		goto err_free;
 	tokmux_session_dispatch(token);
@@ -103,7 +138,7 @@ int tokmux_session_open(struct tokmux_call *call, void *argp)
 		return 0;
 	tokmux_caller_withdrew(caller);
 err_free:
-	kfree(req.session);
+	tokmux_session_free(req.session);
 	return ret;
 }
 

@@ -47,7 +47,10 @@ TOKMUX_ATTR(real_device, "%u:%u", MAJOR(token->device.devt),
 	    MINOR(token->device.devt));
 TOKMUX_ATTR(uncleans, "%llu", token->uncleans);
 
-/* A list of processes, in its order; cut where the page ends. */
+/* Room for one more, and the line's end: a pid is not cut. */
+#define TOKMUX_PID_ROOM	(sizeof(" 4194304\n"))
+
+/* A list of processes, in its order; it ends where the page does. */
 #define TOKMUX_ATTR_PIDS(_name, _type, _head, _node, _tgid)		\
 static ssize_t _name##_show(struct device *dev,				\
 			    struct device_attribute *attr, char *buf)	\
@@ -58,9 +61,12 @@ static ssize_t _name##_show(struct device *dev,				\
 	ssize_t len = 0;						\
 									\
 	mutex_lock(&token->lock);					\
-	list_for_each_entry(pos, _head, _node)				\
+	list_for_each_entry(pos, _head, _node) {			\
+		if (len > PAGE_SIZE - TOKMUX_PID_ROOM)			\
+			break;						\
 		len += sysfs_emit_at(buf, len, "%s%d", len ? " " : "",	\
 				     pid_vnr(_tgid));			\
+	}								\
 	mutex_unlock(&token->lock);					\
 	return len + sysfs_emit_at(buf, len, "\n");			\
 }									\

@@ -63,7 +63,9 @@ static struct tokmux_token *tokmux_find(const char *name, bool user, kuid_t uid)
 	return NULL;
 }
 
-static struct tokmux_user *tokmux_user_charge(kuid_t uid)
+/* Takes @fresh, and makes it NULL, where @uid has no token yet. */
+static struct tokmux_user *tokmux_user_charge(kuid_t uid,
+					      struct tokmux_user **fresh)
 {
 	struct tokmux_user *user;
 
@@ -78,9 +80,8 @@ static struct tokmux_user *tokmux_user_charge(kuid_t uid)
 	}
 	if (!READ_ONCE(user_tokens))
 		return ERR_PTR(-EDQUOT);
-	user = kzalloc(sizeof(*user), GFP_KERNEL_ACCOUNT);
-	if (!user)
-		return ERR_PTR(-ENOMEM);
+	user = *fresh;
+	*fresh = NULL;
 	user->uid = uid;
 	user->tokens = 1;
 	hash_add(tokmux_users, &user->node, __kuid_val(uid));
@@ -202,7 +203,7 @@ static void tokmux_token_shut_down(struct tokmux_token *token)
 	struct tokmux_caller *caller;
 
 	mutex_lock(&token->lock);
-	token->gone = true;
+	WRITE_ONCE(token->gone, true);
 	tokmux_queue_cancel(&token->lease_queue, NULL, -ENODEV);
 	tokmux_queue_cancel(&token->session_queue, NULL, -ENODEV);
 	list_for_each_entry(caller, &token->callers, token_node) {
@@ -241,11 +242,43 @@ int tokmux_token_remove_system(u32 index)
 	return ret;
 }
 
+/* One more file of the current uid's token, if there is one. */
+static struct tokmux_token *tokmux_token_find_user(const char *name,
+						   const struct tokmux_create *create)
+{
+	struct tokmux_token *token = tokmux_find(name, true, current_euid());
+
+	if (!token)
+		return ERR_PTR(-ENOENT);
+	if (create && create->flags & TOKMUX_CREATE_EXCL)
+		return ERR_PTR(-EEXIST);
+	token->files++;
+	return token;
+}
+
+static struct tokmux_token *tokmux_token_add_user(struct tokmux_token **fresh,
+						  struct tokmux_user **fresh_user)
+{
+	struct tokmux_token *token = *fresh;
+	struct tokmux_user *user = tokmux_user_charge(token->owner, fresh_user);
+
+	if (IS_ERR(user))
+		return ERR_CAST(user);
+	*fresh = NULL;
+	token->user = user;
+	token->files = 1;
+	hash_add(tokmux_by_name, &token->hash_node, tokmux_name_hash(token->name));
+	return token;
+}
+
 /**
  * tokmux_token_get_user() - find the current uid's token, or make it
  * @name: its name
  * @create: how to make it, or NULL not to
  * @created: out: it was made
+ *
+ * What a new one needs is allocated before the lock is taken: it is everybody's,
+ * and an allocation may have to wait for this user's own memory (R8).
  *
  * Return: the token with one more file, for tokmux_token_put_file().
  */
@@ -253,44 +286,35 @@ struct tokmux_token *tokmux_token_get_user(const char *name,
 					   const struct tokmux_create *create,
 					   bool *created)
 {
-	kuid_t uid = current_euid();
+	struct tokmux_user *fresh_user = NULL;
+	struct tokmux_token *fresh = NULL;
 	struct tokmux_token *token;
-	struct tokmux_user *user;
 
 	mutex_lock(&tokmux_tokens_lock);
-	token = tokmux_find(name, true, uid);
-	if (token) {
-		if (create && create->flags & TOKMUX_CREATE_EXCL) {
-			token = ERR_PTR(-EEXIST);
-			goto out;
-		}
-		if (created)
-			*created = false;
-		token->files++;
-		goto out;
-	}
-	if (!create) {
-		token = ERR_PTR(-ENOENT);
-		goto out;
-	}
-
-	user = tokmux_user_charge(uid);
-	if (IS_ERR(user)) {
-		token = ERR_CAST(user);
-		goto out;
-	}
-	token = tokmux_token_new(create);
-	if (!token) {
-		tokmux_user_uncharge(user);
-		token = ERR_PTR(-ENOMEM);
-		goto out;
-	}
-	token->user = user;
-	token->files = 1;
-	hash_add(tokmux_by_name, &token->hash_node, tokmux_name_hash(token->name));
-	*created = true;
-out:
+	token = tokmux_token_find_user(name, create);
 	mutex_unlock(&tokmux_tokens_lock);
+	if (created)
+		*created = false;
+	if (!create || token != ERR_PTR(-ENOENT))
+		return token;
+
+	token = ERR_PTR(-ENOMEM);
+	fresh = tokmux_token_new(create);
+	fresh_user = kzalloc(sizeof(*fresh_user), GFP_KERNEL_ACCOUNT);
+	if (!fresh || !fresh_user)
+		goto out;
+	mutex_lock(&tokmux_tokens_lock);
+	/* Another thread may have been faster. */
+	token = tokmux_token_find_user(name, create);
+	if (token == ERR_PTR(-ENOENT)) {
+		token = tokmux_token_add_user(&fresh, &fresh_user);
+		*created = !IS_ERR(token);
+	}
+	mutex_unlock(&tokmux_tokens_lock);
+out:
+	kfree(fresh_user);
+	if (fresh)
+		put_device(&fresh->dev);
 	return token;
 }
 
@@ -312,31 +336,46 @@ void tokmux_token_put_file(struct tokmux_token *token)
 	put_device(&token->dev);
 }
 
+/* From before the processes are frozen until they run again. */
+bool tokmux_suspended;
+
 /*
  * What is behind a token may have lost power, and with it what its last holder
- * left there: nobody finds the epoch that it knew.
+ * left there: nobody finds the epoch that it knew. Who asks when this begins or
+ * ends, beside it, is granted a new one anyway.
  */
-static int tokmux_resumed(struct notifier_block *nb, unsigned long event,
-			  void *unused)
+static int tokmux_pm_event(struct notifier_block *nb, unsigned long event,
+			   void *unused)
 {
 	struct tokmux_token *token;
-	unsigned long index;
+	int bucket;
 
-	if (event != PM_POST_SUSPEND && event != PM_POST_HIBERNATION &&
-	    event != PM_POST_RESTORE)
+	switch (event) {
+	case PM_SUSPEND_PREPARE:
+	case PM_HIBERNATION_PREPARE:
+	case PM_RESTORE_PREPARE:
+		WRITE_ONCE(tokmux_suspended, true);
+		return NOTIFY_OK;
+	case PM_POST_SUSPEND:
+	case PM_POST_HIBERNATION:
+	case PM_POST_RESTORE:
+		break;
+	default:
 		return NOTIFY_DONE;
+	}
 	mutex_lock(&tokmux_tokens_lock);
-	xa_for_each(&tokmux_by_index, index, token) {
+	hash_for_each(tokmux_by_name, bucket, token, hash_node) {
 		mutex_lock(&token->lock);
 		token->epoch++;
 		mutex_unlock(&token->lock);
 	}
 	mutex_unlock(&tokmux_tokens_lock);
+	WRITE_ONCE(tokmux_suspended, false);
 	return NOTIFY_OK;
 }
 
 static struct notifier_block tokmux_pm_notifier = {
-	.notifier_call = tokmux_resumed,
+	.notifier_call = tokmux_pm_event,
 };
 
 int tokmux_tokens_init(void)

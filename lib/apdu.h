@@ -81,9 +81,11 @@ struct t1 {
 	uint8_t ns, nr;		/* of the next block from us, from the card */
 	uint8_t ifsc, ifsd;
 	uint8_t atr_ifsc;
+	uint8_t max_ifsc;	/* whatever the card would take */
 };
 
-void t1_init(struct t1 *t1, uint8_t ifsc);
+/* @max_ifsc is what goes through the pipe. */
+void t1_init(struct t1 *t1, uint8_t ifsc, uint8_t max_ifsc);
 /* Tells the card how long a block it may send. Else it is 32. */
 int t1_set_ifsd(struct t1 *t1, const struct pipe *pipe, uint8_t ifsd);
 /*

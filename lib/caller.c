@@ -34,7 +34,7 @@ int tokmux_caller_from_fd(int fd, struct tokmux_caller **caller)
 		close(fd);
 		return -ENOMEM;
 	}
-	c->fd = fd;
+	*c = (struct tokmux_caller){ .fd = fd };
 	*caller = c;
 	return 0;
 }
@@ -162,8 +162,11 @@ int tokmux_fd(const struct tokmux_caller *caller)
 int tokmux_bind(struct tokmux_caller *caller, unsigned int flags)
 {
 	struct tokmux_bind arg = { .flags = flags };
+	int ret = tokmux_ioctl(caller->fd, TOKMUX_BIND, &arg);
 
-	return tokmux_ioctl(caller->fd, TOKMUX_BIND, &arg);
+	if (!ret)
+		caller->group = flags & TOKMUX_BIND_GROUP;
+	return ret;
 }
 
 int tokmux_info(struct tokmux_caller *caller, struct tokmux_info *info)

@@ -252,19 +252,16 @@ static int negotiate_t1(struct tokmux_card *card, int64_t deadline)
 		.card = card,
 		.deadline = deadline,
 	};
-	size_t ifsd = 254;
+	/* Prologue and epilogue go through the reader, too. */
+	size_t most = card->ccid.max_data - 4, ifsd;
 	int ret;
 
 	if (card->atr.crc)
 		return -EOPNOTSUPP;
-	t1_init(&card->t1, card->atr.ifsc);
-	/* Prologue and epilogue go through the reader, too. */
-	if (ifsd > card->ccid.max_data - 4)
-		ifsd = card->ccid.max_data - 4;
-	if (ifsd > desc->max_ifsd)
-		ifsd = desc->max_ifsd;
-	if (card->t1.ifsc > card->ccid.max_data - 4)
-		card->t1.ifsc = (uint8_t)(card->ccid.max_data - 4);
+	if (most > 254)
+		most = 254;
+	t1_init(&card->t1, card->atr.ifsc, (uint8_t)most);
+	ifsd = most < desc->max_ifsd ? most : desc->max_ifsd;
 	if (desc->features & CCID_AUTO_IFSD) {
 		if (ifsd > card->t1.ifsd)
 			card->t1.ifsd = (uint8_t)ifsd;
@@ -313,6 +310,19 @@ static int negotiate(struct tokmux_card *card, int64_t deadline)
 	return card->protocol == 1 ? negotiate_t1(card, deadline) : 0;
 }
 
+/*
+ * A reader that gives cards power by itself says of any card that it has some:
+ * whether it is still the one that we gave it, only its notices tell.
+ */
+static bool was_exchanged(struct tokmux_card *card)
+{
+	if (!(card->ccid.transport->desc.features & CCID_AUTO_ACTIVATION) ||
+	    !ccid_was_out(&card->ccid))
+		return false;
+	card->powered = false;
+	return true;
+}
+
 int tokmux_card_power_on(struct tokmux_card *card)
 {
 	int64_t deadline = deadline_after(POWER_MS);
@@ -321,6 +331,8 @@ int tokmux_card_power_on(struct tokmux_card *card)
 	if (!card->connected)
 		goto out;
 	card->powered = false;
+	/* What was before doesn't matter. */
+	was_exchanged(card);
 	/* Whether it has power is as of the last answer: there must be one. */
 	ret = card->ccid.astray ? ccid_resync(&card->ccid, deadline) : 0;
 	if (!ret && card->ccid.icc == CCID_ICC_ACTIVE)
@@ -375,6 +387,7 @@ int tokmux_card_status(struct tokmux_card *card)
 	ret = ccid_slot_status(&card->ccid, deadline_after(READER_MS));
 	if (ret != CCID_ICC_ACTIVE)
 		card->powered = false;
+	was_exchanged(card);
 	errno = saved;
 	return ret;
 }
@@ -383,6 +396,7 @@ int tokmux_card_wait(struct tokmux_card *card, int timeout_ms)
 {
 	int64_t deadline = deadline_after(timeout_ms);
 	int saved = errno, ret, before;
+	bool exchanged;
 
 	before = tokmux_card_status(card);
 	ret = before;
@@ -394,10 +408,12 @@ int tokmux_card_wait(struct tokmux_card *card, int timeout_ms)
 			ret = timeout_ms ? -ETIMEDOUT : -EAGAIN;
 			break;
 		}
+		exchanged = was_exchanged(card);
 		ret = tokmux_card_status(card);
-		/* Out and in again: it lost its power. */
-		if (ret == before && ret == TOKMUX_CARD_INACTIVE &&
-		    card->ccid.transport->ops->interrupt_in)
+		/* Out and in again: it lost its power, or got it anew. */
+		if (ret == before &&
+		    (exchanged || (ret == TOKMUX_CARD_INACTIVE &&
+				   card->ccid.transport->ops->interrupt_in)))
 			break;
 	}
 	errno = saved;
@@ -421,8 +437,10 @@ int tokmux_card_transmit(struct tokmux_card *card, const void *apdu, size_t len,
 		return ret;
 	if (!card->connected)
 		return -ENOLCK;
-	if (!card->powered)
+	if (!card->powered || was_exchanged(card)) {
+		errno = saved;
 		return -ECONNRESET;
+	}
 	ret = send_apdu(card, &a, apdu, len, flags & TOKMUX_CARD_CHAIN,
 			deadline);
 	if (ret >= 0 && (ret < 2 || ret > APDU_ANSWER_MAX))

@@ -15,8 +15,16 @@
 int tokmux_card_new(struct tokmux_caller *caller, unsigned int slot,
 		    struct tokmux_card **card)
 {
-	struct tokmux_card *c = card_alloc(slot);
+	struct tokmux_card *c;
 
+	/*
+	 * To the kernel all callers of a group are one holder: it does not tell
+	 * two cards on them apart, so that neither would learn that the other
+	 * has had the card.
+	 */
+	if (caller->group)
+		return -EINVAL;
+	c = card_alloc(slot);
 	if (!c)
 		return -ENOMEM;
 	c->caller = caller;
@@ -43,9 +51,13 @@ static int take_over(struct tokmux_card *card,
 	bool scrub = grant->flags & GRANT_SCRUB;
 	int ret, flags = 0;
 
-	/* The reader has just said what is in its slot. */
+	/*
+	 * The reader has just said what is in its slot. If it gives cards power
+	 * by itself, that may be another card.
+	 */
 	if (card->ccid.icc == CCID_ICC_ACTIVE && card->powered && !scrub &&
-	    card->epoch == grant->epoch)
+	    card->epoch == grant->epoch &&
+	    !(card->ccid.transport->desc.features & CCID_AUTO_ACTIVATION))
 		return 0;
 	ret = tokmux_card_power_on(card);
 	/* Mute, or of a kind that we can't talk to: but not for want of power. */
@@ -65,7 +77,7 @@ int tokmux_card_begin(struct tokmux_card *card, int timeout_ms)
 	struct tokmux_grant grant;
 	int saved = errno, ret;
 
-	if (!card->caller)
+	if (!card->caller || card->caller->group)
 		return -EINVAL;
 	ret = tokmux_acquire(card->caller, TOKMUX_EXCLUSIVE, timeout_ms, &grant);
 	if (ret)

@@ -18,6 +18,9 @@
 
 /* How long an attempt at getting in step waits for its answer. */
 #define RESYNC_STEP_MS	1000
+/* How long a busy reader is left alone, at first and at most. */
+#define BUSY_MIN_MS	10
+#define BUSY_MAX_MS	320
 /* A reader takes what it is sent, or is broken. */
 #define SEND_MS		5000
 /* How often a reader without an interrupt endpoint is asked for its card. */
@@ -273,8 +276,8 @@ static int ask_status(struct ccid *ccid, int64_t deadline)
 
 int ccid_resync(struct ccid *ccid, int64_t deadline)
 {
+	int ret, left, attempt, wait = BUSY_MIN_MS;
 	int64_t step;
-	int ret, left, attempt;
 
 	for (attempt = 0;; attempt++) {
 		left = deadline_left(deadline, RESYNC_STEP_MS);
@@ -293,6 +296,16 @@ int ccid_resync(struct ccid *ccid, int64_t deadline)
 		if (ret != -ETIMEDOUT && ret != -EPIPE && ret != -EBUSY &&
 		    ret != -EPROTO && ret != -EOVERFLOW && ret != -EIO)
 			return ret;
+		if (ret == -EBUSY) {
+			/*
+			 * One that can't abort has to come to an end with the
+			 * command, and says that it hasn't, at once each time.
+			 */
+			poll(NULL, 0, deadline_left(deadline, wait));
+			if (wait < BUSY_MAX_MS)
+				wait *= 2;
+			continue;
+		}
 		/* It fails at once: it won't get better by asking at once. */
 		if (ret != -ETIMEDOUT && attempt > 2)
 			return ret;
@@ -505,30 +518,67 @@ int ccid_get_protocol(struct ccid *ccid, int64_t deadline)
 	return m.specific[2] <= 1 ? m.specific[2] : -EPROTO;
 }
 
-int ccid_wait_notice(struct ccid *ccid, int64_t deadline)
+/* 1 if it told of a change in the slot, 0 if there was none, or no notice. */
+static int listen(struct ccid *ccid, int timeout_ms)
 {
 	struct ccid_transport *t = ccid->transport;
-	uint8_t notice[1024];
+	uint8_t notice[CCID_NOTICE_MAX];
+	size_t size = t->interrupt_packet;
+	bool present;
+	int ret;
+
+	/* Whatever the transport has taken from the reader. */
+	if (size > sizeof(notice))
+		size = sizeof(notice);
+	ret = t->ops->interrupt_in(t, notice, size, timeout_ms);
+	if (ret < 0)
+		return ret;
+	ret = ccid_notice(notice, (size_t)ret, ccid->slot, &present);
+	if (ret <= 0)
+		return ret;
+	/*
+	 * Some begin with a notice of what is there. A card that is there
+	 * although the last one said so, too, is another one, or was put back:
+	 * that it was out in between was not told.
+	 */
+	if (!present || ccid->told_present)
+		ccid->exchanged = true;
+	ccid->told_present = present;
+	return 1;
+}
+
+bool ccid_was_out(struct ccid *ccid)
+{
+	bool was;
+	int i, ret;
+
+	/* More of them at once is nothing that a reader has to say. */
+	for (i = 0; ccid->transport->ops->interrupt_in && i < 16; i++) {
+		ret = listen(ccid, 0);
+		if (ret < 0 && ret != -EPROTO)
+			break;
+	}
+	was = ccid->exchanged;
+	ccid->exchanged = false;
+	return was;
+}
+
+int ccid_wait_notice(struct ccid *ccid, int64_t deadline)
+{
+	bool can_tell = ccid->transport->ops->interrupt_in;
 	int left, ret;
 
 	for (;;) {
-		left = deadline_left(deadline, t->ops->interrupt_in ? INT_MAX :
-				     POLL_MS);
+		left = deadline_left(deadline, can_tell ? INT_MAX : POLL_MS);
 		if (!left)
 			return 0;
-		if (!t->ops->interrupt_in) {
-			/* It can't tell: who waits has to ask it. */
+		if (!can_tell) {
+			/* Who waits has to ask it. */
 			poll(NULL, 0, left);
 			return 1;
 		}
-		ret = t->ops->interrupt_in(t, notice, t->interrupt_packet,
-					   left);
-		if (ret == -ETIMEDOUT)
-			continue;
-		if (ret < 0)
-			return ret;
-		ret = ccid_notice(notice, (size_t)ret, ccid->slot);
-		if (ret)
+		ret = listen(ccid, left);
+		if (ret && ret != -ETIMEDOUT)
 			return ret;
 	}
 }

@@ -4,7 +4,8 @@
  * descriptor, its messages, and one command after the other through a
  * transport. Nothing in here trusts the reader.
  *
- * ccid_descriptor.c and ccid_message.c only look at bytes; ccid.c talks.
+ * ccid_descriptor.c, ccid_message.c and ccid_interface.c only look at bytes;
+ * ccid.c talks.
  */
 #ifndef TOKMUX_CCID_H
 #define TOKMUX_CCID_H
@@ -75,6 +76,27 @@ struct ccid_descriptor {
  */
 int ccid_descriptor_parse(const uint8_t *extra, size_t len,
 			  struct ccid_descriptor *desc);
+
+/* No packet of an interrupt endpoint is longer (USB 2.0, 5.7.3). */
+#define CCID_NOTICE_MAX		1024
+
+/* An interface that is a reader's. */
+struct ccid_interface {
+	struct ccid_descriptor desc;
+	uint8_t number;
+	/* The endpoints' addresses; @interrupt is 0 if there is none. */
+	uint8_t out, in, interrupt;
+	size_t in_packet;		/* wMaxPacketSize, 8 to 1024 */
+	size_t interrupt_packet;	/* 2 to CCID_NOTICE_MAX */
+};
+
+/*
+ * The next one of a device, from *@at on, which is 0 at first. -EOPNOTSUPP if
+ * there is none, -EPROTO if what it says of itself can't be.
+ */
+struct libusb_config_descriptor;
+int ccid_interface_next(const struct libusb_config_descriptor *config, int *at,
+			struct ccid_interface *found);
 
 /* ---- messages --------------------------------------------------------- */
 
@@ -163,9 +185,10 @@ int ccid_error(const struct ccid_message *answer);
 
 /*
  * A notice of the interrupt endpoint: 1 if it says that something changed in
- * @slot, 0 if it doesn't, -EPROTO if it is none.
+ * @slot, with @present set, 0 if it doesn't, -EPROTO if it is none.
  */
-int ccid_notice(const uint8_t *bytes, size_t len, unsigned int slot);
+int ccid_notice(const uint8_t *bytes, size_t len, unsigned int slot,
+		bool *present);
 
 /* ---- the transport ---------------------------------------------------- */
 
@@ -183,7 +206,11 @@ struct ccid_transport_ops {
 	/* Returns how much came, also 0: a zero-length packet. */
 	int (*bulk_in)(struct ccid_transport *t, uint8_t *data, size_t size,
 		       int timeout_ms);
-	/* NULL where there is no interrupt endpoint. */
+	/*
+	 * NULL where there is no interrupt endpoint. A timeout of 0 is for what
+	 * has come already; what comes between two calls is not lost once there
+	 * was a first one.
+	 */
 	int (*interrupt_in)(struct ccid_transport *t, uint8_t *data,
 			    size_t size, int timeout_ms);
 	/* The class request ABORT, beside the message of that name. */
@@ -193,8 +220,8 @@ struct ccid_transport_ops {
 
 struct ccid_transport {
 	const struct ccid_transport_ops *ops;
-	size_t in_packet;		/* wMaxPacketSize of bulk in, 8 to 1024 */
-	size_t interrupt_packet;	/* and of interrupt in, 2 to 1024 */
+	size_t in_packet;		/* as in struct ccid_interface */
+	size_t interrupt_packet;
 	struct ccid_descriptor desc;
 	uint16_t vendor, product;
 };
@@ -225,6 +252,8 @@ struct ccid {
 	bool astray;
 	size_t max_data;		/* of one message either way */
 	uint8_t icc;			/* as of the last answer */
+	bool told_present;		/* by the last notice */
+	bool exchanged;			/* there was one that the card was out */
 	uint8_t *out, *in;		/* CCID_HEADER_SIZE + max_data */
 	size_t in_len;			/* of the last answer's data */
 	size_t out_used, in_used;	/* what ccid_wipe() has to wipe */
@@ -273,6 +302,11 @@ int ccid_get_protocol(struct ccid *ccid, int64_t deadline);
  * reader can't tell: 1, 0 if there was none in that time.
  */
 int ccid_wait_notice(struct ccid *ccid, int64_t deadline);
+/*
+ * Has the card been out since the last call, as far as the reader has told? The
+ * first call begins to listen.
+ */
+bool ccid_was_out(struct ccid *ccid);
 /* Forgets what the buffers hold: a PIN, perhaps. */
 void ccid_wipe(struct ccid *ccid);
 

@@ -55,8 +55,11 @@ int ccid_error(const struct ccid_message *answer)
 	}
 }
 
-int ccid_notice(const uint8_t *bytes, size_t len, unsigned int slot)
+int ccid_notice(const uint8_t *bytes, size_t len, unsigned int slot,
+		bool *present)
 {
+	unsigned int bits;
+
 	if (!len)
 		return 0;
 	switch (bytes[0]) {
@@ -64,7 +67,9 @@ int ccid_notice(const uint8_t *bytes, size_t len, unsigned int slot)
 		/* Two bits a slot: is there a card, has that changed. */
 		if (len <= 1 + slot / 4)
 			return -EPROTO;
-		return bytes[1 + slot / 4] >> (slot % 4 * 2 + 1) & 1;
+		bits = bytes[1 + slot / 4] >> (slot % 4 * 2);
+		*present = bits & 1;
+		return bits >> 1 & 1;
 	case CCID_HARDWARE_ERROR:
 		return 0;
 	default:

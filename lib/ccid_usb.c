@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <libusb.h>
 #include <stdlib.h>
+#include <string.h>
 #include "ccid.h"
 
 /* Class requests, CCID 1.1, 5.3. */
@@ -19,8 +20,16 @@ struct ccid_usb {
 	struct ccid_transport transport;
 	libusb_device_handle *handle;
 	bool claimed;
-	uint8_t interface;
-	uint8_t out, in, interrupt;
+	struct ccid_interface interface;
+	/*
+	 * The interrupt endpoint's: under way from the first time that somebody
+	 * asks, or a notice between two questions would be lost.
+	 */
+	struct libusb_context *bus;
+	struct libusb_transfer *notice;
+	uint8_t bytes[CCID_NOTICE_MAX];
+	bool listening;
+	int noticed;		/* it has come back */
 };
 
 static struct ccid_usb *to_usb(struct ccid_transport *t)
@@ -62,12 +71,8 @@ static int transfer(struct ccid_usb *usb, uint8_t endpoint, uint8_t *data,
 {
 	int done = 0, ret;
 
-	if (endpoint == usb->interrupt)
-		ret = libusb_interrupt_transfer(usb->handle, endpoint, data,
-						(int)len, &done, timeout_ms);
-	else
-		ret = libusb_bulk_transfer(usb->handle, endpoint, data,
-					   (int)len, &done, timeout_ms);
+	ret = libusb_bulk_transfer(usb->handle, endpoint, data, (int)len, &done,
+				   timeout_ms);
 	/* What came in spite of the time running out is not lost. */
 	if (ret == LIBUSB_ERROR_TIMEOUT && done > 0 &&
 	    (endpoint & LIBUSB_ENDPOINT_IN))
@@ -84,7 +89,7 @@ static int usb_bulk_out(struct ccid_transport *t, const uint8_t *data,
 	int ret;
 
 	/* libusb doesn't write to what it sends. */
-	ret = transfer(usb, usb->out, (uint8_t *)data, len, timeout_ms);
+	ret = transfer(usb, usb->interface.out, (uint8_t *)data, len, timeout_ms);
 	if (ret < 0)
 		return ret;
 	return (size_t)ret == len ? 0 : -EIO;
@@ -95,15 +100,101 @@ static int usb_bulk_in(struct ccid_transport *t, uint8_t *data, size_t size,
 {
 	struct ccid_usb *usb = to_usb(t);
 
-	return transfer(usb, usb->in, data, size, timeout_ms);
+	return transfer(usb, usb->interface.in, data, size, timeout_ms);
+}
+
+/* ---- notices ---------------------------------------------------------- */
+
+static void LIBUSB_CALL noticed(struct libusb_transfer *notice)
+{
+	struct ccid_usb *usb = notice->user_data;
+
+	usb->noticed = 1;
+}
+
+static int start_listening(struct ccid_usb *usb)
+{
+	int ret;
+
+	if (!usb->notice)
+		usb->notice = libusb_alloc_transfer(0);
+	if (!usb->notice)
+		return -ENOMEM;
+	libusb_fill_interrupt_transfer(usb->notice, usb->handle,
+				       usb->interface.interrupt, usb->bytes,
+				       (int)usb->interface.interrupt_packet,
+				       noticed, usb, 0);
+	usb->noticed = 0;
+	ret = libusb_submit_transfer(usb->notice);
+	usb->listening = !ret;
+	return usb_error(ret);
+}
+
+/* Until it has come back, or as long as @timeout_ms. */
+static int await_notice(struct ccid_usb *usb, int timeout_ms)
+{
+	int64_t deadline = deadline_after(timeout_ms);
+	int left = timeout_ms, ret;
+	struct timeval time;
+
+	for (;;) {
+		time.tv_sec = left / 1000;
+		time.tv_usec = left % 1000 * 1000;
+		ret = libusb_handle_events_timeout_completed(usb->bus, &time,
+							     &usb->noticed);
+		if (usb->noticed)
+			return 0;
+		if (ret && ret != LIBUSB_ERROR_INTERRUPTED)
+			return usb_error(ret);
+		left = deadline_left(deadline, timeout_ms);
+		if (!left)
+			return -ETIMEDOUT;
+	}
 }
 
 static int usb_interrupt_in(struct ccid_transport *t, uint8_t *data,
 			    size_t size, int timeout_ms)
 {
 	struct ccid_usb *usb = to_usb(t);
+	int ret = 0;
 
-	return transfer(usb, usb->interrupt, data, size, timeout_ms);
+	if (!usb->listening)
+		ret = start_listening(usb);
+	if (!ret)
+		ret = await_notice(usb, timeout_ms);
+	if (ret)
+		return ret;
+	usb->listening = false;
+	switch (usb->notice->status) {
+	case LIBUSB_TRANSFER_COMPLETED:
+		ret = usb->notice->actual_length;
+		if ((size_t)ret > size)
+			return -EOVERFLOW;
+		memcpy(data, usb->bytes, (size_t)ret);
+		/* If it fails, so does the next call. */
+		start_listening(usb);
+		return ret;
+	case LIBUSB_TRANSFER_NO_DEVICE:
+		return -ENODEV;
+	case LIBUSB_TRANSFER_STALL:
+		libusb_clear_halt(usb->handle, usb->interface.interrupt);
+		return -EPIPE;
+	case LIBUSB_TRANSFER_OVERFLOW:
+		return -EOVERFLOW;
+	default:
+		return -EIO;
+	}
+}
+
+/* What the transfer is about to write to must stay until it has come back. */
+static void stop_listening(struct ccid_usb *usb)
+{
+	if (!usb->listening)
+		return;
+	libusb_cancel_transfer(usb->notice);
+	/* It does at once; else closing the handle takes it off libusb's hands. */
+	await_notice(usb, 1000);
+	usb->listening = false;
 }
 
 static int usb_abort(struct ccid_transport *t, uint8_t slot, uint8_t seq)
@@ -116,7 +207,7 @@ static int usb_abort(struct ccid_transport *t, uint8_t slot, uint8_t seq)
 				      LIBUSB_RECIPIENT_INTERFACE,
 				      REQUEST_ABORT,
 				      (uint16_t)(seq << 8 | slot),
-				      usb->interface, NULL, 0, 500);
+				      usb->interface.number, NULL, 0, 500);
 	return usb_error(ret);
 }
 
@@ -124,11 +215,14 @@ static void usb_close(struct ccid_transport *t)
 {
 	struct ccid_usb *usb = to_usb(t);
 
+	stop_listening(usb);
 	/* The file stays open, and would keep it. */
 	if (usb->claimed)
-		libusb_release_interface(usb->handle, usb->interface);
+		libusb_release_interface(usb->handle,
+					 usb->interface.number);
 	if (usb->handle)
 		libusb_close(usb->handle);
+	libusb_free_transfer(usb->notice);
 	free(usb);
 }
 
@@ -147,88 +241,6 @@ static const struct ccid_transport_ops usb_ops_without_interrupt = {
 	.close = usb_close,
 };
 
-/* The class descriptor's place is behind the interface's; some have it last. */
-static int find_descriptor(const struct libusb_interface_descriptor *alt,
-			   struct ccid_descriptor *desc)
-{
-	int i, ret;
-
-	ret = ccid_descriptor_parse(alt->extra, (size_t)alt->extra_length, desc);
-	for (i = 0; ret == -ENOENT && i < alt->bNumEndpoints; i++)
-		ret = ccid_descriptor_parse(alt->endpoint[i].extra,
-					    (size_t)alt->endpoint[i].extra_length,
-					    desc);
-	return ret;
-}
-
-static int find_endpoints(struct ccid_usb *usb,
-			  const struct libusb_interface_descriptor *alt)
-{
-	const struct libusb_endpoint_descriptor *e;
-	bool in;
-	int i;
-
-	usb->in = 0;
-	usb->out = 0;
-	usb->interrupt = 0;
-	for (i = 0; i < alt->bNumEndpoints; i++) {
-		e = &alt->endpoint[i];
-		in = e->bEndpointAddress & LIBUSB_ENDPOINT_IN;
-		switch (e->bmAttributes & LIBUSB_TRANSFER_TYPE_MASK) {
-		case LIBUSB_TRANSFER_TYPE_BULK:
-			if (in) {
-				usb->in = e->bEndpointAddress;
-				usb->transport.in_packet =
-					e->wMaxPacketSize & 0x7ff;
-			} else {
-				usb->out = e->bEndpointAddress;
-			}
-			break;
-		case LIBUSB_TRANSFER_TYPE_INTERRUPT:
-			usb->transport.interrupt_packet =
-				e->wMaxPacketSize & 0x7ff;
-			if (in && usb->transport.interrupt_packet >= 2 &&
-			    usb->transport.interrupt_packet <= 1024)
-				usb->interrupt = e->bEndpointAddress;
-			break;
-		}
-	}
-	if (!usb->in || !usb->out || usb->transport.in_packet < 8 ||
-	    usb->transport.in_packet > 1024)
-		return -EPROTO;
-	return 0;
-}
-
-/* The next interface that is a smartcard reader's, from *@at on. */
-static int find_interface(struct ccid_usb *usb,
-			  const struct libusb_config_descriptor *config, int *at)
-{
-	const struct libusb_interface_descriptor *alt;
-	int i, ret = -EOPNOTSUPP;
-
-	while (*at < config->bNumInterfaces) {
-		i = (*at)++;
-		if (config->interface[i].num_altsetting < 1)
-			continue;
-		alt = &config->interface[i].altsetting[0];
-		/* From before the class had a number, there are such with 0xff. */
-		if (alt->bInterfaceClass != CCID_CLASS &&
-		    alt->bInterfaceClass != LIBUSB_CLASS_VENDOR_SPEC)
-			continue;
-		ret = find_descriptor(alt, &usb->transport.desc);
-		if (!ret)
-			ret = find_endpoints(usb, alt);
-		if (!ret) {
-			usb->interface = alt->bInterfaceNumber;
-			return 0;
-		}
-		if (alt->bInterfaceClass == CCID_CLASS)
-			return ret == -ENOENT ? -EPROTO : ret;
-		ret = -EOPNOTSUPP;
-	}
-	return ret;
-}
-
 /*
  * The first one that may be had: a lease fd is for one interface of its device,
  * and refuses the others, for which libusb has no error of its own. One that
@@ -240,12 +252,16 @@ static int claim_interface(struct ccid_usb *usb,
 	int ret, err, at = 0;
 
 	do {
-		ret = find_interface(usb, config, &at);
+		ret = ccid_interface_next(config, &at, &usb->interface);
 		if (ret)
 			return ret;
-		err = libusb_claim_interface(usb->handle, usb->interface);
+		err = libusb_claim_interface(usb->handle,
+					     usb->interface.number);
 	} while (err == LIBUSB_ERROR_OTHER || err == LIBUSB_ERROR_ACCESS);
 	usb->claimed = !err;
+	usb->transport.desc = usb->interface.desc;
+	usb->transport.in_packet = usb->interface.in_packet;
+	usb->transport.interrupt_packet = usb->interface.interrupt_packet;
 	return usb_error(err);
 }
 
@@ -289,6 +305,7 @@ int ccid_usb_open(struct libusb_context *bus, int fd,
 
 	if (!usb)
 		return -ENOMEM;
+	usb->bus = bus;
 	ret = libusb_wrap_sys_device(bus, fd, &usb->handle);
 	if (ret) {
 		usb->handle = NULL;
@@ -300,7 +317,7 @@ int ccid_usb_open(struct libusb_context *bus, int fd,
 	ret = take_reader(usb);
 	if (ret)
 		goto fail;
-	usb->transport.ops = usb->interrupt ? &usb_ops :
+	usb->transport.ops = usb->interface.interrupt ? &usb_ops :
 			     &usb_ops_without_interrupt;
 	*transport = &usb->transport;
 	return 0;

@@ -6,11 +6,13 @@
 #define TOKMUX_LIB_INTERNAL_H
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include "tokmux.h"
 
 struct tokmux_caller {
 	int fd;
+	bool group;		/* bound as one of its thread group's */
 };
 
 /* ioctl() as this library reports errors: 0 or a negative errno, errno kept. */

@@ -39,12 +39,16 @@ static int fetch(const struct pipe *pipe, const uint8_t header[static 4],
 	return ret;
 }
 
-/* At most @ne bytes and the status word: the card may have sent more. */
+/*
+ * At most @ne bytes and the status word: the card may have sent more, which
+ * nobody is told of, so that nobody else would wipe it.
+ */
 static int cut(uint8_t *answer, int len, size_t ne)
 {
 	if (len <= 2 || (size_t)len - 2 <= ne)
 		return len;
 	memmove(answer + ne, answer + len - 2, 2);
+	explicit_bzero(answer + ne + 2, (size_t)len - 2 - ne);
 	return (int)ne + 2;
 }
 

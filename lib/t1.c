@@ -78,9 +78,15 @@ int t1_parse(const uint8_t *bytes, size_t len, struct t1_block *block)
 	return 0;
 }
 
-void t1_init(struct t1 *t1, uint8_t ifsc)
+static void set_ifsc(struct t1 *t1, uint8_t ifsc)
 {
-	*t1 = (struct t1){ .ifsc = ifsc, .atr_ifsc = ifsc, .ifsd = 32 };
+	t1->ifsc = ifsc < t1->max_ifsc ? ifsc : t1->max_ifsc;
+}
+
+void t1_init(struct t1 *t1, uint8_t ifsc, uint8_t max_ifsc)
+{
+	*t1 = (struct t1){ .atr_ifsc = ifsc, .max_ifsc = max_ifsc, .ifsd = 32 };
+	set_ifsc(t1, ifsc);
 }
 
 /* ---- one exchange of blocks -------------------------------------------- */
@@ -141,7 +147,7 @@ static int resynch(struct exchange *x)
 		ret = swap(x, &block);
 		if (!ret && block.kind == T1_S &&
 		    block.control == (S_RESYNCH | S_RESPONSE)) {
-			t1_init(x->t1, x->t1->atr_ifsc);
+			t1_init(x->t1, x->t1->atr_ifsc, x->t1->max_ifsc);
 			return 0;
 		}
 		if (ret < 0)
@@ -176,7 +182,7 @@ static int obey(struct exchange *x, const struct t1_block *block)
 	case S_IFS:
 		if (!inf || inf == 255)
 			return complain(x, BAD_OTHER);
-		x->t1->ifsc = inf;
+		set_ifsc(x->t1, inf);
 		break;
 	case S_ABORT:
 		break;

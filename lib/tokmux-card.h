@@ -54,11 +54,15 @@ struct tokmux_card;
 
 /**
  * tokmux_card_new() - the card of a token
- * @caller: bound; stays the caller's, and outlives the card
+ * @caller: bound, without TOKMUX_BIND_GROUP; stays the caller's, and outlives
+ *	the card
  * @slot: which slot of the reader, from 0
  * @card: out: the card; nothing has been sent yet
  *
- * Return: 0; -ENOMEM.
+ * Callers bound as a group are one holder to the kernel, which could not say
+ * then whether it was this card or another one on them that was used last.
+ *
+ * Return: 0; -EINVAL if the caller is bound as one of a group; -ENOMEM.
  */
 int tokmux_card_new(struct tokmux_caller *caller, unsigned int slot,
 		    struct tokmux_card **card);
@@ -82,7 +86,9 @@ enum tokmux_card_begun {
  *
  * Whoever held the token in between, the card is switched off and on before
  * anything is sent to it, so that no holder works with what another one has
- * selected or verified. If nobody did, it is as it was left.
+ * selected or verified. If nobody did, it is as it was left; but in a reader
+ * that gives cards power by itself it may be another card, so that there it is
+ * switched off and on each time.
  *
  * To find its way to a reader that a killed holder has left in the middle of
  * a command may take up to 10 s more.
@@ -232,7 +238,9 @@ enum tokmux_card_transmit {
  *
  * Return: the answer's length, 2 at least; without effect: -EINVAL if it is no
  * APDU, -EMSGSIZE if the reader can't take one as long, -ECONNRESET if the card
- * has no power or was exchanged since it was powered on, -ENOLCK before
+ * has no power or was exchanged since it was powered on (which a reader that
+ * gives cards power by itself has to tell: not without an interrupt endpoint),
+ * -ENOLCK before
  * tokmux_card_begin(), but for what is no APDU; -EOVERFLOW if the
  * answer doesn't fit and is lost, the card goes on; -ETIMEDOUT, -ENOMEDIUM if
  * the card is out, -EIO if it is mute, -ECONNABORTED if it gave up, -EPROTO,

@@ -250,10 +250,8 @@ static int send_script(const struct held_card *held)
 	status = send_all(held);
 	if (script.json)
 		puts("\n]}");
-	if (fflush(stdout) || ferror(stdout)) {
-		complain("cannot write: %s", strerror(errno));
-		status = STATUS_FAILED;
-	}
+	if (fflush(stdout) || ferror(stdout))
+		status = cannot_write();
 	/* Its buffer goes. */
 	setvbuf(stdout, NULL, _IONBF, 0);
 	return status;

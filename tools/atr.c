@@ -33,27 +33,18 @@ static int show(struct view *view, const struct held_card *held,
 }
 
 static int atr(const char *what, const struct card_options *options,
-	       struct view_options *view_options)
+	       struct view *view)
 {
-	int status = STATUS_OK;
 	struct held_card held;
-	struct view *view;
+	int status;
 
-	/* One value needs no heading. */
-	if (!view_options->columns)
-		view_options->no_headings = true;
-	view = view_new(columns, ARRAY_SIZE(columns), "atr", "cards",
-			view_options, &status);
-	if (!view)
-		return status;
 	status = card_find(what, options, &held);
-	if (!status) {
-		status = card_hold(&held, options);
-		if (!status)
-			status = show(view, &held, options);
-		card_let_go(&held);
-	}
-	view_free(view);
+	if (status)
+		return status;
+	status = card_hold(&held, options);
+	if (!status)
+		status = show(view, &held, options);
+	card_let_go(&held);
 	return status;
 }
 
@@ -61,20 +52,31 @@ static int run(int argc, char **argv)
 {
 	static const struct option long_options[] = { VIEW_LONG, CARD_LONG, {} };
 	struct card_options options = CARD_OPTIONS;
-	struct view_options view = {};
+	struct view_options view_options = {};
 	int option, status = STATUS_OK;
+	struct view *view;
 
 	while ((option = getopt_long(argc, argv, VIEW_SHORT CARD_SHORT,
 				     long_options, NULL)) >= 0) {
-		if (!view_option(&view, option, optarg) &&
+		if (!view_option(&view_options, option, optarg) &&
 		    !card_option(&options, option, optarg, &status))
 			return option_status(option);
 		if (status)
 			return status;
 	}
-	if (argc - optind != 1)
-		return bad_usage("one TOKEN is needed");
-	return atr(argv[optind], &options, &view);
+	/* One value needs no heading. */
+	if (!view_options.columns)
+		view_options.no_headings = true;
+	view = view_new(columns, ARRAY_SIZE(columns), "atr", "cards",
+			&view_options, &status);
+	if (!view)
+		return status;
+	if (argc - optind == 1)
+		status = atr(argv[optind], &options, view);
+	else
+		status = bad_usage("one TOKEN is needed");
+	view_free(view);
+	return status;
 }
 
 const struct verb atr_verb = {

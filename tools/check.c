@@ -36,7 +36,7 @@ struct findings {
 void finding(struct findings *findings, const char *what, enum verdict verdict,
 	     const char *advice, const char *format, ...)
 {
-	char found[1024];
+	char found[4096];
 	va_list args;
 
 	va_start(args, format);
@@ -52,8 +52,8 @@ void finding(struct findings *findings, const char *what, enum verdict verdict,
 		return;
 	printf("%s%-8s%s %s: %s\n",
 	       findings->coloured ? verdicts[verdict].colour : "",
-	       verdicts[verdict].name, findings->coloured ? "\033[m" : "", what,
-	       found);
+	       verdicts[verdict].name, findings->coloured ? "\033[m" : "",
+	       view_get(findings->view, WHAT), view_get(findings->view, FOUND));
 	if (advice)
 		printf("         → %s\n", advice);
 }

@@ -6,33 +6,33 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <p11-kit/pkcs11.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "check.h"
+#include "trial.h"
 
 #define SECONDS		30
 #define MAX_SLOTS	64
+/* With log = calls it says what each came to, after it has said why. */
+#define CALLS		"tokmux-pkcs11: call: "
 
-/* ---- in the child: one line on stdout, or what is wrong on stderr ------------ */
+/* ---- in the child: one line, the result or what is wrong ---------------------- */
 
-static int name_token(CK_FUNCTION_LIST *p11, CK_SLOT_ID slot)
+static void name_token(FILE *result, CK_FUNCTION_LIST *p11, CK_SLOT_ID slot)
 {
 	CK_TOKEN_INFO info;
 	int length = sizeof(info.label);
 
 	if (p11->C_GetTokenInfo(slot, &info))
-		return 0;
+		return;
 	while (length && info.label[length - 1] == ' ')
 		length--;
-	if (!length)
-		return 0;
-	printf(" \"%.*s\"", length, (const char *)info.label);
-	return 1;
+	if (length)
+		fprintf(result, " \"%.*s\"", length, (const char *)info.label);
 }
 
-static int try_slots(CK_FUNCTION_LIST *p11)
+static int try_slots(FILE *result, CK_FUNCTION_LIST *p11)
 {
 	CK_SLOT_ID slots[MAX_SLOTS];
 	CK_ULONG count = MAX_SLOTS, i;
@@ -40,96 +40,41 @@ static int try_slots(CK_FUNCTION_LIST *p11)
 
 	rv = p11->C_Initialize(NULL);
 	if (rv) {
-		fprintf(stderr, "C_Initialize: 0x%lx\n", rv);
+		fprintf(result, "C_Initialize: 0x%lx\n", rv);
 		return 1;
 	}
 	rv = p11->C_GetSlotList(CK_TRUE, slots, &count);
 	if (rv && rv != CKR_BUFFER_TOO_SMALL) {
-		fprintf(stderr, "C_GetSlotList: 0x%lx\n", rv);
+		fprintf(result, "C_GetSlotList: 0x%lx\n", rv);
 		return 1;
 	}
-	printf("%lu slots with a token:", count);
+	fprintf(result, "%lu slots with a token:", count);
 	for (i = 0; i < count && i < MAX_SLOTS; i++)
-		name_token(p11, slots[i]);
-	putchar('\n');
+		name_token(result, p11, slots[i]);
+	fputc('\n', result);
 	p11->C_Finalize(NULL);
 	return 0;
 }
 
-static int try_module(const char *module)
+static int try_module(FILE *result, const void *module)
 {
 	CK_RV (*get)(CK_FUNCTION_LIST **list);
 	CK_FUNCTION_LIST *p11 = NULL;
 	void *dl = dlopen(module, RTLD_NOW | RTLD_LOCAL);
 
 	if (!dl) {
-		fprintf(stderr, "%s\n", dlerror());
+		fprintf(result, "%s\n", dlerror());
 		return 1;
 	}
 	*(void **)&get = dlsym(dl, "C_GetFunctionList");
 	if (!get || get(&p11)) {
-		fprintf(stderr, "it is no PKCS#11 module\n");
+		fprintf(result, "it is no PKCS#11 module\n");
 		return 1;
 	}
-	return try_slots(p11);
+	return try_slots(result, p11);
 }
 
 /* ---- in the parent ------------------------------------------------------------ */
-
-/* The first line the child says is its result; on stderr, what is wrong. */
-static void first_line(int fd, char *line, size_t size)
-{
-	FILE *f = fdopen(fd, "r");
-	char *p;
-
-	*line = '\0';
-	if (!f) {
-		close(fd);
-		return;
-	}
-	if (!fgets(line, size, f))
-		*line = '\0';
-	/* The rest, so that the child isn't held up. */
-	while (fgetc(f) != EOF)
-		;
-	fclose(f);
-	line[strcspn(line, "\n")] = '\0';
-	for (p = line; *p; p++)
-		if ((unsigned char)*p < ' ')
-			*p = '?';
-}
-
-static int try_in_child(const char *module, char *line, size_t size)
-{
-	int fds[2], status = 0;
-	pid_t child;
-
-	*line = '\0';
-	if (pipe(fds))
-		return -1;
-	fflush(stdout);
-	child = fork();
-	if (child < 0) {
-		close(fds[0]);
-		close(fds[1]);
-		return -1;
-	}
-	if (!child) {
-		dup2(fds[1], STDOUT_FILENO);
-		dup2(fds[1], STDERR_FILENO);
-		close(fds[0]);
-		close(fds[1]);
-		/* A backend that hangs is a finding as well. */
-		alarm(SECONDS);
-		status = try_module(module);
-		fflush(stdout);
-		_exit(status);
-	}
-	close(fds[1]);
-	first_line(fds[0], line, size);
-	waitpid(child, &status, 0);
-	return status;
-}
 
 static void check_p11_kit(struct findings *findings)
 {
@@ -142,29 +87,45 @@ static void check_p11_kit(struct findings *findings)
 			"p11-kit does not know our module");
 }
 
+static void judge(struct findings *findings, const char *module,
+		  const struct trial *trial)
+{
+	const char *said = trial->said, *colon = *said ? ": " : "";
+
+	if (trial->late)
+		finding(findings, "pkcs11", BAD,
+			"a backend hangs; with log = info the module says which",
+			"%s did not answer in %d s%s%s", module, SECONDS, colon,
+			said);
+	else if (WIFSIGNALED(trial->status))
+		finding(findings, "pkcs11", BAD,
+			"a backend crashes; with log = info the module says which",
+			"%s died of signal %d%s%s", module,
+			WTERMSIG(trial->status), colon, said);
+	/* Its last word is why, if there is one; the function's, that it fails. */
+	else if (WEXITSTATUS(trial->status))
+		finding(findings, "pkcs11", BAD, "see tokmux.conf(5)", "%s: %s",
+			module, *said ? said : trial->result);
+	else
+		finding(findings, "pkcs11", GOOD, NULL, "%s: %s", module,
+			trial->result);
+}
+
 void check_pkcs11(struct findings *findings, const char *module)
 {
-	char line[512];
-	int status;
+	struct trial trial;
+	int ret;
 
 	if (access(module, R_OK)) {
 		finding(findings, "pkcs11", WARNING, "install tokmux-pkcs11",
 			"%s: %s", module, strerror(errno));
 		return;
 	}
-	status = try_in_child(module, line, sizeof(line));
-	if (WIFEXITED(status) && !WEXITSTATUS(status))
-		finding(findings, "pkcs11", GOOD, NULL, "%s: %s", module, line);
-	else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-		finding(findings, "pkcs11", BAD,
-			"a backend hangs; with log = info the module says which",
-			"%s did not answer in %d s", module, SECONDS);
-	else if (WIFSIGNALED(status))
-		finding(findings, "pkcs11", BAD,
-			"a backend crashes; with log = info the module says which",
-			"%s died of signal %d", module, WTERMSIG(status));
+	ret = trial_run(&trial, try_module, module, SECONDS, CALLS);
+	if (ret)
+		finding(findings, "pkcs11", WARNING, NULL,
+			"%s can't be tried: %s", module, strerror(-ret));
 	else
-		finding(findings, "pkcs11", BAD,
-			"see tokmux.conf(5)", "%s: %s", module, line);
+		judge(findings, module, &trial);
 	check_p11_kit(findings);
 }

@@ -2,16 +2,20 @@
 /*
  * tokmux check: the smartcard readers, and who has them.
  */
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "check.h"
 #include "process.h"
 #include "reader.h"
 
+/* It is started by the first one that connects to its socket. */
+#define MASK_PCSCD	"systemctl mask --now pcscd.socket pcscd.service"
+
 struct scan {
 	struct findings *findings;
 	const struct reader *reader;
-	unsigned int readers;
+	unsigned int readers, enforced;
 	pid_t holder;
 };
 
@@ -58,9 +62,10 @@ static void see_reader(const struct reader *reader, void *data)
 		return;
 	}
 	tokmux_token_free(token);
+	scan->enforced++;
 	if (scan->holder)
 		finding(scan->findings, what, BAD,
-			"stop it (systemctl stop pcscd.socket pcscd; gpgconf --kill scdaemon): the reader is enforced",
+			"stop it (" MASK_PCSCD "; gpgconf --kill scdaemon): the reader is enforced",
 			"%s has it, past the token %s", title, reader->token);
 	else if (!is_closed(reader))
 		finding(scan->findings, what, BAD,
@@ -72,6 +77,26 @@ static void see_reader(const struct reader *reader, void *data)
 			reader->token);
 }
 
+/* Does it listen, or systemd for it? To connect would start it. */
+static bool pcscd_listens(void)
+{
+	unsigned int flags;
+	bool listens = false;
+	char line[256];
+	FILE *f;
+
+	f = fopen("/proc/net/unix", "re");
+	if (!f)
+		return false;
+	/* 00010000 is __SO_ACCEPTCON. */
+	while (!listens && fgets(line, sizeof(line), f))
+		listens = strstr(line, " /run/pcscd/pcscd.comm\n") &&
+			  sscanf(line, "%*s %*s %*s %x", &flags) == 1 &&
+			  flags & 0x10000;
+	fclose(f);
+	return listens;
+}
+
 void check_readers(struct findings *findings)
 {
 	struct scan scan = { .findings = findings };
@@ -79,6 +104,10 @@ void check_readers(struct findings *findings)
 
 	for_each_reader(udev, see_reader, &scan);
 	udev_unref(udev);
+	/* A closed node is open to root. */
+	if (scan.enforced && pcscd_listens())
+		finding(findings, "pcscd", BAD, MASK_PCSCD,
+			"it is root, and a closed node is open to it: it takes enforced readers, for whoever asks it");
 	if (!scan.readers)
 		finding(findings, "readers", GOOD, NULL,
 			"there is no smartcard reader (USB, CCID)");

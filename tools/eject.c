@@ -26,8 +26,11 @@ static bool sure(const char *name)
 	       (!strcasecmp(answer, "y\n") || !strcasecmp(answer, "yes\n"));
 }
 
-/* Whom it hits, on stdout; but JSON's is the result alone. */
-static int name_them(struct subject *subject)
+/*
+ * Whom it hits, on stderr: the result alone is what is wanted on stdout. That it is
+ * nobody is of interest to who is asked.
+ */
+static int name_them(struct subject *subject, bool ask)
 {
 	struct view_options options = {};
 	int status = STATUS_OK, ret;
@@ -40,24 +43,19 @@ static int name_them(struct subject *subject)
 	if (ret < 0)
 		status = failed(subject_name(subject), ret);
 	else if (ret)
-		view_print(view);
-	else
-		printf("%s: nobody uses it\n", subject_name(subject));
+		view_print_to(view, stderr);
+	else if (ask)
+		fprintf(stderr, "%s: nobody uses it\n", subject_name(subject));
 	view_free(view);
 	return status;
 }
 
-static int eject(struct subject *subject, const struct view_options *options)
+static int eject(struct subject *subject, struct view *view)
 {
 	struct tokmux_caller *caller;
 	struct tokmux_eject counts = {};
-	int status = STATUS_OK, ret;
-	struct view *view;
+	int status, ret;
 
-	view = view_new(columns, ARRAY_SIZE(columns), "leases,sessions,logins",
-			"ejected", options, &status);
-	if (!view)
-		return status;
 	status = subject_open(subject, &caller);
 	if (!status) {
 		ret = tokmux_bind(caller, 0);
@@ -67,14 +65,31 @@ static int eject(struct subject *subject, const struct view_options *options)
 			status = failed(subject_name(subject), ret);
 		tokmux_close(caller);
 	}
-	if (!status) {
-		view_row(view);
-		view_setf(view, LEASES, "%u", counts.leases);
-		view_setf(view, SESSIONS, "%u", counts.sessions);
-		view_setf(view, LOGINS, "%u", counts.logins);
-		status = view_print(view);
+	if (status)
+		return status;
+	view_row(view);
+	view_setf(view, LEASES, "%u", counts.leases);
+	view_setf(view, SESSIONS, "%u", counts.sessions);
+	view_setf(view, LOGINS, "%u", counts.logins);
+	return view_print(view);
+}
+
+static int name_and_eject(const char *what, bool force, struct view *view)
+{
+	struct subject *subject;
+	int status;
+
+	status = subject_find(what, &subject);
+	if (status)
+		return status;
+	status = name_them(subject, !force);
+	if (!status && !force && !sure(subject_name(subject))) {
+		complain("%s: left alone", subject_name(subject));
+		status = STATUS_NO;
 	}
-	view_free(view);
+	if (!status)
+		status = eject(subject, view);
+	subject_free(subject);
 	return status;
 }
 
@@ -86,9 +101,9 @@ static int run(int argc, char **argv)
 		{}
 	};
 	struct view_options options = {};
-	struct subject *subject;
+	int option, status = STATUS_OK;
 	bool force = false;
-	int option, status;
+	struct view *view;
 
 	while ((option = getopt_long(argc, argv, VIEW_SHORT "f", long_options,
 				     NULL)) >= 0) {
@@ -97,22 +112,17 @@ static int run(int argc, char **argv)
 		else if (!view_option(&options, option, optarg))
 			return option_status(option);
 	}
-	if (argc - optind != 1)
-		return bad_usage("one TOKEN is needed");
-	if (!force && !isatty(STDIN_FILENO))
-		return bad_usage("without a terminal to ask on, --force is needed");
-	status = subject_find(argv[optind], &subject);
-	if (status)
+	view = view_new(columns, ARRAY_SIZE(columns), "leases,sessions,logins",
+			"ejected", &options, &status);
+	if (!view)
 		return status;
-	if (!options.json)
-		status = name_them(subject);
-	if (!status && !force && !sure(subject_name(subject))) {
-		complain("%s: left alone", subject_name(subject));
-		status = STATUS_NO;
-	}
-	if (!status)
-		status = eject(subject, &options);
-	subject_free(subject);
+	if (argc - optind != 1)
+		status = bad_usage("one TOKEN is needed");
+	else if (!force && !isatty(STDIN_FILENO))
+		status = bad_usage("without a terminal to ask on, --force is needed");
+	else
+		status = name_and_eject(argv[optind], force, view);
+	view_free(view);
 	return status;
 }
 

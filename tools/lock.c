@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <paths.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -28,6 +29,10 @@ struct lock {
 	int conflict;
 	bool make, kill, clean, verbose;
 	char **command;
+	/* Of -c: for a shell. */
+	char *script;
+	/* As it was when we came; its own handlers go with exec. */
+	struct sigaction child_signal;
 	struct tokmux_caller *caller;
 	struct tokmux_grant grant;
 };
@@ -95,9 +100,13 @@ static int acquire(struct lock *lock)
 static const int passed_on[] = { SIGHUP, SIGTERM, SIGUSR1, SIGUSR2 };
 
 /* What the terminal sends goes to the child as well: it is the child's to heed. */
-static void catch_signals(sigset_t *caught, sigset_t *before)
+static void catch_signals(struct lock *lock, sigset_t *caught, sigset_t *before)
 {
+	const struct sigaction by_default = { .sa_handler = SIG_DFL };
 	size_t i;
+
+	/* Who started us may have ignored it, and then no child's end is told. */
+	sigaction(SIGCHLD, &by_default, &lock->child_signal);
 
 	sigemptyset(caught);
 	sigaddset(caught, SIGCHLD);
@@ -116,6 +125,7 @@ static _Noreturn void run_command(const struct lock *lock, const sigset_t *mask)
 	setenv("TOKMUX_EPOCH", epoch, 1);
 	setenv("TOKMUX_UNCLEAN",
 	       lock->grant.flags & TOKMUX_GRANT_UNCLEAN ? "1" : "0", 1);
+	sigaction(SIGCHLD, &lock->child_signal, NULL);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	execvp(lock->command[0], lock->command);
 	complain("%s: %s", lock->command[0], strerror(errno));
@@ -184,13 +194,13 @@ static int attend(const struct lock *lock, pid_t child, int signals)
 	return status;
 }
 
-static int run_locked(const struct lock *lock)
+static int run_locked(struct lock *lock)
 {
 	sigset_t caught, before;
 	int signals, status;
 	pid_t child;
 
-	catch_signals(&caught, &before);
+	catch_signals(lock, &caught, &before);
 	signals = signalfd(-1, &caught, SFD_CLOEXEC);
 	child = signals < 0 ? -1 : fork();
 	if (child < 0) {
@@ -262,6 +272,7 @@ static const struct option long_options[] = {
 	{ "wait",		required_argument,	NULL, 'w' },
 	{ "timeout",		required_argument,	NULL, 'w' },
 	{ "conflict-exit-code",	required_argument,	NULL, 'E' },
+	{ "command",		required_argument,	NULL, 'c' },
 	{ "kill",		no_argument,		NULL, 'k' },
 	{ "user",		no_argument,		NULL, USER_TOKEN },
 	{ "clean",		no_argument,		NULL, CLEAN },
@@ -276,7 +287,7 @@ static int parse(int argc, char **argv, struct lock *lock)
 	int option, ms;
 
 	/* What comes after COMMAND is the command's. */
-	while ((option = getopt_long(argc, argv, "+hsxnw:E:k", long_options,
+	while ((option = getopt_long(argc, argv, "+hsxnw:E:c:k", long_options,
 				     NULL)) >= 0) {
 		switch (option) {
 		case 's':
@@ -300,6 +311,9 @@ static int parse(int argc, char **argv, struct lock *lock)
 				return bad_usage("-E wants 0 to 255, not '%s'",
 						 optarg);
 			lock->conflict = number;
+			break;
+		case 'c':
+			lock->script = optarg;
 			break;
 		case 'k':
 			lock->kill = true;
@@ -328,6 +342,7 @@ static int run(int argc, char **argv)
 		.timeout_ms = -1,
 		.conflict = STATUS_NO,
 	};
+	char *by_shell[] = { getenv("SHELL"), "-c", NULL, NULL };
 	int status;
 
 	status = parse(argc, argv, &lock);
@@ -344,6 +359,14 @@ static int run(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	lock.command = argv + optind;
+	if (lock.script) {
+		if (*lock.command)
+			return bad_usage("-c takes COMMAND as one argument");
+		if (!by_shell[0] || !*by_shell[0])
+			by_shell[0] = _PATH_BSHELL;
+		by_shell[2] = lock.script;
+		lock.command = by_shell;
+	}
 	if (!*lock.command)
 		return bad_usage("which COMMAND?");
 	if (lock.clean && lock.mode == TOKMUX_SHARED)
@@ -359,7 +382,7 @@ static int run(int argc, char **argv)
 const struct verb lock_verb = {
 	.name		= "lock",
 	.run		= run,
-	.synopsis	= "TOKEN [OPTION…] [--] COMMAND [ARGUMENT…]",
+	.synopsis	= "TOKEN [OPTION…] [--] COMMAND [ARGUMENT…] | -c COMMAND",
 	.summary	= "hold a token while a command runs",
 	.options	=
 	"  -s, --shared          beside other shared holders\n"
@@ -368,6 +391,7 @@ const struct verb lock_verb = {
 	"  -w, --wait SECONDS    fail if it takes longer\n"
 	"  -E, --conflict-exit-code NUMBER\n"
 	"                        the exit status of such a failure (1)\n"
+	"  -c, --command COMMAND by $SHELL, or sh\n"
 	"  -k, --kill            terminate COMMAND if the lease is taken away\n"
 	"      --user            a token of this user, made if it isn't there\n"
 	"      --clean           COMMAND resets the token: if it succeeds, say so\n"

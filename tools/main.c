@@ -130,6 +130,12 @@ int failed(const char *what, int err)
 	return status;
 }
 
+int cannot_write(void)
+{
+	complain("cannot write: %s", strerror(errno));
+	return STATUS_FAILED;
+}
+
 bool parse_number(const char *text, unsigned long most, unsigned long *value)
 {
 	char *end;
@@ -199,9 +205,8 @@ int main(int argc, char **argv)
 		argv[0] = title;
 		status = the_verb->run(argc, argv);
 	}
-	if (status == STATUS_OK && (fflush(stdout) || ferror(stdout))) {
-		complain("cannot write: %s", strerror(errno));
-		status = STATUS_FAILED;
-	}
+	/* A no that nobody could read is none. */
+	if (status <= STATUS_NO && (fflush(stdout) || ferror(stdout)))
+		status = cannot_write();
 	return status;
 }

@@ -54,19 +54,12 @@ static void show(struct view *view, int change, bool beginning,
 
 /* @only: the one that is watched, or NULL. */
 static int watch(struct tokmux_monitor *monitor, const struct tokmux_token *only,
-		 const struct view_options *options)
+		 struct view *view)
 {
 	struct tokmux_token *token;
-	int status = STATUS_OK;
 	bool beginning = true;
-	struct view *view;
 	int change;
 
-	view = view_new(columns, ARRAY_SIZE(columns),
-			"time,event,sysname,name,device", "events", options,
-			&status);
-	if (!view)
-		return status;
 	for (;;) {
 		change = tokmux_monitor_next(monitor, beginning ? 0 : -1, &token);
 		if (change == -EAGAIN) {
@@ -75,28 +68,22 @@ static int watch(struct tokmux_monitor *monitor, const struct tokmux_token *only
 		}
 		if (change == -EINTR)
 			continue;
-		if (change < 0) {
-			status = failed("tokens", change);
-			break;
-		}
+		if (change < 0)
+			return failed("tokens", change);
 		if (!only || !strcmp(tokmux_token_name(only),
 				     tokmux_token_name(token)))
 			show(view, change, beginning, token);
 		if (ferror(stdout)) {
 			tokmux_token_free(token);
-			status = STATUS_FAILED;
-			break;
+			return cannot_write();
 		}
 		if (only && change == TOKMUX_TOKEN_REMOVED &&
 		    !strcmp(tokmux_token_name(only), tokmux_token_name(token))) {
 			tokmux_token_free(token);
-			status = failed(tokmux_token_name(only), -ENODEV);
-			break;
+			return failed(tokmux_token_name(only), -ENODEV);
 		}
 		tokmux_token_free(token);
 	}
-	view_free(view);
-	return status;
 }
 
 static int run(int argc, char **argv)
@@ -105,19 +92,28 @@ static int run(int argc, char **argv)
 	struct view_options options = {};
 	struct subject *subject = NULL;
 	struct tokmux_monitor *monitor;
-	int option, ret, status;
+	int option, ret, status = STATUS_OK;
+	struct view *view;
 
 	while ((option = getopt_long(argc, argv, VIEW_SHORT, long_options,
 				     NULL)) >= 0)
 		if (!view_option(&options, option, optarg))
 			return option_status(option);
-	if (argc - optind > 1)
-		return bad_usage("one TOKEN at most");
+	view = view_new(columns, ARRAY_SIZE(columns),
+			"time,event,sysname,name,device", "events", &options,
+			&status);
+	if (!view)
+		return status;
+	if (argc - optind > 1) {
+		status = bad_usage("one TOKEN at most");
+		goto out;
+	}
 	/* Before it is looked for, so that its end isn't missed. */
 	ret = tokmux_monitor_open(&monitor);
-	if (ret)
-		return failed("tokens", ret);
-	status = STATUS_OK;
+	if (ret) {
+		status = failed("tokens", ret);
+		goto out;
+	}
 	if (optind < argc)
 		status = subject_find(argv[optind], &subject);
 	if (!status && subject && !subject_token(subject)) {
@@ -127,9 +123,11 @@ static int run(int argc, char **argv)
 	}
 	if (!status)
 		status = watch(monitor, subject ? subject_token(subject) : NULL,
-			       &options);
+			       view);
 	subject_free(subject);
 	tokmux_monitor_close(monitor);
+out:
+	view_free(view);
 	return status;
 }
 

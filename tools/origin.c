@@ -3,14 +3,17 @@
  * Where a token comes from: /run/tokmux/tokens/NAME.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "origin.h"
 
 #define DIRECTORY	"/run/tokmux/tokens"
+#define LOCK		"/run/tokmux/lock"
 
 /* These may be a token's name, and no file's. */
 static bool is_file_name(const char *name)
@@ -23,6 +26,28 @@ static void put(FILE *f, const char *key, const char *value)
 {
 	if (value)
 		fprintf(f, "%s=%s\n", key, value);
+}
+
+int origin_lock(void)
+{
+	int fd;
+
+	mkdir("/run/tokmux", 0755);
+	fd = open(LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	while (flock(fd, LOCK_EX))
+		if (errno != EINTR) {
+			close(fd);
+			return -ENOLCK;
+		}
+	return fd;
+}
+
+void origin_unlock(int lock)
+{
+	if (lock >= 0)
+		close(lock);
 }
 
 int origin_write(const char *name, const struct reader *reader)

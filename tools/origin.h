@@ -8,6 +8,16 @@
 
 #include "reader.h"
 
+/*
+ * A token and its file come and go together: between the look whether the name
+ * is free and the token's being there, and while both are removed, nobody else
+ * may do the same. What udev reads as the token appears is complete without it.
+ * A negative errno where the caller may not: nor may it make or remove a token.
+ */
+int origin_lock(void);
+/* What origin_lock() returned, whatever it was. */
+void origin_unlock(int lock);
+
 /* 0 or a negative errno. */
 int origin_write(const char *name, const struct reader *reader);
 void origin_remove(const char *name);

@@ -129,6 +129,11 @@ static void see_file(pid_t pid, const char *fd,
 	snprintf(path, sizeof(path), "/proc/%d/fd/%s", pid, fd);
 	if (stat(path, &st))
 		return;
+	if (S_ISSOCK(st.st_mode)) {
+		file.socket = st.st_ino;
+		see(&file, data);
+		return;
+	}
 	if (S_ISCHR(st.st_mode))
 		file.rdev = st.st_rdev;
 	else if (!is_anonymous(path))

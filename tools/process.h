@@ -21,12 +21,14 @@ void user_name(uid_t uid, char *name, size_t size);
 void process_title(pid_t pid, char *title, size_t size);
 
 /*
- * An open file of a process: its device, if it is one, and where fdinfo tells
- * of a caller on a token, what it tells.
+ * An open file of a process: its device, if it is one, or its socket, and where
+ * fdinfo tells of a caller on a token, what it tells.
  */
 struct open_file {
 	pid_t pid;
 	dev_t rdev;
+	/* A socket's, else 0. */
+	ino_t socket;
 	bool is_caller;
 	char token[TOKMUX_NAME_SIZE];
 	pid_t owner;
@@ -37,7 +39,7 @@ struct open_file {
 	int64_t held_ms;
 };
 
-/* Calls @see with each open file that we may see and that is a device's. */
+/* Calls @see with each open file that we may see, of devices and sockets. */
 void for_each_open_file(void (*see)(const struct open_file *file, void *data),
 			void *data);
 

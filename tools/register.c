@@ -7,6 +7,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include "device.h"
 #include "origin.h"
 #include "view.h"
 
@@ -28,6 +29,43 @@ static int create(const char *name, const struct registration *with,
 	return tokmux_create_device(name, with->hold_limit_ms,
 				    with->max_sessions, with->node,
 				    with->interface, index);
+}
+
+/* As the kernel has it. */
+static bool is_name(const char *name)
+{
+	const char *p;
+
+	for (p = name; *p; p++)
+		if (!isascii((unsigned char)*p) || !isgraph((unsigned char)*p) ||
+		    *p == '/')
+			return false;
+	return *name;
+}
+
+/* What create() would come to, as far as that can be seen. */
+static int look(const char *name, const struct registration *with)
+{
+	struct tokmux_token *token;
+	bool exists;
+	int ret;
+
+	ret = tokmux_present();
+	if (ret != 1)
+		return ret ? ret : -ENODEV;
+	if (!is_name(name))
+		return -EINVAL;
+	ret = tokmux_token_find(name, &token);
+	if (!ret) {
+		/* It may be another one's device that is called so. */
+		exists = !strcmp(tokmux_token_name(token), name);
+		tokmux_token_free(token);
+		if (exists)
+			return -EEXIST;
+	} else if (ret != -ENOENT) {
+		return ret;
+	}
+	return with->node ? device_look(with->node, with->interface) : 0;
 }
 
 enum { NAME, DEVICE, CREATED };
@@ -62,45 +100,26 @@ static int create_failed(const char *name, const struct registration *with,
 }
 
 static int by_hand(const char *name, const struct registration *with,
-		   const struct view_options *options)
+		   struct view *view)
 {
-	int status = STATUS_OK, ret = 0;
 	unsigned int index = 0;
-	struct view *view;
+	int ret, lock;
 
-	view = view_new(columns, ARRAY_SIZE(columns), "name,device,created",
-			"registered", options, &status);
-	if (!view)
-		return status;
 	if (with->dry_run) {
-		struct tokmux_token *token;
-
-		ret = tokmux_present();
-		if (ret == 1)
-			ret = tokmux_token_find(name, &token);
-		else if (!ret)
-			ret = -ENODEV;
-		if (!ret) {
-			tokmux_token_free(token);
-			ret = -EEXIST;
-		}
-		if (ret == -ENOENT)
-			ret = 0;
+		ret = look(name, with);
 	} else {
+		lock = origin_lock();
 		ret = create(name, with, &index);
+		origin_unlock(lock);
 	}
-	if (ret) {
-		view_free(view);
+	if (ret)
 		return create_failed(name, with, ret);
-	}
 	view_row(view);
 	view_set(view, NAME, name);
 	view_set(view, CREATED, with->dry_run ? "0" : "1");
 	if (!with->dry_run)
 		view_setf(view, DEVICE, "/dev/tokmux%u", index);
-	status = view_print(view);
-	view_free(view);
-	return status;
+	return view_print(view);
 }
 
 /* ---- for udev ---------------------------------------------------------------- */
@@ -181,7 +200,7 @@ static int by_udev(const char *devpath, struct registration *with)
 	struct udev *udev;
 	char name[TOKMUX_NAME_SIZE];
 	struct reader reader;
-	int ret;
+	int ret, lock;
 
 	if (is_registered())
 		return STATUS_OK;
@@ -193,7 +212,10 @@ static int by_udev(const char *devpath, struct registration *with)
 	}
 	with->node = reader.node;
 	with->interface = reader.number;
-	ret = register_as(&reader, name, with);
+	/* Another one just like it may be plugged in at the same moment. */
+	lock = origin_lock();
+	ret = lock < 0 ? lock : register_as(&reader, name, with);
+	origin_unlock(lock);
 	reader_put(&reader);
 	udev_unref(udev);
 	if (ret)
@@ -220,9 +242,10 @@ static int run(int argc, char **argv)
 	};
 	struct view_options options = {};
 	struct registration with = { .interface = -1 };
+	int option, ms, status = STATUS_OK;
 	unsigned long number;
+	struct view *view;
 	bool udev = false;
-	int option, ms;
 
 	while ((option = getopt_long(argc, argv, VIEW_SHORT, long_options,
 				     NULL)) >= 0) {
@@ -259,15 +282,22 @@ static int run(int argc, char **argv)
 				return option_status(option);
 		}
 	}
+	view = view_new(columns, ARRAY_SIZE(columns), "name,device,created",
+			"registered", &options, &status);
+	if (!view)
+		return status;
 	if (argc - optind != 1)
-		return bad_usage(udev ? "which DEVPATH?" : "which NAME?");
-	if (with.interface >= 0 && !with.node)
-		return bad_usage("--interface of which --device?");
-	if (udev && with.node)
-		return bad_usage("--udev finds the device itself");
-	if (udev)
-		return by_udev(argv[optind], &with);
-	return by_hand(argv[optind], &with, &options);
+		status = bad_usage(udev ? "which DEVPATH?" : "which NAME?");
+	else if (with.interface >= 0 && !with.node)
+		status = bad_usage("--interface of which --device?");
+	else if (udev && with.node)
+		status = bad_usage("--udev finds the device itself");
+	else if (udev)
+		status = by_udev(argv[optind], &with);
+	else
+		status = by_hand(argv[optind], &with, view);
+	view_free(view);
+	return status;
 }
 
 const struct verb register_verb = {

@@ -60,8 +60,11 @@ int subject_find(const char *what, struct subject **subject)
 	int ret;
 
 	ret = tokmux_token_find(what, &token);
-	/* A name may look like a URI, too: by default, PKCS#11 tokens' do. */
-	if (ret == -ENOENT && uri_is_one(what)) {
+	/*
+	 * A name may look like a URI, too: by default, PKCS#11 tokens' do. But not
+	 * each URI could be a name.
+	 */
+	if (ret && uri_is_one(what)) {
 		struct tokmux_caller *caller;
 
 		if (!tokmux_open(what, &caller)) {

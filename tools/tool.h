@@ -62,6 +62,9 @@ int print_help(const struct verb *verb, FILE *to);
 /* Says what libtokmux's error means for @what, and returns the exit status. */
 int failed(const char *what, int err);
 
+/* That stdout doesn't take any more, by errno; returns STATUS_FAILED. */
+int cannot_write(void);
+
 /* A number with nothing after it, in [0, @most]. */
 bool parse_number(const char *text, unsigned long most, unsigned long *value);
 /* Seconds, as "1.5"; out: milliseconds, -1 if it is none. */

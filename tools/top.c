@@ -33,19 +33,31 @@ static void end(int signal)
 	raise(signal);
 }
 
-static void enter(void)
+/* All that ends it from outside; but what is ignored, as by nohup, stays so. */
+static void catch_signals(void)
 {
+	static const int ending[] = { SIGTERM, SIGHUP, SIGINT, SIGQUIT };
 	struct sigaction action = {
 		.sa_handler = end,
 		.sa_flags = SA_RESETHAND | SA_NODEFER,
 	};
+	struct sigaction before;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(ending); i++)
+		if (!sigaction(ending[i], NULL, &before) &&
+		    before.sa_handler != SIG_IGN)
+			sigaction(ending[i], &action, NULL);
+}
+
+static void enter(void)
+{
 	struct termios keys;
 
 	if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &saved))
 		return;
 	in_place = true;
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
+	catch_signals();
 	keys = saved;
 	/* ^C is a key then, as q is. */
 	keys.c_lflag &= ~(ICANON | ECHO | ISIG);
@@ -120,13 +132,13 @@ static int run(int argc, char **argv)
 			return option_status(option);
 		}
 	}
-	if (argc - optind > 1)
-		return bad_usage("one TOKEN at most");
 	view = tokens_view("name,state,unclean,holder,command,waiters,sessions,grants,waits,longest_wait_us",
 			   &options, &status);
 	if (!view)
 		return status;
-	if (optind < argc)
+	if (argc - optind > 1)
+		status = bad_usage("one TOKEN at most");
+	else if (optind < argc)
 		status = subject_find(argv[optind], &subject);
 	if (!status)
 		status = top(view, subject, options.json, ms, frames);

@@ -30,11 +30,10 @@ static bool in_use(struct subject *subject)
 }
 
 static int unregister(struct subject *subject, bool force, bool dry_run,
-		      const struct view_options *options)
+		      struct view *view)
 {
 	struct tokmux_token *token = subject_token(subject);
-	int status = STATUS_OK, ret;
-	struct view *view;
+	int ret, lock = -1;
 
 	if (!token) {
 		complain("%s: a token of a user goes with the last program that has it open",
@@ -46,24 +45,19 @@ static int unregister(struct subject *subject, bool force, bool dry_run,
 			 subject_name(subject));
 		return STATUS_NO;
 	}
-	view = view_new(columns, ARRAY_SIZE(columns), "name,device,removed",
-			"unregistered", options, &status);
-	if (!view)
-		return status;
-	ret = dry_run ? 0 : tokmux_remove_system(tokmux_token_index(token));
-	if (ret) {
-		view_free(view);
-		return failed(subject_name(subject), ret);
-	}
 	if (!dry_run)
+		lock = origin_lock();
+	ret = dry_run ? 0 : tokmux_remove_system(tokmux_token_index(token));
+	if (!ret && !dry_run)
 		origin_remove(subject_name(subject));
+	origin_unlock(lock);
+	if (ret)
+		return failed(subject_name(subject), ret);
 	view_row(view);
 	view_set(view, NAME, subject_name(subject));
 	view_set(view, DEVICE, tokmux_token_devnode(token));
 	view_set(view, REMOVED, dry_run ? "0" : "1");
-	status = view_print(view);
-	view_free(view);
-	return status;
+	return view_print(view);
 }
 
 enum { DRY_RUN = 256, UDEV };
@@ -79,8 +73,9 @@ static int run(int argc, char **argv)
 	};
 	struct view_options options = {};
 	bool force = false, dry_run = false;
+	int option, status = STATUS_OK;
 	struct subject *subject;
-	int option, status;
+	struct view *view;
 
 	while ((option = getopt_long(argc, argv, VIEW_SHORT "f", long_options,
 				     NULL)) >= 0) {
@@ -92,13 +87,21 @@ static int run(int argc, char **argv)
 		else if (!view_option(&options, option, optarg))
 			return option_status(option);
 	}
-	if (argc - optind != 1)
-		return bad_usage("one TOKEN is needed");
+	view = view_new(columns, ARRAY_SIZE(columns), "name,device,removed",
+			"unregistered", &options, &status);
+	if (!view)
+		return status;
+	if (argc - optind != 1) {
+		status = bad_usage("one TOKEN is needed");
+		goto out;
+	}
 	status = subject_find(argv[optind], &subject);
 	if (status)
-		return status;
-	status = unregister(subject, force, dry_run, &options);
+		goto out;
+	status = unregister(subject, force, dry_run, view);
 	subject_free(subject);
+out:
+	view_free(view);
 	return status;
 }
 

@@ -1,43 +1,154 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * A system token named by an RFC 7512 URI; p11-kit reads it.
+ * A system token named by an RFC 7512 URI.
+ *
+ * Not read by p11-kit, whose values are a PKCS#11 token's, 32 or 16 bytes long:
+ * ours are names of 63 bytes, and what udev says of the device.
  */
+#include <ctype.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
-#include <p11-kit/p11-kit.h>
-#include <p11-kit/uri.h>
 #include "uri.h"
+
+#define SCHEME	"pkcs11:"
+
+enum { TOKEN, MANUFACTURER, MODEL, SERIAL, NR_ATTRIBUTES };
+
+static const struct {
+	const char *name, *property;
+} attributes[NR_ATTRIBUTES] = {
+	[TOKEN]		= { "token" },
+	[MANUFACTURER]	= { "manufacturer",	"ID_VENDOR" },
+	[MODEL]		= { "model",		"ID_MODEL" },
+	[SERIAL]	= { "serial",		"ID_SERIAL_SHORT" },
+};
+
+/* What the URI wants each to be; NULL if it doesn't say. */
+struct wanted {
+	char *values[NR_ATTRIBUTES];
+};
 
 bool uri_is_one(const char *what)
 {
-	return !strncmp(what, P11_KIT_URI_SCHEME, P11_KIT_URI_SCHEME_LEN) &&
-	       what[P11_KIT_URI_SCHEME_LEN] == ':';
+	return !strncasecmp(what, SCHEME, strlen(SCHEME));
 }
 
-/* As PKCS#11 has it: padded with blanks, without an end. */
-static void pad(unsigned char *field, size_t size, const char *text)
+/* ---- reading it ---------------------------------------------------------------- */
+
+static int hex(char c)
 {
-	size_t length = text ? strnlen(text, size) : 0;
-
-	memset(field, ' ', size);
-	memcpy(field, text ? text : "", length);
+	return isdigit((unsigned char)c) ? c - '0' : tolower(c) - 'a' + 10;
 }
 
-static bool matches(P11KitUri *uri, const struct tokmux_token *token)
+/* A copy without the percent signs; NULL if it is none, or has no end in C. */
+static char *decode(const char *text, size_t length)
 {
-	CK_TOKEN_INFO info = {};
+	char *value = malloc(length + 1), *to = value;
+	const char *end = text + length;
 
-	pad(info.label, sizeof(info.label), tokmux_token_name(token));
-	pad(info.manufacturerID, sizeof(info.manufacturerID),
-	    tokmux_token_property(token, "ID_VENDOR"));
-	pad(info.model, sizeof(info.model),
-	    tokmux_token_property(token, "ID_MODEL"));
-	pad(info.serialNumber, sizeof(info.serialNumber),
-	    tokmux_token_property(token, "ID_SERIAL_SHORT"));
-	return p11_kit_uri_match_token_info(uri, &info);
+	if (!value) {
+		complain("out of memory");
+		exit(STATUS_FAILED);
+	}
+	while (text < end) {
+		if (*text != '%') {
+			*to++ = *text++;
+			continue;
+		}
+		if (end - text < 3 || !isxdigit((unsigned char)text[1]) ||
+		    !isxdigit((unsigned char)text[2]) ||
+		    !(*to = hex(text[1]) << 4 | hex(text[2]))) {
+			free(value);
+			return NULL;
+		}
+		to++;
+		text += 3;
+	}
+	*to = '\0';
+	return value;
 }
 
-static int find_matching(P11KitUri *uri, const char *text,
+static int attribute_of(const char *name, size_t length)
+{
+	int i;
+
+	for (i = 0; i < NR_ATTRIBUTES; i++)
+		if (strlen(attributes[i].name) == length &&
+		    !strncmp(attributes[i].name, name, length))
+			return i;
+	return -1;
+}
+
+/* @text: "name=value". Returns an exit status. */
+static int read_attribute(const char *uri, const char *text, size_t length,
+			  struct wanted *wanted)
+{
+	size_t name = strcspn(text, "=");
+	int attribute;
+
+	if (name >= length) {
+		complain("%s: '%.*s' is no attribute", uri, (int)length, text);
+		return STATUS_USAGE;
+	}
+	attribute = attribute_of(text, name);
+	if (attribute < 0) {
+		complain("%s: '%.*s' is not known: it has to be token, manufacturer, model or serial",
+			 uri, (int)name, text);
+		return STATUS_USAGE;
+	}
+	if (wanted->values[attribute]) {
+		complain("%s: it has two of %s", uri, attributes[attribute].name);
+		return STATUS_USAGE;
+	}
+	wanted->values[attribute] = decode(text + name + 1, length - name - 1);
+	if (!wanted->values[attribute]) {
+		complain("%s: the %s is not encoded as in RFC 7512", uri,
+			 attributes[attribute].name);
+		return STATUS_USAGE;
+	}
+	return STATUS_OK;
+}
+
+/*
+ * The path; what comes after a question mark is which module to take and where
+ * the PIN is, of which there is none here.
+ */
+static int read_uri(const char *uri, struct wanted *wanted)
+{
+	const char *text = uri + strlen(SCHEME);
+	size_t length;
+	int status;
+
+	for (;;) {
+		length = strcspn(text, ";?");
+		status = length ? read_attribute(uri, text, length, wanted) :
+			 STATUS_OK;
+		if (status || text[length] != ';')
+			return status;
+		text += length + 1;
+	}
+}
+
+/* ---- finding the token --------------------------------------------------------- */
+
+static bool matches(const struct wanted *wanted, const struct tokmux_token *token)
+{
+	const char *value;
+	int i;
+
+	for (i = 0; i < NR_ATTRIBUTES; i++) {
+		if (!wanted->values[i])
+			continue;
+		value = i == TOKEN ? tokmux_token_name(token) :
+			tokmux_token_property(token, attributes[i].property);
+		if (strcmp(wanted->values[i], value ? value : ""))
+			return false;
+	}
+	return true;
+}
+
+static int find_matching(const struct wanted *wanted, const char *text,
 			 struct tokmux_token **token)
 {
 	struct tokmux_token **list, **t;
@@ -49,7 +160,7 @@ static int find_matching(P11KitUri *uri, const char *text,
 		return ret;
 	ret = -ENOENT;
 	for (t = list; *t; t++) {
-		if (!matches(uri, *t))
+		if (!matches(wanted, *t))
 			continue;
 		if (found) {
 			complain("%s: fits more than one token, %s and %s among them",
@@ -67,21 +178,13 @@ static int find_matching(P11KitUri *uri, const char *text,
 
 int uri_find(const char *text, struct tokmux_token **token)
 {
-	P11KitUri *uri = p11_kit_uri_new();
-	int ret;
+	struct wanted wanted = {};
+	int ret, i;
 
-	if (!uri)
-		return -ENOMEM;
-	ret = p11_kit_uri_parse(text, P11_KIT_URI_FOR_TOKEN, uri);
-	if (ret != P11_KIT_URI_OK) {
-		complain("%s: %s", text, p11_kit_uri_message(ret));
-		ret = STATUS_USAGE;
-	} else if (p11_kit_uri_any_unrecognized(uri)) {
-		complain("%s: it has an attribute that is not known", text);
-		ret = STATUS_USAGE;
-	} else {
-		ret = find_matching(uri, text, token);
-	}
-	p11_kit_uri_free(uri);
+	ret = read_uri(text, &wanted);
+	if (!ret)
+		ret = find_matching(&wanted, text, token);
+	for (i = 0; i < NR_ATTRIBUTES; i++)
+		free(wanted.values[i]);
 	return ret;
 }

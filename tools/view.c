@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "text.h"
 #include "view.h"
 
 struct view {
@@ -164,6 +165,8 @@ void view_set(struct view *view, size_t column, const char *value)
 
 	free(*cell);
 	*cell = value ? need(strdup(value)) : NULL;
+	if (*cell)
+		text_make_printable(*cell);
 }
 
 void view_setf(struct view *view, size_t column, const char *format, ...)
@@ -285,7 +288,7 @@ static void heading(char *to, size_t size, const char *name)
 		to[i] = to[i] == '_' ? '-' : toupper((unsigned char)to[i]);
 }
 
-static int print_table(struct view *view)
+int view_print_to(struct view *view, FILE *to)
 {
 	struct libscols_table *table;
 	struct libscols_line *line;
@@ -294,6 +297,7 @@ static int print_table(struct view *view)
 
 	scols_init_debug(0);
 	table = need(scols_new_table());
+	scols_table_set_stream(table, to);
 	scols_table_enable_noheadings(table, view->options.no_headings);
 	for (i = 0; i < view->nr_shown; i++) {
 		const struct column *c = &view->columns[view->shown[i]];
@@ -312,7 +316,7 @@ static int print_table(struct view *view)
 	if (view->rows)
 		scols_print_table(table);
 	scols_unref_table(table);
-	fflush(stdout);
+	fflush(to);
 	return STATUS_OK;
 }
 
@@ -321,7 +325,7 @@ int view_print(struct view *view)
 	if (view->options.json)
 		return print_document(view, JSON_C_TO_STRING_PRETTY |
 				      JSON_C_TO_STRING_SPACED);
-	return print_table(view);
+	return view_print_to(view, stdout);
 }
 
 int view_print_frame(struct view *view)
@@ -331,7 +335,7 @@ int view_print_frame(struct view *view)
 	if (view->options.json)
 		ret = print_document(view, JSON_C_TO_STRING_PLAIN);
 	else
-		ret = print_table(view);
+		ret = view_print_to(view, stdout);
 	forget_rows(view);
 	return ret;
 }

@@ -60,7 +60,7 @@ void view_free(struct view *view);
 /* Is this column to be shown? What is not need not be found out. */
 bool view_wants(const struct view *view, size_t column);
 void view_row(struct view *view);
-/* A value of the last row; NULL for none. */
+/* A value of the last row; NULL for none. What can't be printed is '?'. */
 void view_set(struct view *view, size_t column, const char *value);
 void view_setf(struct view *view, size_t column, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -69,6 +69,8 @@ const char *view_get(const struct view *view, size_t column);
 
 /* All rows, as one table or one document. */
 int view_print(struct view *view);
+/* All rows, as a table, to @to. */
+int view_print_to(struct view *view, FILE *to);
 /* The last row, as a line of text or JSON, in a stream. */
 int view_print_row(struct view *view);
 /* All rows as one line of JSON, or as a table; then they are forgotten. */

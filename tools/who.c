@@ -10,6 +10,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include "pcscd.h"
 #include "process.h"
 #include "who.h"
 
@@ -19,7 +20,7 @@ static const struct column columns[] = {
 	[PID] = { "pid", NUMBER, "the process" },
 	[USER] = { "user", TEXT, "whose it is" },
 	[COMMAND] = { "command", TEXT, "what it runs" },
-	[VIA] = { "via", TEXT, "token; or device, pcscd: it has the real device without us" },
+	[VIA] = { "via", TEXT, "token; or device, pcscd: it can use the real device without us" },
 	[LEASE] = { "lease", TEXT, "exclusive or shared" },
 	[SECONDS] = { "seconds", NUMBER, "how long it has had the lease" },
 	[WAITING] = { "waiting", NUMBER, "how many requests of it wait" },
@@ -50,6 +51,8 @@ struct search {
 	const char *name;
 	dev_t rdev, real_rdev;
 	uid_t owner;
+	/* Of pcscd's clients; may be NULL. */
+	uint32_t *sockets;
 };
 
 static struct user *user_of(struct search *search, pid_t pid, const char *via)
@@ -82,11 +85,25 @@ static bool is_of_token(const struct search *search, const struct open_file *fil
 	       process_uid(file->pid, &uid) && uid == search->owner;
 }
 
+static bool is_client(const struct search *search, ino_t socket)
+{
+	const uint32_t *client;
+
+	for (client = search->sockets; socket && client && *client; client++)
+		if (*client == socket)
+			return true;
+	return false;
+}
+
 static void see(const struct open_file *file, void *data)
 {
 	struct search *search = data;
 	struct user *user;
 
+	if (is_client(search, file->socket)) {
+		user_of(search, file->pid, "pcscd");
+		return;
+	}
 	if (search->real_rdev && file->rdev == search->real_rdev) {
 		user_of(search, file->pid, "device");
 		return;
@@ -145,29 +162,17 @@ static void add_holders(struct search *search, struct subject *subject)
 	add_pids(search, subject, "waiter_pids", false);
 }
 
-/*
- * pcscd runs while somebody uses it, and then it has the readers; its clients
- * are behind it. To connect to its socket would start it.
- */
+/* pcscd runs while somebody uses it, and then it has the readers. */
 static void add_pcscd(struct search *search)
 {
-	char name[PROCESS_NAME_SIZE];
+	pid_t pid = pcscd_pid();
 	struct user *user;
-	int pid = 0;
-	FILE *f;
 
 	for (user = search->users; user; user = user->next)
-		if (!strcmp(user->via, "device") &&
-		    process_command(user->pid, name, sizeof(name)) &&
-		    !strcmp(name, "pcscd"))
+		if (!strcmp(user->via, "device") && user->pid == pid)
 			return;
-	f = fopen("/run/pcscd/pcscd.pid", "re");
-	if (!f)
-		return;
-	if (fscanf(f, "%d", &pid) == 1 && pid > 0 &&
-	    process_command(pid, name, sizeof(name)) && !strcmp(name, "pcscd"))
+	if (pid)
 		user_of(search, pid, "pcscd");
-	fclose(f);
 }
 
 static void add_row(struct view *view, const struct user *user)
@@ -212,6 +217,8 @@ int who_rows(struct view *view, struct subject *subject)
 	search.owner = strtoul(value, NULL, 10);
 	if (!subject_real_device(subject, &search.real_rdev))
 		search.real_rdev = 0;
+	if (search.real_rdev)
+		search.sockets = pcscd_clients();
 	for_each_open_file(see, &search);
 	add_holders(&search, subject);
 	if (search.real_rdev)
@@ -222,26 +229,21 @@ int who_rows(struct view *view, struct subject *subject)
 		search.users = user->next;
 		free(user);
 	}
+	free(search.sockets);
 	return rows;
 }
 
-static int who(const char *what, const struct view_options *options)
+static int who(const char *what, struct view *view)
 {
 	struct subject *subject;
-	int status = STATUS_OK;
-	struct view *view;
-	int ret;
+	int ret, status;
 
-	view = who_view(options, &status);
-	if (!view)
-		return status;
 	status = subject_find(what, &subject);
-	if (!status) {
-		ret = who_rows(view, subject);
-		status = ret < 0 ? failed(what, ret) : view_print(view);
-		subject_free(subject);
-	}
-	view_free(view);
+	if (status)
+		return status;
+	ret = who_rows(view, subject);
+	status = ret < 0 ? failed(what, ret) : view_print(view);
+	subject_free(subject);
 	return status;
 }
 
@@ -249,15 +251,22 @@ static int run(int argc, char **argv)
 {
 	static const struct option long_options[] = { VIEW_LONG, {} };
 	struct view_options options = {};
-	int option;
+	int option, status = STATUS_OK;
+	struct view *view;
 
 	while ((option = getopt_long(argc, argv, VIEW_SHORT, long_options,
 				     NULL)) >= 0)
 		if (!view_option(&options, option, optarg))
 			return option_status(option);
-	if (argc - optind != 1)
-		return bad_usage("one TOKEN is needed");
-	return who(argv[optind], &options);
+	view = who_view(&options, &status);
+	if (!view)
+		return status;
+	if (argc - optind == 1)
+		status = who(argv[optind], view);
+	else
+		status = bad_usage("one TOKEN is needed");
+	view_free(view);
+	return status;
 }
 
 const struct verb who_verb = {

@@ -3,6 +3,7 @@
 #define TOKMUX_ARBITER_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include "config.h"
@@ -34,7 +35,7 @@ struct arbiter_token {
 
 	/* what the local arbiter counts */
 	pthread_mutex_t lock;
-	uint32_t last_id;
+	atomic_uint last_id;
 	unsigned int users;
 	unsigned int sos;
 };
@@ -71,6 +72,7 @@ struct arbiter_wait {
 
 struct arbiter_ops {
 	const char *name;
+	bool alone;		/* a turn in the queue is all there is to a lease */
 	int (*party_open)(struct arbiter_token *token,
 			  struct arbiter_party **party);
 	void (*party_close)(struct arbiter_party *party);

@@ -277,6 +277,12 @@ static int kernel_acquire(struct arbiter_party *party, enum arbiter_mode mode,
 		return r;
 
 	pthread_mutex_lock(&party->lock);
+	if (must_wait(party)) {
+		pthread_mutex_unlock(&party->lock);
+		/* It may be for one that hangs; nothing covers us by now. */
+		wait->look(wait->arg);
+		pthread_mutex_lock(&party->lock);
+	}
 	while (!r && must_wait(party))
 		r = wait_change(party, until_ms);
 	if (!r && !party->users) {

@@ -8,13 +8,14 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "arbiter.h"
 
 struct arbiter_party {
 	struct arbiter_token *token;
-	unsigned int sessions;
+	atomic_uint sessions;
 	unsigned int *login;	/* the counter of the token that counts it */
 };
 
@@ -68,23 +69,16 @@ static void local_release(struct arbiter_party *party, enum arbiter_mode mode)
 static int local_session_open(struct arbiter_party *party, int timeout_ms,
 			      uint32_t *id)
 {
-	pthread_mutex_lock(&party->token->lock);
-	party->sessions++;
+	atomic_fetch_add(&party->sessions, 1);
 	do
-		*id = ++party->token->last_id;
+		*id = atomic_fetch_add(&party->token->last_id, 1) + 1;
 	while (!*id);
-	pthread_mutex_unlock(&party->token->lock);
 	return 0;
 }
 
 static void local_session_close(struct arbiter_party *party, uint32_t id)
 {
-	bool last;
-
-	pthread_mutex_lock(&party->token->lock);
-	last = !--party->sessions;
-	pthread_mutex_unlock(&party->token->lock);
-	if (last)
+	if (atomic_fetch_sub(&party->sessions, 1) == 1)
 		local_logout(party);
 }
 
@@ -116,6 +110,7 @@ static void local_forked(void)
 
 const struct arbiter_ops arbiter_local = {
 	.name		= "local",
+	.alone		= true,
 	.party_open	= local_party_open,
 	.party_close	= local_party_close,
 	.acquire	= local_acquire,

@@ -7,34 +7,16 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "arbiter.h"
-
-/*
- * All of the state is one word, so that a lease costs one atomic operation
- * while nobody waits. Once somebody does, QUEUED is set: then the word grows
- * under the lock only, and whoever shrinks it looks after the queue.
- */
-#define HELD_EXCLUSIVE	(1u << 31)
-#define QUEUED		(1u << 30)
-#define SHARERS		(QUEUED - 1)
+#include "arbiter_queue.h"
 
 struct waiter {
 	struct waiter *next;
 	enum arbiter_mode mode;
 	bool granted;
 	pthread_cond_t wake;
-};
-
-struct arbiter_queue {
-	atomic_uint word;
-	pthread_mutex_t lock;
-	struct waiter *first;
-	struct waiter **last;
-	unsigned int pokes;
 };
 
 struct arbiter_queue *arbiter_queue_new(void)
@@ -61,15 +43,15 @@ static bool grant(struct arbiter_queue *queue, enum arbiter_mode mode)
 {
 	unsigned int word = atomic_load(&queue->word);
 
-	if (word & HELD_EXCLUSIVE)
+	if (word & QUEUE_EXCLUSIVE)
 		return false;
 	if (mode == ARBITER_SHARED) {
 		atomic_fetch_add(&queue->word, 1);
 		return true;
 	}
-	if (word & SHARERS)
+	if (word & QUEUE_SHARERS)
 		return false;
-	atomic_fetch_or(&queue->word, HELD_EXCLUSIVE);
+	atomic_fetch_or(&queue->word, QUEUE_EXCLUSIVE);
 	return true;
 }
 
@@ -86,7 +68,7 @@ static void serve(struct arbiter_queue *queue)
 		pthread_cond_signal(&waiter->wake);
 	}
 	if (!queue->first)
-		atomic_fetch_and(&queue->word, ~QUEUED);
+		atomic_fetch_and(&queue->word, ~QUEUE_QUEUED);
 }
 
 static void leave_queue(struct arbiter_queue *queue, struct waiter *waiter)
@@ -160,7 +142,7 @@ static int acquire_slow(struct arbiter_queue *queue, enum arbiter_mode mode,
 	pthread_condattr_destroy(&attr);
 
 	pthread_mutex_lock(&queue->lock);
-	atomic_fetch_or(&queue->word, QUEUED);
+	atomic_fetch_or(&queue->word, QUEUE_QUEUED);
 	*queue->last = &waiter;
 	queue->last = &waiter.next;
 	serve(queue);
@@ -192,32 +174,29 @@ static int acquire_slow(struct arbiter_queue *queue, enum arbiter_mode mode,
 int arbiter_queue_acquire(struct arbiter_queue *queue, enum arbiter_mode mode,
 			  int timeout_ms, const struct arbiter_wait *wait)
 {
-	unsigned int word = atomic_load_explicit(&queue->word,
-						 memory_order_relaxed);
-	unsigned int wanted;
+	unsigned int none = 0;
 
-	do {
-		if (word & (HELD_EXCLUSIVE | QUEUED) ||
-		    (mode == ARBITER_EXCLUSIVE && word))
-			return acquire_slow(queue, mode, timeout_ms, wait);
-		wanted = mode == ARBITER_SHARED ? word + 1 : HELD_EXCLUSIVE;
-	} while (!atomic_compare_exchange_weak(&queue->word, &word, wanted));
-	return 0;
+	if (mode == ARBITER_SHARED ? arbiter_queue_share(queue) :
+	    atomic_compare_exchange_strong(&queue->word, &none,
+					   QUEUE_EXCLUSIVE))
+		return 0;
+	return acquire_slow(queue, mode, timeout_ms, wait);
+}
+
+/* Somebody has given back what others wait for. */
+void arbiter_queue_serve(struct arbiter_queue *queue)
+{
+	pthread_mutex_lock(&queue->lock);
+	serve(queue);
+	pthread_mutex_unlock(&queue->lock);
 }
 
 void arbiter_queue_release(struct arbiter_queue *queue, enum arbiter_mode mode)
 {
-	unsigned int before;
-
 	if (mode == ARBITER_SHARED)
-		before = atomic_fetch_sub(&queue->word, 1);
-	else
-		before = atomic_fetch_and(&queue->word, ~HELD_EXCLUSIVE);
-	if (before & QUEUED) {
-		pthread_mutex_lock(&queue->lock);
-		serve(queue);
-		pthread_mutex_unlock(&queue->lock);
-	}
+		arbiter_queue_unshare(queue);
+	else if (atomic_fetch_and(&queue->word, ~QUEUE_EXCLUSIVE) & QUEUE_QUEUED)
+		arbiter_queue_serve(queue);
 }
 
 /* Who waits had better look again. */

@@ -199,6 +199,9 @@ int backend_wait_ms(const struct config_backend *config)
  */
 CK_RV backend_turn(const struct backend *backend, struct turn *turn)
 {
+	if (turn_take(turn, 0))
+		return CKR_OK;
+	site_watch(backend->config->name);
 	if (turn_take(turn, backend_wait_ms(backend->config)))
 		return CKR_OK;
 	backend_name_hung(backend);

@@ -2,12 +2,71 @@
 /*
  * call: the short path of every call, and what is checked on it (R11, R13, R14)
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "call.h"
-#include "caller.h"
 #include "log.h"
 #include "module.h"
+
+/* ---- in and out of a session ------------------------------------------------- */
+
+/* It begins no call: what call_begin_as() returns then. */
+static CK_RV refuse(struct call *call, CK_RV rv)
+{
+	struct session *session = call->session;
+	unsigned int caller = NOBODY;
+
+	if (session) {
+		caller = session->seat->number;
+		/* Closed as far as we are concerned is nothing to wonder at. */
+		if (rv == CKR_DEVICE_REMOVED)
+			slot_hear(session->seat, rv, false);
+		session_put(session);
+	}
+	return log_call_end(&call->log, caller, call->given, rv);
+}
+
+/* With a lease. */
+static inline CK_RV enter(struct call *call)
+{
+	struct session *session = call->session;
+
+	if (session_ejected(session)) {
+		lease_give(call->seat, &call->lease);
+		return refuse(call, CKR_SESSION_HANDLE_INVALID);
+	}
+	call->backend = call->seat->slot->backend;
+	call->handle = atomic_load_explicit(&session->backend_handle,
+					    memory_order_relaxed);
+	return CKR_OK;
+}
+
+static __attribute__((noinline)) CK_RV wait_and_enter(struct call *call)
+{
+	CK_RV rv = lease_wait(call->seat, &call->lease, call->seat->mode);
+
+	return rv == CKR_OK ? enter(call) : refuse(call, rv);
+}
+
+static inline CK_RV begin(struct call *call, CK_SESSION_HANDLE handle)
+{
+	call->given = handle;
+	call->session = session_find(handle);
+	if (!call->session)
+		return refuse(call, session_missing());
+	call->seat = call->session->seat;
+	if (!lease_share(call->seat, &call->lease))
+		return wait_and_enter(call);
+	return enter(call);
+}
+
+static __attribute__((noinline)) CK_RV
+begin_logged(struct call *call, CK_SESSION_HANDLE handle, const char *function)
+{
+	log_call_begin(&call->log, function);
+	return begin(call, handle);
+}
 
 /**
  * call_begin_as() - from a session's handle to the backend's door
@@ -15,54 +74,39 @@
  * @handle: ours
  * @function: what it is for, see call_begin()
  *
- * What is refused has been logged: there is no call_end() to it.
+ * What is refused has been logged: there is no call_end() to it. All that most
+ * calls don't need is out of line, here and in call_end(): it would cost them
+ * half as much again to keep registers for it.
  */
 CK_RV call_begin_as(struct call *call, CK_SESSION_HANDLE handle,
 		    const char *function)
 {
-	struct session *session;
-	unsigned int caller = NOBODY;
-	CK_RV rv;
-
-	log_call_begin(&call->log, function);
-	rv = session_get(handle, &session);
-	if (rv != CKR_OK)
-		goto err;
-	caller = caller_number(session->seat->caller);
-	rv = lease_take(session->seat, &call->lease);
-	if (rv != CKR_OK)
-		goto err_session;
-	rv = CKR_SESSION_HANDLE_INVALID;
-	if (session_ejected(session))
-		goto err_lease;
-	call->session = session;
-	call->seat = session->seat;
-	call->backend = session->seat->slot->backend;
-	call->handle = atomic_load_explicit(&session->backend_handle,
-					    memory_order_relaxed);
-	call->given = handle;
-	return CKR_OK;
-
-err_lease:
-	lease_give(session->seat, &call->lease);
-err_session:
-	/* Closed as far as we are concerned is nothing to wonder at. */
-	if (rv == CKR_DEVICE_REMOVED)
-		slot_hear(session->seat, rv, false);
-	session_put(session);
-err:
-	return log_call_end(&call->log, caller, handle, rv);
+	if (log_wants(LOG_CALLS))
+		return begin_logged(call, handle, function);
+	call->log.since_ns = 0;
+	return begin(call, handle);
 }
 
-CK_RV call_end(struct call *call, CK_RV rv)
+static __attribute__((noinline)) CK_RV end(struct call *call, CK_RV rv)
 {
-	unsigned int caller = caller_number(call->seat->caller);
+	unsigned int caller = call->seat->number;
 
 	lease_give(call->seat, &call->lease);
 	slot_hear(call->seat, rv, false);
 	session_put(call->session);
 	return log_call_end(&call->log, caller, call->given, rv);
 }
+
+CK_RV call_end(struct call *call, CK_RV rv)
+{
+	if (rv != CKR_OK || call->log.since_ns || !call->lease.shared)
+		return end(call, rv);
+	arbiter_queue_unshare(call->seat->shares);
+	session_put(call->session);
+	return CKR_OK;
+}
+
+/* ---- about a slot ------------------------------------------------------------ */
 
 /* The same for what is asked about a slot, by nobody in particular. */
 CK_RV call_begin_slot_as(struct call *call, CK_SLOT_ID id, const char *function)
@@ -127,7 +171,25 @@ bool call_is_user(const struct call *call)
 	return atomic_load(&call->seat->login) == LOGIN_USER;
 }
 
+/* Return: the login by which this caller has private objects; 0: it has none. */
+static unsigned long user_login(const struct call *call)
+{
+	/* In this order: if it changes meanwhile, it is one that is over. */
+	unsigned long login = atomic_load(&call->seat->login_id);
+
+	return call_is_user(call) ? login : 0;
+}
+
 /* ---- objects that are there ------------------------------------------------ */
+
+/* A private one is known for as long as the login lasts that it was given to. */
+static bool find_object(struct call *call, CK_OBJECT_HANDLE handle,
+			struct object *object)
+{
+	return objects_find(&call->seat->objects, handle, object) &&
+	       (!(object->flags & OBJECT_PRIVATE) ||
+		object->login == atomic_load(&call->seat->login_id));
+}
 
 /**
  * call_check_object() - may this caller name this object?
@@ -137,10 +199,9 @@ bool call_is_user(const struct call *call)
  */
 CK_RV call_check_object(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad)
 {
-	unsigned int flags;
+	struct object object;
 
-	return objects_find(&call->seat->objects, handle, &flags) ? CKR_OK :
-								    bad;
+	return find_object(call, handle, &object) ? CKR_OK : bad;
 }
 
 /**
@@ -157,13 +218,13 @@ CK_RV call_check_key(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad,
 		     unsigned long *needs_login)
 {
 	unsigned long login = atomic_load(&call->seat->login_id);
-	unsigned int flags;
+	struct object object;
 
 	*needs_login = 0;
-	if (!objects_find(&call->seat->objects, handle, &flags))
+	if (!find_object(call, handle, &object))
 		return bad;
-	if (flags & OBJECT_PRIVATE ||
-	    (flags & OBJECT_KEY && !(flags & OBJECT_SESSION) &&
+	if (object.flags & OBJECT_PRIVATE ||
+	    (object.flags & OBJECT_KEY && !(object.flags & OBJECT_SESSION) &&
 	     call->seat->slot->token_flags & CKF_LOGIN_REQUIRED)) {
 		if (!login)
 			return CKR_USER_NOT_LOGGED_IN;
@@ -172,102 +233,107 @@ CK_RV call_check_key(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad,
 	return CKR_OK;
 }
 
-/**
- * call_check_mechanism() - no keys in its parameters that weren't looked at
- *
- * A few mechanisms name objects in their parameters, where the backend would
- * take handles that this caller never got, or return some that it couldn't use.
- * One is checked, the others aren't passed on.
- */
-CK_RV call_check_mechanism(struct call *call, CK_MECHANISM *mechanism)
-{
-	CK_OBJECT_HANDLE handle;
-	unsigned long login;
-
-	if (!mechanism)
-		return CKR_OK;	/* the backend knows what it thinks of that */
-	switch (mechanism->mechanism) {
-	case CKM_CONCATENATE_BASE_AND_KEY:
-		if (!mechanism->pParameter ||
-		    mechanism->ulParameterLen != sizeof(handle))
-			return CKR_MECHANISM_PARAM_INVALID;
-		memcpy(&handle, mechanism->pParameter, sizeof(handle));
-		return call_check_key(call, handle, CKR_KEY_HANDLE_INVALID,
-				      &login);
-	case CKM_SSL3_KEY_AND_MAC_DERIVE:
-	case CKM_TLS_KEY_AND_MAC_DERIVE:
-	case CKM_TLS12_KEY_AND_MAC_DERIVE:
-	case CKM_WTLS_SERVER_KEY_AND_MAC_DERIVE:
-	case CKM_WTLS_CLIENT_KEY_AND_MAC_DERIVE:
-	case CKM_X9_42_DH_HYBRID_DERIVE:
-	case CKM_X9_42_MQV_DERIVE:
-	case CKM_ECMQV_DERIVE:
-	case CKM_CMS_SIG:
-	case CKM_KIP_DERIVE:
-	case CKM_KIP_WRAP:
-	case CKM_KIP_MAC:
-	case CKM_GOSTR3410_KEY_WRAP:
-		return CKR_MECHANISM_INVALID;
-	default:
-		return CKR_OK;
-	}
-}
-
 /* Token objects are written in read/write sessions only. */
 CK_RV call_check_write(struct call *call, CK_OBJECT_HANDLE handle)
 {
-	unsigned int flags;
+	struct object object;
 
-	if (!objects_find(&call->seat->objects, handle, &flags))
+	if (!find_object(call, handle, &object))
 		return CKR_OBJECT_HANDLE_INVALID;
-	if (!(flags & OBJECT_SESSION) && !session_writes(call->session))
+	if (!(object.flags & OBJECT_SESSION) && !session_writes(call->session))
 		return CKR_SESSION_READ_ONLY;
 	return CKR_OK;
 }
 
-/* ---- objects that are being made --------------------------------------------- */
-
-static bool template_says(CK_ATTRIBUTE *template, CK_ULONG count,
-			  CK_ATTRIBUTE_TYPE type, bool otherwise)
+/*
+ * A change of what is recorded here, whether it is private or on the token, is
+ * what C_CopyObject is for, as PKCS#11 has it.
+ */
+CK_RV call_check_change(struct call *call, CK_OBJECT_HANDLE handle,
+			const CK_ATTRIBUTE *template, CK_ULONG count)
 {
 	CK_ULONG i;
 
 	for (i = 0; template && i < count; i++)
-		if (template[i].type == type && template[i].pValue &&
-		    template[i].ulValueLen == sizeof(CK_BBOOL))
-			return *(CK_BBOOL *)template[i].pValue;
-	return otherwise;
+		if (template[i].type == CKA_TOKEN ||
+		    template[i].type == CKA_PRIVATE)
+			return CKR_ATTRIBUTE_READ_ONLY;
+	return call_check_write(call, handle);
 }
 
-/* A backend's session is read/write and may be logged in: this caller's may not. */
+/* ---- objects that are being made --------------------------------------------- */
+
+/*
+ * Out: what a template says, if it does. It may say so once: of two, nobody knows
+ * which one the backend goes by.
+ */
+static CK_RV template_says(const CK_ATTRIBUTE *template, CK_ULONG count,
+			   CK_ATTRIBUTE_TYPE type, bool *value)
+{
+	bool said = false;
+	CK_ULONG i;
+
+	for (i = 0; template && i < count; i++) {
+		if (template[i].type != type)
+			continue;
+		if (said)
+			return CKR_TEMPLATE_INCONSISTENT;
+		if (!template[i].pValue ||
+		    template[i].ulValueLen != sizeof(CK_BBOOL))
+			return CKR_ATTRIBUTE_VALUE_INVALID;
+		*value = *(CK_BBOOL *)template[i].pValue;
+		said = true;
+	}
+	return CKR_OK;
+}
+
+/*
+ * A backend's session is read/write and may be logged in: this caller's may not.
+ * @token, @private: what the object will be if the template doesn't say
+ */
+static CK_RV check_making(struct call *call, const CK_ATTRIBUTE *template,
+			  CK_ULONG count, bool token, bool private)
+{
+	CK_RV rv;
+
+	rv = template_says(template, count, CKA_TOKEN, &token);
+	if (rv == CKR_OK)
+		rv = template_says(template, count, CKA_PRIVATE, &private);
+	if (rv != CKR_OK)
+		return rv;
+	if (token && !session_writes(call->session))
+		return CKR_SESSION_READ_ONLY;
+	if (private && !call_is_user(call))
+		return CKR_USER_NOT_LOGGED_IN;
+	return CKR_OK;
+}
+
 CK_RV call_check_template(struct call *call, CK_ATTRIBUTE *template,
 			  CK_ULONG count)
 {
-	if (template_says(template, count, CKA_TOKEN, false) &&
-	    !session_writes(call->session))
-		return CKR_SESSION_READ_ONLY;
-	if (template_says(template, count, CKA_PRIVATE, false) &&
-	    !call_is_user(call))
-		return CKR_USER_NOT_LOGGED_IN;
-	return CKR_OK;
+	return check_making(call, template, count, false, false);
 }
 
-/* A copy is what the original is, where the template doesn't say. */
+/*
+ * A copy is what the original is, where the template doesn't say. A key that may
+ * not be used may not be copied either: its copy would be the session's, and
+ * need no login.
+ */
 CK_RV call_check_copy(struct call *call, CK_OBJECT_HANDLE handle,
 		      CK_ATTRIBUTE *template, CK_ULONG count)
 {
-	unsigned int flags;
+	struct object object;
+	unsigned long login;
+	CK_RV rv;
 
-	if (!objects_find(&call->seat->objects, handle, &flags))
+	rv = call_check_key(call, handle, CKR_OBJECT_HANDLE_INVALID, &login);
+	if (rv != CKR_OK)
+		return rv;
+	if (!find_object(call, handle, &object))
 		return CKR_OBJECT_HANDLE_INVALID;
-	if (template_says(template, count, CKA_TOKEN,
-			  !(flags & OBJECT_SESSION)) &&
-	    !session_writes(call->session))
-		return CKR_SESSION_READ_ONLY;
-	if (template_says(template, count, CKA_PRIVATE,
-			  flags & OBJECT_PRIVATE) && !call_is_user(call))
-		return CKR_USER_NOT_LOGGED_IN;
-	return CKR_OK;
+	return check_making(call, template, count,
+			    !(object.flags & OBJECT_SESSION),
+			    object.flags & OBJECT_PRIVATE);
 }
 
 /*
@@ -312,8 +378,9 @@ static bool look_at(struct call *call, struct object *object)
  * @call: the call
  * @handle: the backend's
  *
- * Where no template says so, the backend may make it private all the same. One
- * that this caller may not have is destroyed again.
+ * Where no template says so, the backend may make it private all the same, and
+ * OpenSC puts generated keys on the token whatever it says. One that this caller
+ * may not have is destroyed again.
  */
 CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle)
 {
@@ -322,19 +389,33 @@ CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle)
 
 	if (!look_at(call, &object))
 		object.flags = OBJECT_PRIVATE | OBJECT_SESSION | OBJECT_KEY;
-	rv = CKR_USER_NOT_LOGGED_IN;
-	if (object.flags & OBJECT_PRIVATE && !call_is_user(call))
+	rv = CKR_SESSION_READ_ONLY;
+	if (!(object.flags & OBJECT_SESSION) && !session_writes(call->session))
 		goto err;
-	if (object.flags & OBJECT_SESSION)
+	rv = CKR_USER_NOT_LOGGED_IN;
+	if (object.flags & OBJECT_PRIVATE)
+		object.login = user_login(call);
+	if (object.flags & OBJECT_PRIVATE && !object.login)
+		goto err;
+	if (object.flags & OBJECT_SESSION) {
 		object.owner = call->session;
-	slot_forget_object(call->seat->slot, handle, call->seat);
+		object.made_in = call->handle;
+	}
+	slot_forget_stale(call->seat->slot, &object, call->seat);
 	rv = objects_add(&call->seat->objects, &object);
 	if (rv != CKR_OK)
 		goto err;
-	return CKR_OK;
+	/* A logout meanwhile destroys it, if it sees it already. */
+	if (!object.owner || !object.login || object.login == user_login(call))
+		return CKR_OK;
+	rv = CKR_USER_NOT_LOGGED_IN;
+	if (!objects_remove(&call->seat->objects, handle))
+		return rv;
 
 err:
-	CALL(call, C_DestroyObject, handle);
+	if (CALL(call, C_DestroyObject, handle) != CKR_OK)
+		log_error("backend %s: an object that its maker may not have can't be destroyed",
+			  call->backend->config->name);
 	return rv;
 }
 
@@ -343,17 +424,87 @@ err:
 /* A caller sees public ones, private ones if it is logged in, and its own. */
 static bool may_see(struct call *call, CK_OBJECT_HANDLE handle, CK_RV *rv)
 {
-	struct object object = { .handle = handle };
-	unsigned int flags;
+	struct object object;
 
-	if (objects_find(&call->seat->objects, handle, &flags))
+	if (find_object(call, handle, &object))
 		return true;
+	object = (struct object){ .handle = handle };
 	if (!look_at(call, &object) || object.flags & OBJECT_SESSION)
 		return false;
-	if (object.flags & OBJECT_PRIVATE && !call_is_user(call))
+	if (object.flags & OBJECT_PRIVATE)
+		object.login = user_login(call);
+	if (object.flags & OBJECT_PRIVATE && !object.login)
 		return false;
 	*rv = objects_add(&call->seat->objects, &object);
 	return *rv == CKR_OK;
+}
+
+/*
+ * CKA_PRIVATE is an attribute of all that is stored. What else can be asked for
+ * by its class, and what a vendor has, may not have it.
+ */
+static bool stored(const CK_ATTRIBUTE *class)
+{
+	CK_OBJECT_CLASS value;
+
+	if (!class->pValue || class->ulValueLen != sizeof(value))
+		return false;
+	memcpy(&value, class->pValue, sizeof(value));
+	switch (value) {
+	case CKO_DATA:
+	case CKO_CERTIFICATE:
+	case CKO_PUBLIC_KEY:
+	case CKO_PRIVATE_KEY:
+	case CKO_SECRET_KEY:
+	case CKO_DOMAIN_PARAMETERS:
+	case CKO_OTP_KEY:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Would the backend find private objects that this caller isn't to see? */
+static bool finds_too_much(struct call *call, const CK_ATTRIBUTE *template,
+			   CK_ULONG count)
+{
+	CK_ULONG i;
+
+	if (call_is_user(call) ||
+	    atomic_load(&call->seat->slot->login) != LOGIN_USER ||
+	    (count && !template))
+		return false;
+	for (i = 0; i < count; i++)
+		if (template[i].type == CKA_PRIVATE ||
+		    (template[i].type == CKA_CLASS && !stored(&template[i])))
+			return false;
+	return true;
+}
+
+/**
+ * call_find_init() - C_FindObjectsInit, for what this caller may see
+ *
+ * A caller that isn't logged in finds what it would if the backend weren't: the
+ * template says so, and the search stays the backend's. Where it says itself that
+ * it looks for private ones, call_find() shows none.
+ */
+CK_RV call_find_init(struct call *call, CK_ATTRIBUTE *template, CK_ULONG count)
+{
+	CK_BBOOL no = CK_FALSE;
+	CK_ATTRIBUTE *narrowed;
+	CK_RV rv;
+
+	if (!finds_too_much(call, template, count))
+		return CALL(call, C_FindObjectsInit, template, count);
+	narrowed = calloc(count + 1, sizeof(*narrowed));
+	if (!narrowed)
+		return CKR_HOST_MEMORY;
+	if (count)
+		memcpy(narrowed, template, count * sizeof(*narrowed));
+	narrowed[count] = (CK_ATTRIBUTE){ CKA_PRIVATE, &no, sizeof(no) };
+	rv = CALL(call, C_FindObjectsInit, narrowed, count + 1);
+	free(narrowed);
+	return rv;
 }
 
 /**
@@ -395,15 +546,10 @@ CK_RV call_find(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
 
 /* ---- operations -------------------------------------------------------------------- */
 
-static bool keeps_lease(const struct call *call)
-{
-	return call->seat->slot->backend->config->lease == LEASE_OPERATION;
-}
-
 /* lease = operation: somebody else may have been there since it began. */
 static bool interrupted(const struct call *call)
 {
-	return keeps_lease(call) &&
+	return call->seat->operations &&
 	       lease_lost(call->seat, &call->session->operating);
 }
 
@@ -420,27 +566,26 @@ static bool revoked(const struct call *call, int operation)
 static CK_RV call_renew(struct call *call)
 {
 	CK_RV rv = session_renew(call->session);
-	int i;
 
 	if (rv != CKR_OK)
 		return rv;
-	for (i = 0; i < OPERATIONS; i++)
-		call_operation_needs(call, i, 0);
+	session_need_no_login(call->session);
 	atomic_store(&call->session->active, 0);
+	atomic_store(&call->session->restored, 0);
 	lease_unkeep(call->seat, &call->session->operating);
 	call->handle = atomic_load(&call->session->backend_handle);
 	return CKR_OK;
 }
 
 /**
- * call_operation_ready() - before anything begins in a session
+ * call_operation_settle() - before anything begins in a session
  * @call: the call
  *
  * An operation whose key went with the login is still going on in the backend,
  * if that stayed logged in for others: it is ended here. Many backends know one
  * operation at a time, of whatever kind.
  */
-CK_RV call_operation_ready(struct call *call)
+CK_RV call_operation_settle(struct call *call)
 {
 	bool any = false;
 	int i;
@@ -456,7 +601,7 @@ CK_RV call_operation_ready(struct call *call)
  * Before one goes on: is its key still this caller's? Not after the logout. Did
  * nobody come between? CKR_DEVICE_ERROR, once, if the lease was taken.
  */
-CK_RV call_operation(struct call *call, enum operation operation)
+CK_RV call_operation_check(struct call *call, enum operation operation)
 {
 	CK_RV rv = CKR_OPERATION_NOT_INITIALIZED;
 
@@ -465,34 +610,45 @@ CK_RV call_operation(struct call *call, enum operation operation)
 		rv = CKR_DEVICE_ERROR;
 	else if (!revoked(call, operation))
 		return CKR_OK;
-	call_operation_ready(call);
+	call_operation_settle(call);
 	return rv;
 }
 
-void call_operation_needs(struct call *call, enum operation operation,
-			  unsigned long needs_login)
+/* Beside those that others of its operations do: nearly always the first. */
+void call_operation_needs_too(struct call *call, unsigned long login)
 {
-	atomic_store_explicit(&call->session->needs_login[operation],
-			      needs_login, memory_order_relaxed);
+	unsigned long needs = 0;
+
+	if (!atomic_compare_exchange_strong(&call->session->needs, &needs,
+					    login) && needs != login)
+		atomic_store(&call->session->needs, SESSION_NEEDS_SEVERAL);
 }
 
-/* The backend has begun one, or added a key to it. */
-void call_operation_started(struct call *call, enum operation operation,
-			    unsigned long needs_login)
+/**
+ * call_operation_restored() - a state is in the session again
+ * @call: the call
+ * @encryption: with a key to encrypt or decrypt
+ * @authentication: with a key to sign or verify
+ * @needs_login: the login that it may need
+ *
+ * What the state holds the backend knows: one of the two that a key is for, a
+ * digest without or beside one. All that it may be count as going on, and the
+ * first that ends ends them all.
+ */
+void call_operation_restored(struct call *call, bool encryption,
+			     bool authentication, unsigned long needs_login)
 {
-	call_operation_needs(call, operation, needs_login);
-	atomic_fetch_or(&call->session->active, 1u << operation);
-	if (keeps_lease(call))
-		lease_keep(call->seat, &call->lease, &call->session->operating);
-}
+	unsigned int kinds = 1u << OPERATION_DIGEST;
+	int i;
 
-void call_operation_ended(struct call *call, enum operation operation)
-{
-	unsigned int bit = 1u << operation;
-
-	if (atomic_fetch_and(&call->session->active, ~bit) == bit &&
-	    keeps_lease(call))
-		lease_unkeep(call->seat, &call->session->operating);
+	if (encryption)
+		kinds |= 1u << OPERATION_ENCRYPT | 1u << OPERATION_DECRYPT;
+	if (authentication)
+		kinds |= 1u << OPERATION_SIGN | 1u << OPERATION_VERIFY;
+	for (i = 0; i < OPERATIONS; i++)
+		if (kinds & 1u << i)
+			call_operation_started(call, i, needs_login);
+	atomic_store(&call->session->restored, kinds);
 }
 
 /* ---- ending operations: C_SessionCancel ------------------------------------------ */
@@ -520,7 +676,7 @@ static const struct {
 
 /*
  * For a backend of 2.40: a search has an end of its own, all else goes with the
- * backend's session, if nothing else would.
+ * backend's session, if no other operation would.
  */
 static CK_RV cancel_without_backend(struct call *call, unsigned int wanted)
 {

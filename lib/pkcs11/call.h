@@ -41,24 +41,95 @@ bool call_is_user(const struct call *call);
 CK_RV call_check_object(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad);
 CK_RV call_check_key(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad,
 		     unsigned long *needs_login);
-CK_RV call_check_mechanism(struct call *call, CK_MECHANISM *mechanism);
 CK_RV call_check_write(struct call *call, CK_OBJECT_HANDLE handle);
+CK_RV call_check_change(struct call *call, CK_OBJECT_HANDLE handle,
+			const CK_ATTRIBUTE *template, CK_ULONG count);
 CK_RV call_check_template(struct call *call, CK_ATTRIBUTE *template,
 			  CK_ULONG count);
 CK_RV call_check_copy(struct call *call, CK_OBJECT_HANDLE handle,
 		      CK_ATTRIBUTE *template, CK_ULONG count);
 CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle);
+CK_RV call_find_init(struct call *call, CK_ATTRIBUTE *template,
+		     CK_ULONG count);
 CK_RV call_find(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
 		CK_ULONG *count);
 
-/* operations */
-CK_RV call_operation(struct call *call, enum operation operation);
-CK_RV call_operation_ready(struct call *call);
-void call_operation_started(struct call *call, enum operation operation,
-			    unsigned long needs_login);
-void call_operation_needs(struct call *call, enum operation operation,
-			  unsigned long needs_login);
-void call_operation_ended(struct call *call, enum operation operation);
+/* keys that a mechanism names (mechanism.c) */
+CK_RV call_check_mechanism(struct call *call, CK_MECHANISM *mechanism);
+
+/*
+ * Operations. Inline where there is little to do: most need no login, and with
+ * most kinds of lease none is kept for them.
+ */
+CK_RV call_operation_check(struct call *call, enum operation operation);
+CK_RV call_operation_settle(struct call *call);
+void call_operation_needs_too(struct call *call, unsigned long login);
+void call_operation_restored(struct call *call, bool encryption,
+			     bool authentication, unsigned long needs_login);
+
+/* May an operation here have lost its login, or its lease? */
+static inline bool call_operations_matter(const struct call *call)
+{
+	unsigned long needs = atomic_load_explicit(&call->session->needs,
+						   memory_order_acquire);
+
+	return call->seat->operations ||
+	       (needs && needs != atomic_load_explicit(&call->seat->login_id,
+						       memory_order_acquire));
+}
+
+/* Before anything begins in a session. */
+static inline CK_RV call_operation_ready(struct call *call)
+{
+	return call_operations_matter(call) ? call_operation_settle(call) :
+					      CKR_OK;
+}
+
+/* Before one goes on. */
+static inline CK_RV call_operation(struct call *call, enum operation operation)
+{
+	return call_operations_matter(call) ?
+		       call_operation_check(call, operation) : CKR_OK;
+}
+
+/* From now on it needs that login, 0 for none. */
+static inline void call_operation_needs(struct call *call,
+					enum operation operation,
+					unsigned long login)
+{
+	struct session *session = call->session;
+
+	atomic_store_explicit(&session->needs_login[operation], login,
+			      memory_order_relaxed);
+	if (login && login != atomic_load_explicit(&session->needs,
+						   memory_order_relaxed))
+		call_operation_needs_too(call, login);
+}
+
+/* The backend has begun one, or added a key to it. */
+static inline void call_operation_started(struct call *call,
+					  enum operation operation,
+					  unsigned long needs_login)
+{
+	call_operation_needs(call, operation, needs_login);
+	atomic_fetch_or(&call->session->active, 1u << operation);
+	if (call->seat->operations)
+		lease_keep(call->seat, &call->lease, &call->session->operating);
+}
+
+static inline void call_operation_ended(struct call *call,
+					enum operation operation)
+{
+	struct session *session = call->session;
+	unsigned int bits = 1u << operation, were;
+
+	if (atomic_load_explicit(&session->restored, memory_order_relaxed) & bits)
+		bits |= atomic_exchange(&session->restored, 0);
+	were = atomic_fetch_and(&session->active, ~bits);
+	if (were & bits && !(were & ~bits) && call->seat->operations)
+		lease_unkeep(call->seat, &call->session->operating);
+}
+
 CK_RV call_cancel(struct call *call, CK_FLAGS flags);
 CK_RV call_cancel_one(struct call *call, enum operation operation);
 

@@ -313,6 +313,8 @@ static CK_RV begin(const struct caller *caller)
 		return CKR_GENERAL_ERROR;
 	}
 	pthread_mutex_lock(&gate.lock);
+	if (gate.busy || caller->leaving)
+		site_watch(NULL);
 	while (gate.busy || caller->leaving) {
 		if (turn_wait(&gate.changed, &gate.lock, until_ms))
 			continue;

@@ -289,6 +289,11 @@ static CK_RV backend_key(struct reader *reader, const char *key, char *value)
 		{ "refuse", UNCLEAN_REFUSE },
 		{ }
 	};
+	static const struct word vendors[] = {
+		{ "refuse", false },
+		{ "pass", true },
+		{ }
+	};
 	struct config_backend *backend = reader->backend;
 	int word = 0;
 	CK_RV rv;
@@ -310,6 +315,9 @@ static CK_RV backend_key(struct reader *reader, const char *key, char *value)
 	} else if (!strcmp(key, "on-unclean")) {
 		rv = parse_word(reader, key, value, policies, &word);
 		backend->unclean = word;
+	} else if (!strcmp(key, "vendor-mechanisms")) {
+		rv = parse_word(reader, key, value, vendors, &word);
+		backend->vendor_mechanisms = word;
 	} else {
 		rv = refuse(reader, "[backend %s] has no key \"%s\"",
 			    backend->name, key);

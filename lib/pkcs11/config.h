@@ -44,6 +44,7 @@ struct config_backend {
 	enum unclean_policy unclean;
 	int wait_ms;
 	int hold_ms;			/* of a lease that is kept; 0 for ever */
+	bool vendor_mechanisms;		/* passed on, whatever they name */
 	struct config_token *tokens;
 };
 

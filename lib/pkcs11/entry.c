@@ -122,14 +122,16 @@ _Static_assert(offsetof(CK_FUNCTION_LIST_3_2, C_WaitForSlotEvent) ==
  * backends have: those aren't known before C_Initialize, and each slot may be
  * another's. Newest first, as C_GetInterface(NULL) takes the first.
  */
-static const CK_VERSION versions[] = { { 3, 2 }, { 3, 0 }, { 2, 40 } };
+static const CK_VERSION versions[] = {
+	{ 3, 2 }, { 3, 1 }, { 3, 0 }, { 2, 40 }
+};
 
 #define VERSIONS	(sizeof(versions) / sizeof(*versions))
 #define LEGACY		(VERSIONS - 1)
 
 /*
  * Filled in when a caller comes for the first time, and never changed again.
- * An older version's list is a newer one's beginning.
+ * An older version's list is a newer one's beginning; 3.1 has 3.0's functions.
  */
 static struct {
 	CK_FUNCTION_LIST_3_2 lists[VERSIONS];
@@ -144,9 +146,14 @@ static CK_RV get_info_3_2(CK_INFO *info)
 	return module_info(&versions[0], info);
 }
 
-static CK_RV get_info_3_0(CK_INFO *info)
+static CK_RV get_info_3_1(CK_INFO *info)
 {
 	return module_info(&versions[1], info);
+}
+
+static CK_RV get_info_3_0(CK_INFO *info)
+{
+	return module_info(&versions[2], info);
 }
 
 CK_RV C_GetInfo(CK_INFO *info)
@@ -155,7 +162,7 @@ CK_RV C_GetInfo(CK_INFO *info)
 }
 
 static const CK_C_GetInfo get_infos[VERSIONS] = {
-	get_info_3_2, get_info_3_0, C_GetInfo
+	get_info_3_2, get_info_3_1, get_info_3_0, C_GetInfo
 };
 
 /* With the pool's lock held. */

@@ -8,7 +8,6 @@
  */
 #include <string.h>
 
-#include "caller.h"
 #include "forward.h"
 #include "login.h"
 #include "module.h"
@@ -101,7 +100,7 @@ enum lock_how {
 
 static CK_RV unlock_session(struct locked_session *locked, CK_RV rv)
 {
-	unsigned int caller = caller_number(locked->seat->caller);
+	unsigned int caller = locked->seat->number;
 
 	slot_hear(locked->seat, rv, false);
 	if (locked->turn)
@@ -130,7 +129,7 @@ static CK_RV lock_session_as(struct locked_session *locked,
 	locked->seat = locked->session->seat;
 	locked->slot = locked->seat->slot;
 	locked->given = handle;
-	caller = caller_number(locked->seat->caller);
+	caller = locked->seat->number;
 
 	rv = CKR_SESSION_HANDLE_INVALID;
 	if (session_ejected(locked->session))
@@ -239,7 +238,7 @@ static CK_RV login_as(CK_SESSION_HANDLE handle, CK_USER_TYPE type,
 	rv = session_get(handle, &session);
 	if (rv != CKR_OK)
 		return log_call_end(&log, caller, handle, rv);
-	caller = caller_number(session->seat->caller);
+	caller = session->seat->number;
 	rv = CKR_USER_TYPE_INVALID;
 	if (type == CKU_SO || type == CKU_USER)
 		rv = login_check(session->seat, login);
@@ -353,7 +352,7 @@ CK_RV C_CloseSession(CK_SESSION_HANDLE handle)
 	log_call_begin(&log, __func__);
 	rv = session_get(handle, &session);
 	if (rv == CKR_OK) {
-		caller = caller_number(session->seat->caller);
+		caller = session->seat->number;
 		rv = session_close(session);
 	}
 	return log_call_end(&log, caller, handle, rv);
@@ -397,36 +396,49 @@ CK_RV C_GetOperationState(CK_SESSION_HANDLE session, unsigned char *state,
 	FORWARD(session, C_GetOperationState, state, length);
 }
 
+/* The keys that a state goes on with, and the login that it needs then. */
+static CK_RV check_state(struct call *call, CK_OBJECT_HANDLE encryption_key,
+			 CK_OBJECT_HANDLE authentication_key)
+{
+	unsigned long login;
+	CK_RV rv = CKR_OK;
+
+	if (encryption_key)
+		rv = call_check_key(call, encryption_key,
+				    CKR_KEY_HANDLE_INVALID, &login);
+	if (rv == CKR_OK && authentication_key)
+		rv = call_check_key(call, authentication_key,
+				    CKR_KEY_HANDLE_INVALID, &login);
+	if (rv == CKR_OK && !encryption_key && !authentication_key &&
+	    !call_is_user(call) && slot_logins(call->seat->slot))
+		rv = CKR_SAVED_STATE_INVALID;
+	return rv;
+}
+
 /*
  * A state may hold an operation with a key of an earlier login: restored by who
- * is not logged in, only the keys that are named could tell.
+ * is not logged in, only the keys that are named could tell. What was going on
+ * in the session ends here; a lost one would be taken for the one restored.
  */
 CK_RV C_SetOperationState(CK_SESSION_HANDLE session, unsigned char *state,
 			  CK_ULONG length, CK_OBJECT_HANDLE encryption_key,
 			  CK_OBJECT_HANDLE authentication_key)
 {
+	unsigned long login;
 	struct call call;
-	unsigned long login = 0;
 	CK_RV rv = call_begin(&call, session);
-	int i;
 
 	if (rv != CKR_OK)
 		return rv;
-	if (encryption_key)
-		rv = call_check_key(&call, encryption_key,
-				    CKR_KEY_HANDLE_INVALID, &login);
-	if (rv == CKR_OK && authentication_key)
-		rv = call_check_key(&call, authentication_key,
-				    CKR_KEY_HANDLE_INVALID, &login);
-	if (rv == CKR_OK && !encryption_key && !authentication_key &&
-	    !call_is_user(&call) && slot_logins(call.seat->slot))
-		rv = CKR_SAVED_STATE_INVALID;
+	login = atomic_load(&call.seat->login_id);
+	rv = CHECKS(check_state(&call, encryption_key, authentication_key),
+		    call_operation_ready(&call));
 	if (rv == CKR_OK)
 		rv = CALL(&call, C_SetOperationState, state, length,
 			  encryption_key, authentication_key);
-	for (i = 0; rv == CKR_OK && i < OPERATIONS; i++)
-		call_operation_needs(&call, i,
-				     atomic_load(&call.seat->login_id));
+	if (rv == CKR_OK)
+		call_operation_restored(&call, encryption_key,
+					authentication_key, login);
 	return call_end(&call, rv);
 }
 
@@ -458,7 +470,7 @@ CK_RV C_DestroyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
 	if (rv == CKR_OK)
 		rv = CALL(&call, C_DestroyObject, object);
 	if (rv == CKR_OK)
-		slot_forget_object(call.seat->slot, object, NULL);
+		slot_forget_object(call.seat->slot, object);
 	return call_end(&call, rv);
 }
 
@@ -483,11 +495,12 @@ CK_RV C_GetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
 CK_RV C_SetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
 			  CK_ATTRIBUTE *template, CK_ULONG count)
 {
-	FORWARD_CHECKED(session, call_check_write(&call, object),
+	FORWARD_CHECKED(session,
+			call_check_change(&call, object, template, count),
 			C_SetAttributeValue, object, template, count);
 }
 
-/* What the search finds is sorted out as it is told, see call_find(). */
+/* What the search finds is sorted out as it is told as well, see call_find(). */
 CK_RV C_FindObjectsInit(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
 			CK_ULONG count)
 {
@@ -498,7 +511,7 @@ CK_RV C_FindObjectsInit(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
 		return rv;
 	rv = call_operation_ready(&call);
 	if (rv == CKR_OK)
-		rv = CALL(&call, C_FindObjectsInit, template, count);
+		rv = call_find_init(&call, template, count);
 	if (rv == CKR_OK)
 		call_operation_started(&call, OPERATION_FIND, 0);
 	return call_end(&call, rv);
@@ -746,7 +759,7 @@ CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
 	rv = call_created(&call, *public_key);
 	if (rv != CKR_OK) {
 		CALL(&call, C_DestroyObject, *private_key);
-		slot_forget_object(call.seat->slot, *private_key, NULL);
+		slot_forget_object(call.seat->slot, *private_key);
 	}
 	return call_end(&call, rv);
 }

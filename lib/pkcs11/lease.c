@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <stdint.h>
 
-#include "caller.h"
 #include "log.h"
 #include "slot.h"
 
@@ -58,7 +57,7 @@ static void lose(struct seat *seat)
 	struct keep *keep = &seat->keep;
 
 	log_error("slot %lu: the lease that caller %u kept was taken from it",
-		  seat->slot->id, caller_number(seat->caller));
+		  seat->slot->id, seat->number);
 	keep->reasons = 0;
 	keep->calls = 0;
 	atomic_fetch_add(&keep->lost, 1);
@@ -167,14 +166,15 @@ static int64_t look(void *arg)
 {
 	struct waiting *waiting = arg;
 
+	site_watch(waiting->seat->slot->backend->config->name);
 	/* Another thread of this caller keeps one now. */
 	if (join(waiting->seat, waiting->lease))
 		return ARBITER_COVERED;
 	return reclaim(waiting->seat->slot);
 }
 
-static CK_RV take(struct seat *seat, struct lease *lease,
-		  enum arbiter_mode mode)
+/* What takes more than a turn that is free: see lease_take(). */
+CK_RV lease_wait(struct seat *seat, struct lease *lease, enum arbiter_mode mode)
 {
 	struct waiting waiting = { .seat = seat, .lease = lease };
 	struct arbiter_wait wait = { .look = look, .arg = &waiting };
@@ -202,20 +202,7 @@ static CK_RV take(struct seat *seat, struct lease *lease,
 	return CKR_OK;
 }
 
-/* As the backend's configuration says. */
-CK_RV lease_take(struct seat *seat, struct lease *lease)
-{
-	return take(seat, lease,
-		    seat->slot->backend->config->lease == LEASE_SHARED ?
-			    ARBITER_SHARED : ARBITER_EXCLUSIVE);
-}
-
-CK_RV lease_take_exclusive(struct seat *seat, struct lease *lease)
-{
-	return take(seat, lease, ARBITER_EXCLUSIVE);
-}
-
-void lease_give(struct seat *seat, struct lease *lease)
+void lease_give_back(struct seat *seat, struct lease *lease)
 {
 	if (lease->held)
 		seat->slot->arbiter->release(seat->party, lease->mode);

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -15,17 +14,11 @@
 
 #include "log.h"
 
-static atomic_int log_level = LOG_ERROR;
+atomic_int log_chosen = LOG_ERROR;
 
 void log_set_level(enum log_level level)
 {
-	atomic_store_explicit(&log_level, level, memory_order_relaxed);
-}
-
-bool log_wants(enum log_level level)
-{
-	return (int)level <=
-	       atomic_load_explicit(&log_level, memory_order_relaxed);
+	atomic_store_explicit(&log_chosen, level, memory_order_relaxed);
 }
 
 static void log_line(enum log_level level, const char *format, va_list args)
@@ -84,25 +77,12 @@ void log_info(const char *format, ...)
 
 /* ---- log = calls ------------------------------------------------------------ */
 
-static int64_t now_ns(void)
+int64_t log_now_ns(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-void log_call_begin(struct log_call *call, const char *function)
-{
-	call->function = function;
-	call->since_ns = log_wants(LOG_CALLS) ? now_ns() : 0;
-}
-
-/* For C_Initialize, which may be what switches the log on. */
-void log_call_begin_first(struct log_call *call, const char *function)
-{
-	call->function = function;
-	call->since_ns = now_ns();
 }
 
 /* A number that may be missing, as text. */
@@ -113,28 +93,19 @@ static const char *number(char *text, size_t size, const char *format,
 	return text;
 }
 
-/**
- * log_call_end() - say what became of a call, if calls are logged
- * @call: from log_call_begin()
- * @caller: its number, or NOBODY where no caller is known
- * @session: the caller's handle, 0 for none
- * @rv: the result; nothing else that a caller gave or got is ever said
- *
- * Return: @rv
- */
-unsigned long log_call_end(const struct log_call *call, unsigned int caller,
-			   unsigned long session, unsigned long rv)
+/* For log_call_end(). */
+void log_call_say(const struct log_call *call, unsigned int caller,
+		  unsigned long session, unsigned long rv)
 {
 	char who[16], where[24];
 	int64_t us;
 
-	if (!call->since_ns || !log_wants(LOG_CALLS))
-		return rv;
-	us = (now_ns() - call->since_ns) / 1000;
+	if (!log_wants(LOG_CALLS))
+		return;
+	us = (log_now_ns() - call->since_ns) / 1000;
 	log_call_line("call: %s caller %s session %s: 0x%lx, %lld us",
 		      call->function,
 		      number(who, sizeof(who), "%lu", caller, caller != NOBODY),
 		      number(where, sizeof(where), "0x%lx", session, session),
 		      rv, (long long)us);
-	return rv;
 }

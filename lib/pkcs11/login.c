@@ -9,44 +9,21 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "caller.h"
 #include "log.h"
 #include "login.h"
 
-#define FIRST_DELAY_MS	100
-#define MAX_DELAY_MS	5000
-
 /* ---- wrong PINs ---------------------------------------------------------- */
 
-/* Sleeps for as long as this caller's wrong PINs in a row have earned. */
 void login_wait_turn(struct seat *seat)
 {
-	int64_t ms = atomic_load(&seat->next_try_ms) - arbiter_now_ms();
-	struct timespec pause = {
-		.tv_sec = ms / 1000,
-		.tv_nsec = ms % 1000 * 1000000,
-	};
-
-	if (ms > 0)
-		nanosleep(&pause, NULL);
+	tries_wait(seat->slot->tries, caller_number(seat->caller));
 }
 
-/* What came of one that was shown. */
 void login_count_try(struct seat *seat, CK_RV rv)
 {
-	unsigned int wrong;
-	int64_t delay;
-
-	if (rv == CKR_OK)
-		atomic_store(&seat->wrong_pins, 0);
-	if (rv != CKR_PIN_INCORRECT)
-		return;
-	wrong = atomic_fetch_add(&seat->wrong_pins, 1);
-	delay = wrong < 8 ? FIRST_DELAY_MS << wrong : MAX_DELAY_MS;
-	if (delay > MAX_DELAY_MS)
-		delay = MAX_DELAY_MS;
-	atomic_store(&seat->next_try_ms, arbiter_now_ms() + delay);
+	tries_count(seat->slot->tries, caller_number(seat->caller), rv);
 }
 
 /* ---- in ------------------------------------------------------------------- */

@@ -27,6 +27,9 @@ struct module {
 	size_t slot_count;
 };
 
+#define OPEN	1ul	/* in @users: to new ones, as there are callers */
+#define USER	2ul	/* one of them */
+
 /*
  * @module comes and goes under @lock; @users keep it from going, of whom one is
  * all callers together. When they have left it is stopped by the last call that
@@ -36,8 +39,7 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t gone;
 	struct module *module;
-	unsigned long users;
-	bool open;			/* to new users: there are callers */
+	atomic_ulong users;
 
 	bool exiting;			/* backends are gone already */
 
@@ -381,7 +383,8 @@ static bool wait_gone(void)
 {
 	int64_t until_ms = arbiter_now_ms() + module_patience_ms();
 
-	while (state.module && !state.open)
+	site_watch(NULL);
+	while (state.module && !(atomic_load(&state.users) & OPEN))
 		if (!turn_wait(&state.gone, &state.lock, until_ms))
 			break;
 	return !state.module;
@@ -393,20 +396,20 @@ static bool wait_gone(void)
  */
 static CK_RV resume(bool *resumed)
 {
+	unsigned long users = atomic_load(&state.users);
 	CK_RV rv = CKR_OK;
 
+	*resumed = false;
 	pthread_mutex_lock(&state.lock);
 	if (state.exiting) {
 		pthread_mutex_unlock(&state.lock);
 		return CKR_FUNCTION_FAILED;
 	}
-	*resumed = state.users;
-	if (*resumed) {
-		state.users++;
-		state.open = true;
-	} else if (!wait_gone()) {
+	while (users && !*resumed)
+		*resumed = atomic_compare_exchange_weak(&state.users, &users,
+							users + OPEN + USER);
+	if (!*resumed && !wait_gone())
 		rv = CKR_FUNCTION_FAILED;
-	}
 	pthread_mutex_unlock(&state.lock);
 	if (rv != CKR_OK)
 		module_name_hung();
@@ -450,8 +453,7 @@ CK_RV module_start(CK_FLAGS flags)
 
 	pthread_mutex_lock(&state.lock);
 	state.module = module;
-	state.users = 1;
-	state.open = true;
+	atomic_store(&state.users, OPEN + USER);
 	pthread_mutex_unlock(&state.lock);
 
 	/* So that ids are known to callers that never ask for the list. */
@@ -468,7 +470,7 @@ void module_stop(void)
 	bool gone;
 
 	pthread_mutex_lock(&state.lock);
-	state.open = false;
+	atomic_fetch_and(&state.users, ~OPEN);
 	pthread_mutex_unlock(&state.lock);
 	module_put();
 	pthread_mutex_lock(&state.lock);
@@ -487,33 +489,25 @@ void module_name_hung(void)
 
 CK_RV module_get(void)
 {
-	CK_RV rv = CKR_CRYPTOKI_NOT_INITIALIZED;
+	unsigned long users = atomic_load(&state.users);
 
-	pthread_mutex_lock(&state.lock);
-	if (state.open) {
-		state.users++;
-		rv = CKR_OK;
-	}
-	pthread_mutex_unlock(&state.lock);
-	return rv;
+	do {
+		if (!(users & OPEN))
+			return CKR_CRYPTOKI_NOT_INITIALIZED;
+	} while (!atomic_compare_exchange_weak(&state.users, &users,
+					       users + USER));
+	return CKR_OK;
 }
 
 /* Once more, by who has it already. */
 void module_hold(void)
 {
-	pthread_mutex_lock(&state.lock);
-	state.users++;
-	pthread_mutex_unlock(&state.lock);
+	atomic_fetch_add(&state.users, USER);
 }
 
 void module_put(void)
 {
-	bool last;
-
-	pthread_mutex_lock(&state.lock);
-	last = !--state.users;
-	pthread_mutex_unlock(&state.lock);
-	if (!last)
+	if (atomic_fetch_sub(&state.users, USER) != USER)
 		return;
 	/* Nobody gets it any more, nor does another one start. */
 	module_free(state.module);
@@ -570,6 +564,5 @@ void module_forked(void)
 	pthread_mutex_init(&state.lock, NULL);
 	pthread_cond_init(&state.gone, NULL);
 	state.module = NULL;
-	state.users = 0;
-	state.open = false;
+	atomic_store(&state.users, 0);
 }

@@ -6,7 +6,9 @@
  * What makes one valid is that its caller got it: each caller has the set of
  * those it found, created or was given on a slot. Handles of private objects
  * leave the set with the login, handles of session objects with the session,
- * and what a caller never got it cannot name, whatever the backend thinks.
+ * and what a caller never got it cannot name, whatever the backend thinks. One
+ * that comes late, from a search that a logout overtook, says which login it was
+ * for.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -78,6 +80,8 @@ CK_RV objects_add(struct objects *objects, const struct object *object)
 		at = place(objects, object->handle);
 		if (!at->handle)
 			objects->used++;
+		objects->owned += !at->owner && object->owner;
+		objects->owned -= at->owner && !object->owner;
 		*at = *object;
 		rv = CKR_OK;
 	}
@@ -86,7 +90,7 @@ CK_RV objects_add(struct objects *objects, const struct object *object)
 }
 
 bool objects_find(struct objects *objects, CK_OBJECT_HANDLE handle,
-		  unsigned int *flags)
+		  struct object *object)
 {
 	const struct object *at;
 	bool found = false;
@@ -96,7 +100,7 @@ bool objects_find(struct objects *objects, CK_OBJECT_HANDLE handle,
 		at = place(objects, handle);
 		found = at->handle;
 		if (found)
-			*flags = at->flags;
+			*object = *at;
 	}
 	pthread_mutex_unlock(&objects->lock);
 	return found;
@@ -109,6 +113,7 @@ static void take_out(struct objects *objects, struct object *at)
 	size_t hole = (size_t)(at - objects->table);
 	size_t i = hole;
 
+	objects->owned -= at->owner != NULL;
 	for (;;) {
 		i = (i + 1) & mask;
 		if (!objects->table[i].handle)
@@ -123,21 +128,40 @@ static void take_out(struct objects *objects, struct object *at)
 	objects->used--;
 }
 
-void objects_remove(struct objects *objects, CK_OBJECT_HANDLE handle)
+/* Return: whether it was there. */
+bool objects_remove(struct objects *objects, CK_OBJECT_HANDLE handle)
 {
 	struct object *at;
+	bool found = false;
 
 	pthread_mutex_lock(&objects->lock);
 	if (objects->used && handle) {
 		at = place(objects, handle);
-		if (at->handle)
+		found = at->handle;
+		if (found)
+			take_out(objects, at);
+	}
+	pthread_mutex_unlock(&objects->lock);
+	return found;
+}
+
+/* What is by this handle now is another's, or another kind of object. */
+void objects_remove_stale(struct objects *objects, const struct object *now)
+{
+	struct object *at;
+
+	pthread_mutex_lock(&objects->lock);
+	if (objects->used) {
+		at = place(objects, now->handle);
+		if (at->handle && (now->flags & OBJECT_SESSION ||
+				   at->flags != now->flags))
 			take_out(objects, at);
 	}
 	pthread_mutex_unlock(&objects->lock);
 }
 
-/* Are there any that go with this session? */
-bool objects_owned(struct objects *objects, const void *owner)
+/* Are there any that go with this session of the backend's? */
+bool objects_made_in(struct objects *objects, CK_SESSION_HANDLE session)
 {
 	bool found = false;
 	size_t i;
@@ -145,7 +169,7 @@ bool objects_owned(struct objects *objects, const void *owner)
 	pthread_mutex_lock(&objects->lock);
 	for (i = 0; i < objects->size && !found; i++)
 		found = objects->table[i].handle &&
-			objects->table[i].owner == owner;
+			objects->table[i].made_in == session;
 	pthread_mutex_unlock(&objects->lock);
 	return found;
 }
@@ -155,6 +179,9 @@ void objects_remove_owned(struct objects *objects, const void *owner)
 {
 	size_t i = 0;
 
+	/* Most sessions make none. */
+	if (!objects->owned)
+		return;
 	pthread_mutex_lock(&objects->lock);
 	while (i < objects->size) {
 		if (objects->table[i].handle && objects->table[i].owner == owner)
@@ -173,6 +200,7 @@ void objects_remove_all(struct objects *objects)
 	objects->table = NULL;
 	objects->size = 0;
 	objects->used = 0;
+	objects->owned = 0;
 	pthread_mutex_unlock(&objects->lock);
 }
 

@@ -3,6 +3,7 @@
 #define TOKMUX_OBJECT_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include "p11.h"
 
 enum object_flags {
@@ -14,7 +15,9 @@ enum object_flags {
 struct object {
 	CK_OBJECT_HANDLE handle;	/* the backend's; 0 is none */
 	unsigned int flags;
+	unsigned long login;		/* that a private one was given to */
 	const void *owner;		/* a session object's session */
+	CK_SESSION_HANDLE made_in;	/* the backend's, that it goes with */
 };
 
 /* The objects that one caller may name on one slot. */
@@ -23,6 +26,7 @@ struct objects {
 	struct object *table;		/* open addressing, a power of two */
 	size_t size;
 	size_t used;
+	atomic_size_t owned;		/* of them, by a session */
 };
 
 void objects_init(struct objects *objects);
@@ -30,9 +34,10 @@ void objects_destroy(struct objects *objects);
 
 CK_RV objects_add(struct objects *objects, const struct object *object);
 bool objects_find(struct objects *objects, CK_OBJECT_HANDLE handle,
-		  unsigned int *flags);
-void objects_remove(struct objects *objects, CK_OBJECT_HANDLE handle);
-bool objects_owned(struct objects *objects, const void *owner);
+		  struct object *object);
+bool objects_remove(struct objects *objects, CK_OBJECT_HANDLE handle);
+void objects_remove_stale(struct objects *objects, const struct object *now);
+bool objects_made_in(struct objects *objects, CK_SESSION_HANDLE session);
 void objects_remove_owned(struct objects *objects, const void *owner);
 void objects_remove_all(struct objects *objects);
 bool objects_remove_private(struct objects *objects, struct object *object);

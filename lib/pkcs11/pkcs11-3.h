@@ -38,6 +38,31 @@ extern "C" {
 /* of C_EncryptMessageNext and C_DecryptMessageNext */
 #define CKF_END_OF_MESSAGE		0x1UL
 
+/* mechanisms that name keys in their parameters */
+#define CKM_SP800_108_COUNTER_KDF	0x3acUL
+#define CKM_SP800_108_FEEDBACK_KDF	0x3adUL
+#define CKM_SP800_108_DOUBLE_PIPELINE_KDF 0x3aeUL
+#define CKM_X3DH_INITIALIZE		0x4023UL
+#define CKM_X3DH_RESPOND		0x4024UL
+#define CKM_X2RATCHET_INITIALIZE	0x4025UL
+#define CKM_X2RATCHET_RESPOND		0x4026UL
+#define CKM_HKDF_DERIVE			0x402aUL
+#define CKM_HKDF_DATA			0x402bUL
+#define CKM_IKE2_PRF_PLUS_DERIVE	0x402eUL
+#define CKM_IKE_PRF_DERIVE		0x402fUL
+#define CKM_IKE1_PRF_DERIVE		0x4030UL
+#define CKM_IKE1_EXTENDED_DERIVE	0x4031UL
+
+/* of CK_HKDF_PARAMS */
+#define CKF_HKDF_SALT_NULL		0x1UL
+#define CKF_HKDF_SALT_DATA		0x2UL
+#define CKF_HKDF_SALT_KEY		0x4UL
+
+/* of CK_PRF_DATA_PARAM */
+#define CK_SP800_108_ITERATION_VARIABLE	0x1UL
+#define CK_SP800_108_BYTE_ARRAY		0x4UL
+#define CK_SP800_108_KEY_HANDLE		0x5UL
+
 /* ---- types --------------------------------------------------------------- */
 
 typedef struct CK_INTERFACE {
@@ -56,6 +81,89 @@ typedef struct CK_ASYNC_DATA {
 	CK_OBJECT_HANDLE hObject;
 	CK_OBJECT_HANDLE hAdditionalObject;
 } CK_ASYNC_DATA;
+
+/* ---- parameters of mechanisms ----------------------------------------------- */
+
+typedef struct CK_HKDF_PARAMS {
+	CK_BBOOL bExtract;
+	CK_BBOOL bExpand;
+	CK_MECHANISM_TYPE prfHashMechanism;
+	CK_ULONG ulSaltType;
+	CK_BYTE *pSalt;
+	CK_ULONG ulSaltLen;
+	CK_OBJECT_HANDLE hSaltKey;
+	CK_BYTE *pInfo;
+	CK_ULONG ulInfoLen;
+} CK_HKDF_PARAMS;
+
+typedef struct CK_IKE2_PRF_PLUS_DERIVE_PARAMS {
+	CK_MECHANISM_TYPE prfMechanism;
+	CK_BBOOL bHasSeedKey;
+	CK_OBJECT_HANDLE hSeedKey;
+	CK_BYTE *pSeedData;
+	CK_ULONG ulSeedDataLen;
+} CK_IKE2_PRF_PLUS_DERIVE_PARAMS;
+
+typedef struct CK_IKE_PRF_DERIVE_PARAMS {
+	CK_MECHANISM_TYPE prfMechanism;
+	CK_BBOOL bDataAsKey;
+	CK_BBOOL bRekey;
+	CK_BYTE *pNi;
+	CK_ULONG ulNiLen;
+	CK_BYTE *pNr;
+	CK_ULONG ulNrLen;
+	CK_OBJECT_HANDLE hNewKey;
+} CK_IKE_PRF_DERIVE_PARAMS;
+
+typedef struct CK_IKE1_PRF_DERIVE_PARAMS {
+	CK_MECHANISM_TYPE prfMechanism;
+	CK_BBOOL bHasPrevKey;
+	CK_OBJECT_HANDLE hKeygxy;
+	CK_OBJECT_HANDLE hPrevKey;
+	CK_BYTE *pCKYi;
+	CK_ULONG ulCKYiLen;
+	CK_BYTE *pCKYr;
+	CK_ULONG ulCKYrLen;
+	CK_BYTE keyNumber;
+} CK_IKE1_PRF_DERIVE_PARAMS;
+
+typedef struct CK_IKE1_EXTENDED_DERIVE_PARAMS {
+	CK_MECHANISM_TYPE prfMechanism;
+	CK_BBOOL bHasKeygxy;
+	CK_OBJECT_HANDLE hKeygxy;
+	CK_BYTE *pExtraData;
+	CK_ULONG ulExtraDataLen;
+} CK_IKE1_EXTENDED_DERIVE_PARAMS;
+
+typedef struct CK_PRF_DATA_PARAM {
+	CK_ULONG type;
+	CK_VOID_PTR pValue;
+	CK_ULONG ulValueLen;
+} CK_PRF_DATA_PARAM;
+
+typedef struct CK_DERIVED_KEY {
+	CK_ATTRIBUTE *pTemplate;
+	CK_ULONG ulAttributeCount;
+	CK_OBJECT_HANDLE *phKey;
+} CK_DERIVED_KEY;
+
+typedef struct CK_SP800_108_KDF_PARAMS {
+	CK_MECHANISM_TYPE prfType;
+	CK_ULONG ulNumberOfDataParams;
+	CK_PRF_DATA_PARAM *pDataParams;
+	CK_ULONG ulAdditionalDerivedKeys;
+	CK_DERIVED_KEY *pAdditionalDerivedKeys;
+} CK_SP800_108_KDF_PARAMS;
+
+typedef struct CK_SP800_108_FEEDBACK_KDF_PARAMS {
+	CK_MECHANISM_TYPE prfType;
+	CK_ULONG ulNumberOfDataParams;
+	CK_PRF_DATA_PARAM *pDataParams;
+	CK_ULONG ulIVLen;
+	CK_BYTE *pIV;
+	CK_ULONG ulAdditionalDerivedKeys;
+	CK_DERIVED_KEY *pAdditionalDerivedKeys;
+} CK_SP800_108_FEEDBACK_KDF_PARAMS;
 
 /* ---- functions ------------------------------------------------------------ */
 

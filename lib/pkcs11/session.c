@@ -21,23 +21,11 @@
 
 /* ---- the table --------------------------------------------------------------- */
 
-/*
- * A handle is a count, random bits and an index: 24 + 20 + 20 bits, or
- * 10 + 10 + 12 where an unsigned long has 32. Sessions stay where they are in
- * memory for good, so that a reference can be tried on one that is just going:
- * take it first, then look whether the handle is still the right one.
- */
-#define WIDE		(sizeof(CK_SESSION_HANDLE) == 8)
-#define INDEX_BITS	(WIDE ? 20 : 12)
-#define RANDOM_BITS	(WIDE ? 20 : 10)
-#define CHUNK		256
-#define CHUNKS		(sizeof(CK_SESSION_HANDLE) == 8 ? 4096 : 16)
+#define RANDOM_BITS	(SESSION_WIDE ? 20 : 10)
 
-/* Set in @references once closed: whoever brings the rest to 0 destroys it. */
-#define DYING		(1u << 31)
+_Atomic(struct session *) session_chunks[SESSION_CHUNKS];
 
 static struct {
-	_Atomic(struct session *) chunks[CHUNKS];
 	pthread_mutex_t lock;
 	atomic_size_t chunk_count;	/* those before it are there */
 	struct session *free;
@@ -64,22 +52,37 @@ static bool add_chunk(void)
 	struct session *chunk;
 	unsigned int i;
 
-	if (n == CHUNKS)
+	if (n == SESSION_CHUNKS)
 		return false;
-	chunk = calloc(CHUNK, sizeof(*chunk));
+	chunk = calloc(SESSION_CHUNK, sizeof(*chunk));
 	if (!chunk)
 		return false;
-	for (i = 0; i < CHUNK; i++) {
-		chunk[i].index = (unsigned int)n * CHUNK + i;
+	for (i = 0; i < SESSION_CHUNK; i++) {
+		chunk[i].index = (unsigned int)n * SESSION_CHUNK + i;
 		add_free(&chunk[i]);
 	}
-	atomic_store(&table.chunks[n], chunk);
+	atomic_store(&session_chunks[n], chunk);
 	atomic_store(&table.chunk_count, n + 1);
 	return true;
 }
 
-static struct session *session_alloc(void)
+/* With the table's lock held. Without random bits there is still the count. */
+static unsigned int random_bits(void)
 {
+	if (!table.randoms_left) {
+		if (getrandom(table.randoms, sizeof(table.randoms),
+			      GRND_NONBLOCK) < 0)
+			log_info("no random bits for session handles");
+		table.randoms_left = sizeof(table.randoms) /
+				     sizeof(*table.randoms);
+	}
+	return table.randoms[--table.randoms_left] & ((1u << RANDOM_BITS) - 1);
+}
+
+/* @handle: out: what it will be called once it is published */
+static struct session *session_alloc(CK_SESSION_HANDLE *handle)
+{
+	CK_SESSION_HANDLE serial = 0;
 	struct session *session;
 
 	pthread_mutex_lock(&table.lock);
@@ -90,10 +93,16 @@ static struct session *session_alloc(void)
 		table.free = session->next_free;
 		if (!table.free)
 			table.last_free = &table.free;
+		serial = ++table.count << RANDOM_BITS | random_bits();
 	}
 	pthread_mutex_unlock(&table.lock);
-	if (session)
-		atomic_fetch_add(&session->references, 1);
+	if (!session)
+		return NULL;
+	atomic_fetch_add(&session->references, 1);
+	*handle = serial << SESSION_INDEX_BITS | session->index;
+	/* The count has gone round. */
+	if (!(*handle >> SESSION_INDEX_BITS))
+		*handle |= 1ul << SESSION_INDEX_BITS;
 	return session;
 }
 
@@ -104,26 +113,48 @@ static void session_free(struct session *session)
 	pthread_mutex_unlock(&table.lock);
 }
 
-static CK_SESSION_HANDLE new_handle(const struct session *session)
+/* ---- the backend's sessions that came before ------------------------------------ */
+
+/* All of them, as nobody else's from here on. */
+static struct spare *take_spares(struct session *session)
 {
-	CK_SESSION_HANDLE serial;
+	return atomic_exchange(&session->spares, NULL);
+}
 
-	pthread_mutex_lock(&table.lock);
-	if (!table.randoms_left) {
-		/* Without random bits there is still the count. */
-		if (getrandom(table.randoms, sizeof(table.randoms),
-			      GRND_NONBLOCK) < 0)
-			log_info("no random bits for session handles");
-		table.randoms_left = sizeof(table.randoms) /
-				     sizeof(*table.randoms);
+static void add_spare(struct session *session, struct spare *spare)
+{
+	spare->next = atomic_load(&session->spares);
+	while (!atomic_compare_exchange_weak(&session->spares, &spare->next,
+					     spare))
+		;
+}
+
+/* Those that have no objects left, or all of them. */
+static void close_spares(struct session *session, bool all)
+{
+	struct seat *seat = session->seat;
+	struct spare *spare, *next;
+
+	for (spare = take_spares(session); spare; spare = next) {
+		next = spare->next;
+		if (!all && objects_made_in(&seat->objects, spare->handle)) {
+			add_spare(session, spare);
+			continue;
+		}
+		BACKEND(seat->slot->backend, C_CloseSession, spare->handle);
+		free(spare);
 	}
-	serial = ++table.count << RANDOM_BITS |
-		 (table.randoms[--table.randoms_left] &
-		  ((1ul << RANDOM_BITS) - 1));
-	pthread_mutex_unlock(&table.lock);
+}
 
-	serial = serial << INDEX_BITS | session->index;
-	return serial ? serial : 1ul << INDEX_BITS | session->index;
+/* For one that is gone with its token, or can't be closed. */
+static void forget_spares(struct session *session)
+{
+	struct spare *spare, *next;
+
+	for (spare = take_spares(session); spare; spare = next) {
+		next = spare->next;
+		free(spare);
+	}
 }
 
 /* ---- references ----------------------------------------------------------------- */
@@ -145,14 +176,20 @@ static void session_destroy(struct session *session, struct lease *lease)
 		lease_take(seat, &own);
 		lease = &own;
 	}
-	if (backend_handle && (!talks || lease_has(lease)))
+	if (backend_handle && (!talks || lease_has(lease))) {
+		close_spares(session, true);
 		BACKEND(slot->backend, C_CloseSession, backend_handle);
-	else if (backend_handle)
+	} else if (backend_handle) {
 		log_error("slot %lu: a session of backend %s stays open until it is finalized: no lease",
 			  slot->id, slot->backend->config->name);
+	}
+	forget_spares(session);
 	objects_remove_owned(&seat->objects, session);
-	lease_unkeep(seat, &session->operating);
-	lease_unkeep(seat, &session->open);
+	/* Nobody else is in it any more, so there is no need of a lock to look. */
+	if (session->operating.on)
+		lease_unkeep(seat, &session->operating);
+	if (session->open.on)
+		lease_unkeep(seat, &session->open);
 	lease_give(seat, &own);
 
 	pthread_mutex_lock(&slot->lock);
@@ -162,49 +199,26 @@ static void session_destroy(struct session *session, struct lease *lease)
 	module_put();
 }
 
-static void put(struct session *session, struct lease *lease)
+/* Somebody may have tried it meanwhile: one of us clears the mark. */
+void session_last_out(struct session *session, struct lease *lease)
 {
-	unsigned int left = atomic_fetch_sub(&session->references, 1) - 1;
+	unsigned int left = SESSION_DYING;
 
-	/* Somebody may have tried it meanwhile: one of us clears the mark. */
-	if (left == DYING &&
-	    atomic_compare_exchange_strong(&session->references, &left, 0))
+	if (atomic_compare_exchange_strong(&session->references, &left, 0))
 		session_destroy(session, lease);
 }
 
-void session_put(struct session *session)
+static void put(struct session *session, struct lease *lease)
 {
-	put(session, NULL);
+	if (atomic_fetch_sub(&session->references, 1) == SESSION_DYING + 1)
+		session_last_out(session, lease);
 }
 
-/**
- * session_get() - find a session and keep it from being destroyed
- * @handle: ours
- * @session: out: the session, for session_put()
- *
- * Return: CKR_OK, CKR_SESSION_HANDLE_INVALID, or CKR_CRYPTOKI_NOT_INITIALIZED
- * where nobody has initialized the module.
- */
-CK_RV session_get(CK_SESSION_HANDLE handle, struct session **session)
+/* There is none of that handle. */
+CK_RV session_missing(void)
 {
-	size_t index = handle & ((1ul << INDEX_BITS) - 1);
-	struct session *found;
-	CK_RV rv;
+	CK_RV rv = module_get();
 
-	if (handle && index < (size_t)CHUNKS * CHUNK) {
-		found = atomic_load_explicit(&table.chunks[index / CHUNK],
-					     memory_order_acquire);
-		if (found) {
-			found += index % CHUNK;
-			atomic_fetch_add(&found->references, 1);
-			if (atomic_load(&found->handle) == handle) {
-				*session = found;
-				return CKR_OK;
-			}
-			session_put(found);
-		}
-	}
-	rv = module_get();
 	if (rv != CKR_OK)
 		return rv;
 	module_put();
@@ -247,8 +261,8 @@ static CK_RV open_backend_session(struct session *session,
 }
 
 /* With the slot's lock held: from here on others can find it. */
-static CK_RV publish(struct session *session, const atomic_ulong *generation,
-		     unsigned long born)
+static CK_RV publish(struct session *session, CK_SESSION_HANDLE handle,
+		     const atomic_ulong *generation, unsigned long born)
 {
 	struct seat *seat = session->seat;
 
@@ -268,7 +282,7 @@ static CK_RV publish(struct session *session, const atomic_ulong *generation,
 	/* Its own: it may be closed before its opener is out. */
 	seat->references++;
 	module_hold();
-	atomic_store(&session->handle, new_handle(session));
+	atomic_store(&session->handle, handle);
 	return CKR_OK;
 }
 
@@ -310,13 +324,12 @@ static CK_RV open_once(struct slot *slot, const struct caller *caller,
 		       CK_FLAGS flags, void *application, CK_NOTIFY notify,
 		       CK_SESSION_HANDLE *handle)
 {
-	CK_SESSION_HANDLE backend_handle = 0;
+	CK_SESSION_HANDLE backend_handle = 0, fresh;
 	struct session *session;
 	struct lease lease;
 	struct seat *seat;
 	CK_RV rv;
 	bool keeps = slot->backend->config->lease == LEASE_SESSION;
-	int i;
 
 	pthread_mutex_lock(&slot->lock);
 	rv = seat_get(slot, caller, &seat);
@@ -325,19 +338,19 @@ static CK_RV open_once(struct slot *slot, const struct caller *caller,
 		return rv;
 
 	rv = CKR_HOST_MEMORY;
-	session = session_alloc();
+	session = session_alloc(&fresh);
 	if (!session)
 		goto out;
 	session->seat = seat;
 	session->flags = flags;
 	session->application = application;
 	session->notify = notify;
-	atomic_store(&session->backend_handle, 0);
-	atomic_store(&session->active, 0);
+	atomic_store_explicit(&session->backend_handle, 0, memory_order_relaxed);
+	atomic_store_explicit(&session->active, 0, memory_order_relaxed);
+	atomic_store_explicit(&session->restored, 0, memory_order_relaxed);
 	session->operating.on = false;
 	session->open.on = false;
-	for (i = 0; i < OPERATIONS; i++)
-		atomic_store(&session->needs_login[i], 0);
+	session_need_no_login(session);
 
 	rv = arbiter_rv(slot->arbiter->session_open(seat->party,
 						    slot->backend->config->wait_ms,
@@ -355,9 +368,9 @@ static CK_RV open_once(struct slot *slot, const struct caller *caller,
 	atomic_store(&session->backend_handle, backend_handle);
 
 	pthread_mutex_lock(&slot->lock);
-	rv = publish(session, generation, born);
+	rv = publish(session, fresh, generation, born);
 	if (rv == CKR_OK) {
-		*handle = atomic_load(&session->handle);
+		*handle = fresh;
 		if (keeps)
 			lease_keep(seat, &lease, &session->open);
 	}
@@ -457,7 +470,7 @@ static CK_RV unpublish(struct session *session, struct left *left)
 	if (!seat->open && !atomic_load(&seat->gone))
 		login_end(seat, left);
 	seat->slot->arbiter->session_close(seat->party, session->arbiter_id);
-	atomic_fetch_or(&session->references, DYING);
+	atomic_fetch_or(&session->references, SESSION_DYING);
 	return CKR_OK;
 }
 
@@ -580,28 +593,44 @@ void session_close_all(struct slot *slot, const struct caller *caller,
  * @session: in a call, with a lease
  *
  * With a backend of 2.40, the only way to end an operation that the caller may
- * not go on with is to put another backend session under the same handle.
- *
- * Return: CKR_OPERATION_ACTIVE where it would take session objects with it.
+ * not go on with is to put another backend session under the same handle. The
+ * old one stays, unused, for as long as objects would go with it.
  */
 CK_RV session_renew(struct session *session)
 {
 	struct seat *seat = session->seat;
 	CK_SESSION_HANDLE fresh, old;
+	struct spare *spare;
 	CK_RV rv;
 
 	old = atomic_load(&session->backend_handle);
 	if (BACKEND(seat->slot->backend, C_SessionCancel, old,
 		    EVERY_OPERATION) == CKR_OK)
 		return CKR_OK;
-	if (objects_owned(&seat->objects, session))
-		return CKR_OPERATION_ACTIVE;
+	spare = malloc(sizeof(*spare));
+	if (!spare)
+		return CKR_HOST_MEMORY;
 	rv = open_backend_session(session, &fresh);
-	if (rv != CKR_OK)
+	if (rv != CKR_OK) {
+		free(spare);
 		return rv;
-	old = atomic_exchange(&session->backend_handle, fresh);
-	BACKEND(seat->slot->backend, C_CloseSession, old);
+	}
+	spare->handle = atomic_exchange(&session->backend_handle, fresh);
+	add_spare(session, spare);
+	close_spares(session, false);
 	return CKR_OK;
+}
+
+/* None of its operations does any more. */
+void session_need_no_login(struct session *session)
+{
+	int i;
+
+	if (!atomic_load(&session->needs))
+		return;
+	for (i = 0; i < OPERATIONS; i++)
+		atomic_store(&session->needs_login[i], 0);
+	atomic_store(&session->needs, 0);
 }
 
 /* In the child, which has one thread: the parent's are not sessions here. */
@@ -614,11 +643,12 @@ void session_forked(void)
 	table.last_free = &table.free;
 	table.randoms_left = 0;
 	for (i = 0; i < table.chunk_count; i++) {
-		struct session *chunk = atomic_load(&table.chunks[i]);
+		struct session *chunk = atomic_load(&session_chunks[i]);
 
-		for (j = 0; j < CHUNK; j++) {
+		for (j = 0; j < SESSION_CHUNK; j++) {
 			atomic_store(&chunk[j].handle, 0);
 			atomic_store(&chunk[j].references, 0);
+			forget_spares(&chunk[j]);
 			add_free(&chunk[j]);
 		}
 	}

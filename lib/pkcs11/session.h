@@ -25,6 +25,14 @@ enum operation {
 	OPERATIONS
 };
 
+#define SESSION_NEEDS_SEVERAL	(~0ul)	/* logins: no seat's current one */
+
+/* A session of the backend's that is kept for the objects made in it. */
+struct spare {
+	struct spare *next;
+	CK_SESSION_HANDLE handle;
+};
+
 struct session {
 	/* 0 once it is closed, though calls may still be in it */
 	atomic_ulong handle;
@@ -33,6 +41,7 @@ struct session {
 
 	struct seat *seat;
 	atomic_ulong backend_handle;
+	_Atomic(struct spare *) spares;	/* that came before it */
 	CK_FLAGS flags;			/* what the caller asked for */
 	uint32_t arbiter_id;
 	unsigned int ejects;		/* of the seat when it was opened */
@@ -41,10 +50,12 @@ struct session {
 
 	/* What is going on, as far as answers tell: a bit for each. */
 	atomic_uint active;
+	atomic_uint restored;		/* of these, one or two, nobody knows which */
 	struct reason operating;	/* lease = operation: while any is */
 	struct reason open;		/* lease = session */
 	/* The login that each operation's key needs; 0: none. */
 	atomic_ulong needs_login[OPERATIONS];
+	atomic_ulong needs;		/* the one that all of them need; 0: none */
 
 	struct session *next;		/* of the seat; under the slot's lock */
 	struct session *next_free;
@@ -58,10 +69,8 @@ CK_RV session_close(struct session *session);
 void session_close_all(struct slot *slot, const struct caller *caller,
 		       bool leave);
 
-CK_RV session_get(CK_SESSION_HANDLE handle, struct session **session);
-void session_put(struct session *session);
-
 CK_RV session_renew(struct session *session);
+void session_need_no_login(struct session *session);
 void session_forked(void);
 
 /* An eject closed it, or what was there is gone. */
@@ -80,6 +89,65 @@ session_backend_handle(const struct session *session)
 static inline bool session_writes(const struct session *session)
 {
 	return session->flags & CKF_RW_SESSION;
+}
+
+/* ---- finding one, inline: it is on the way of every call ---------------------- */
+
+/*
+ * A handle is a count, random bits and an index: 24 + 20 + 20 bits, or
+ * 10 + 10 + 12 where an unsigned long has 32. Sessions stay where they are in
+ * memory for good, so that a reference can be tried on one that is just going:
+ * take it first, then look whether the handle is still the right one.
+ */
+#define SESSION_WIDE		(sizeof(CK_SESSION_HANDLE) == 8)
+#define SESSION_INDEX_BITS	(SESSION_WIDE ? 20 : 12)
+#define SESSION_CHUNK		256
+#define SESSION_CHUNKS		((1ul << SESSION_INDEX_BITS) / SESSION_CHUNK)
+
+/* Set in @references once closed: whoever brings the rest to 0 destroys it. */
+#define SESSION_DYING		(1u << 31)
+
+extern _Atomic(struct session *) session_chunks[];
+
+CK_RV session_missing(void);
+void session_last_out(struct session *session, struct lease *lease);
+
+static inline void session_put(struct session *session)
+{
+	if (atomic_fetch_sub(&session->references, 1) == SESSION_DYING + 1)
+		session_last_out(session, NULL);
+}
+
+static inline struct session *session_find(CK_SESSION_HANDLE handle)
+{
+	size_t index = handle & ((1ul << SESSION_INDEX_BITS) - 1);
+	struct session *found;
+
+	found = atomic_load_explicit(&session_chunks[index / SESSION_CHUNK],
+				     memory_order_acquire);
+	if (!found || !handle)
+		return NULL;
+	found += index % SESSION_CHUNK;
+	atomic_fetch_add(&found->references, 1);
+	if (atomic_load(&found->handle) == handle)
+		return found;
+	session_put(found);
+	return NULL;
+}
+
+/**
+ * session_get() - find a session and keep it from being destroyed
+ * @handle: ours
+ * @session: out: the session, for session_put(); or NULL
+ *
+ * Return: CKR_OK, CKR_SESSION_HANDLE_INVALID, or CKR_CRYPTOKI_NOT_INITIALIZED
+ * where nobody has initialized the module.
+ */
+static inline CK_RV session_get(CK_SESSION_HANDLE handle,
+				struct session **session)
+{
+	*session = session_find(handle);
+	return *session ? CKR_OK : session_missing();
 }
 
 #endif /* TOKMUX_SESSION_H */

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * site: where each thread is inside a backend, and since when (R15)
+ * site: where each thread is inside a backend (R15)
  *
  * So that a call that crashes, or never comes back, can be named. A thread takes
  * its place with its first call and keeps it until it ends: a call costs a few
- * plain stores. Threads beyond the places there are share none and aren't named.
+ * plain stores. Since when it has been there is noted by those who wait for it.
+ * Threads beyond the places there are share none and aren't named.
  */
 #include <pthread.h>
 #include <stdbool.h>
@@ -17,13 +18,14 @@
 #define PLACES	1024
 
 static struct site places[PLACES];
+static atomic_size_t reach;		/* none was taken from here on */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t ends;		/* of the thread */
 
 /* While names are read that a site points to. */
 static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static __thread struct site *mine __attribute__((tls_model("initial-exec")));
+__thread struct site *site_mine;
 
 static int64_t now_ms(void)
 {
@@ -38,7 +40,7 @@ static void thread_ends(void *arg)
 {
 	struct site *site = arg;
 
-	mine = NULL;
+	site_mine = NULL;
 	atomic_store(&site->taken, false);
 }
 
@@ -49,92 +51,73 @@ static void make_key(void)
 		log_info("no thread's end will be noticed");
 }
 
-static struct site *take_place(void)
+struct site *site_take_place(void)
 {
-	size_t i;
+	size_t i, far = atomic_load(&reach);
 
 	pthread_once(&once, make_key);
 	for (i = 0; i < PLACES; i++) {
 		if (atomic_exchange(&places[i].taken, true))
 			continue;
-		mine = &places[i];
-		pthread_setspecific(ends, mine);
-		return mine;
+		while (far <= i &&
+		       !atomic_compare_exchange_weak(&reach, &far, i + 1))
+			;
+		site_mine = &places[i];
+		pthread_setspecific(ends, site_mine);
+		return site_mine;
 	}
 	return NULL;
-}
-
-static void go(struct site *site, const char *backend, const char *function,
-	       int64_t since_ms)
-{
-	atomic_store_explicit(&site->backend, backend, memory_order_relaxed);
-	atomic_store_explicit(&site->since_ms, since_ms, memory_order_relaxed);
-	atomic_store_explicit(&site->function, function, memory_order_release);
-}
-
-/**
- * site_enter() - this thread goes into a backend
- * @backend: its name, which stays where it is until the thread has left
- * @function: what is called there
- *
- * Return: for site_leave().
- */
-struct site_before site_enter(const char *backend, const char *function)
-{
-	struct site *site = mine ? mine : take_place();
-	struct site_before before = { .site = site };
-
-	if (!site)
-		return before;
-	before.backend = atomic_load_explicit(&site->backend,
-					      memory_order_relaxed);
-	before.function = atomic_load_explicit(&site->function,
-					       memory_order_relaxed);
-	before.since_ms = atomic_load_explicit(&site->since_ms,
-					       memory_order_relaxed);
-	go(site, backend, function, now_ms());
-	return before;
-}
-
-void site_leave(const struct site_before *before)
-{
-	if (!before->site)
-		return;
-	/* Whoever looks just now sees none, or the one that ends. */
-	atomic_store_explicit(&before->site->function, NULL,
-			      memory_order_release);
-	if (before->function)
-		go(before->site, before->backend, before->function,
-		   before->since_ms);
 }
 
 /* For a signal's handler. Return: NULL if this thread is in no backend. */
 const struct site *site_here(void)
 {
-	return mine && atomic_load(&mine->function) ? mine : NULL;
+	return site_mine && atomic_load(&site_mine->function) ? site_mine : NULL;
+}
+
+/**
+ * site_watch() - note who is in a backend, for those that haven't been noted
+ * @backend: the same pointer as given to site_enter(); NULL: any
+ *
+ * For whoever begins to wait.
+ */
+void site_watch(const char *backend)
+{
+	size_t i, far = atomic_load(&reach);
+	int64_t now = now_ms();
+
+	for (i = 0; i < far; i++) {
+		int64_t not_yet = 0;
+
+		if (atomic_load(&places[i].function) &&
+		    (!backend || atomic_load(&places[i].backend) == backend))
+			atomic_compare_exchange_strong(&places[i].seen_ms,
+						       &not_yet, now);
+	}
 }
 
 /**
  * site_name_hung() - log who keeps others waiting
  * @backend: the same pointer as given to site_enter(); NULL: any
- * @ms: those that are inside for that long
+ * @ms: those that have been seen inside for that long
  *
  * For whoever has waited in vain.
  */
 void site_name_hung(const char *backend, int64_t ms)
 {
+	size_t i, far = atomic_load(&reach);
 	const char *function, *name;
-	int64_t since;
-	size_t i;
+	int64_t seen, now = now_ms();
 
 	pthread_mutex_lock(&names_lock);
-	for (i = 0; i < PLACES; i++) {
+	for (i = 0; i < far; i++) {
 		function = atomic_load(&places[i].function);
 		name = atomic_load(&places[i].backend);
-		since = now_ms() - atomic_load(&places[i].since_ms);
-		if (function && since >= ms && (!backend || name == backend))
-			log_error("backend %s: %s has not returned for %lld ms, others wait for it",
-				  name, function, (long long)since);
+		seen = atomic_load(&places[i].seen_ms);
+		if (function && seen && now - seen >= ms &&
+		    (!backend || name == backend))
+			log_error("backend %s: %s has not returned for %lld ms or more, others wait for it",
+				  name, function, (long long)(now - seen));
 	}
 	pthread_mutex_unlock(&names_lock);
 }
@@ -153,7 +136,7 @@ void site_forked(void)
 
 	pthread_mutex_init(&names_lock, NULL);
 	for (i = 0; i < PLACES; i++) {
-		if (&places[i] == mine)
+		if (&places[i] == site_mine)
 			continue;
 		atomic_store(&places[i].function, NULL);
 		atomic_store(&places[i].taken, false);

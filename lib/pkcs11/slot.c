@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "caller.h"
 #include "log.h"
 #include "session.h"
 #include "slot.h"
@@ -22,6 +23,11 @@ struct slot *slot_new(CK_SLOT_ID id, struct backend *backend,
 	slot->backend = backend;
 	slot->backend_id = backend_id;
 	slot->arbiter = arbiter;
+	slot->tries = tries_of(backend->config->name, backend_id);
+	if (!slot->tries) {
+		free(slot);
+		return NULL;
+	}
 	turn_init(&slot->turn);
 	pthread_mutex_init(&slot->lock, NULL);
 	pthread_mutex_init(&slot->seats_lock, NULL);
@@ -214,8 +220,14 @@ CK_RV seat_get(struct slot *slot, const struct caller *caller,
 	made->slot = slot;
 	made->token = slot->token;
 	made->token->references++;
+	made->mode = slot->backend->config->lease == LEASE_SHARED ?
+		     ARBITER_SHARED : ARBITER_EXCLUSIVE;
+	made->operations = slot->backend->config->lease == LEASE_OPERATION;
+	if (slot->arbiter->alone && made->mode == ARBITER_SHARED)
+		made->shares = made->token->queue;
 	made->identity = slot->identity;
 	made->caller = caller;
+	made->number = caller_number(caller);
 	keep_init(&made->keep);
 	made->references = 2;	/* the slot's and the one that is returned */
 	objects_init(&made->objects);
@@ -257,20 +269,38 @@ void seat_abandon(struct seat *seat)
 /* ---- what concerns all seats ------------------------------------------------ */
 
 /**
- * slot_forget_object() - a handle means something else from now on
+ * slot_forget_object() - a handle means nothing any more
  * @slot: where; its lock need not be held
  * @handle: the backend's
- * @except: for whom it means what it should, or NULL
  */
-void slot_forget_object(struct slot *slot, CK_OBJECT_HANDLE handle,
-			const struct seat *except)
+void slot_forget_object(struct slot *slot, CK_OBJECT_HANDLE handle)
+{
+	struct seat *seat;
+
+	pthread_mutex_lock(&slot->seats_lock);
+	for (seat = slot->seats; seat; seat = seat->next)
+		objects_remove(&seat->objects, handle);
+	pthread_mutex_unlock(&slot->seats_lock);
+}
+
+/**
+ * slot_forget_stale() - what was there by this handle isn't any more
+ * @slot: where; its lock need not be held
+ * @object: what the handle means from now on
+ * @except: whose it is
+ *
+ * Whoever knows it as just that has found it already, or may find it. A session
+ * object is its maker's alone.
+ */
+void slot_forget_stale(struct slot *slot, const struct object *object,
+		       const struct seat *except)
 {
 	struct seat *seat;
 
 	pthread_mutex_lock(&slot->seats_lock);
 	for (seat = slot->seats; seat; seat = seat->next)
 		if (seat != except)
-			objects_remove(&seat->objects, handle);
+			objects_remove_stale(&seat->objects, object);
 	pthread_mutex_unlock(&slot->seats_lock);
 }
 
@@ -498,27 +528,19 @@ CK_RV slot_check_token(struct seat *seat)
 	return rv;
 }
 
-/**
- * slot_hear() - what a call's result tells about the token
- * @seat: whose call it was; its lease is given back
- * @rv: the result
- * @locked: the slot is
- *
- * Return: @rv
- */
-CK_RV slot_hear(struct seat *seat, CK_RV rv, bool locked)
+/* For slot_hear(). */
+void slot_hear_error(struct seat *seat, CK_RV rv, bool locked)
 {
 	struct slot *slot = seat->slot;
 
 	if (says_closed(rv) && !atomic_load(&seat->gone))
 		atomic_store(&slot->suspect, true);
 	if (!says_gone(rv))
-		return rv;
+		return;
 	if (!locked)
 		pthread_mutex_lock(&slot->lock);
 	if (!seat->abandoned)
 		slot_token_gone(slot);
 	if (!locked)
 		pthread_mutex_unlock(&slot->lock);
-	return rv;
 }

@@ -4,11 +4,12 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include "arbiter.h"
+#include "arbiter_queue.h"
 #include "backend.h"
 #include "object.h"
 #include "p11.h"
 #include "pin.h"
+#include "tries.h"
 #include "turn.h"
 
 struct caller;
@@ -65,6 +66,8 @@ struct slot {
 	CK_ULONG login_name_length;
 	unsigned long forgotten;	/* how often it was */
 
+	struct tries *tries;		/* outlives it */
+
 	pthread_mutex_t seats_lock;
 	struct seat *seats;
 
@@ -99,8 +102,12 @@ struct seat {
 	struct seat *next;
 	struct slot *slot;
 	const struct caller *caller;	/* NULL: calls that no session makes */
+	unsigned int number;		/* of the caller, for the log */
 	struct arbiter_token *token;
 	struct arbiter_party *party;
+	enum arbiter_mode mode;		/* of a call's lease */
+	struct arbiter_queue *shares;	/* if a shared turn is all of it, or NULL */
+	bool operations;		/* keep one: lease = operation */
 	struct identity identity;	/* of the token it sits at */
 
 	/* under the slot's lock */
@@ -112,8 +119,6 @@ struct seat {
 	unsigned int read_only;		/* of them */
 	enum login coming;		/* while a PIN is looked at */
 
-	atomic_uint wrong_pins;		/* in a row */
-	_Atomic int64_t next_try_ms;	/* not before */
 	atomic_int login;		/* enum login */
 	atomic_ulong login_id;		/* which login, counting up */
 	atomic_uint login_ends;		/* how often one was ended, or none */
@@ -139,8 +144,9 @@ bool seat_end_login(struct seat *seat);
 void seat_lose_login(struct seat *seat);
 void slot_forget_pin(struct slot *slot);
 
-void slot_forget_object(struct slot *slot, CK_OBJECT_HANDLE handle,
-			const struct seat *except);
+void slot_forget_object(struct slot *slot, CK_OBJECT_HANDLE handle);
+void slot_forget_stale(struct slot *slot, const struct object *object,
+		       const struct seat *except);
 unsigned int slot_logins(struct slot *slot);
 bool slot_sessions(struct slot *slot, const struct seat *except);
 void slot_token_changed(struct slot *slot);
@@ -149,13 +155,26 @@ void slot_token_gone(struct slot *slot);
 /* with a lease of the seat's, without the slot's lock */
 CK_RV slot_check_token(struct seat *seat);
 bool slot_is_another(const struct seat *seat, const CK_TOKEN_INFO *info);
-CK_RV slot_hear(struct seat *seat, CK_RV rv, bool locked);
+void slot_hear_error(struct seat *seat, CK_RV rv, bool locked);
+
+/**
+ * slot_hear() - what a call's result tells about the token
+ * @seat: whose call it was; its lease is given back
+ * @rv: the result
+ * @locked: the slot is
+ */
+static inline void slot_hear(struct seat *seat, CK_RV rv, bool locked)
+{
+	if (rv != CKR_OK)
+		slot_hear_error(seat, rv, locked);
+}
 
 /* ---- leases (lease.c) --------------------------------------------------- */
 
 /* What one call holds; given back by whoever took it. */
 struct lease {
-	bool held;
+	bool shared;			/* a turn in the seat's @shares */
+	bool held;			/* one of the arbiter's, in @mode */
 	bool covered;			/* by the one that its seat keeps */
 	unsigned int lost;		/* of the keep when it was */
 	enum arbiter_mode mode;
@@ -164,9 +183,9 @@ struct lease {
 void keep_init(struct keep *keep);
 void keep_destroy(struct keep *keep);
 
-CK_RV lease_take(struct seat *seat, struct lease *lease);
-CK_RV lease_take_exclusive(struct seat *seat, struct lease *lease);
-void lease_give(struct seat *seat, struct lease *lease);
+CK_RV lease_wait(struct seat *seat, struct lease *lease,
+		 enum arbiter_mode mode);
+void lease_give_back(struct seat *seat, struct lease *lease);
 void lease_keep(struct seat *seat, struct lease *lease, struct reason *reason);
 void lease_unkeep(struct seat *seat, struct reason *reason);
 void lease_end_all(struct seat *seat);
@@ -176,7 +195,42 @@ bool lease_join_keeper(struct slot *slot, struct seat **seat,
 
 static inline bool lease_has(const struct lease *lease)
 {
-	return lease->held || lease->covered;
+	return lease->shared || lease->held || lease->covered;
+}
+
+/*
+ * A shared lease, where nobody waits or keeps one and no other process is asked:
+ * every call's, if it is anybody's. Return: false if it takes more than that.
+ */
+static inline bool lease_share(struct seat *seat, struct lease *lease)
+{
+	if (!seat->shares ||
+	    atomic_load_explicit(&seat->keep.kept, memory_order_acquire) ||
+	    !arbiter_queue_share(seat->shares))
+		return false;
+	*lease = (struct lease){ .shared = true };
+	return true;
+}
+
+/* As the backend's configuration says. */
+static inline CK_RV lease_take(struct seat *seat, struct lease *lease)
+{
+	return lease_share(seat, lease) ? CKR_OK :
+					  lease_wait(seat, lease, seat->mode);
+}
+
+static inline CK_RV lease_take_exclusive(struct seat *seat, struct lease *lease)
+{
+	return lease_wait(seat, lease, ARBITER_EXCLUSIVE);
+}
+
+static inline void lease_give(struct seat *seat, struct lease *lease)
+{
+	if (lease->shared)
+		arbiter_queue_unshare(seat->shares);
+	else
+		lease_give_back(seat, lease);
+	lease->shared = false;
 }
 
 #endif /* TOKMUX_SLOT_H */

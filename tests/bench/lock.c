@@ -236,29 +236,37 @@ static void set(bool *flag)
 
 /* ---- pair: nobody else wants it ---- */
 
+/* Return: nanoseconds for one pair. */
+static double time_pairs(const struct kind *kind, unsigned int pairs)
+{
+	int64_t batches[BATCHES];
+	unsigned int batch, i;
+
+	for (batch = 0; batch < BATCHES; batch++) {
+		batches[batch] = -now_ns();
+		for (i = 0; i < pairs; i++)
+			if (!kind->take() || !kind->give())
+				err(1, "%s", kind->name);
+		batches[batch] += now_ns();
+	}
+	return (double)median_ns(batches, BATCHES) / pairs;
+}
+
+/* Each round another one is first. */
 static void pair(unsigned int rounds, unsigned int pairs, char **names)
 {
-	unsigned int round, batch, i;
-	int64_t batches[BATCHES];
-	char **name;
+	unsigned int round, count, i;
+	const struct kind *kind;
 
-	for (name = names; *name; name++)
-		if (strcmp(*name, "ioctl"))
-			find_kind(*name)->begin();
+	for (count = 0; names[count]; count++)
+		if (strcmp(names[count], "ioctl"))
+			find_kind(names[count])->begin();
 	for (round = 0; round < rounds; round++) {
 		printf("{");
-		for (name = names; *name; name++) {
-			const struct kind *kind = find_kind(*name);
-
-			for (batch = 0; batch < BATCHES; batch++) {
-				batches[batch] = -now_ns();
-				for (i = 0; i < pairs; i++)
-					if (!kind->take() || !kind->give())
-						err(1, "%s", *name);
-				batches[batch] += now_ns();
-			}
-			printf("%s\"%s\": %.1f", name == names ? "" : ", ", *name,
-			       (double)median_ns(batches, BATCHES) / pairs);
+		for (i = 0; i < count; i++) {
+			kind = find_kind(names[(round + i) % count]);
+			printf("%s\"%s\": %.1f", i ? ", " : "", kind->name,
+			       time_pairs(kind, pairs));
 		}
 		printf("}\n");
 	}

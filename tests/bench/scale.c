@@ -175,8 +175,8 @@ int main(int argc, char **argv)
 	struct tokmux_create arg = { .flags = TOKMUX_CREATE_USER,
 				     .max_sessions = MAX + 1 };
 	struct rlimit limit = { 2 * MAX, 2 * MAX };
-	unsigned int thing, round, nr;
-	int i, fd;
+	unsigned int thing, round, count, i, nr;
+	int fd;
 	FILE *f;
 
 	for (thing = 0; argc > 3 && thing < 4; thing++)
@@ -193,19 +193,21 @@ int main(int argc, char **argv)
 	fd = arg.fd;
 	must(bind_token(fd, 0), "bind");
 
+	/* Each round another number is first; all begin with nothing there. */
+	count = argc - 3;
 	for (round = 0; round < strtoul(argv[2], NULL, 10); round++) {
 		printf("{");
-		for (i = 3; i < argc; i++) {
-			nr = strtoul(argv[i], NULL, 10);
+		for (i = 0; i < count; i++) {
+			nr = strtoul(argv[3 + (round + i) % count], NULL, 10);
 			if (!nr || nr > MAX)
 				errx(2, "1 to %d", MAX);
 			if (!round)
 				things[thing].measure(fd, nr);
-			printf("%s\"%u\": %.1f", i > 3 ? ", " : "", nr,
+			printf("%s\"%u\": %.1f", i ? ", " : "", nr,
 			       things[thing].measure(fd, nr));
+			close_files();
 		}
 		printf("}\n");
-		close_files();
 	}
 	if (things[thing].measure == callers)
 		printf("%lld\n", (long long)caller_bytes());

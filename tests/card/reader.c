@@ -72,6 +72,7 @@ void reader_init(struct reader *r, enum reader_level level, struct card *card)
 	r->changed = true;
 	r->ifsd = 32;
 	r->ifsc = 64;
+	r->wanted_ifsc = 16;
 	switch (level) {
 	case READER_T0:
 		r->features = 0x00010030;
@@ -115,6 +116,8 @@ void reader_insert(struct reader *r, bool present)
 	r->present = present;
 	r->changed = true;
 	card_power_off(r->card);
+	if (present && r->features & READER_ACTIVATES)
+		card_power_on(r->card);
 }
 
 size_t reader_notice(struct reader *r, uint8_t notice[static 2])
@@ -147,23 +150,27 @@ static void queue(struct reader *r, const uint8_t *bytes, size_t len, bool zlp,
 int reader_in(struct reader *r, uint8_t packet[static READER_PACKET],
 	      int64_t *not_before)
 {
-	struct reader_message *m = r->first;
+	struct reader_message *m, **at = &r->first;
 	size_t n;
 
 	*not_before = -1;
+	/* What takes time holds nobody else up, but a message is one whole. */
+	while (*at && !(*at)->at)
+		at = &(*at)->next;
+	if (!*at)
+		at = &r->first;
+	for (; (m = *at) && r->now && m->not_before > r->now(); at = &m->next)
+		if (*not_before < 0 || m->not_before < *not_before)
+			*not_before = m->not_before;
 	if (!m)
 		return -1;
-	if (r->now && m->not_before > r->now()) {
-		*not_before = m->not_before;
-		return -1;
-	}
 	n = m->len - m->at;
 	if (n > READER_PACKET)
 		n = READER_PACKET;
 	memcpy(packet, m->bytes + m->at, n);
 	m->at += n;
 	if (m->at == m->len && !(m->zlp && n == READER_PACKET)) {
-		r->first = m->next;
+		*at = m->next;
 		free(m->bytes);
 		free(m);
 	}
@@ -320,7 +327,7 @@ static void t1_information(struct reader *r, const uint8_t *b, size_t len)
 
 static void t1_block(struct reader *r, const uint8_t *b, size_t len)
 {
-	static const uint8_t wtx[] = { 2 }, ifs[] = { 16 };
+	static const uint8_t wtx[] = { 2 };
 
 	if (len < 4 || len != b[2] + 4u || lrc(b, len)) {
 		t1_ack(r, 1);
@@ -332,7 +339,7 @@ static void t1_block(struct reader *r, const uint8_t *b, size_t len)
 		else if (take(&r->faults.wtx))
 			t1_put(r, 0xc3, wtx, 1);
 		else if (take(&r->faults.ifs))
-			t1_put(r, 0xc1, ifs, 1);
+			t1_put(r, 0xc1, &r->wanted_ifsc, 1);
 	} else if (!(b[1] & 0x40)) {
 		if (r->t1_sending && !!(b[1] & 0x10) != r->ns &&
 		    r->answer_at + r->ifsd < r->answer_len) {
@@ -450,6 +457,11 @@ static void xfr(struct reader *r, const uint8_t *data, size_t len)
 	switch (r->level) {
 	case READER_T0:
 		n = card_tpdu(r->card, data, len, r->answer);
+		if (n > 2 && take(&r->faults.more)) {
+			memmove(r->answer + n + 6, r->answer + n - 2, 2);
+			memcpy(r->answer + n - 2, "too much", 8);
+			n += 8;
+		}
 		answer(r, 0, 0, 0, r->answer, n);
 		break;
 	case READER_T1:
@@ -505,6 +517,10 @@ static void message(struct reader *r, const uint8_t *data, size_t len)
 		drop_all(r);
 		r->apdu_len = 0;
 		answer(r, 0, 0, 0, NULL, 0);
+		return;
+	}
+	if (r->no_abort && r->out[0] == 0x72) {
+		fail(r, 0);
 		return;
 	}
 	if (busy(r) || r->abort_asked) {
@@ -563,6 +579,8 @@ void reader_out(struct reader *r, const uint8_t *packet, size_t len)
 
 void reader_abort(struct reader *r, uint8_t seq)
 {
+	if (r->no_abort)
+		return;
 	r->abort_asked = true;
 	r->abort_seq = seq;
 }

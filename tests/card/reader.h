@@ -12,6 +12,9 @@
 
 #define READER_PACKET	64
 
+/* Among its features: it gives a card power as it comes. */
+#define READER_ACTIVATES	0x00000004
+
 enum reader_level {
 	READER_T0,		/* TPDUs, T=0 */
 	READER_T1,		/* TPDUs, T=1 */
@@ -32,6 +35,7 @@ struct reader_faults {
 	unsigned int garbage;		/* a packet that is no message, first */
 	unsigned int extension;		/* time extensions */
 	unsigned int bad_chain;
+	unsigned int more;		/* T=0: 8 bytes beyond those asked for */
 	/* T=1, by the card */
 	unsigned int bad_lrc, card_mute, wtx, ifs, abort, bad_seq;
 };
@@ -53,6 +57,7 @@ struct reader {
 	uint8_t bwi;			/* the longest that a block was given */
 	struct reader_faults faults;
 	int64_t (*now)(void);		/* ms; NULL: nothing takes time */
+	bool no_abort;			/* it has no such command */
 
 	uint8_t out[CARD_ANSWER + 10];
 	size_t out_len;
@@ -67,6 +72,7 @@ struct reader {
 
 	/* The card's side of T=1. */
 	uint8_t ns, nr, ifsd, ifsc;
+	uint8_t wanted_ifsc;		/* what the fault "ifs" asks for */
 	uint8_t last[260];
 	size_t last_len;
 	bool t1_sending;

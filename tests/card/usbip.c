@@ -4,16 +4,17 @@
  * vhci_hcd over a socket pair, so that a program is the device at the end of a
  * real bus, with usbfs, udev and libusb on the other side of it. Needs root.
  *
- * usage: usbip [--second] LEVEL LOG [CONTROL]
+ * usage: usbip [--second | --activates | --hostile LIE] LEVEL LOG [CONTROL]
  *
  * LEVEL is t0, t1, short or extended. With --second it has two interfaces that
- * are a reader's, and on the first one it doesn't answer. What the card sees goes to the file LOG.
- * Says "ready BUS DEVICE" once it is enumerated; runs until it is killed, which
- * pulls the plug. CONTROL is a fifo that takes a line each: "remove", "insert",
+ * are a reader's, and on the first one it doesn't answer; with --activates it
+ * gives a card power as it comes, with --hostile its descriptors say what can't
+ * be, see tell_a_lie(). What the card sees goes to the file LOG. Says "ready BUS
+ * DEVICE" once it is enumerated; runs until it is killed, which pulls the plug.
+ * CONTROL is a fifo that takes a line each: "remove", "insert",
  * or the name of a fault (struct reader_faults) and how often.
  */
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -74,6 +75,7 @@ static struct card card;
 static struct waiting *waiting;
 static int usb = -1;
 static bool configured, second;
+static const char *lie = "";
 
 static const uint8_t device_desc[18] = {
 	18, 1, 0x10, 0x01, 0, 0, 0, 64, 0xe6, 0x08, 0x33, 0x44, 0, 1, 1, 2, 3, 1,
@@ -147,13 +149,45 @@ static size_t interface_desc(uint8_t *c, uint8_t number, uint8_t endpoint)
 	return sizeof(head) + 54 + sizeof(endpoints);
 }
 
+/*
+ * One interface's, @len bytes that begin with its own 9 and the 54 of the class.
+ * Returns how many they are then.
+ */
+static size_t tell_a_lie(uint8_t *c, size_t len)
+{
+	const uint8_t interrupt[] = { 7, 5, 0x84, 3, 0xff, 0x07, 16 };
+	uint8_t *class = c + 9;
+
+	if (!strcmp(lie, "packet")) {		/* of a second interrupt endpoint */
+		memcpy(c + len, interrupt, sizeof(interrupt));
+		c[4]++;
+		return len + sizeof(interrupt);
+	} else if (!strcmp(lie, "none")) {	/* a class without a descriptor */
+		memmove(class, class + 54, len - 9 - 54);
+		return len - 54;
+	} else if (!strcmp(lie, "cut")) {
+		memmove(class + 20, class + 54, len - 9 - 54);
+		class[0] = 20;
+		return len - 34;
+	} else if (!strcmp(lie, "long")) {	/* it has swallowed the endpoints */
+		class[0] = 255;
+	} else if (!strcmp(lie, "message")) {
+		memset(class + 44, 0, 4);
+	} else if (!strcmp(lie, "endless")) {
+		memset(class + 44, 0xff, 4);
+	} else if (!strcmp(lie, "bulk")) {	/* nothing comes in */
+		c[9 + 54 + 7 + 2] &= 0x7f;
+	}
+	return len;
+}
+
 static size_t config_desc(uint8_t *c)
 {
 	size_t len = 9;
 
 	if (second)
 		len += interface_desc(c + len, 0, MUTE);
-	len += interface_desc(c + len, second, 0);
+	len += tell_a_lie(c + len, interface_desc(c + len, second, 0));
 	memcpy(c, (const uint8_t[]){ 9, 2, (uint8_t)len, 0, 1 + second, 1, 0,
 				     0xe0, 50 }, 9);
 	return len;
@@ -296,6 +330,10 @@ static void wait_in(uint32_t seqnum, uint32_t ep, size_t size)
 {
 	struct waiting *w = calloc(1, sizeof(*w)), **end = &waiting;
 
+	if (ep == INTERRUPT_IN) {
+		fprintf(card.log, "listening\n");
+		fflush(card.log);
+	}
 	w->seqnum = seqnum;
 	w->ep = ep;
 	w->size = size;
@@ -362,42 +400,73 @@ static void request(void)
 	}
 }
 
+/* Our port of the kernel's virtual hub. */
+static unsigned int port;
+
+/*
+ * A line of its status: which port, in what state (4: nothing is attached, 6: a
+ * device is in use), and then the name of the device.
+ */
+static bool find_port(bool (*is_it)(unsigned int number, unsigned int status),
+		      unsigned int *number, char busid[static 32])
+{
+	char line[256], hub[8];
+	unsigned int status;
+	bool found = false;
+	FILE *f;
+
+	f = fopen(VHCI "/status", "re");
+	if (!f)
+		fatal(VHCI "/status (is vhci_hcd loaded?)");
+	while (!found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "%7s %u %u %*s %*s %*s %31s", hub, number,
+			       &status, busid) == 4 &&
+			!strcmp(hub, "hs") && is_it(*number, status);
+	fclose(f);
+	return found;
+}
+
+static bool is_free(unsigned int number, unsigned int status)
+{
+	return status == 4;
+}
+
+static bool is_ours(unsigned int number, unsigned int status)
+{
+	return number == port && status == 6;
+}
+
 static void attach(void)
 {
-	unsigned int port, status;
-	char line[256], hub[8];
-	int pair[2], found = -1;
+	char busid[32];
+	int pair[2];
 	FILE *f;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
 		fatal("socketpair");
-	f = fopen(VHCI "/status", "re");
-	if (!f)
-		fatal(VHCI "/status (is vhci_hcd loaded?)");
-	while (found < 0 && fgets(line, sizeof(line), f))
-		/* 4: nothing is attached there */
-		if (sscanf(line, "%7s %u %u", hub, &port, &status) == 3 &&
-		    !strcmp(hub, "hs") && status == 4)
-			found = (int)port;
-	fclose(f);
-	f = fopen(VHCI "/attach", "we");
-	if (!f || found < 0)
-		fatal(VHCI "/attach");
-	fprintf(f, "%d %d %d %d", found, pair[1], 1 << 16 | 2, FULL_SPEED);
-	if (fclose(f))
-		fatal("attach");
+	do {
+		if (!find_port(is_free, &port, busid)) {
+			errno = EBUSY;
+			fatal("no free port");
+		}
+		f = fopen(VHCI "/attach", "we");
+		if (!f)
+			fatal(VHCI "/attach");
+		fprintf(f, "%u %d %d %d", port, pair[1], 1 << 16 | 2, FULL_SPEED);
+		/* Another one was faster. */
+	} while (fclose(f) && errno == EBUSY);
 	/* The kernel holds a reference of its own. */
 	close(pair[1]);
 	usb = pair[0];
 }
 
-static bool number(const char *dir, const char *name, unsigned int *value)
+static bool number(const char *busid, const char *name, unsigned int *value)
 {
 	char path[512];
 	FILE *f;
 	bool ok;
 
-	snprintf(path, sizeof(path), VHCI "/%s/%s", dir, name);
+	snprintf(path, sizeof(path), "/sys/bus/usb/devices/%s/%s", busid, name);
 	f = fopen(path, "re");
 	if (!f)
 		return false;
@@ -406,34 +475,27 @@ static bool number(const char *dir, const char *name, unsigned int *value)
 	return ok;
 }
 
-/* Where it is under /dev/bus/usb: the bus is a directory, the device below it. */
-static void ready(void)
+/*
+ * Where it is under /dev/bus/usb: the bus is a directory, the device below it.
+ * False if the kernel isn't done with it: an interface's endpoints are the last
+ * that it tells of.
+ */
+static bool ready(void)
 {
-	unsigned int bus, device;
-	struct dirent *a, *b;
-	char path[300], below[600];
-	DIR *dir, *sub;
+	unsigned int ours, bus, device;
+	char busid[32], path[512];
 
-	dir = opendir(VHCI);
-	while (dir && (a = readdir(dir))) {
-		if (strncmp(a->d_name, "usb", 3))
-			continue;
-		snprintf(path, sizeof(path), VHCI "/%s", a->d_name);
-		sub = opendir(path);
-		while (sub && (b = readdir(sub))) {
-			snprintf(below, sizeof(below), "%s/%s", a->d_name, b->d_name);
-			if (!strchr(b->d_name, '-') || strchr(b->d_name, ':') ||
-			    !number(below, "busnum", &bus) ||
-			    !number(below, "devnum", &device))
-				continue;
-			printf("ready %03u %03u\n", bus, device);
-			fflush(stdout);
-		}
-		if (sub)
-			closedir(sub);
-	}
-	if (dir)
-		closedir(dir);
+	if (!find_port(is_ours, &ours, busid) ||
+	    !number(busid, "busnum", &bus) || !number(busid, "devnum", &device))
+		return false;
+	/* Of an interface that lies it may have no endpoints. */
+	snprintf(path, sizeof(path), "/sys/bus/usb/devices/%s:1.%d/%s", busid,
+		 second, *lie ? "uevent" : "ep_81");
+	if (access(path, F_OK))
+		return false;
+	printf("ready %03u %03u\n", bus, device);
+	fflush(stdout);
+	return true;
 }
 
 /* ---- what it is told to do ---------------------------------------------------- */
@@ -446,7 +508,7 @@ static const struct {
 	FAULT(stale), FAULT(mute), FAULT(zlp), FAULT(wrong_type),
 	FAULT(wrong_slot), FAULT(cut), FAULT(huge), FAULT(too_long),
 	FAULT(garbage),
-	FAULT(extension), FAULT(bad_chain), FAULT(bad_lrc), FAULT(card_mute),
+	FAULT(extension), FAULT(bad_chain), FAULT(more), FAULT(bad_lrc), FAULT(card_mute),
 	FAULT(wtx), FAULT(ifs), FAULT(abort), FAULT(bad_seq),
 };
 
@@ -476,7 +538,7 @@ int main(int argc, char **argv)
 	unsigned int level;
 	const uint8_t *atr;
 	int64_t later, left;
-	bool said = false;
+	bool said = false, activates = false;
 	size_t len;
 	int fd;
 
@@ -484,12 +546,20 @@ int main(int argc, char **argv)
 		second = true;
 		argv++;
 		argc--;
+	} else if (argc > 1 && !strcmp(argv[1], "--activates")) {
+		activates = true;
+		argv++;
+		argc--;
+	} else if (argc > 2 && !strcmp(argv[1], "--hostile")) {
+		lie = argv[2];
+		argv += 2;
+		argc -= 2;
 	}
 	for (level = 0; argc > 2 && level < 4; level++)
 		if (!strcmp(argv[1], levels[level]))
 			break;
 	if (argc < 3 || argc > 4 || level == 4) {
-		fprintf(stderr, "usage: usbip [--second] t0|t1|short|extended LOG [CONTROL]\n");
+		fprintf(stderr, "usage: usbip [--second | --activates | --hostile LIE] t0|t1|short|extended LOG [CONTROL]\n");
 		return 2;
 	}
 	log = fopen(argv[2], "we");
@@ -508,22 +578,24 @@ int main(int argc, char **argv)
 	card_init(&card, log, atr, len);
 	reader_init(&reader, level, &card);
 	reader.now = now;
+	if (activates) {
+		reader.features |= READER_ACTIVATES;
+		card_power_on(&card);
+	}
 	attach();
 	fds[0].fd = usb;
 	for (;;) {
 		later = fill();
 		left = later < 0 ? -1 : later - now();
-		/* The kernel's side of it takes a moment after the last word. */
+		/* The kernel's side of it takes a while after the last word. */
 		if (configured && !said)
 			left = 20;
 		if (poll(fds, 2, left < -1 ? 0 : (int)left) < 0 && errno != EINTR)
 			fatal("poll");
 		if (fds[0].revents)
 			request();
-		else if (configured && !said && waiting == NULL) {
-			ready();
-			said = true;
-		}
+		else if (configured && !said)
+			said = ready();
 		if (fds[1].revents & POLLIN)
 			order(orders);
 	}

@@ -70,6 +70,13 @@ static int hostile_in(struct ccid_transport *t, uint8_t *data, size_t size,
 	return (int)n;
 }
 
+static int hostile_notice(struct ccid_transport *t, uint8_t *data, size_t size,
+			  int timeout_ms)
+{
+	/* For what has come already there is no need to wait. */
+	return hostile_in(t, data, size, timeout_ms ? timeout_ms : 1);
+}
+
 static int hostile_abort(struct ccid_transport *t, uint8_t slot, uint8_t seq)
 {
 	return 0;
@@ -82,7 +89,7 @@ static void hostile_close(struct ccid_transport *t)
 static const struct ccid_transport_ops hostile_ops = {
 	.bulk_out = hostile_out,
 	.bulk_in = hostile_in,
-	.interrupt_in = hostile_in,
+	.interrupt_in = hostile_notice,
 	.abort = hostile_abort,
 	.close = hostile_close,
 };

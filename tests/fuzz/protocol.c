@@ -15,6 +15,7 @@ static const uint8_t *input;
 static size_t left;
 static bool blocks;
 static unsigned int sent;
+static size_t longest;
 
 static int send(const struct pipe *pipe, const uint8_t *out, size_t len,
 		unsigned int bwi, uint8_t *in, size_t size)
@@ -27,7 +28,7 @@ static int send(const struct pipe *pipe, const uint8_t *out, size_t len,
 	if (!left || ++sent > 4096)
 		return -ENODEV;
 	/* What we send is well-formed, whatever the card does. */
-	if (blocks && t1_parse(out, len, &block))
+	if (blocks && (t1_parse(out, len, &block) || len > 4 + longest))
 		abort();
 	if (!blocks && (len < 5 || len > 260 || (len > 5 && len != 5u + out[4])))
 		abort();
@@ -100,7 +101,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* Of just that size. */
 	answer = malloc(APDU_ANSWER_MAX);
 	if (blocks) {
-		t1_init(&t1, data[3] && data[3] != 255 ? data[3] : 32);
+		t1_init(&t1, data[3] && data[3] != 255 ? data[3] : 32,
+			data[0] & 16 ? 60 : 254);
+		longest = t1.max_ifsc;
 		ret = t1_set_ifsd(&t1, &pipe, 254);
 		for (i = 0; i < 3 && ret != -ENODEV; i++) {
 			ret = t1_send(&t1, &pipe, apdu, len, answer,

@@ -5,6 +5,7 @@
  * it is the kernel's own HID layer that is talked to.
  */
 #include <linux/hidraw.h>
+#include <linux/userfaultfd.h>
 #include "uhid.h"
 #include "kselftest_harness.h"
 
@@ -77,6 +78,7 @@ TEST_F(hidraw, passes_on)
 
 struct blocked {
 	int fd;
+	void *page;
 	int result;
 	atomic_int tid;
 };
@@ -320,6 +322,85 @@ TEST_F(hidraw, unplugged)
 	EXPECT_EQ(-ENODEV, lease_fd(self->fd));
 	EXPECT_EQ(0, release(self->fd));
 	close(other);
+}
+
+/* ---- a holder that does not let go ---- */
+
+static void *write_from(void *arg)
+{
+	struct blocked *blocked = arg;
+
+	blocked->tid = syscall(SYS_gettid);
+	/* never delivered, see below */
+	blocked->result = write(blocked->fd, blocked->page, 1 + REPORT);
+	return NULL;
+}
+
+static bool waits_for_a_page(atomic_int *tid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/wchan", *tid);
+	return *tid && strstr(sysfs_read(path), "userfault");
+}
+
+/* A page of memory whose content nobody ever delivers. */
+static void *undelivered_page(void)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	void *page;
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api))
+		return NULL;
+	page = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	range.range.start = (uintptr_t)page;
+	range.range.len = getpagesize();
+	return ioctl(fd, UFFDIO_REGISTER, &range) ? NULL : page;
+}
+
+/*
+ * R4: the driver has begun to read what is to be written, and would wait for ever;
+ * the real file cannot be closed meanwhile. The process is killed, 10 s after its
+ * lease ended.
+ */
+TEST_F_TIMEOUT(hidraw, who_stays_in_a_call_is_killed, 120)
+{
+	int ready[2], lfd;
+	int64_t start;
+	char byte;
+	pid_t pid;
+
+	if (!undelivered_page())
+		SKIP(return, "no userfaultfd");
+	ASSERT_EQ(0, pipe(ready));
+	pid = child();
+	if (!pid) {
+		struct blocked blocked = { .page = undelivered_page() };
+		pthread_t thread;
+
+		blocked.fd = acquire_lease_fd(open_index_bound(self->index, 0));
+		pthread_create(&thread, NULL, write_from, &blocked);
+		if (!EVENTUALLY(waits_for_a_page(&blocked.tid)) ||
+		    write(ready[1], "", 1) != 1)
+			_exit(1);
+		stop_here();
+	}
+	close(ready[1]);
+	ASSERT_EQ(1, read(ready[0], &byte, 1));
+	start = now_ms();
+	/* the hold limit ends its lease at once */
+	ASSERT_EQ(0, acquire(self->fd, TOKMUX_EXCLUSIVE, SOON));
+	EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG));
+	lfd = lease_fd(self->fd);
+	EXPECT_GE(lfd, 0);
+	TH_LOG("%lld ms from asking to the lease fd", (long long)(now_ms() - start));
+	EXPECT_GE(now_ms() - start, 9000);
+	EXPECT_LT(now_ms() - start, 60000);
+	EXPECT_EQ(128 + SIGKILL, reap(pid));
+	EXPECT_EQ(POLLOUT, poll_now(lfd));
 }
 
 /* ---- what a registrar may say ---- */

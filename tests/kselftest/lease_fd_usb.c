@@ -204,6 +204,44 @@ TEST_F(usb, passes_on)
 	EXPECT_EQ(DATA_BLOCK, ccid(lfd, &self->reader, POWER_ON));
 }
 
+/* A line of a file's fdinfo, without its name. */
+static bool fdinfo_is(int fd, const char *key, const char *value)
+{
+	char path[64], line[256], wanted[256];
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	snprintf(wanted, sizeof(wanted), "%s:\t%s\n", key, value);
+	f = fopen(path, "r");
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = !strcmp(line, wanted);
+	if (f)
+		fclose(f);
+	return found;
+}
+
+TEST_F(usb, fdinfo)
+{
+	int lfd = acquire_lease_fd(self->fd);
+	char pid[16], device[32];
+	struct stat st;
+
+	ASSERT_GE(lfd, 0);
+	ASSERT_EQ(0, stat(self->reader.node, &st));
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	snprintf(device, sizeof(device), "%u:%u", major(st.st_rdev),
+		 minor(st.st_rdev));
+	EXPECT_TRUE(fdinfo_is(lfd, "token", own_name()));
+	EXPECT_TRUE(fdinfo_is(lfd, "owner-pid", pid));
+	EXPECT_TRUE(fdinfo_is(lfd, "device-kind", "usb"));
+	EXPECT_TRUE(fdinfo_is(lfd, "real-device", device));
+	EXPECT_TRUE(fdinfo_is(lfd, "ended", "0"));
+	ASSERT_EQ(0, release(self->fd));
+	EXPECT_TRUE(fdinfo_is(lfd, "ended", "1"));
+	close(lfd);
+}
+
 TEST_F(usb, refuses_what_reaches_further)
 {
 	static const unsigned long refused[] = {
@@ -540,7 +578,7 @@ static void *storm_poller(void *arg)
 TEST_F_TIMEOUT(usb, revoked_at_random_moments, 600)
 {
 	struct storm storm = { .reader = &self->reader, .lfd = -1 };
-	unsigned int rounds = env("TOKMUX_REVOKE_ROUNDS", 100);
+	unsigned int rounds = env("TOKMUX_REVOKE_ROUNDS", 100), before;
 	pthread_t threads[2];
 	struct tokmux_eject arg;
 	unsigned int i;
@@ -553,6 +591,11 @@ TEST_F_TIMEOUT(usb, revoked_at_random_moments, 600)
 		ASSERT_GE(lfd, 0);
 		storm.lfd = lfd;
 		usleep(rand() % 20000);
+		/* Now and then after one more answer, so that there are some. */
+		if (i % 8 == 7) {
+			before = storm.answers;
+			ASSERT_TRUE(EVENTUALLY(storm.answers != before));
+		}
 		ASSERT_EQ(0, i & 1 ? eject(self->fd, &arg) : release(self->fd));
 		storm.lfd = -1;
 		if (i & 2)
@@ -563,11 +606,154 @@ TEST_F_TIMEOUT(usb, revoked_at_random_moments, 600)
 	pthread_join(threads[0], NULL);
 	pthread_join(threads[1], NULL);
 	TH_LOG("%u revocations, %u answers", rounds, (unsigned int)storm.answers);
+	EXPECT_LE(rounds / 8, storm.answers);
 	/* and the reader is as good as before */
 	lfd = acquire_lease_fd(self->fd);
 	ASSERT_GE(lfd, 0);
 	ASSERT_EQ(0, claim(lfd, self->reader.interface));
 	EXPECT_EQ(DATA_BLOCK, ccid(lfd, &self->reader, POWER_ON));
+}
+
+/* ---- anything ---- */
+
+struct fuzz {
+	const struct reader *reader;
+	atomic_int lfd;
+	atomic_bool stop;
+	atomic_uint calls, passed;
+	unsigned int wanted;
+	union fuzz_arg *arg;	/* of all threads: each rewrites what another asks */
+};
+
+union fuzz_arg {
+	struct usbdevfs_urb urb;
+	struct usbdevfs_ctrltransfer ctrl;
+	struct usbdevfs_bulktransfer bulk;
+	struct usbdevfs_setinterface setintf;
+	struct usbdevfs_getdriver driver;
+	struct usbdevfs_ioctl nested;
+	struct usbdevfs_disconnect_claim claim;
+	unsigned int number;
+	unsigned char bytes[256];
+};
+
+static const unsigned long fuzz_verbs[] = {
+	USBDEVFS_CONTROL, USBDEVFS_BULK, USBDEVFS_RESETEP, USBDEVFS_SETINTERFACE,
+	USBDEVFS_GETDRIVER, USBDEVFS_SUBMITURB, USBDEVFS_DISCARDURB,
+	USBDEVFS_REAPURBNDELAY, USBDEVFS_DISCSIGNAL, USBDEVFS_CLAIMINTERFACE,
+	USBDEVFS_RELEASEINTERFACE, USBDEVFS_CONNECTINFO, USBDEVFS_IOCTL,
+	USBDEVFS_RESET, USBDEVFS_CLEAR_HALT, USBDEVFS_CLAIM_PORT,
+	USBDEVFS_GET_CAPABILITIES, USBDEVFS_DISCONNECT_CLAIM, USBDEVFS_ALLOC_STREAMS,
+	USBDEVFS_DROP_PRIVILEGES, USBDEVFS_GET_SPEED, USBDEVFS_FORBID_SUSPEND,
+	USBDEVFS_HUB_PORTINFO, USBDEVFS_SETCONFIGURATION,
+};
+
+#define NR_FUZZ_VERBS	(sizeof(fuzz_verbs) / sizeof(fuzz_verbs[0]))
+
+static void *fuzz_pointer(unsigned int choice, void *memory)
+{
+	switch (choice % 8) {
+	case 0:
+		return NULL;
+	case 1:
+		return (void *)-4096UL;
+	default:
+		return memory;
+	}
+}
+
+static void *fuzz_thread(void *arg_)
+{
+	static unsigned char memory[70000];
+	struct fuzz *fuzz = arg_;
+	unsigned int seed = syscall(SYS_gettid);
+
+	while (!fuzz->stop) {
+		union fuzz_arg *arg = &fuzz->arg[rand_r(&seed) % 4];
+		int lfd = fuzz->lfd;
+		unsigned long cmd = fuzz_verbs[rand_r(&seed) % NR_FUZZ_VERBS];
+		const unsigned char endpoints[] = {
+			fuzz->reader->in, fuzz->reader->out, fuzz->reader->interrupt,
+			0, 0x80, rand_r(&seed),
+		};
+
+		if (lfd < 0) {
+			sched_yield();
+			continue;
+		}
+		if (!(rand_r(&seed) % 16))
+			cmd = _IOC(rand_r(&seed), 'U', rand_r(&seed) % 40, rand_r(&seed) % 300);
+		if (cmd == USBDEVFS_SUBMITURB)
+			arg->urb = (struct usbdevfs_urb){
+				.type = rand_r(&seed) % 5,
+				.endpoint = endpoints[rand_r(&seed) % 6],
+				.flags = rand_r(&seed) % 4 ? 0 : rand_r(&seed),
+				.buffer = fuzz_pointer(rand_r(&seed), memory),
+				.buffer_length = rand_r(&seed) % (rand_r(&seed) % 4 ? 512 : 70000),
+				.signr = rand_r(&seed) % 16 ? 0 : rand_r(&seed) % 64,
+			};
+		else if (cmd == USBDEVFS_CONTROL)
+			arg->ctrl = (struct usbdevfs_ctrltransfer){
+				.bRequestType = rand_r(&seed) % 4 ? USB_DIR_IN : rand_r(&seed),
+				.bRequest = rand_r(&seed) % 16,
+				.wLength = rand_r(&seed) % 64,
+				.timeout = rand_r(&seed) % 100,
+				.data = fuzz_pointer(rand_r(&seed), memory),
+			};
+		else if (rand_r(&seed) % 2)
+			arg->number = endpoints[rand_r(&seed) % 6] % 8;
+		else
+			arg->bytes[rand_r(&seed) % sizeof(arg->bytes)] = rand_r(&seed);
+		/* what leads to the whole device is not to be configured away */
+		memory[0] = USB_RECIP_INTERFACE | (rand_r(&seed) & USB_DIR_IN);
+		if (!verb(lfd, cmd, arg))
+			fuzz->passed++;
+		fuzz->calls++;
+	}
+	return NULL;
+}
+
+/*
+ * R8: requests of all kinds, whose structs other threads rewrite meanwhile, on a
+ * file that is revoked at any moment. The kernel has no complaint, and the reader is
+ * there for the next holder.
+ */
+TEST_F_TIMEOUT(usb, requests_at_random, 900)
+{
+	struct fuzz fuzz = { .reader = &self->reader, .lfd = -1,
+			     .wanted = env("TOKMUX_USB_FUZZ_CALLS", 20000) };
+	unsigned int rounds = 0;
+	struct tokmux_eject arg;
+	pthread_t threads[4];
+	int lfd, i;
+
+	fuzz.arg = calloc(4, sizeof(*fuzz.arg));
+	ASSERT_NE(NULL, fuzz.arg);
+	for (i = 0; i < 4; i++)
+		pthread_create(&threads[i], NULL, fuzz_thread, &fuzz);
+	while (fuzz.calls < fuzz.wanted) {
+		unsigned int until = fuzz.calls + 1 + rand() % 500;
+
+		lfd = acquire_lease_fd(self->fd);
+		ASSERT_GE(lfd, 0);
+		claim(lfd, self->reader.interface);
+		fuzz.lfd = lfd;
+		ASSERT_TRUE(EVENTUALLY(fuzz.calls >= until));
+		ASSERT_EQ(0, rounds++ & 1 ? eject(self->fd, &arg) : release(self->fd));
+		EXPECT_TRUE(poll_now(lfd) & POLLHUP);
+		fuzz.lfd = -1;
+		close(lfd);
+	}
+	fuzz.stop = true;
+	for (i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	TH_LOG("%u calls, %u passed on, %u revocations", (unsigned int)fuzz.calls,
+	       (unsigned int)fuzz.passed, rounds);
+	EXPECT_GT((unsigned int)fuzz.passed, 0);
+	lfd = acquire_lease_fd(self->fd);
+	ASSERT_GE(lfd, 0);
+	EXPECT_EQ(0, claim(lfd, self->reader.interface));
+	free(fuzz.arg);
 }
 
 TEST_HARNESS_MAIN

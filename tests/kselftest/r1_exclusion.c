@@ -144,13 +144,17 @@ TEST_F(r1, shared_goes_on_when_exclusive_times_out)
 	ASSERT_EQ(0, acquire(self->a, TOKMUX_SHARED, 0));
 	late = child();
 	if (!late) {
-		acquire(open_bound(own_name(), 0), TOKMUX_EXCLUSIVE, 500);
+		/* long enough to be seen to wait, also on a busy machine */
+		acquire(open_bound(own_name(), 0), TOKMUX_EXCLUSIVE, 2000);
 		stop_here();
 	}
 	ASSERT_TRUE(EVENTUALLY(info(self->watch).waiters == 1));
 	*result = -1;
-	pid = waiter(self->watch, TOKMUX_SHARED, FOREVER, result);
-	ASSERT_GT(pid, 0);
+	pid = child();
+	if (!pid) {
+		*result = acquire(open_bound(own_name(), 0), TOKMUX_SHARED, FOREVER);
+		_exit(0);
+	}
 	EXPECT_EQ(0, reap(pid));
 	EXPECT_EQ(0, *result);
 	kill(late, SIGKILL);
@@ -322,6 +326,94 @@ TEST_F(r1, epoch_tells_of_other_holders)
 	EXPECT_NE(epoch, told.epoch);
 }
 
+/* Also to a file that joins what its thread group holds already. */
+TEST_F(r1, epoch_tells_who_joins_of_others)
+{
+	int g = open_bound(own_name(), TOKMUX_BIND_GROUP);
+	int h = open_bound(own_name(), TOKMUX_BIND_GROUP);
+	struct tokmux_acquire told;
+	uint64_t epoch;
+
+	ASSERT_GE(h, 0);
+	ASSERT_EQ(0, acquire(g, TOKMUX_SHARED, 0));
+	ASSERT_EQ(0, acquire(self->a, TOKMUX_SHARED, 0));
+	ASSERT_EQ(0, acquire_told(h, TOKMUX_SHARED, 0, &told));
+	EXPECT_EQ(TOKMUX_GRANT_JOINED, told.granted);
+	epoch = told.epoch;
+	ASSERT_EQ(0, release(h));
+	/* here a may have touched it */
+	ASSERT_EQ(0, acquire_told(h, TOKMUX_SHARED, 0, &told));
+	EXPECT_EQ(TOKMUX_GRANT_JOINED, told.granted);
+	EXPECT_NE(epoch, told.epoch);
+	/* once more, since it may have since; then it has gone */
+	ASSERT_EQ(0, release(self->a));
+	ASSERT_EQ(0, release(h));
+	ASSERT_EQ(0, acquire(h, TOKMUX_SHARED, 0));
+	ASSERT_EQ(0, release(h));
+	ASSERT_EQ(0, acquire_told(h, TOKMUX_SHARED, 0, &told));
+	epoch = told.epoch;
+	ASSERT_EQ(0, release(h));
+	ASSERT_EQ(0, acquire_told(h, TOKMUX_SHARED, 0, &told));
+	EXPECT_EQ(epoch, told.epoch);
+	close(g);
+	close(h);
+}
+
+struct nested {
+	int first;
+	int second;
+	int result;
+};
+
+static void *nest(void *arg)
+{
+	struct nested *nested = arg;
+
+	nested->result = acquire(nested->first, TOKMUX_EXCLUSIVE, FOREVER) ?:
+			 acquire(nested->second, TOKMUX_EXCLUSIVE, SOON);
+	return NULL;
+}
+
+static void *ask_in_vain(void *arg)
+{
+	return (void *)(long)acquire(*(int *)arg, TOKMUX_EXCLUSIVE, FOREVER);
+}
+
+/*
+ * Two threads ask through one file: who gets the lease does not wait for itself
+ * through another one, whoever asked last.
+ */
+TEST_F(r1, who_nests_is_who_was_granted)
+{
+	int g = open_bound(own_name(), TOKMUX_BIND_GROUP);
+	int h = open_bound(own_name(), TOKMUX_BIND_GROUP);
+	struct nested nested = { .first = g, .second = h, .result = -1 };
+	int *result = shared_memory(sizeof(int));
+	pthread_t holds, asks;
+	void *refused;
+	pid_t pid;
+
+	ASSERT_GE(h, 0);
+	ASSERT_EQ(0, acquire(self->a, TOKMUX_EXCLUSIVE, 0));
+	ASSERT_EQ(0, pthread_create(&holds, NULL, nest, &nested));
+	ASSERT_TRUE(EVENTUALLY(info(self->watch).waiters == 1));
+	ASSERT_EQ(0, pthread_create(&asks, NULL, ask_in_vain, &g));
+	ASSERT_TRUE(EVENTUALLY(info(self->watch).waiters == 2));
+	pid = waiter(self->watch, TOKMUX_EXCLUSIVE, FOREVER, result);
+	ASSERT_GT(pid, 0);
+	ASSERT_EQ(0, release(self->a));
+	pthread_join(holds, NULL);
+	EXPECT_EQ(0, nested.result);
+	pthread_join(asks, &refused);
+	EXPECT_EQ(-EALREADY, (long)refused);
+	ASSERT_EQ(0, release(g));
+	ASSERT_EQ(0, release(h));
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_EQ(0, *result);
+	close(g);
+	close(h);
+}
+
 /* Many processes at once: never two inside, nobody's grant is lost. */
 #define RACERS 8
 #define ROUNDS 200
@@ -397,22 +489,53 @@ static int sysfs_write(const char *path, const char *text)
  */
 TEST(a_suspend_changes_the_epoch)
 {
-	struct tokmux_create arg = {};
+	struct tokmux_create system = {}, user = { .flags = TOKMUX_CREATE_USER };
 	struct tokmux_acquire before, after;
-	int index, fd;
+	int index, fds[2], i;
 
 	if (sysfs_write("/sys/power/pm_test", "freezer"))
 		SKIP(return, "this kernel has no test of suspend");
 	sysfs_write("/sys/module/suspend/parameters/pm_test_delay", "0");
-	index = register_token(&arg);
+	index = register_token(&system);
 	ASSERT_GE(index, 0);
-	fd = open_index_bound(index, 0);
-	ASSERT_EQ(0, acquire_told(fd, TOKMUX_EXCLUSIVE, 0, &before));
-	ASSERT_EQ(0, release(fd));
-	EXPECT_EQ(0, sysfs_write("/sys/power/state", "freeze"));
-	ASSERT_EQ(0, acquire_told(fd, TOKMUX_EXCLUSIVE, 0, &after));
-	EXPECT_NE(before.epoch, after.epoch);
+	fds[0] = open_index_bound(index, 0);
+	ASSERT_EQ(0, create(own_name(), &user));
+	fds[1] = user.fd;
+	ASSERT_EQ(0, bind_token(fds[1], 0));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, acquire_told(fds[i], TOKMUX_EXCLUSIVE, 0, &before));
+		ASSERT_EQ(0, release(fds[i]));
+		EXPECT_EQ(0, sysfs_write("/sys/power/state", "freeze"));
+		ASSERT_EQ(0, acquire_told(fds[i], TOKMUX_EXCLUSIVE, 0, &after));
+		EXPECT_NE(before.epoch, after.epoch);
+		/* and not at each grant from then on */
+		ASSERT_EQ(0, release(fds[i]));
+		ASSERT_EQ(0, acquire_told(fds[i], TOKMUX_EXCLUSIVE, 0, &before));
+		EXPECT_EQ(after.epoch, before.epoch);
+		close(fds[i]);
+	}
 	EXPECT_EQ(0, unregister_token(index));
+}
+
+/* Who waits is frozen with all others, and waits on; a holder holds on. */
+TEST_F(r1, a_suspend_ends_no_wait)
+{
+	int *result = shared_memory(sizeof(int));
+	pid_t pid;
+
+	if (sysfs_write("/sys/power/pm_test", "freezer"))
+		SKIP(return, "this kernel has no test of suspend");
+	sysfs_write("/sys/module/suspend/parameters/pm_test_delay", "0");
+	own_name();
+	ASSERT_EQ(0, acquire(self->a, TOKMUX_EXCLUSIVE, 0));
+	pid = waiter(self->watch, TOKMUX_EXCLUSIVE, 10 * SOON, result);
+	ASSERT_GT(pid, 0);
+	EXPECT_EQ(0, sysfs_write("/sys/power/state", "freeze"));
+	EXPECT_TRUE(EVENTUALLY(info(self->watch).waiters == 1));
+	EXPECT_EQ(1, info(self->watch).holders);
+	ASSERT_EQ(0, release(self->a));
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_EQ(0, *result);
 }
 
 TEST_HARNESS_MAIN

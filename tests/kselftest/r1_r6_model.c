@@ -136,13 +136,11 @@ static void grant(int c, int mode)
 	int others = holders_but(caller->party);
 	uint32_t told = 0;
 
-	if (party_holds(caller->party)) {
+	if (party_holds(caller->party))
 		told |= TOKMUX_GRANT_JOINED;
-	} else {
-		if (m.last != caller->party || others)
-			m.epoch++;
-		m.last = others ? 0 : caller->party;
-	}
+	if (m.last != caller->party || others)
+		m.epoch++;
+	m.last = others ? 0 : caller->party;
 	if (m.unclean)
 		told |= TOKMUX_GRANT_UNCLEAN;
 	if (m.login_party && m.login_party != caller->party)

@@ -94,4 +94,58 @@ TEST_F(r4, shared_holders_in_the_way_of_an_exclusive_one)
 	EXPECT_EQ(-ESTALE, release(other));
 }
 
+/* Who waits for less than the limit, and again, has waited for it all the same. */
+TEST_F(r4, short_waits_add_up)
+{
+	pid_t pid = holder(own_name(), TOKMUX_EXCLUSIVE, 0);
+	int64_t end = now_ms() + SOON;
+	int ret;
+
+	ASSERT_GT(pid, 0);
+	do {
+		ret = acquire(self->fd, TOKMUX_EXCLUSIVE, LIMIT / 3);
+	} while (ret == -ETIMEDOUT && now_ms() < end);
+	EXPECT_EQ(0, ret);
+	kill(pid, SIGKILL);
+	EXPECT_EQ(128 + SIGKILL, reap(pid));
+}
+
+/* A party is not thrown out for its own sake. */
+TEST_F(r4, own_files_that_wait_are_no_others)
+{
+	int a = open_bound(own_name(), TOKMUX_BIND_GROUP);
+	int b = open_bound(own_name(), TOKMUX_BIND_GROUP);
+	struct tokmux_event event;
+
+	ASSERT_GE(b, 0);
+	ASSERT_EQ(0, acquire(a, TOKMUX_SHARED, 0));
+	ASSERT_EQ(0, acquire(self->fd, TOKMUX_SHARED, 0));
+	/* the file alone is in the way, and loses its lease */
+	EXPECT_EQ(0, acquire(b, TOKMUX_EXCLUSIVE, SOON));
+	EXPECT_EQ(-ESTALE, release(self->fd));
+	EXPECT_EQ(0, release(a));
+	ASSERT_EQ(0, fcntl(a, F_SETFL, O_NONBLOCK));
+	EXPECT_EQ(-1, read(a, &event, sizeof(event)));
+	EXPECT_EQ(EAGAIN, errno);
+	close(a);
+	close(b);
+}
+
+/* It goes for the party: another file of it than the one that holds is logged in. */
+TEST_F(r4, login_of_another_file_leaves_it_unclean)
+{
+	int a = open_bound(own_name(), TOKMUX_BIND_GROUP);
+	int b = open_bound(own_name(), TOKMUX_BIND_GROUP);
+	struct tokmux_acquire told;
+
+	ASSERT_EQ(0, acquire(a, TOKMUX_SHARED, 0));
+	ASSERT_GT(session_open(b, 0), 0);
+	ASSERT_EQ(0, login(b, TOKMUX_USER));
+	ASSERT_EQ(0, acquire_told(self->fd, TOKMUX_EXCLUSIVE, SOON, &told));
+	EXPECT_TRUE(told.granted & TOKMUX_GRANT_UNCLEAN);
+	EXPECT_EQ(-ESTALE, release(a));
+	close(a);
+	close(b);
+}
+
 TEST_HARNESS_MAIN

@@ -5,7 +5,7 @@
  * request changes nothing.
  */
 #include <stddef.h>
-#include "token.h"
+#include "device.h"
 #include "kselftest_harness.h"
 
 FIXTURE(r7)
@@ -280,6 +280,71 @@ TEST_F(r7, read_wants_room_for_a_record)
 
 	EXPECT_EQ(-1, read(self->fd, small, sizeof(small)));
 	EXPECT_EQ(EINVAL, errno);
+}
+
+/* The same structs, and the same answers, for a program of 32 bits. */
+TEST_F(r7, from_32_bits)
+{
+	union {
+		struct tokmux_info info;
+		struct tokmux_acquire acquire;
+		struct tokmux_release release;
+		struct tokmux_mark_clean mark_clean;
+		struct tokmux_session_open open;
+		struct tokmux_login login;
+		struct tokmux_logout logout;
+		struct tokmux_session_close close;
+		struct tokmux_session_close_all close_all;
+		struct tokmux_eject eject;
+		struct tokmux_create create;
+	} *arg = memory32(sizeof(*arg));
+	int fd = open_bound(own_name(), 0), control;
+	struct tokmux_acquire told;
+	uint32_t session;
+
+	ASSERT_NE(MAP_FAILED, arg);
+	if (verb32(fd, TOKMUX_INFO, &arg->info) == -ENOSYS)
+		SKIP(return, "this kernel runs no program of 32 bits");
+	EXPECT_STREQ(own_name(), arg->info.name);
+	EXPECT_EQ(TOKMUX_INFO_USER | TOKMUX_INFO_BOUND, arg->info.flags);
+
+#define VERB32(cmd, member, ...) ({					\
+	memset(arg, 0, sizeof(*arg));					\
+	arg->member = (typeof(arg->member)){ __VA_ARGS__ };		\
+	verb32(fd, cmd, &arg->member);					\
+})
+	ASSERT_EQ(0, acquire_told(fd, TOKMUX_EXCLUSIVE, 0, &told));
+	ASSERT_EQ(0, release(fd));
+	ASSERT_EQ(0, VERB32(TOKMUX_ACQUIRE, acquire, .mode = TOKMUX_EXCLUSIVE));
+	EXPECT_EQ(told.epoch, arg->acquire.epoch);
+	EXPECT_EQ(-EAGAIN, acquire(self->fd, TOKMUX_SHARED, 0));
+	EXPECT_EQ(0, VERB32(TOKMUX_MARK_CLEAN, mark_clean, 0));
+	EXPECT_EQ(0, VERB32(TOKMUX_RELEASE, release, 0));
+	EXPECT_EQ(-ENOLCK, VERB32(TOKMUX_RELEASE, release, 0));
+	ASSERT_EQ(0, VERB32(TOKMUX_SESSION_OPEN, open, .timeout_ms = -1));
+	session = arg->open.id;
+	EXPECT_NE(0, session);
+	ASSERT_EQ(0, VERB32(TOKMUX_LOGIN, login, .user_type = TOKMUX_USER));
+	EXPECT_EQ(0, VERB32(TOKMUX_LOGOUT, logout, 0));
+	EXPECT_EQ(TOKMUX_CLOSED_LOGIN | TOKMUX_CLOSED_LAST_LOGIN, arg->logout.closed);
+	EXPECT_EQ(0, VERB32(TOKMUX_SESSION_CLOSE, close, .id = session));
+	EXPECT_EQ(0, arg->close.sessions);
+	EXPECT_EQ(0, VERB32(TOKMUX_SESSION_CLOSE_ALL, close_all, 0));
+	ASSERT_GT(session_open(self->fd, 0), 0);
+	EXPECT_EQ(0, VERB32(TOKMUX_EJECT, eject, 0));
+	EXPECT_EQ(1, arg->eject.sessions);
+	EXPECT_EQ(-EINVAL, VERB32(TOKMUX_ACQUIRE, acquire, .mode = 3));
+	EXPECT_EQ(-EISCONN, verb32(fd, TOKMUX_BIND, memset(arg, 0, sizeof(*arg))));
+
+	control = open(CONTROL, O_RDWR | O_CLOEXEC);
+	memset(arg, 0, sizeof(*arg));
+	arg->create.flags = TOKMUX_CREATE_USER;
+	strcpy(arg->create.name, own_name());
+	ASSERT_EQ(0, verb32(control, TOKMUX_CTL_CREATE, &arg->create));
+	EXPECT_EQ(0, arg->create.created);
+	close(arg->create.fd);
+	close(control);
+	close(fd);
 }
 
 TEST_HARNESS_MAIN

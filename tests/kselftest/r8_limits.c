@@ -5,6 +5,8 @@
  * the debug kernels.)
  */
 #include <grp.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include "token.h"
 #include "kselftest_harness.h"
 
@@ -297,6 +299,169 @@ TEST(event_free)
 	EXPECT_EQ(0, acquire(other, TOKMUX_EXCLUSIVE, 0));
 	close(fd);
 	close(other);
+}
+
+/* No waiter goes unnoticed because another one had been before and gave up. */
+TEST(event_wanted)
+{
+	int fd = open_bound(own_name(), 0), other = open_bound(own_name(), 0);
+	struct tokmux_event event;
+	int i;
+
+	ASSERT_EQ(0, acquire(fd, TOKMUX_EXCLUSIVE, 0));
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(-ETIMEDOUT, acquire(other, TOKMUX_EXCLUSIVE, 1));
+		EXPECT_EQ(TOKMUX_EVENT_WANTED, next_event(fd, &event));
+		ASSERT_EQ(0, fcntl(fd, F_SETFL, O_NONBLOCK));
+		EXPECT_EQ(-1, read(fd, &event, sizeof(event)));
+		EXPECT_EQ(EAGAIN, errno);
+		ASSERT_EQ(0, fcntl(fd, F_SETFL, 0));
+	}
+	close(fd);
+	close(other);
+}
+
+/* Who may only read a device's node may look at the token, and not take it. */
+TEST(a_file_for_reading_can_only_look)
+{
+	unsigned int index;
+	char path[64];
+	int fd;
+
+	ASSERT_EQ(0, create_system(own_name(), &index));
+	snprintf(path, sizeof(path), "/dev/tokmux%u", index);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(index, info(fd).index);
+	EXPECT_EQ(-EBADF, bind_token(fd, 0));
+	EXPECT_EQ(-ENOTCONN, acquire(fd, TOKMUX_EXCLUSIVE, 0));
+	close(fd);
+	EXPECT_EQ(0, remove_system(index));
+}
+
+struct listener {
+	int fd;
+	bool poll;
+	atomic_uint heard;
+};
+
+static void *listen_to_losses(void *arg)
+{
+	struct listener *listener = arg;
+	struct pollfd pfd = { .fd = listener->fd, .events = POLLIN };
+	struct tokmux_event event;
+
+	for (;;) {
+		if (listener->poll && poll(&pfd, 1, -1) != 1)
+			return NULL;
+		if (read(listener->fd, &event, sizeof(event)) < 0)
+			return NULL;
+		if (event.type == TOKMUX_EVENT_LEASE_LOST)
+			listener->heard++;
+	}
+}
+
+#define LOSSES	2000
+
+/* However it falls: who is about to sleep, in read() or poll(), is woken. */
+TEST(no_event_is_slept_through)
+{
+	for (int i = 0; i < 2; i++) {
+		int fd = open_bound(own_name(), 0), other = open_bound(own_name(), 0);
+		struct listener listener = { .fd = fd, .poll = i };
+		pthread_t thread;
+
+		ASSERT_EQ(0, pthread_create(&thread, NULL, listen_to_losses, &listener));
+		for (unsigned int losses = 0; losses < LOSSES; losses++) {
+			struct tokmux_eject hit;
+
+			ASSERT_EQ(0, acquire(fd, TOKMUX_EXCLUSIVE, 0));
+			ASSERT_EQ(0, eject(other, &hit));
+			/* without a pause: the next comes as it goes to sleep */
+			for (int64_t end = now_ms() + SOON; listener.heard != losses + 1;)
+				ASSERT_LT(now_ms(), end);
+		}
+		pthread_cancel(thread);
+		pthread_join(thread, NULL);
+		close(fd);
+		close(other);
+	}
+}
+
+/* Who looks from another pid namespace sees its own pids, and 0 for others. */
+TEST(pids_are_the_readers)
+{
+	unsigned int index;
+	pid_t pid;
+	int fd;
+
+	ASSERT_EQ(0, create_system(own_name(), &index));
+	fd = open_system(index);
+	ASSERT_EQ(0, bind_token(fd, 0));
+	ASSERT_EQ(0, acquire(fd, TOKMUX_EXCLUSIVE, 0));
+	pid = child();
+	if (!pid) {
+		pid_t inner;
+
+		if (unshare(CLONE_NEWPID))
+			_exit(errno == EINVAL ? 77 : 1);
+		inner = child();
+		if (!inner) {
+			struct tokmux_info look = {};
+			int other = open_system(index);
+
+			if (other < 0 || getpid() != 1)
+				_exit(2);
+			if (info(other).holder_pid || info(other).holders != 1)
+				_exit(3);
+			if (sysfs_value(index, "holder") || sysfs_value(index, "holder_pids"))
+				_exit(4);
+			other = open_bound(own_name(), 0);
+			if (other < 0 || acquire(other, TOKMUX_SHARED, 0))
+				_exit(5);
+			look = info(other);
+			_exit(look.holder_pid == 1 ? 0 : 6);
+		}
+		_exit(reap(inner));
+	}
+	switch (reap(pid)) {
+	case 0:
+		break;
+	case 77:
+		SKIP(break, "this kernel has no pid namespaces");
+	default:
+		EXPECT_TRUE(false);
+	}
+	EXPECT_EQ(getpid(), sysfs_value(index, "holder"));
+	close(fd);
+	EXPECT_EQ(0, remove_system(index));
+}
+
+/* What was counted: a wait, how long it was, a lease that was taken. */
+TEST(sysfs_counts)
+{
+	struct tokmux_create arg = { .hold_limit_ms = 20 };
+	int fd, other;
+
+	ASSERT_EQ(0, create(own_name(), &arg));
+	fd = open_system(arg.index);
+	other = open_system(arg.index);
+	ASSERT_EQ(0, bind_token(fd, 0));
+	ASSERT_EQ(0, bind_token(other, 0));
+	ASSERT_EQ(0, acquire(fd, TOKMUX_EXCLUSIVE, 0));
+	EXPECT_EQ(0, sysfs_value(arg.index, "waits"));
+	EXPECT_EQ(0, sysfs_value(arg.index, "longest_wait_us"));
+	EXPECT_EQ(0, sysfs_value(arg.index, "revocations"));
+	ASSERT_EQ(0, acquire(other, TOKMUX_EXCLUSIVE, SOON));
+	EXPECT_EQ(1, sysfs_value(arg.index, "waits"));
+	EXPECT_GE(sysfs_value(arg.index, "longest_wait_us"), 15000);
+	EXPECT_LT(sysfs_value(arg.index, "longest_wait_us"), SOON * 1000);
+	EXPECT_EQ(1, sysfs_value(arg.index, "revocations"));
+	EXPECT_EQ(2, sysfs_value(arg.index, "grants"));
+	EXPECT_EQ(20, sysfs_value(arg.index, "hold_limit_ms"));
+	close(fd);
+	close(other);
+	EXPECT_EQ(0, remove_system(arg.index));
 }
 
 TEST_HARNESS_MAIN

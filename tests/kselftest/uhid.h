@@ -31,6 +31,32 @@ static inline bool uhid_is_there(void)
 	return !access("/dev/uhid", F_OK) || !system("modprobe uhid 2>/dev/null");
 }
 
+static inline int uhid_input(int uhid, unsigned char byte)
+{
+	struct uhid_event event = { .type = UHID_INPUT2,
+				    .u.input2.size = REPORT };
+
+	memset(event.u.input2.data, byte, REPORT);
+	return uhid_send(uhid, &event);
+}
+
+/*
+ * The node is there a moment before the device's driver lets input through: wait
+ * until some has come.
+ */
+static inline bool uhid_awaits_input(int uhid, const char *node)
+{
+	struct pollfd pfd = { .events = POLLIN };
+	bool came;
+
+	pfd.fd = open(node, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (pfd.fd < 0)
+		return false;
+	came = EVENTUALLY(!uhid_input(uhid, 0) && poll(&pfd, 1, 0) == 1);
+	close(pfd.fd);
+	return came;
+}
+
 /* Makes the device and finds its hidraw node; it goes with the file. */
 static inline int uhid_plug(char *node, size_t size)
 {
@@ -74,7 +100,8 @@ static inline int uhid_plug(char *node, size_t size)
 			if (ours) {
 				snprintf(node, size, "/dev/%.32s", entry->d_name);
 				closedir(dir);
-				if (EVENTUALLY(!access(node, R_OK | W_OK)))
+				if (EVENTUALLY(!access(node, R_OK | W_OK)) &&
+				    uhid_awaits_input(uhid, node))
 					return uhid;
 				goto err;
 			}
@@ -93,15 +120,6 @@ static inline void uhid_unplug(int uhid)
 	struct uhid_event event = { .type = UHID_DESTROY };
 
 	uhid_send(uhid, &event);
-}
-
-static inline int uhid_input(int uhid, unsigned char byte)
-{
-	struct uhid_event event = { .type = UHID_INPUT2,
-				    .u.input2.size = REPORT };
-
-	memset(event.u.input2.data, byte, REPORT);
-	return uhid_send(uhid, &event);
 }
 
 /* A token of this test's own with it. Returns the index. */

@@ -12,6 +12,10 @@ exec {fd}<>$control
 refused() { ! rmmod tokmux 2>/dev/null; }
 tap_check "rmmod is refused while the control device is open" refused
 exec {fd}>&-
+if [ -x "${B-}/tokmux" ]; then
+	lock() { "$B/tokmux" lock in-use --user "$@"; }
+	tap_check "while somebody holds a token" lock -- bash -c '! rmmod tokmux 2>/dev/null'
+fi
 tap_check "rmmod" rmmod tokmux
 gone() { [ ! -e $control ] && [ ! -e /sys/class/tokmux ]; }
 tap_check "nothing is left in /dev and /sys" gone

@@ -118,6 +118,9 @@ checked() { # pattern
 	"$tool" check -o check,verdict,found | tee /dev/stderr | grep -E "$1"
 }
 tap_check "tokmux check: it is the token" checked "^reader .* ok .*$card"
+advises() { # check pattern
+	"$tool" check -o check,verdict,advice | tee /dev/stderr | grep -E "^$1 .* bad .*$2"
+}
 # Somebody who has the real node, here root.
 exec {past}<>"$usb"
 by_device() { "$tool" who "$card" -o pid,via --noheadings | grep -q "^ *$$ device"; }
@@ -173,6 +176,91 @@ tap_check "a member of the group has the card" answers '3B[0-9A-F]+' as_member "
 "$reader" unplug
 tap_check "and gone again" told removed "$card"
 
+# Nobody's but root's, whatever other rules say of it, before and after ours. Who
+# sits in front of the machine, logind says; here it is nobody.
+mkdir -p /run/systemd/seats
+printf 'ACTIVE=1\nACTIVE_UID=65534\n' >/run/systemd/seats/seat0
+vendor='SUBSYSTEM=="usb", ENV{DEVTYPE}=="usb_device", ATTR{idVendor}=="08e6",'
+echo "$vendor ENV{ID_SECURITY_TOKEN}=\"1\"" >/run/udev/rules.d/69-vendor.rules
+echo "$vendor TAG+=\"uaccess\", MODE=\"0666\", GROUP=\"nogroup\"" |
+	tee /run/udev/rules.d/70-vendor.rules >/run/udev/rules.d/72-vendor.rules
+udevadm control --reload
+"$reader" plug
+told added "$(tokens)" >/dev/null
+usb=$(usb_node)
+tap_check "a vendor's rules don't open it: mode" test "$(stat -c '%U:%G %a' "$usb")" = "root:root 600"
+tap_check "nor does the tag" not_the_users
+tap_check "nor to the seat's user" cannot_open "$usb"
+again_closed() { udevadm trigger --action=change --subsystem-match=usb && udevadm settle && cannot_open "$usb"; }
+tap_check "nor when udev looks again" again_closed
+card=$(tokens)
+"$reader" unplug
+told removed "$card" >/dev/null
+# Or the test is none.
+mv /etc/tokmux/readers.conf /etc/tokmux/readers.off
+rm /run/udev/rules.d/72-vendor.rules
+echo "$vendor TAG+=\"uaccess\"" >/run/udev/rules.d/70-vendor.rules
+udevadm control --reload
+"$reader" plug
+usb=$(usb_node)
+can_open() { as_nobody sh -c ": <>$1"; }
+has_acl() { python3 -c 'import os, sys; os.getxattr(sys.argv[1], "system.posix_acl_access")' "$1" 2>/dev/null; }
+if has "$usb" 'CURRENT_TAGS=*:uaccess:*' && ! has_acl "$usb"; then
+	tap_skip "they do without enforce" "this kernel's devtmpfs has no ACLs"
+else
+	tap_check "they do without enforce" can_open "$usb"
+fi
+"$reader" unplug
+mv /etc/tokmux/readers.off /etc/tokmux/readers.conf
+rm /run/udev/rules.d/*-vendor.rules /run/systemd/seats/seat0
+rmdir /run/systemd/seats
+udevadm control --reload
+
+# pcscd is root: if it runs as the reader is plugged in, it has it.
+pcscd --foreground >/dev/null 2>&1 &
+pcscd=$!
+tap_check "without it tokmux check has no word of it" test -z "$("$tool" check -o check --noheadings | grep -x pcscd)"
+"$reader" plug
+card=$(tokens)
+told added "$card" >/dev/null
+takes_it() { # command…
+	local i
+	for ((i = 0; i < 200; i++)); do
+		kill -0 $pcscd || return
+		"$tool" who "$card" -o pid,via --noheadings | grep -q "^ *$pcscd device" && return
+	done
+	return 1
+}
+tap_check "pcscd takes an enforced reader" takes_it
+busy() { local output; output=$("$tool" atr "$card" 2>&1); [[ $output == *'another program has the reader; pcscd, perhaps'* ]] || { echo "$output"; return 1; }; }
+tap_check "tokmux atr says so" busy
+tap_check "tokmux check: who has it" checked "^reader .* bad .*pcscd\[$pcscd\] has it"
+tap_check "tokmux check: and what to do" advises reader 'systemctl mask --now pcscd.socket pcscd.service'
+tap_check "tokmux check: it must not run" advises pcscd 'systemctl mask --now pcscd.socket pcscd.service'
+kill $pcscd
+wait $pcscd
+# systemd listens for it.
+mkdir -p /run/pcscd
+rm -f /run/pcscd/pcscd.comm
+python3 -c '
+import signal, socket
+s = socket.socket(socket.AF_UNIX)
+s.bind("/run/pcscd/pcscd.comm")
+s.listen()
+print(flush=True)
+signal.pause()' >/tmp/listens &
+listener=$!
+until [ -s /tmp/listens ]; do sleep 0.1; done
+tap_check "nor be there for the asking" advises pcscd 'systemctl mask'
+kill $listener
+wait $listener 2>/dev/null
+rm -f /run/pcscd/pcscd.comm
+quiet() { ! checked '^pcscd '; }
+tap_check "without it the card is ours" answers '3B[0-9A-F]+' as_member "$tool" atr "$card"
+tap_check "and check is content" quiet
+"$reader" unplug
+told removed "$card" >/dev/null
+
 # The same with a reader and a card of ours, which answer as they should.
 second() { # where it is
 	local word bus device
@@ -182,7 +270,11 @@ second() { # where it is
 	usb=/dev/bus/usb/$bus/$device
 	udevadm settle
 }
-if modprobe -q vhci_hcd; then
+have_vhci() { # built in, or a module
+	[ -w /sys/devices/platform/vhci_hcd.0/attach ] ||
+		{ modprobe -q vhci_hcd && [ -w /sys/devices/platform/vhci_hcd.0/attach ]; }
+}
+if have_vhci; then
 	card=tokmux_test_reader_1-if00
 	for time in plugged "plugged back"; do
 		second
@@ -197,6 +289,42 @@ if modprobe -q vhci_hcd; then
 		tap_check "usbip, $time: and unplugged" told removed $card
 		exec {wire}<&-
 	done
+	rm -f /tmp/card.log
+
+	# Two that are alike, and looked at in the same moment: each has a token and a
+	# file of its own, and what is in it is right.
+	second; first=$second first_wire=$wire
+	second
+	origins() {
+		local name node want got
+		[ "$(tokens)" = "$(find /run/tokmux/tokens -type f -printf '%f\n' | sort)" ] || return
+		while read -r name; do
+			node=$(sed -n 's/^TOKMUX_DEVICE=//p' "/run/tokmux/tokens/$name")
+			want=$(stat -c '%Hr:%Lr' "$node")
+			got=$("$tool" status -o real_device --noheadings "$name" | xargs)
+			[ "$got" = "$want" ] || { echo "$name: $got, not $want"; return 1; }
+		done < <(tokens)
+		[ "$(tokens | wc -l)" = 2 ]
+	}
+	tap_check "usbip, two alike: a token each" origins
+	together() {
+		local i name
+		for ((i = 0; i < 5; i++)); do
+			for name in $(tokens); do
+				"$tool" unregister -f "$name" >/dev/null || return
+			done
+			udevadm trigger --action=add --subsystem-match=usb
+			udevadm settle
+			origins || { tokens; return 1; }
+		done
+	}
+	tap_check "usbip, two alike: also at the same moment" together
+	# In turn, however that goes: who holds the lock keeps the others waiting.
+	waits() { ! flock /run/tokmux/lock timeout 1 "$tool" register waiting 2>/dev/null && ! tokens | grep -x waiting; }
+	tap_check "register waits for its turn" waits
+	kill -KILL $second $first
+	exec {wire}<&- {first_wire}<&-
+	until [ -z "$(tokens)" ]; do sleep 0.1; done
 	rm -f /tmp/card.log
 else
 	tap_skip "usbip" "no vhci_hcd"
@@ -225,13 +353,32 @@ has_it() {
 }
 tries=0
 tap_check "tokmux who: pcscd has the device" has_it
+coproc client {
+	exec python3 -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect("/run/pcscd/pcscd.comm")
+print("connected", flush=True)
+sys.stdin.read()'
+}
+pid=$!
+read -r -u "${client[0]}"
+tap_check "tokmux who: and who is behind it" grep -q "^ *$pid root .* pcscd" <(
+	"$tool" who by-hand -o pid,user,command,via --noheadings)
+kill $pid
 tap_check "tokmux check: the reader is left to it" checked "^reader .* ok .* pcscd\[$pcscd\]"
 kill $pcscd
 wait $pcscd
 unregister by-hand
 tap_check "register --device --interface" "$tool" register by-hand --device "$usb" --interface 0
 unregister by-hand
-wrong() { "$tool" register by-hand "$@"; test $? = 64; }
+tap_check "register --dry-run --device --interface" "$tool" register --dry-run by-hand \
+	--device "$usb" --interface 0
+wrong() { # also where it is not done
+	"$tool" register by-hand "$@"
+	[ $? = 64 ] || return
+	"$tool" register --dry-run by-hand "$@"
+	test $? = 64
+}
 tap_check "an interface that it has not" wrong --device "$usb" --interface 7
 tap_check "a USB device that is no reader" wrong --device /dev/bus/usb/001/001
 tap_check "another device" wrong --device /dev/null

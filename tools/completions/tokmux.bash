@@ -3,8 +3,8 @@
 # shellcheck shell=bash
 
 _tokmux() {
-	local cur prev words cword verb i
-	_init_completion || return
+	local cur prev words cword split verb prefix i
+	_init_completion -s || return
 
 	for ((i = 1; i < cword; i++)); do
 		[[ ${words[i]} == -* ]] || { verb=${words[i]}; break; }
@@ -16,8 +16,14 @@ _tokmux() {
 	fi
 	case $prev in
 	-o | --output)
-		mapfile -t COMPREPLY < <(compgen -W "$(tokmux "$verb" -o help 2>/dev/null |
-			awk '{ print $1 }')" -- "$cur")
+		# The last one of several, or one that is added.
+		case $cur in
+		*,*) prefix=${cur%,*}, ;;
+		+*) prefix=+ ;;
+		*) prefix= ;;
+		esac
+		mapfile -t COMPREPLY < <(compgen -P "$prefix" -W "$(tokmux "$verb" -o help \
+			2>/dev/null | awk '{ print $1 }')" -- "${cur#"$prefix"}")
 		return
 		;;
 	-m | --module)
@@ -25,6 +31,8 @@ _tokmux() {
 		return
 		;;
 	esac
+	# Of other options' arguments nothing is known.
+	! $split || return 0
 	if [[ $cur == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(tokmux "$verb" --help 2>/dev/null |
 			grep -oE -- '--[a-z-]+')" -- "$cur")

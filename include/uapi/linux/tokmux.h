@@ -60,8 +60,8 @@ enum tokmux_device_kind {
  * struct tokmux_create - TOKMUX_CTL_CREATE: make a token
  * @flags: in: TOKMUX_CREATE_*
  * @max_sessions: in: quota of sessions over all processes, 0 for the default
- * @hold_limit_ms: in: how long a lease may be kept while others wait (R4),
- *	0 for no limit
+ * @hold_limit_ms: in: for how long others may have waited, all in all, while a
+ *	lease is kept (R4), 0 for no limit
  * @index: out: N of /dev/tokmuxN; ~0 for a user token
  * @fd: out: for a user token an open file of it (O_CLOEXEC), else -1
  * @created: out: 1 if the token is new, 0 if it was there
@@ -147,12 +147,12 @@ enum tokmux_bind_flags {
  * @flags: in: TOKMUX_BIND_*
  * @reserved: in: 0
  *
- * Comes first, once (-EISCONN): all other verbs but TOKMUX_INFO are -ENOTCONN
- * without it. From then on every verb from another thread group is -EPERM
- * (R3), and when the thread group ends, or closes its last descriptor of the
- * file, lease, sessions, login and queue place are gone for good (R2), also
- * where a copy of the descriptor lives on elsewhere (and -ESHUTDOWN if one
- * comes back). What has a lease or login then leaves the token unclean.
+ * Comes first, once (-EISCONN), on a file that is open for writing (-EBADF): all
+ * other verbs but TOKMUX_INFO are -ENOTCONN without it. From then on every verb
+ * from another thread group is -EPERM (R3), and when the thread group ends, or
+ * closes its last descriptor of the file, lease, sessions, login and queue place
+ * are gone for good (R2), also where a copy of the descriptor lives on elsewhere
+ * (and -ESHUTDOWN if one comes back). What has a lease or login then leaves the token unclean.
  */
 struct tokmux_bind {
 	__u32 flags;
@@ -409,7 +409,8 @@ struct tokmux_eject {
  * one such file at a time (-EALREADY; -EBUSY while another file of this process
  * has it). -EOPNOTSUPP if the token has no real device, -ENODEV if that was
  * unplugged. It waits until the previous one is closed for good, -EINTR if a
- * signal comes first.
+ * signal comes first. A process that is in a call on it 10 s after its lease ended
+ * is killed.
  *
  * The moment the lease ends, for whatever reason, the file is dead for good,
  * with all its copies: -ENODEV, EPOLLHUP, transfers under way are cancelled.
@@ -439,7 +440,8 @@ struct tokmux_lease_fd {
 
 /**
  * enum tokmux_event_type - what happened
- * @TOKMUX_EVENT_WANTED: somebody waits for the lease that this caller holds
+ * @TOKMUX_EVENT_WANTED: somebody waits for the lease that this caller holds; said
+ *	once a lease, and again when all had given up and another comes
  * @TOKMUX_EVENT_LEASE_LOST: this caller's lease was taken; @arg is 0
  * @TOKMUX_EVENT_SESSIONS_ENDED: an eject closed this caller's @arg sessions
  * @TOKMUX_EVENT_LOGIN_ENDED: an eject ended this caller's login

@@ -150,6 +150,20 @@ TEST_F(card, nothing_is_kept)
 			       3));
 }
 
+/* Nor of what a card has sent beyond what it was asked for. */
+TEST_F(card, nothing_that_is_cut_off_is_kept)
+{
+	const uint8_t apdu[] = { 0x80, 0x12, 0, 50, 50 };
+
+	if (variant->level != READER_T0)
+		SKIP(return, "it is T=0 that cuts");
+	SEND(select_applet);
+	self->l->reader.faults.more = 1;
+	EXPECT_EQ(52, SEND(apdu));
+	EXPECT_EQ(0, self->l->reader.faults.more);
+	EXPECT_EQ(NULL, memmem(self->card->answer, APDU_ANSWER_MAX, "much", 4));
+}
+
 TEST_F(card, every_short_length)
 {
 	uint8_t apdu[APDU_SHORT_MAX], count[] = { 0x80, 0x12, 0, 0, 0 };
@@ -275,6 +289,46 @@ TEST_F(card, out_and_in)
 	EXPECT_EQ(-ECONNRESET, SEND(select_applet));
 }
 
+/* A reader that gives cards power by itself: any card in it has some. */
+TEST_F(card, exchanged_and_powered_by_the_reader)
+{
+	tokmux_card_free(self->card);
+	self->l->reader.features |= READER_ACTIVATES;
+	self->l->transport.desc.features |= CCID_AUTO_ACTIVATION;
+	self->l->reader.changed = false;
+	self->card = card_alloc(0);
+	ASSERT_EQ(0, card_connect(self->card, &self->l->transport));
+	ASSERT_LT(0, tokmux_card_power_on(self->card));
+	/* What it begins with, late. */
+	self->l->reader.changed = true;
+	EXPECT_LE(2, SEND(select_applet));
+	/* Another one, or the same. */
+	reader_insert(&self->l->reader, false);
+	reader_insert(&self->l->reader, true);
+	EXPECT_EQ(-ECONNRESET, SEND(select_applet));
+	EXPECT_EQ(-ECONNRESET, SEND(select_applet));
+	EXPECT_EQ(TOKMUX_CARD_ACTIVE, tokmux_card_status(self->card));
+	EXPECT_EQ(-ECONNRESET, SEND(select_applet));
+	ASSERT_LT(0, tokmux_card_power_on(self->card));
+	EXPECT_LE(2, SEND(select_applet));
+	/* Who waits for it is told, too. */
+	EXPECT_EQ(-ETIMEDOUT, tokmux_card_wait(self->card, 5));
+	EXPECT_LE(2, SEND(select_applet));
+	self->l->exchange = true;
+	EXPECT_EQ(TOKMUX_CARD_ACTIVE, tokmux_card_wait(self->card, 1000));
+	EXPECT_EQ(-ECONNRESET, SEND(select_applet));
+}
+
+/* A transport that has not looked at what the reader says of its packets. */
+TEST_F(card, notices_of_any_length)
+{
+	reader_notice(&self->l->reader, (uint8_t[2]){});
+	self->l->transport.interrupt_packet = 0x7ff;
+	EXPECT_EQ(-ETIMEDOUT, tokmux_card_wait(self->card, 10));
+	EXPECT_LE(2, self->l->notice_size);
+	EXPECT_GE(CCID_NOTICE_MAX, self->l->notice_size);
+}
+
 TEST_F(card, reader_gone)
 {
 	self->l->gone = true;
@@ -350,6 +404,26 @@ TEST_F(card, no_answer)
 	self->l->reader.faults.mute = 2;
 	EXPECT_LT(0, tokmux_card_power_on(self->card));
 	EXPECT_LT(0, self->l->aborts);
+}
+
+/* One that can't abort answers at once that it is busy, until it isn't. */
+TEST_F(card, busy)
+{
+	const uint8_t slow[] = { 0x80, 0x14, 0x02, 0x58 };
+	int64_t start;
+
+	SEND(select_applet);
+	self->l->reader.now = local_now;
+	self->l->reader.no_abort = true;
+	start = local_now();
+	EXPECT_EQ(-ETIMEDOUT, send_within(self->card, slow, sizeof(slow),
+					  self->answer, 0, 20));
+	self->l->sent = 0;
+	EXPECT_LT(0, tokmux_card_power_on(self->card));
+	EXPECT_LE(600, local_now() - start);
+	/* Without being asked all the time. */
+	EXPECT_GT(40, self->l->sent);
+	EXPECT_LE(2, SEND(select_applet));
 }
 
 TEST_F(card, bus_errors)
@@ -448,6 +522,30 @@ TEST_F(t1, asks_for_shorter_blocks)
 	EXPECT_EQ(16, self->card->t1.ifsc);
 	EXPECT_EQ(222, ECHO());
 	EXPECT_EQ(0, memcmp(self->echo + 5, self->answer, 220));
+}
+
+/* No block is longer than the reader takes, whatever the card would. */
+TEST_F(t1, asks_for_longer_blocks_than_the_reader_takes)
+{
+	tokmux_card_free(self->card);
+	self->l->transport.desc.max_message = 10 + 60;
+	self->l->reader.max_message = 10 + 60;
+	self->card = card_alloc(0);
+	ASSERT_EQ(0, card_connect(self->card, &self->l->transport));
+	ASSERT_LT(0, tokmux_card_power_on(self->card));
+	EXPECT_EQ(56, self->card->t1.ifsc);
+	EXPECT_LE(2, SEND(select_applet));
+	EXPECT_EQ(222, ECHO());
+	self->l->reader.wanted_ifsc = 254;
+	self->l->reader.faults.ifs = 1;
+	EXPECT_EQ(222, ECHO());
+	EXPECT_EQ(0, self->l->reader.faults.ifs);
+	EXPECT_EQ(222, ECHO());
+	EXPECT_EQ(56, self->card->t1.ifsc);
+	/* Nor after both have begun anew, with what the ATR says. */
+	self->l->reader.faults.abort = 1;
+	EXPECT_EQ(-ECONNABORTED, ECHO());
+	EXPECT_EQ(56, self->card->t1.ifsc);
 }
 
 /* Each block is repeated up to three times. */

@@ -21,7 +21,9 @@ struct local_reader {
 	/* Errors of the bus: the next transfers fail with it. */
 	int out_error, in_error;
 	bool gone;
+	bool exchange;		/* the card, while somebody waits for it */
 	unsigned int aborts, sent;
+	size_t notice_size;	/* that was last asked for */
 };
 
 static inline struct local_reader *to_local(struct ccid_transport *t)
@@ -82,6 +84,12 @@ static inline int local_in(struct ccid_transport *t, uint8_t *data,
 	return have ? (int)have : -ETIMEDOUT;
 }
 
+/* For a reader in which things take time. */
+static inline int64_t local_now(void)
+{
+	return deadline_after(0);
+}
+
 static inline int local_interrupt(struct ccid_transport *t, uint8_t *data,
 				  size_t size, int timeout_ms)
 {
@@ -90,10 +98,17 @@ static inline int local_interrupt(struct ccid_transport *t, uint8_t *data,
 
 	if (l->gone)
 		return -ENODEV;
+	l->notice_size = size;
+	if (timeout_ms && l->exchange) {
+		l->exchange = false;
+		reader_insert(&l->reader, false);
+		reader_insert(&l->reader, true);
+	}
 	n = reader_notice(&l->reader, data);
 	if (n)
 		return (int)n;
-	usleep(1000);
+	if (timeout_ms)
+		usleep(1000);
 	return -ETIMEDOUT;
 }
 

@@ -4,6 +4,7 @@
  * Every input is cut off everywhere, in a block of memory of just that size.
  */
 #include <errno.h>
+#include <libusb.h>
 #include <stdlib.h>
 #include <string.h>
 #include "../../../lib/apdu.h"
@@ -69,6 +70,69 @@ TEST(descriptor)
 	EXPECT_EQ(-EPROTO, ccid_descriptor_parse(bytes, sizeof(qemu), &d));
 }
 
+#define ENDPOINT(address, attributes, packet) {				\
+	.bEndpointAddress = address, .bmAttributes = attributes,	\
+	.wMaxPacketSize = packet,					\
+}
+#define BULK		LIBUSB_TRANSFER_TYPE_BULK
+#define INTERRUPT	LIBUSB_TRANSFER_TYPE_INTERRUPT
+
+/* An interface of class 0x0b with these endpoints. */
+static int find(const struct libusb_endpoint_descriptor *endpoints, int n,
+		struct ccid_interface *found)
+{
+	const struct libusb_interface_descriptor alt = {
+		.bInterfaceNumber = 3, .bInterfaceClass = CCID_CLASS,
+		.bNumEndpoints = (uint8_t)n, .endpoint = endpoints,
+		.extra = qemu, .extra_length = sizeof(qemu),
+	};
+	const struct libusb_interface interface = {
+		.altsetting = &alt, .num_altsetting = 1,
+	};
+	const struct libusb_config_descriptor config = {
+		.bNumInterfaces = 1, .interface = &interface,
+	};
+	int at = 0;
+
+	return ccid_interface_next(&config, &at, found);
+}
+
+TEST(endpoints)
+{
+	struct libusb_endpoint_descriptor e[] = {
+		ENDPOINT(0x81, INTERRUPT, 8), ENDPOINT(0x82, BULK, 64),
+		ENDPOINT(0x03, BULK, 64), ENDPOINT(0x84, INTERRUPT, 0x7ff),
+		ENDPOINT(0x05, INTERRUPT, 16),
+	};
+	struct ccid_interface found;
+
+	ASSERT_EQ(0, find(e, 3, &found));
+	EXPECT_EQ(3, found.number);
+	EXPECT_EQ(0x82, found.in);
+	EXPECT_EQ(0x03, found.out);
+	EXPECT_EQ(64, found.in_packet);
+	EXPECT_EQ(0x81, found.interrupt);
+	EXPECT_EQ(8, found.interrupt_packet);
+	/* The size of one that isn't used is not that of the one that is. */
+	ASSERT_EQ(0, find(e, 5, &found));
+	EXPECT_EQ(0x81, found.interrupt);
+	EXPECT_EQ(8, found.interrupt_packet);
+	e[3].wMaxPacketSize = 1024;
+	ASSERT_EQ(0, find(e, 5, &found));
+	EXPECT_EQ(0x84, found.interrupt);
+	EXPECT_EQ(1024, found.interrupt_packet);
+	/* Too short for a notice: there is none then. */
+	e[0].wMaxPacketSize = 1;
+	ASSERT_EQ(0, find(e, 3, &found));
+	EXPECT_EQ(0, found.interrupt);
+	EXPECT_EQ(-EPROTO, find(e, 2, &found));
+	EXPECT_EQ(-EPROTO, find(e + 2, 1, &found));
+	e[1].wMaxPacketSize = 7;
+	EXPECT_EQ(-EPROTO, find(e, 3, &found));
+	e[1].wMaxPacketSize = 0x7ff;
+	EXPECT_EQ(-EPROTO, find(e, 3, &found));
+}
+
 TEST(messages)
 {
 	uint8_t header[CCID_HEADER_SIZE], *p;
@@ -100,17 +164,22 @@ TEST(messages)
 
 TEST(notices)
 {
-	const uint8_t change[] = { 0x50, 0x02, 0x08 };
+	const uint8_t change[] = { 0x50, 0x02, 0x0c };
+	bool present = true;
 
-	EXPECT_EQ(1, ccid_notice(change, 3, 0));
-	EXPECT_EQ(0, ccid_notice(change, 3, 1));
-	EXPECT_EQ(0, ccid_notice(change, 3, 4));
-	EXPECT_EQ(1, ccid_notice(change, 3, 5));
-	EXPECT_EQ(-EPROTO, ccid_notice(change, 3, 8));
-	EXPECT_EQ(-EPROTO, ccid_notice(change, 1, 0));
-	EXPECT_EQ(0, ccid_notice(change, 0, 0));
-	EXPECT_EQ(0, ccid_notice((const uint8_t[]){ 0x51, 0, 0, 1 }, 4, 0));
-	EXPECT_EQ(-EPROTO, ccid_notice((const uint8_t[]){ 0x52, 2 }, 2, 0));
+	EXPECT_EQ(1, ccid_notice(change, 3, 0, &present));
+	EXPECT_FALSE(present);
+	EXPECT_EQ(0, ccid_notice(change, 3, 1, &present));
+	EXPECT_EQ(0, ccid_notice(change, 3, 4, &present));
+	EXPECT_EQ(1, ccid_notice(change, 3, 5, &present));
+	EXPECT_TRUE(present);
+	EXPECT_EQ(-EPROTO, ccid_notice(change, 3, 8, &present));
+	EXPECT_EQ(-EPROTO, ccid_notice(change, 1, 0, &present));
+	EXPECT_EQ(0, ccid_notice(change, 0, 0, &present));
+	EXPECT_EQ(0, ccid_notice((const uint8_t[]){ 0x51, 0, 0, 1 }, 4, 0,
+				 &present));
+	EXPECT_EQ(-EPROTO, ccid_notice((const uint8_t[]){ 0x52, 2 }, 2, 0,
+				      &present));
 }
 
 TEST(atr)

@@ -180,7 +180,7 @@ static void killed(struct __test_metadata *_metadata, FIXTURE_DATA(usb) *self)
 	ASSERT_LT(0, tokmux_card_power_on(self->card));
 	TH_LOG("reader in step %.0f ms, card %.0f ms after the kill",
 	       opened - start, now() - start);
-	EXPECT_LT(now() - start, 10000);
+	EXPECT_LT(now() - start, SOON);
 	EXPECT_LE(2, SEND(select_applet));
 	EXPECT_EQ(0x6982, SW(SEND(get_secret)));
 }
@@ -203,15 +203,14 @@ TEST_F_TIMEOUT(usb, card_out_and_in, 120)
 	pid_t pid;
 
 	START("t0");
-	/* What it has to tell from its beginning. */
-	tokmux_card_wait(self->card, 100);
 	pid = fork();
 	if (!pid) {
-		usleep(100000);
+		/* It has looked what is there, and waits. */
+		await_log(&self->reader, "listening");
 		tell(&self->reader, "remove");
 		_exit(0);
 	}
-	EXPECT_EQ(TOKMUX_CARD_ABSENT, tokmux_card_wait(self->card, 5000));
+	EXPECT_EQ(TOKMUX_CARD_ABSENT, tokmux_card_wait(self->card, SOON));
 	waitpid(pid, &status, 0);
 	EXPECT_EQ(-ECONNRESET, SEND(select_applet));
 	EXPECT_EQ(-ENOMEDIUM, tokmux_card_power_on(self->card));
@@ -221,10 +220,25 @@ TEST_F_TIMEOUT(usb, card_out_and_in, 120)
 	EXPECT_LE(2, SEND(select_applet));
 }
 
+/* It is not told by the card's power here, only by the interrupt endpoint. */
+TEST_F_TIMEOUT(usb, card_exchanged, 120)
+{
+	START("activates");
+	EXPECT_LE(2, SEND(select_applet));
+	EXPECT_LE(2, SEND(select_applet));
+	tell(&self->reader, "remove");
+	tell(&self->reader, "insert");
+	EXPECT_EQ(TOKMUX_CARD_ACTIVE, tokmux_card_status(self->card));
+	EXPECT_EQ(-ECONNRESET, SEND(select_applet));
+	EXPECT_LT(0, tokmux_card_power_on(self->card));
+	EXPECT_LE(2, SEND(select_applet));
+}
+
 TEST_F_TIMEOUT(usb, unplugged_in_the_middle, 120)
 {
 	double start;
 	pid_t pid;
+	int ret;
 
 	START("short");
 	SEND(select_applet);
@@ -235,9 +249,11 @@ TEST_F_TIMEOUT(usb, unplugged_in_the_middle, 120)
 		_exit(0);
 	}
 	start = now();
-	EXPECT_EQ(-ENODEV, SEND(slow));
+	/* A transfer may fail before the bus knows why. */
+	ret = SEND(slow);
+	EXPECT_TRUE(ret == -ENODEV || ret == -EIO) TH_LOG("%d", ret);
 	TH_LOG("it says so %.0f ms after the command", now() - start);
-	EXPECT_LT(now() - start, 5000);
+	EXPECT_LT(now() - start, SOON);
 	waitpid(pid, NULL, 0);
 	EXPECT_EQ(-ENODEV, tokmux_card_status(self->card));
 	EXPECT_EQ(-ENODEV, tokmux_card_power_on(self->card));
@@ -249,6 +265,43 @@ TEST_F_TIMEOUT(usb, unplugged_in_the_middle, 120)
 	ASSERT_EQ(0, open_card(self->reader.node, &self->card, &self->fd));
 	ASSERT_LT(0, tokmux_card_power_on(self->card));
 	EXPECT_LE(2, SEND(select_applet));
+}
+
+/* Descriptors that can't be, as the kernel and libusb let them through. */
+TEST_F_TIMEOUT(usb, hostile_descriptors, 120)
+{
+	static const struct {
+		const char *lie;
+		bool works;
+	} lies[] = {
+		{ "hostile packet", true }, { "hostile none", false },
+		{ "hostile cut", false }, { "hostile long", false },
+		{ "hostile message", false }, { "hostile endless", true },
+		{ "hostile bulk", false },
+	};
+	size_t i;
+	int ret;
+
+	NEEDS_VHCI();
+	for (i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		ASSERT_TRUE(make_reader(&self->reader, lies[i].lie));
+		ret = open_card(self->reader.node, &self->card, &self->fd);
+		TH_LOG("%s: %s", lies[i].lie, tokmux_card_strerror(ret));
+		if (lies[i].works) {
+			ASSERT_EQ(0, ret);
+			EXPECT_LT(0, tokmux_card_power_on(self->card));
+			EXPECT_LE(2, SEND(select_applet));
+			EXPECT_EQ(-ETIMEDOUT, tokmux_card_wait(self->card, 100));
+			tokmux_card_free(self->card);
+		} else {
+			EXPECT_TRUE(ret == -EPROTO || ret == -EOPNOTSUPP ||
+				    ret == -EIO);
+		}
+		self->card = NULL;
+		close(self->fd);
+		self->fd = -1;
+		destroy_reader(&self->reader);
+	}
 }
 
 /* ---- a token's card -------------------------------------------------------- */
@@ -306,8 +359,10 @@ FIXTURE_TEARDOWN(token)
 /* The same holder again finds its card as it was, another one finds it reset. */
 TEST_F_TIMEOUT(token, begin_and_end, 120)
 {
+	struct tokmux_info info;
+	int i, off, status;
 	double start;
-	int i;
+	pid_t pid;
 
 	NEEDS_VHCI();
 	EXPECT_EQ(-ENOLCK, tokmux_card_end(self->card[0], 0));
@@ -337,9 +392,42 @@ TEST_F_TIMEOUT(token, begin_and_end, 120)
 	EXPECT_EQ(-EINVAL, tokmux_card_end(self->card[0], 4));
 	EXPECT_EQ(0, tokmux_card_end(self->card[0], TOKMUX_CARD_OFF_IF_WANTED));
 	EXPECT_EQ(0, tokmux_card_begin(self->card[0], 1000));
+	/* Or if somebody waits for it. */
+	off = logged(&self->reader, "power off");
+	pid = fork();
+	if (!pid) {
+		struct tokmux_caller *other;
+
+		_exit(tokmux_open(self->name, &other) || tokmux_bind(other, 0) ||
+		      tokmux_acquire(other, TOKMUX_EXCLUSIVE, SOON, NULL));
+	}
+	start = now();
+	do {
+		ASSERT_EQ(0, tokmux_info(self->caller[0], &info));
+	} while (!info.waiters && now() - start < SOON);
+	EXPECT_EQ(0, tokmux_card_end(self->card[0], TOKMUX_CARD_OFF_IF_WANTED));
+	waitpid(pid, &status, 0);
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(off + 1, logged(&self->reader, "power off"));
+	EXPECT_EQ(TOKMUX_CARD_TOUCHED,
+		  TOKMUX_CARD_TOUCHED & tokmux_card_begin(self->card[0], 1000));
 	EXPECT_EQ(0, tokmux_card_end(self->card[0], TOKMUX_CARD_OFF));
 	EXPECT_EQ(TOKMUX_CARD_TOUCHED, tokmux_card_begin(self->card[0], 1000));
 	EXPECT_EQ(0, tokmux_card_end(self->card[0], 0));
+}
+
+/* Two cards on callers that are one holder could not be told apart. */
+TEST_F_TIMEOUT(token, no_card_of_a_group, 120)
+{
+	struct tokmux_card *card = NULL;
+	struct tokmux_caller *caller;
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, tokmux_open(self->name, &caller));
+	ASSERT_EQ(0, tokmux_bind(caller, TOKMUX_BIND_GROUP));
+	EXPECT_EQ(-EINVAL, tokmux_card_new(caller, 0, &card));
+	EXPECT_EQ(NULL, card);
+	tokmux_close(caller);
 }
 
 /* A dies with its PIN verified: B is told, and the card knows nothing of it. */
@@ -425,13 +513,13 @@ TEST_F_TIMEOUT(token, thrown_out, 120)
 	start = now();
 	EXPECT_EQ(-ENODEV, TOKEN_SEND(0, slow));
 	EXPECT_EQ(-ENODEV, tokmux_card_power_on(self->card[0]));
-	EXPECT_LT(now() - start, 5000);
+	EXPECT_LT(now() - start, SOON);
 	waitpid(pid, NULL, 0);
 	start = now();
 	ASSERT_EQ(TOKMUX_CARD_TOUCHED | TOKMUX_CARD_SCRUBBED,
 		  tokmux_card_begin(self->card[1], 1000));
 	TH_LOG("the next one has the card after %.0f ms", now() - start);
-	EXPECT_LT(now() - start, 10000);
+	EXPECT_LT(now() - start, SOON);
 	EXPECT_EQ(-ENODEV, tokmux_card_status(self->card[0]));
 	EXPECT_LE(2, TOKEN_SEND(1, select_applet));
 	EXPECT_EQ(-ESTALE, tokmux_card_end(self->card[0], 0));
@@ -453,6 +541,48 @@ TEST_F_TIMEOUT(token, no_card, 120)
 	/* And the lease has been given back. */
 	EXPECT_EQ(0, tokmux_acquire(self->caller[0], TOKMUX_EXCLUSIVE, 0, NULL));
 	EXPECT_EQ(0, tokmux_release(self->caller[0]));
+}
+
+/* Where any card has power, it is another one for its own holder, too. */
+TEST_F_TIMEOUT(token, reader_that_activates, 120)
+{
+	struct tokmux_caller *caller, *other;
+	struct tokmux_card *card;
+	unsigned int index;
+	char name[80];
+	double start;
+	int i;
+
+	NEEDS_VHCI();
+	destroy_reader(&self->reader);
+	ASSERT_TRUE(make_reader(&self->reader, "activates"));
+	snprintf(name, sizeof(name), "%.40s-activates", self->name);
+	ASSERT_EQ(0, tokmux_create_device(name, 0, 0, self->reader.node, 0,
+					  &index));
+	EXPECT_EQ(0, system("udevadm settle --timeout=10"));
+	EXPECT_EQ(0, tokmux_open(name, &caller));
+	EXPECT_EQ(0, tokmux_bind(caller, 0));
+	EXPECT_EQ(0, tokmux_card_new(caller, 0, &card));
+	for (i = 0; i < 3; i++) {
+		EXPECT_EQ(TOKMUX_CARD_TOUCHED, tokmux_card_begin(card, 1000));
+		EXPECT_EQ(0, tokmux_card_end(card, 0));
+	}
+	/* Thrown out while it listens: that ends with the lease, too. */
+	EXPECT_EQ(TOKMUX_CARD_TOUCHED, tokmux_card_begin(card, 1000));
+	ASSERT_EQ(0, tokmux_open(name, &other));
+	EXPECT_EQ(0, tokmux_bind(other, 0));
+	EXPECT_EQ(0, tokmux_eject(other, NULL));
+	tokmux_close(other);
+	start = now();
+	EXPECT_EQ(-ESTALE, tokmux_card_end(card, 0));
+	TH_LOG("its end takes %.0f ms", now() - start);
+	EXPECT_LT(now() - start, SOON);
+	EXPECT_EQ(TOKMUX_CARD_TOUCHED | TOKMUX_CARD_SCRUBBED,
+		  tokmux_card_begin(card, 1000));
+	EXPECT_EQ(0, tokmux_card_end(card, 0));
+	tokmux_card_free(card);
+	tokmux_close(caller);
+	EXPECT_EQ(0, tokmux_remove_system(index));
 }
 
 /* The kernel lets a holder at the token's interface only, and it isn't the first. */

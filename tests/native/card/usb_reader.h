@@ -21,6 +21,13 @@
 
 #define UNUSED	__attribute__((unused))
 
+/*
+ * What is not to be waited for takes no longer, on the slowest machine: in ms.
+ * That is what the library allows itself, 10 s to get in step with a reader and
+ * 20 s for its card to wake up. How long it took is in the log.
+ */
+#define SOON	30000
+
 UNUSED static const uint8_t select_applet[] = {
 	0x00, 0xa4, 0x04, 0x00, 0x07, 0xf0, 0x54, 0x4f, 0x4b, 0x4d, 0x55, 0x58,
 };
@@ -54,7 +61,10 @@ static inline bool have_vhci(void)
 		(!system("modprobe -q vhci_hcd") && !access(attach, W_OK)));
 }
 
-/* False with the reason printed. @level "second": extended, see usbip.c. */
+/*
+ * False with the reason printed. @level "second" and "activates": extended, and
+ * so are the lies that begin with "hostile "; see usbip.c.
+ */
 static inline bool plug(struct usb_reader *r, const char *level)
 {
 	char program[4096], *end;
@@ -80,11 +90,18 @@ static inline bool plug(struct usb_reader *r, const char *level)
 		dup2(fds[1], 1);
 		close(fds[0]);
 		close(fds[1]);
-		if (!strcmp(level, "second"))
-			execl(program, program, "--second", "extended", r->log,
+		if (!strcmp(level, "second") || !strcmp(level, "activates")) {
+			char option[16];
+
+			snprintf(option, sizeof(option), "--%s", level);
+			execl(program, program, option, "extended", r->log,
 			      r->fifo, NULL);
-		else
+		} else if (!strncmp(level, "hostile ", 8)) {
+			execl(program, program, "--hostile", level + 8, "extended",
+			      r->log, r->fifo, NULL);
+		} else {
 			execl(program, program, level, r->log, r->fifo, NULL);
+		}
 		perror(program);
 		_exit(127);
 	}
@@ -140,27 +157,30 @@ static inline int logged(const struct usb_reader *r, const char *what)
 
 static inline void tell(const struct usb_reader *r, const char *what)
 {
+	double start = now();
 	char told[64];
-	int n, i;
 	FILE *f;
+	int n;
 
 	snprintf(told, sizeof(told), "told %s", what);
 	n = logged(r, told);
 	f = fopen(r->fifo, "w");
 	fprintf(f, "%s\n", what);
 	fclose(f);
-	for (i = 0; i < 500 && logged(r, told) == n; i++)
+	while (logged(r, told) == n && now() - start < SOON)
 		usleep(10000);
 }
 
-/* Up to 10 s. */
 static inline bool await_log(const struct usb_reader *r, const char *what)
 {
-	int i;
+	double start = now();
 
-	for (i = 0; i < 1000 && !logged(r, what); i++)
+	while (!logged(r, what)) {
+		if (now() - start > SOON)
+			return false;
 		usleep(10000);
-	return i < 1000;
+	}
+	return true;
 }
 
 #endif /* USB_READER_H */

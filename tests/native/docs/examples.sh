@@ -32,14 +32,11 @@ block() { # file text
 
 page=$docs/custom-tools.rst
 block "$page" 'int main' >"$dir/custom-tool.c"
-# pkg-config of a tree that is not installed: the same but for where things are.
-mkdir "$dir/pc"
-sed -e "s,^libdir=.*,libdir=$B," -e "s,^includedir=.*,includedir=$dir/include," \
-	"$B/tokmux.pc" >"$dir/pc/tokmux.pc"
-mkdir -p "$dir/include/linux"
-cp "$top/lib/tokmux.h" "$dir/include/"
-cp "$top/include/uapi/linux/tokmux.h" "$dir/include/linux/"
-export PKG_CONFIG_PATH=$dir/pc LD_LIBRARY_PATH=$B
+# As installed, see the Makefile.
+installed=$B/tests/docs/installed
+lib=$installed/usr/lib/$(gcc -print-multiarch)
+export PKG_CONFIG_SYSROOT_DIR=$installed PKG_CONFIG_PATH=$lib/pkgconfig LD_LIBRARY_PATH=$lib
+tap_check "what is installed is there" test -e "$lib/pkgconfig/tokmux.pc"
 compile() {
 	local command
 	command=$(grep -oE '^	cc -o custom-tool .*' "$page") &&
@@ -68,6 +65,44 @@ tap_check "libtokmux(3): the example compiles" \
 	fragment library "$docs/man/libtokmux.3.rst" 'tokmux_open_user("my-card"'
 tap_check "uapi: the example compiles" fragment uapi "$docs/uapi.rst" 'TOKMUX_CTL_CREATE, &create'
 
+# ---- tokmux.conf(5) ------------------------------------------------------------
+
+# The example as it is, where the HSM is that it speaks of. Without the kernel
+# module it is refused, and does the rest with another arbiter.
+conf=$docs/man/tokmux.conf.5.rst
+block "$conf" '[backend hsm]' >"$dir/example.conf"
+with_hsm() { # configuration command…
+	export TOKMUX_CONF=$1 SOFTHSM2_CONF=$dir/softhsm2.conf
+	shift
+	unshare -m sh -ec 'mount -t tmpfs tmpfs /opt
+		mkdir -p /opt/hsm/lib
+		ln -s /usr/lib/softhsm/libsofthsm2.so /opt/hsm/lib/libpkcs11.so
+		exec "$@"' sh "$@"
+}
+shows() { # configuration text
+	local output
+	output=$(with_hsm "$1" pkcs11-tool --module "$B/tokmux-pkcs11.so" -L 2>&1)
+	grep -qF -- "$2" <<<"$output" || { echo "$output"; return 1; }
+}
+mkdir "$dir/tokens"
+printf 'directories.tokendir = %s\nlog.level = ERROR\n' "$dir/tokens" >"$dir/softhsm2.conf"
+if [ -n "${SAN-}" ]; then
+	tap_skip "tokmux.conf(5): the example" "pkcs11-tool isn't sanitized"
+elif [ "$(id -u)" != 0 ] || ! unshare -m true 2>/dev/null; then
+	tap_skip "tokmux.conf(5): the example" "it needs root and mounts of its own"
+else
+	SOFTHSM2_CONF=$dir/softhsm2.conf softhsm2-util --init-token --free --label ca \
+		--so-pin 12345678 --pin 1234 >/dev/null
+	if [ -e /dev/tokmux-control ]; then
+		tap_check "tokmux.conf(5): the example works" shows "$dir/example.conf" ': ca'
+	else
+		tap_check "tokmux.conf(5): the example wants the kernel" \
+			shows "$dir/example.conf" 'arbiter = kernel, but the kernel module is not loaded'
+		sed "s/arbiter = kernel/arbiter = local/" "$dir/example.conf" >"$dir/local.conf"
+		tap_check "tokmux.conf(5): the rest of the example works" shows "$dir/local.conf" ': ca'
+	fi
+fi
+
 if [ ! -e /dev/tokmux-control ]; then
 	says() { "$dir/custom-tool" my-card 2>&1 | grep -q 'not loaded'; }
 	tap_check "without the kernel module it says so" says
@@ -93,16 +128,37 @@ twice() {
 		grep -q 'somebody may' <(tail -n +2 "$dir/two")
 }
 tap_check "run twice, they take turns" twice
+# It has the token: there is a moment between its being there and that.
+held() { # token
+	local tries
+	for ((tries = 0; tries < 600; tries++)); do
+		[ "$(tokmux status "$1" -o state --noheadings 2>/dev/null)" != exclusive ] || return 0
+		sleep 0.05
+	done
+	echo "nobody holds $1"
+	return 1
+}
+waited_for() { # token
+	local tries
+	for ((tries = 0; tries < 600; tries++)); do
+		# Numbers stand on the right of their column.
+		[ "$(tokmux status "$1" -o waiters --noheadings | tr -d ' ')" != 1 ] || return 0
+		sleep 0.05
+	done
+	echo "nobody waits for $1"
+	return 1
+}
 waits() {
-	local fifo
+	local fifo status=0
 	mkfifo "$dir/fifo"
 	tokmux lock my-card --user -- cat "$dir/fifo" &
 	exec {fifo}>"$dir/fifo"
-	until tokmux status my-card >/dev/null 2>&1; do :; done
+	held my-card || status=1
 	"$dir/custom-tool" my-card 1 >"$dir/after" {fifo}>&- &
-	until [ "$(tokmux status my-card -J | jq '.tokens[0].waiters')" = 1 ]; do :; done
+	waited_for my-card || status=1
 	exec {fifo}>&-
 	wait
+	[ $status = 0 ] || return
 	cat "$dir/after"
 	grep -q 'select, verify' "$dir/after"
 }
@@ -139,7 +195,7 @@ two_shells() {
 	local first
 	bash -c "$(example "$seven" 'sleep 5')" &
 	first=$!
-	until tokmux status demo >/dev/null 2>&1; do :; done
+	held demo || return
 	eval "$(example "$seven" 'tokmux who')" | grep -q exclusive || return
 	[ "$(eval "$(example "$seven" 'my turn')")" = "my turn" ] || return
 	wait $first

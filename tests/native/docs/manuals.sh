@@ -24,8 +24,16 @@ for page in "$out"/man/*.[1-9]; do
 	tap_check "man has no complaint: ${page##*/}" quiet
 	tap_check "it has a summary: ${page##*/}" \
 		sh -c "lexgrog '$page' | grep -q ' - '"
+	# The page's own one and Sphinx' are two.
+	tap_check "it has one section NAME: ${page##*/}" test "$(grep -cE '^\.SH "?NAME' "$page")" = 1
+	# "tokmux" is four pages.
+	sections() {
+		! MANWIDTH=500 man -E UTF-8 -l "$page" | sed -n '/^SEE ALSO/,/^[A-Z]/{//!p}' |
+			tr ',' '\n' | grep -vE '^ *([a-z.]+\([0-9]\))? *$'
+	}
+	tap_check "SEE ALSO has sections: ${page##*/}" sections
 done
-for page in tokmux.4 tokmux.7 tokmux.8 libtokmux.3; do
+for page in tokmux.4 tokmux.conf.5 tokmux.7 tokmux.8 libtokmux.3; do
 	tap_check "there is $page" test -s "$out/man/$page"
 done
 
@@ -41,6 +49,31 @@ named() {
 }
 mapfile -t functions < <(sed -n 's/^\t\(tokmux_[a-z_]*\);/\1/p' "$top/lib/libtokmux.map")
 tap_check "libtokmux(3) names every function" named "$man/libtokmux.3.rst" "${functions[@]}"
+# Each with its prototype as the header has it, and the errors it returns.
+prototypes() {
+	python3 - "$man/libtokmux.3.rst" "$top"/lib/tokmux{,-card}.h "$@" <<-'END'
+	import re, sys
+	page, headers, names = sys.argv[1], sys.argv[2:4], sys.argv[4:]
+	squeeze = lambda text: re.sub(r"\s+", " ", text).strip()
+	page = open(page).read()
+	header = "".join(open(path).read() for path in headers)
+	entries = dict(re.findall(r"^\*\*(\w+)\*\*\\ \(\)\n((?:   .*\n|\n)+)", page, re.M))
+	bad = [f"{name}: there is no such function" for name in entries if name not in names]
+	for name in names:
+	    comment, prototype = re.search(r"/\*\*\n \* %s\(\) - (.*?)\*/\n(.*?;)" % name, header, re.S).groups()
+	    entry = squeeze(entries.get(name, ""))
+	    if squeeze(prototype) not in entry:
+	        bad.append(f"{name}: not its prototype: {squeeze(prototype)}")
+	    returns = comment.partition("Return:")[2]
+	    if returns and "Returns " not in entry:
+	        bad.append(f"{name}: not what it returns")
+	    bad += [f"{name}: not {error}" for error in set(re.findall(r"-E[A-Z0-9]+", returns))
+	            if not re.search(error + r"\b", entry)]
+	print("\n".join(bad))
+	sys.exit(bool(bad) or not names)
+	END
+}
+tap_check "libtokmux(3) has their prototypes and errors" prototypes "${functions[@]}"
 mapfile -t ioctls < <(grep -oE '^#define TOKMUX_[A-Z_]+[[:space:]]+_IO' \
 	"$top/include/uapi/linux/tokmux.h" | awk '{ print $2 }')
 tap_check "tokmux(4) names every ioctl" named "$man/tokmux.4.rst" "${ioctls[@]}"
@@ -54,13 +87,33 @@ done
 mapfile -t statuses < <(sed -n 's/^	STATUS_[A-Z]*[[:space:]]*= \([0-9]*\),.*/\1/p' "$top/tools/tool.h")
 tap_check "tokmux(8) names every exit status" named "$man/tokmux.8.rst" "${statuses[@]}"
 
+# What the pages tell to make is there to be made.
+targets() {
+	local target bad=0 found=''
+	while read -r target; do
+		found=1
+		grep -qE "^([a-z -]+ )?$target( [a-z -]+)?:" "$top/Makefile" ||
+			{ echo "no target: $target"; bad=1; }
+	done < <(grep -ohE '``make [a-z-]+' "$top"/Documentation/*.rst "$man"/*.rst | sed 's/.* //' | sort -u)
+	[ -n "$found" ] && return $bad
+}
+tap_check "the pages' make targets" targets
+
 # Completion: what bash offers is what there is.
 complete() { # word…
 	PATH=$B:$PATH bash --norc -c '
 		. /usr/share/bash-completion/bash_completion
 		. "$0"
-		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
-		COMP_LINE="$*" COMP_POINT=${#COMP_LINE}
+		# As readline has them: a "=" is a word of its own.
+		COMP_WORDS=() COMP_LINE="$*"
+		for word; do
+			while [[ $word == *=* ]]; do
+				COMP_WORDS+=("${word%%=*}" =)
+				word=${word#*=}
+			done
+			COMP_WORDS+=("$word")
+		done
+		COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMP_POINT=${#COMP_LINE}
 		_tokmux
 		printf "%s\n" "${COMPREPLY[@]}"
 	' "$top/tools/completions/tokmux.bash" "$@" 2>&1
@@ -76,6 +129,15 @@ tap_check "completion: verbs" offers "list lock" tokmux l
 tap_check "completion: an option" offers "--iterations" tokmux top --it
 tap_check "completion: a column" offers "holder holders holder_pids hold_limit_ms" \
 	tokmux list -o hold
+tap_check "completion: columns of a verb that needs a TOKEN" offers "sessions" tokmux eject -o se
+tap_check "completion: a column after a comma" offers "name,state,holder_pids" \
+	tokmux status card -o name,state,holder_
+tap_check "completion: one more column" offers "+owner" tokmux list -o +ow
+tap_check "completion: --output=" offers "holder_pids" tokmux list --output=holder_
+tap_check "completion: --output= with a comma" offers "name,owner" tokmux list --output=name,ow
+tap_check "completion: --output=, all of them" offers "$("$tool" who -o help | awk '{ print $1 }' | xargs)" \
+	tokmux who --output=
+tap_check "completion: another option's argument" offers "" tokmux top --delay=
 tap_check "completion: an option of a card's verb" offers "--keep-going" tokmux apdu my-card --k
 tap_check "completion: a verb to help with" offers "eject" tokmux help ej
 tap_end

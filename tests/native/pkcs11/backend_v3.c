@@ -5,7 +5,8 @@
  * Debian has no backend of 3.2, and NSS' of 3.0 has no use for most of it: what
  * 2.40 has is SoftHSM2's, what came later stands in for a backend that has it.
  * Each of those says who was called last, and with what, in backend_last; what
- * makes an object makes a real one.
+ * makes an object makes a real one. The one that backend_fails names does nothing
+ * but fail.
  */
 #include <dlfcn.h>
 #include <stdarg.h>
@@ -14,7 +15,10 @@
 #include <string.h>
 #include <pkcs11-3.h>
 
+#define FAILURE	0x80001234ul
+
 char backend_last[256];
+const char *backend_fails = "";
 
 static CK_FUNCTION_LIST *real;
 static CK_FUNCTION_LIST_3_2 list;
@@ -22,11 +26,14 @@ static CK_FUNCTION_LIST_3_2 list;
 static CK_RV called(const char *format, ...)
 {
 	va_list args;
+	size_t length;
 
 	va_start(args, format);
 	vsnprintf(backend_last, sizeof(backend_last), format, args);
 	va_end(args);
-	return CKR_OK;
+	length = strcspn(backend_last, " ");
+	return strlen(backend_fails) == length &&
+	       !strncmp(backend_last, backend_fails, length) ? FAILURE : CKR_OK;
 }
 
 static CK_RV make_object(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *object)
@@ -49,7 +56,10 @@ static CK_RV login_user(CK_SESSION_HANDLE session, CK_USER_TYPE type,
 			CK_UTF8CHAR *pin, CK_ULONG length, CK_UTF8CHAR *name,
 			CK_ULONG name_length)
 {
-	called("C_LoginUser %lu %.*s", type, (int)name_length, name);
+	CK_RV rv = called("C_LoginUser %lu %.*s", type, (int)name_length, name);
+
+	if (rv != CKR_OK)
+		return rv;
 	if (name_length != 5 || memcmp(name, "alice", 5))
 		return CKR_PIN_INCORRECT;
 	return real->C_Login(session, type, pin, length);
@@ -147,7 +157,10 @@ static CK_RV encapsulate(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
 			 CK_ULONG count, CK_BYTE *out, CK_ULONG *length,
 			 CK_OBJECT_HANDLE *made)
 {
-	called("C_EncapsulateKey %lu", count);
+	CK_RV rv = called("C_EncapsulateKey %lu", count);
+
+	if (rv != CKR_OK)
+		return rv;
 	*length = 3;
 	return out ? make_object(session, made) : CKR_OK;
 }
@@ -157,8 +170,8 @@ static CK_RV decapsulate(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
 			 CK_ULONG count, CK_BYTE *in, CK_ULONG length,
 			 CK_OBJECT_HANDLE *made)
 {
-	called("C_DecapsulateKey %lu %.*s", count, (int)length, in);
-	return make_object(session, made);
+	return called("C_DecapsulateKey %lu %.*s", count, (int)length, in) ?:
+	       make_object(session, made);
 }
 
 static CK_RV verify_signature_init(CK_SESSION_HANDLE session,
@@ -197,7 +210,10 @@ static CK_RV validation_flags(CK_SESSION_HANDLE session,
 static CK_RV async_complete(CK_SESSION_HANDLE session, CK_UTF8CHAR *function,
 			    CK_ASYNC_DATA *result)
 {
-	called("C_AsyncComplete %s", function);
+	CK_RV rv = called("C_AsyncComplete %s", function);
+
+	if (rv != CKR_OK)
+		return rv;
 	memset(result, 0, sizeof(*result));
 	return make_object(session, &result->hObject);
 }
@@ -232,9 +248,9 @@ static CK_RV unwrap(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
 		    CK_BYTE *associated, CK_ULONG associated_length,
 		    CK_OBJECT_HANDLE *made)
 {
-	called("C_UnwrapKeyAuthenticated %.*s %lu %.*s", (int)length, in, count,
-	       (int)associated_length, associated);
-	return make_object(session, made);
+	return called("C_UnwrapKeyAuthenticated %.*s %lu %.*s", (int)length, in,
+		      count, (int)associated_length, associated) ?:
+	       make_object(session, made);
 }
 
 /* ---- the list ------------------------------------------------------------------ */

@@ -191,6 +191,28 @@ static void one_process(const char *module, CK_SESSION_HANDLE *session,
 }
 
 /*
+ * Without us until the two have met, which may take a while on a busy machine;
+ * with us they never do.
+ */
+static CK_RV sign_until_they_meet(const char *module, CK_SESSION_HANDLE session,
+				  CK_OBJECT_HANDLE key)
+{
+	bool bare = strcmp(module, MODULE);
+	long until = now_ms() + (bare ? 30000 : 0);
+	CK_RV rv = CKR_OK;
+	int i;
+
+	for (i = 0; i < 100 || now_ms() < until; i++) {
+		rv = sign(a, session, key);
+		if (rv != CKR_OK)
+			world_write("met", "");
+		if (rv != CKR_OK || (bare && !access(world_path("met"), F_OK)))
+			break;
+	}
+	return rv;
+}
+
+/*
  * Two of them sign with a card that takes one command at a time. They log in one
  * after the other, since two at once are too much for SoftHSM2 itself.
  */
@@ -199,7 +221,7 @@ static CK_RV interleave(const char *module)
 	CK_SESSION_HANDLE session;
 	CK_RV rv = CKR_OK, other;
 	CK_OBJECT_HANDLE key;
-	int go[2], done[2], i, j;
+	int go[2], done[2], i;
 	char byte = 0;
 
 	if (pipe(go) || pipe(done))
@@ -211,8 +233,7 @@ static CK_RV interleave(const char *module)
 			if (write(done[1], &rv, sizeof(rv)) < 0 ||
 			    read(go[0], &byte, 1) != 1)
 				_exit(1);
-			for (j = 0; j < 100 && rv == CKR_OK; j++)
-				rv = sign(a, session, key);
+			rv = sign_until_they_meet(module, session, key);
 			_exit(write(done[1], &rv, sizeof(rv)) < 0);
 		}
 		if (read(done[0], &other, sizeof(other)) != sizeof(other))

@@ -191,7 +191,7 @@ wrong:
 	return NULL;
 }
 
-TEST_F(init, eight_threads_race)
+TEST_F_TIMEOUT(init, eight_threads_race, 300)
 {
 	struct racer racers[8] = { 0 };
 	pthread_t threads[8];
@@ -353,7 +353,7 @@ static void *use_sessions(void *arg)
 	return NULL;
 }
 
-TEST_F(init, sessions_are_closed_under_calls)
+TEST_F_TIMEOUT(init, sessions_are_closed_under_calls, 300)
 {
 	struct closer closer = { .p11 = self->a };
 	CK_SESSION_HANDLE session, first;

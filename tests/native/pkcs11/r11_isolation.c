@@ -48,7 +48,7 @@ TEST_F(isolation, close_all_closes_ones_own)
 	EXPECT_EQ(CKR_SLOT_ID_INVALID, self->a->C_CloseAllSessions(99));
 }
 
-TEST_F(isolation, handles_are_not_come_upon)
+TEST_F_TIMEOUT(isolation, handles_are_not_come_upon, 300)
 {
 	CK_SESSION_HANDLE old = self->sa;
 	CK_SESSION_HANDLE fresh;
@@ -149,6 +149,43 @@ TEST_F(isolation, private_objects_are_seen_by_who_logged_in)
 		  make_data(self->b, self->sb, "x", true, true, &other));
 	EXPECT_EQ(CKR_USER_NOT_LOGGED_IN,
 		  make_key_pair(self->b, self->sb, true, &other, &other));
+}
+
+/* One that isn't CKA_PRIVATE: everybody sees it, who logged in may use it. */
+static CK_RV make_open_key(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session)
+{
+	CK_MECHANISM mechanism = { CKM_EC_KEY_PAIR_GEN, NULL, 0 };
+	CK_ATTRIBUTE public_template[] = {
+		{ CKA_EC_PARAMS, prime256v1, sizeof(prime256v1) },
+	};
+	CK_ATTRIBUTE private_template[] = {
+		{ CKA_TOKEN, &yes, 1 },
+		{ CKA_PRIVATE, &no, 1 },
+		{ CKA_SIGN, &yes, 1 },
+		{ CKA_LABEL, "open", 4 },
+	};
+	CK_OBJECT_HANDLE public, private;
+
+	return p11->C_GenerateKeyPair(session, &mechanism, public_template, 1,
+				      private_template, 4, &public, &private);
+}
+
+TEST_F(isolation, a_key_that_needs_the_pin_is_not_copied_without)
+{
+	CK_ATTRIBUTE session_object = { CKA_TOKEN, &no, 1 };
+	CK_OBJECT_HANDLE key, copy;
+
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	ASSERT_EQ(CKR_OK, make_open_key(self->a, self->sa));
+	ASSERT_EQ(1, find(self->b, self->sb, CKO_PRIVATE_KEY, "open", &key));
+	EXPECT_EQ(CKR_USER_NOT_LOGGED_IN, sign(self->b, self->sb, key));
+	EXPECT_EQ(CKR_USER_NOT_LOGGED_IN,
+		  self->b->C_CopyObject(self->sb, key, &session_object, 1,
+					&copy));
+	ASSERT_EQ(CKR_OK, login(self->b, self->sb));
+	EXPECT_EQ(CKR_OK, self->b->C_CopyObject(self->sb, key, &session_object,
+						1, &copy));
+	EXPECT_EQ(CKR_OK, sign(self->b, self->sb, copy));
 }
 
 TEST_F(isolation, a_handle_from_before_the_logout_is_invalid)

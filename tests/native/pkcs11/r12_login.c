@@ -79,7 +79,7 @@ static CK_FLAGS token_flags(CK_FUNCTION_LIST *p11)
 	return info.flags;
 }
 
-TEST_F(login, a_wrong_pin_is_refused_and_burns_no_try)
+TEST_F_TIMEOUT(login, a_wrong_pin_is_refused_and_burns_no_try, 120)
 {
 	CK_RV rv;
 	int i;
@@ -109,27 +109,57 @@ TEST_F(login, a_wrong_pin_is_refused_and_burns_no_try)
 	EXPECT_NE(0, token_flags(self->a) & CKF_USER_PIN_COUNT_LOW);
 }
 
-TEST_F(login, repeated_wrong_pins_are_slowed)
+static void wrong_ones(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session,
+		       int times)
 {
-	long begin, first, fifth = 0;
-	int i;
+	while (times--)
+		p11->C_Login(session, CKU_USER, PIN("4321"));
+}
+
+TEST_F_TIMEOUT(login, repeated_wrong_pins_are_slowed, 120)
+{
+	long begin = now_ms(), unslowed;
 
 	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	unslowed = now_ms() - begin;
+	wrong_ones(self->b, self->sb, 4);
 	begin = now_ms();
-	self->b->C_Login(self->sb, CKU_USER, PIN("4321"));
-	first = now_ms() - begin;
-	for (i = 0; i < 4; i++) {
-		begin = now_ms();
-		self->b->C_Login(self->sb, CKU_USER, PIN("4321"));
-		fifth = now_ms() - begin;
-	}
-	EXPECT_LE(700, fifth) {
-		TH_LOG("first %ld ms, fifth %ld ms", first, fifth);
-	}
-	/* The other caller isn't. */
+	wrong_ones(self->b, self->sb, 1);
+	EXPECT_LE(700, now_ms() - begin);
+	/* Its next would wait twice as long; the other caller's doesn't. */
 	begin = now_ms();
 	EXPECT_EQ(CKR_OK, self->a->C_Logout(self->sa));
-	EXPECT_GT(700, now_ms() - begin);
+	EXPECT_EQ(CKR_OK, login(self->a, self->sa));
+	EXPECT_GT(1500 + 3 * unslowed, now_ms() - begin);
+}
+
+/* Who leaves and comes back waits all the same. */
+TEST_F_TIMEOUT(login, leaving_shortens_no_wait, 120)
+{
+	long begin;
+
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	wrong_ones(self->b, self->sb, 3);
+	begin = now_ms();
+	wrong_ones(self->b, self->sb, 1);
+	ASSERT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, open_rw(self->b, &self->sb));
+	EXPECT_EQ(CKR_OK, login(self->b, self->sb));
+	EXPECT_LE(800, now_ms() - begin);
+
+	/* Also if all leave, and the slots are made anew. */
+	ASSERT_EQ(CKR_OK, self->b->C_Logout(self->sb));
+	wrong_ones(self->b, self->sb, 4);
+	begin = now_ms();
+	wrong_ones(self->b, self->sb, 1);
+	ASSERT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	ASSERT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, open_rw(self->b, &self->sb));
+	EXPECT_EQ(CKR_OK, login(self->b, self->sb));
+	EXPECT_LE(1600, now_ms() - begin);
 }
 
 TEST_F(login, no_pin_no_login)

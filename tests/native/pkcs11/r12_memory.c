@@ -2,7 +2,8 @@
 /*
  * R12: no PIN stays in memory, in no mapping and no form, right or wrong; its
  * hash is where no core dump and no forked child gets it, and goes with the last
- * login. Nor does the log have any of them.
+ * login. Nor does the log have any of them, nor a core image: gdb's of a process
+ * that goes on, and the kernel's of one that dies while logged in.
  *
  * A child uses the PINs and this process searches it, through /proc. What is
  * searched for is kept masked here and there, so that a test's own copy is none.
@@ -10,7 +11,10 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <glob.h>
 #include <stdint.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include "world.h"
 
 #define LENGTH	24
@@ -68,14 +72,30 @@ static CK_RV change(enum secret from, enum secret to)
 	return rv;
 }
 
-static CK_RV begin(void)
+/* What has to be in a core, so that it is one. */
+static char *control;
+
+static void show_control(char *text, size_t size)
+{
+	snprintf(text, size, "a core has %x", MASK * 1000003);
+}
+
+static CK_RV open_both(void)
 {
 	CK_RV rv;
+
+	control = malloc(64);
+	show_control(control, 64);
 
 	a = CALLER_A;
 	b = CALLER_B;
 	rv = a->C_Initialize(NULL) ?: b->C_Initialize(NULL);
-	return rv ?: open_rw(a, &sa) ?: open_rw(b, &sb) ?: change(SECRETS, RIGHT);
+	return rv ?: open_rw(a, &sa) ?: open_rw(b, &sb);
+}
+
+static CK_RV begin(void)
+{
+	return open_both() ?: change(SECRETS, RIGHT);
 }
 
 static CK_RV both_in(void)
@@ -122,14 +142,14 @@ static CK_RV end(void)
 static const struct {
 	const char *name;
 	CK_RV (*act)(void);
-	bool logged_in;
+	bool logged_in, core;
 } acts[] = {
-	{ "before any login", begin, false },
-	{ "while two are logged in", both_in, true },
-	{ "after wrong ones", wrong_ones, true },
-	{ "after C_SetPIN", another_pin, true },
-	{ "after the logout", both_out, false },
-	{ "after C_Finalize", end, false },
+	{ "before any login", begin, false, false },
+	{ "while two are logged in", both_in, true, true },
+	{ "after wrong ones", wrong_ones, true, false },
+	{ "after C_SetPIN", another_pin, true, false },
+	{ "after the logout", both_out, false, true },
+	{ "after C_Finalize", end, false, false },
 };
 
 #define ACTS	(sizeof(acts) / sizeof(*acts))
@@ -324,6 +344,109 @@ static void look_for_what_is_there(void)
 	free(copy);
 }
 
+static void skip(const char *when, const char *what, const char *why)
+{
+	printf("ok %d - %s: %s # SKIP %s\n", ++number, when, what, why);
+}
+
+static void search_core(const char *pattern, const char *when, const char *what)
+{
+	struct hits hits = { 0 };
+	char there[64];
+	void *core = MAP_FAILED;
+	glob_t found = { 0 };
+	struct stat info;
+	int fd = -1;
+
+	if (!glob(pattern, 0, NULL, &found))
+		fd = open(found.gl_pathv[0], O_RDONLY);
+	if (fd >= 0 && !fstat(fd, &info) && info.st_size)
+		core = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE,
+			    fd, 0);
+	if (core == MAP_FAILED) {
+		ok(false, when, "there is no core");
+		goto out;
+	}
+	search(core, (size_t)info.st_size, false, &hits);
+	show_control(there, sizeof(there));
+	printf("# %s of %lld bytes\n", found.gl_pathv[0],
+	       (long long)info.st_size);
+	ok(memmem(core, (size_t)info.st_size, there, strlen(there)), when,
+	   "there is a core");
+	ok(!hits.secrets[RIGHT] && !hits.secrets[NEW] && !hits.secrets[WRONG] &&
+	   !hits.hashes, when, what);
+	munmap(core, (size_t)info.st_size);
+	unlink(found.gl_pathv[0]);
+out:
+	if (fd >= 0)
+		close(fd);
+	globfree(&found);
+}
+
+/* Is there one to search? A sanitizer's memory is too much for it. */
+static void debuggers_core(pid_t pid, const char *when)
+{
+	static const char what[] = "no PIN and no hash in a debugger's core";
+	char command[256];
+
+	if (getenv("SAN")) {
+		skip(when, what, "with sanitizers it is too large");
+		return;
+	}
+	snprintf(command, sizeof(command), "gcore -o %s %d >/dev/null 2>&1",
+		 world_path("debugger"), pid);
+	if (system(command))
+		skip(when, what, "gdb can't make one here");
+	else
+		search_core(world_path("debugger.*"), when, what);
+}
+
+/* Will the kernel write a core to where we are? */
+static bool cores_are_files(void)
+{
+	static const char pattern[] = "/proc/sys/kernel/core_pattern";
+	int fd, first = EOF;
+	FILE *file;
+
+	/* In the guest it's nobody else's. */
+	if (getenv("TOKMUX_GUEST")) {
+		fd = open(pattern, O_WRONLY);
+		if (fd < 0 || write(fd, "core", 4) != 4)
+			printf("# %s: %s\n", pattern, strerror(errno));
+		close(fd);
+	}
+	file = fopen(pattern, "r");
+	if (file) {
+		first = fgetc(file);
+		fclose(file);
+	}
+	return first != EOF && first != '|' && first != '/';
+}
+
+static void kernels_core(void)
+{
+	static const char when[] = "dead while logged in";
+	static const char what[] = "no PIN and no hash in the kernel's core";
+	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+	pid_t pid;
+
+	if (getenv("SAN") || !cores_are_files()) {
+		skip(when, what, "there would be none, or not here");
+		return;
+	}
+	pid = fork();
+	if (!pid) {
+		if (chdir(world_dir) || setrlimit(RLIMIT_CORE, &all) ||
+		    !freopen(world_path("log"), "a", stderr) ||
+		    open_both() || log_in(a, sa, NEW) || log_in(b, sb, NEW))
+			_exit(1);
+		signal(SIGABRT, SIG_DFL);
+		abort();
+	}
+	waitpid(pid, NULL, 0);
+	search_core(world_path("core*"), when, what);
+}
+
 static void search_log(void)
 {
 	static unsigned char text[1 << 20];
@@ -392,9 +515,12 @@ int main(void)
 			break;
 		}
 		look(pid, i);
+		if (acts[i].core)
+			debuggers_core(pid, acts[i].name);
 	}
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
+	kernels_core();
 	search_log();
 	look_for_what_is_there();
 	world_end();

@@ -83,7 +83,7 @@ TEST_F(so, alone_if_so_configured)
 	EXPECT_EQ(CKR_OK, self->a->C_Login(self->sa, CKU_SO, PIN(SO_PIN)));
 }
 
-TEST_F(so, keeps_the_others_waiting_in_bounded_time)
+TEST_F_TIMEOUT(so, keeps_the_others_waiting_in_bounded_time, 120)
 {
 	unsigned char random[8];
 	long begin;
@@ -94,7 +94,7 @@ TEST_F(so, keeps_the_others_waiting_in_bounded_time)
 	EXPECT_EQ(CKR_FUNCTION_FAILED,
 		  self->b->C_GenerateRandom(self->sb, random, 8));
 	EXPECT_LE(290, now_ms() - begin);
-	EXPECT_GT(5000, now_ms() - begin);
+	EXPECT_GT(25000, now_ms() - begin);
 	/* Its own last session gives the token back. */
 	EXPECT_EQ(CKR_OK, self->a->C_CloseSession(self->sa));
 	EXPECT_EQ(CKR_OK, self->b->C_GenerateRandom(self->sb, random, 8));

@@ -39,22 +39,24 @@ FIXTURE_TEARDOWN(interfaces)
 TEST_F(interfaces, all_versions_are_offered)
 {
 	CK_C_GetInterfaceList get = module_symbol("C_GetInterfaceList");
-	static const CK_VERSION versions[] = { { 3, 2 }, { 3, 0 }, { 2, 40 } };
-	CK_INTERFACE interfaces[4];
+	static const CK_VERSION versions[] = {
+		{ 3, 2 }, { 3, 1 }, { 3, 0 }, { 2, 40 }
+	};
+	CK_INTERFACE interfaces[5];
 	CK_VERSION *version;
 	CK_ULONG count = 0;
 	int i;
 
 	ASSERT_EQ(CKR_OK, get(NULL, &count));
-	ASSERT_EQ(3, count);
-	count = 2;
+	ASSERT_EQ(4, count);
+	count = 3;
 	EXPECT_EQ(CKR_BUFFER_TOO_SMALL, get(interfaces, &count));
-	EXPECT_EQ(3, count);
-	count = 4;
+	EXPECT_EQ(4, count);
+	count = 5;
 	ASSERT_EQ(CKR_OK, get(interfaces, &count));
-	ASSERT_EQ(3, count);
+	ASSERT_EQ(4, count);
 	EXPECT_EQ(CKR_ARGUMENTS_BAD, get(interfaces, NULL));
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < 4; i++) {
 		EXPECT_STREQ("PKCS 11", (char *)interfaces[i].pInterfaceName);
 		EXPECT_EQ(0, interfaces[i].flags);
 		version = interfaces[i].pFunctionList;
@@ -65,7 +67,7 @@ TEST_F(interfaces, all_versions_are_offered)
 
 TEST_F(interfaces, one_is_found_by_what_is_asked_for)
 {
-	CK_VERSION unknown = { 3, 1 };
+	CK_VERSION unknown = { 3, 3 };
 	CK_INTERFACE *interface = NULL;
 
 	ASSERT_EQ(CKR_OK, self->p11->C_GetInterface(NULL, NULL, &interface, 0));
@@ -93,6 +95,9 @@ TEST_F(interfaces, lists_are_the_callers)
 	EXPECT_EQ(legacy, (void *)list_of(self->p11, 2, 40));
 	/* Each leads to all of this caller's. */
 	EXPECT_EQ(self->p11, list_of(v30, 3, 2));
+	ASSERT_NE(NULL, list_of(v30, 3, 1));
+	EXPECT_EQ(v30, list_of(list_of(v30, 3, 1), 3, 0));
+	EXPECT_EQ((void *)v30->C_Sign, (void *)list_of(v30, 3, 1)->C_Sign);
 	EXPECT_EQ(v30, list_of(self->p11, 3, 0));
 	EXPECT_EQ(CKR_OK, v30->C_GetFunctionList(&other));
 	EXPECT_EQ(legacy, other);
@@ -126,6 +131,8 @@ TEST_F(interfaces, each_says_its_version)
 	EXPECT_EQ(CKR_OK, self->p11->C_GetInfo(&info));
 	EXPECT_EQ(3, info.cryptokiVersion.major);
 	EXPECT_EQ(2, info.cryptokiVersion.minor);
+	EXPECT_EQ(CKR_OK, list_of(NULL, 3, 1)->C_GetInfo(&info));
+	EXPECT_EQ(1, info.cryptokiVersion.minor);
 	EXPECT_EQ(CKR_OK, list_of(NULL, 3, 0)->C_GetInfo(&info));
 	EXPECT_EQ(0, info.cryptokiVersion.minor);
 	EXPECT_EQ(CKR_OK, legacy->C_Finalize(NULL));

@@ -79,6 +79,25 @@ UNUSED static void world_configure(const char *global, const char *backend)
 		    world_arbiter(), global, backend);
 }
 
+/* SoftHSM2 with a quirk instead. */
+UNUSED static void world_configure_plugin(const char *path, const char *backend)
+{
+	world_write("tokmux.conf",
+		    "[global]\narbiter = %s\n"
+		    "[backend plugin]\nmodule = %s\n%s\n",
+		    world_arbiter(), path, backend);
+}
+
+/* NSS' softoken instead, without a database: its first slot needs no PIN. */
+UNUSED static void world_configure_nss(const char *backend)
+{
+	world_write("tokmux.conf",
+		    "[global]\narbiter = %s\n"
+		    "[backend nss]\nmodule = libsoftokn3.so\nlease = shared\n"
+		    "init-args = configdir='' flags=noCertDB,noModDB\n%s\n",
+		    world_arbiter(), backend);
+}
+
 /* ---- the token ---------------------------------------------------------------- */
 
 UNUSED static CK_FUNCTION_LIST *world_softhsm(void)
@@ -297,6 +316,14 @@ UNUSED static void *module_symbol(const char *name)
 
 	if (!object)
 		object = dlopen(MODULE, RTLD_NOW | RTLD_LOCAL);
+	return object ? dlsym(object, name) : NULL;
+}
+
+/* A backend of ours beneath the module, once that is initialized. */
+UNUSED static void *backend_symbol(const char *path, const char *name)
+{
+	void *object = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
+
 	return object ? dlsym(object, name) : NULL;
 }
 

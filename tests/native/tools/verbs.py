@@ -9,6 +9,7 @@ import json
 import os
 import pty
 import re
+import resource
 import select
 import shutil
 import signal
@@ -76,7 +77,10 @@ class Terminal:
         if not self.pid:
             os.environ["TERM"] = "linux"
             # Whoever started us in the background has ignored it.
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            for ignored in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+                signal.signal(ignored, signal.SIG_DFL)
+            # No file of it is wanted from who dies of SIGQUIT.
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             os.execv(TOOL, [TOOL, *args])
 
     def read_until(self, pattern):
@@ -116,17 +120,54 @@ class Terminal:
 class Stream:
     """The tool in a pipe, for as long as we want; a line at a time."""
 
-    def __init__(self, *args):
+    def __init__(self, *args, **kwargs):
         self.process = subprocess.Popen([TOOL, *args], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True)
+                                        stderr=subprocess.PIPE, text=True, **kwargs)
 
     def line(self):
-        return self.process.stdout.readline()
+        return read_line(self.process.stdout)
 
     def end(self):
         out, err = self.process.communicate(timeout=SOON)
         return self.process.returncode, out, err
+
+
+def ignore_children():
+    """In a child: what it is that starts the tool has ignored SIGCHLD."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+
+def skip(what, why):
+    global count
+    count += 1
+    print(f"ok {count} - {what} # SKIP {why}")
+
+
+def read_line(stream):
+    """A line of a pipe, in time; past its buffer, which select() doesn't know of."""
+    line = b""
+    deadline = time.monotonic() + SOON
+    while not line.endswith(b"\n"):
+        left = max(deadline - time.monotonic(), 0)
+        if not select.select([stream], [], [], left)[0]:
+            raise AssertionError(f"no line in {SOON} s, but {line!r}")
+        byte = os.read(stream.fileno(), 1)
+        if not byte:
+            break
+        line += byte
+    return line.decode()
+
+
+def wait_for(what, condition):
+    deadline = time.monotonic() + SOON
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not in {SOON} s")
+
+
+def wait_for_waiters(token, number=1):
+    wait_for(f"{number} waiters", lambda: rows("status", token)[0]["waiters"] == number)
 
 
 def one_sentence(text):
@@ -138,7 +179,8 @@ def one_sentence(text):
 @test
 def usage():
     if KERNEL:
-        return      # it is the same, and this took place without it
+        skip("usage", "it is the same as without the kernel module")
+        return
     status, out, err = run()
     check("no verb: usage", (status, out), (USAGE, ""))
     status, out, err = run("frobnicate")
@@ -167,7 +209,8 @@ def usage():
         check(f"{verb}: an argument is missing: usage", run(verb)[0], USAGE)
     for args in (["lock", "a", "-w", "soon", "true"], ["lock", "a", "-w", "-1", "true"],
                  ["lock", "a", "-E", "256", "true"], ["lock", "a"],
-                 ["lock", "a", "-s", "--clean", "true"],
+                 ["lock", "a", "-s", "--clean", "true"], ["lock", "a", "-c", "true", "true"],
+                 ["lock", "a", "-c"],
                  ["top", "-d", "0"], ["top", "-n", "0"], ["top", "-n", "x"],
                  ["top", "a", "b"], ["monitor", "a", "b"], ["eject", "a"],
                  ["atr", "a", "b"], ["atr", "a", "--slot", "256"], ["atr", "a", "-w", "x"],
@@ -184,14 +227,19 @@ def usage():
           (USAGE, "", True, False))
     status, out, err = run("apdu", "a", input="00" * 65545)
     check("apdu: one that is too long", (status, out, "no APDU is as long" in err), (USAGE, "", True))
-    for verb in ["list", "status", "top", "check"]:
+    for verb in VERBS:
+        if verb in ("lock", "apdu"):
+            continue
         status, out, err = run(verb, "-o", "help")
-        check(f"{verb} -o help", status == OK and len(out.splitlines()) > 3, True)
+        check(f"{verb} -o help", (status, len(out.splitlines()) > 2, err), (OK, True, ""))
+        status, out, err = run(verb, "-o", "nonsense")
+        check(f"{verb}: no such column", (status, out, "'nonsense'" in err), (USAGE, "", True))
 
 
 @test
 def without_the_module():
     if KERNEL or os.path.exists("/dev/tokmux-control"):
+        skip("without_the_module", "the kernel module is there")
         return
     for args in (["list"], ["list", "-J"], ["status"], ["status", "a"], ["who", "a"],
                  ["lock", "a", "true"], ["lock", "a", "--user", "true"],
@@ -199,11 +247,20 @@ def without_the_module():
                  ["atr", "a"], ["apdu", "a", "00A40400"],
                  ["register", "a"], ["register", "--dry-run", "a"],
                  ["unregister", "a"], ["status", "/dev/tokmux0"],
-                 ["status", "pkcs11:token=a"]):
+                 ["status", "pkcs11:token=a"], ["status", "pkcs11:token=" + 63 * "a"],
+                 ["status", "pkcs11:manufacturer=%41%20" + 40 * "a" + ";model=" + 40 * "a" +
+                  ";serial=" + 40 * "a" + "?pin-source=file:/no/such"]):
         status, out, err = run(*args)
         check(f"{' '.join(args)}: the module is missing",
               (status, out, one_sentence(err), "modprobe tokmux" in err),
               (NOMODULE, "", True, True))
+    for uri, why in (("nonsense", "no attribute"), ("frob=1", "'frob' is not known"),
+                     ("token=a;object=b", "'object' is not known"), ("token=%4", "RFC 7512"),
+                     ("token=%zz", "RFC 7512"), ("token=a%00", "RFC 7512"),
+                     ("token=a;token=b", "two of token")):
+        status, out, err = run("status", f"pkcs11:{uri}")
+        check(f"status pkcs11:{uri}: it says why", (status, out, one_sentence(err), why in err),
+              (USAGE, "", True, True))
     found = {c["check"]: c for c in rows_of_check()}
     check("check says so", found["module"]["verdict"], "bad")
 
@@ -223,10 +280,8 @@ def rows_of_check(*args):
 def kernel(function):
     """Skipped as a whole where there is no module."""
     def wrapped():
-        global count
         if not KERNEL:
-            count += 1
-            print(f"ok {count} - {function.__name__} # SKIP needs the kernel module, and root")
+            skip(function.__name__, "needs the kernel module, and root")
             return
         function()
     wrapped.__name__ = function.__name__
@@ -254,7 +309,7 @@ def holder(token, *args):
     process = subprocess.Popen([TOOL, "lock", token, *args, "--", "sh", "-c",
                                 "echo held; exec cat"], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, text=True)
-    process.stdout.readline()
+    read_line(process.stdout)
     return process
 
 
@@ -270,6 +325,17 @@ def register_and_list():
     check("register --dry-run: JSON", json.loads(out)["registered"],
           [{"name": "card", "device": None, "created": False}])
     check("and nothing is made", run("status", "card")[0], NOTOKEN)
+    for args, wanted, why in ((["a", "--device", "/no/such"], USAGE, "no such device"),
+                              (["a", "--device", "/no/such", "--interface", "9"], USAGE, "no such device"),
+                              (["a", "--device", "/dev/null"], USAGE, "neither a USB smartcard reader"),
+                              (["a", "--device", "/dev/null", "--interface", "9"], USAGE, "no USB device with an interface 9"),
+                              (["a", "--device", "/etc/passwd"], USAGE, "neither a USB smartcard reader"),
+                              (["a b"], USAGE, ""), (["a/b"], USAGE, ""), (["\u00e9"], USAGE, ""),
+                              ([64 * "a"], USAGE, "")):
+        for dry in (["--dry-run"], []):
+            status, out, err = run("register", *dry, *args)
+            check(f"{' '.join(['register', *dry, *args])}", (status, out, one_sentence(err), why in err),
+                  (wanted, "", True, True))
     with Token("card", "--hold-limit", "2.5", "--max-sessions", "7") as card:
         row, = [r for r in rows("list") if r["name"] == "card"]
         check("list -J", row, {"name": "card", "device": card.device, "state": "free",
@@ -279,6 +345,13 @@ def register_and_list():
         check("list in a pipe", (status, err, re.search(
             rf"^card +{card.device} +free +no ", out, re.M) is not None), (OK, "", True))
         check("its headings", out.split("\n")[0].split()[:3], ["NAME", "DEVICE", "STATE"])
+        terminal = Terminal("register", "--dry-run", "card3")
+        check("register on a terminal", (terminal.wait(), re.search(
+            r"^NAME +DEVICE +CREATED *\r\ncard3 +no *\r\n$", terminal.output) is not None), (OK, True))
+        terminal = Terminal("unregister", "--dry-run", "card")
+        check("unregister on a terminal", (terminal.wait(), re.search(
+            rf"^NAME +DEVICE +REMOVED *\r\ncard +{card.device} +no *\r\n$", terminal.output) is not None),
+              (OK, True))
         terminal = Terminal("list", "-o", "name")
         check("list on a terminal", (terminal.wait(), "card" in terminal.output), (OK, True))
         check("list -o, --noheadings", run("list", "-o", "name", "--noheadings")[1], "card\n")
@@ -297,12 +370,16 @@ def register_and_list():
         for name, row in zip(names, rows("status", *names), strict=True):
             check(f"status {name}", row["name"], "card")
         for name, wanted in (("pkcs11:token=cards", NOTOKEN), ("pkcs11:nonsense", USAGE),
-                             ("pkcs11:frob=1", USAGE), ("no-card", NOTOKEN),
+                             ("pkcs11:frob=1", USAGE), ("pkcs11:token=car", NOTOKEN),
+                             ("pkcs11:token=card;serial=1", NOTOKEN), ("no-card", NOTOKEN),
                              ("/dev/null", USAGE), ("/no/such", NOTOKEN), ("", USAGE)):
             status, out, err = run("status", name)
             check(f"status '{name}'", (status, out, one_sentence(err)), (wanted, "", True))
         status, out, err = run("register", "card")
         check("register a name again", (status, out, "exists" in err), (71, "", True))
+        with Token(63 * "n"):
+            check("a URI with a long name", rows("status", "pkcs11:token=" + 63 * "n")[0]["name"], 63 * "n")
+            check("and it is the whole name", run("status", "pkcs11:token=" + 32 * "n")[0], NOTOKEN)
         with Token("card2"):
             status, out, err = run("status", "pkcs11:")
             check("a URI that fits two", (status, "more than one" in err), (USAGE, True))
@@ -323,11 +400,27 @@ def permissions():
         for args, wanted in ((["list"], OK), (["status", "closed"], OK),
                              (["who", "closed"], OK),
                              (["lock", "closed", "true"], NOPERM),
+                             (["atr", "closed"], NOPERM), (["apdu", "closed", "00A40400"], NOPERM),
+                             (["top", "-n", "1"], OK), (["top", "-n", "1", "closed"], OK),
                              (["eject", "-f", "closed"], NOPERM),
                              (["register", "mine"], NOPERM),
                              (["unregister", "closed"], NOPERM)):
             status, out, err = run(*args, user=NOBODY, group=NOBODY, extra_groups=[])
-            check(f"{' '.join(args)} as nobody", (status, bool(err)), (wanted, wanted != OK))
+            check(f"{' '.join(args)} as nobody", (status, one_sentence(err) if wanted else err == ""),
+                  (wanted, True))
+        stream = Stream("monitor", "-J", "closed", user=NOBODY, group=NOBODY, extra_groups=[])
+        event = next_event(stream)
+        check("monitor closed as nobody", (event["event"], event["name"]), ("present", "closed"))
+        stream.process.terminate()
+        check("and until it is ended", stream.end()[::2], (-signal.SIGTERM, ""))
+        # The control device closed as well, as a machine's owner may have it.
+        os.chmod("/dev/tokmux-control", 0o600)
+        for args in (["list"], ["status", "closed"], ["top", "-n", "1"], ["lock", "mine", "--user", "true"]):
+            status, out, err = run(*args, user=NOBODY, group=NOBODY, extra_groups=[])
+            check(f"{' '.join(args)} as nobody, the control device closed",
+                  (status, one_sentence(err) if status else err == ""),
+                  (NOPERM if "--user" in args else OK, True))
+        os.chmod("/dev/tokmux-control", 0o666)
         done = subprocess.run([TOOL, "check", "-J"], capture_output=True, text=True,
                               user=NOBODY, group=NOBODY, extra_groups=[], timeout=60)
         found = {c["check"]: c for c in json.loads(done.stdout)["checks"]}
@@ -342,8 +435,7 @@ def who():
         check("who: nobody", rows("who", "card"), [])
         using = holder("card")
         waiting = subprocess.Popen([TOOL, "lock", "card", "true"])
-        while not rows("status", "card")[0]["waiters"]:
-            pass
+        wait_for_waiters("card")
         users = {u["pid"]: u for u in rows("who", "card")}
         check("who: the holder", {k: users[using.pid][k] for k in
               ("user", "command", "via", "lease", "waiting", "sessions", "login")},
@@ -395,6 +487,18 @@ def lock():
         check("lock: the command is told of the grant", out,
               lambda o: re.fullmatch(r"0\n\d+\n", o))
 
+        # Whoever starts us may have ignored it; for the command it stays so.
+        done = subprocess.run([TOOL, "lock", "card", "grep", "SigIgn", "/proc/self/status"],
+                              preexec_fn=ignore_children, capture_output=True, text=True, timeout=SOON)
+        check("lock, where SIGCHLD is ignored", (done.returncode, done.stderr), (OK, ""))
+        check("and so it is for the command", bool(int(done.stdout.split()[1], 16) &
+                                                   1 << signal.SIGCHLD - 1), True)
+
+        check("lock -c", run("lock", "card", "-c", "echo $TOKMUX_UNCLEAN; exit 3",
+                             env={**os.environ, "SHELL": ""})[:2], (3, "0\n"))
+        check("lock -c, before TOKEN, by $SHELL", run("lock", "-c", "a  b", "card",
+                                                      env={**os.environ, "SHELL": "/bin/echo"})[1], "-c a  b\n")
+
         using = holder("card", "-s")
         check("lock -s beside another", run("lock", "card", "-n", "-s", "true")[0], 0)
         status, out, err = run("lock", "card", "-n", "true")
@@ -425,7 +529,7 @@ def lock():
         process = subprocess.Popen([TOOL, "lock", "card", "--", "sh", "-c",
                                     "trap 'exit 5' TERM; echo held; while :; do read x; done"],
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        process.stdout.readline()
+        read_line(process.stdout)
         process.terminate()
         check("lock passes SIGTERM on", process.wait(SOON), 5)
 
@@ -447,7 +551,7 @@ def ejected(*args):
     process = subprocess.Popen([TOOL, "lock", "card", *args, "--", "sh", "-c",
                                 "echo held; exec cat"], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    process.stdout.readline()
+    read_line(process.stdout)
     return process
 
 
@@ -460,46 +564,68 @@ def eject():
               (terminal.read_until(r"\[y/N\]"), str(using.pid) in terminal.output), (True, True))
         terminal.type("n\n")
         check("eject: no", (terminal.wait(), rows("status", "card")[0]["state"]), (NO, "exclusive"))
+        terminal = Terminal("eject", "-J", "card")
+        check("eject -J names them as well",
+              (terminal.read_until(r"\[y/N\]"), str(using.pid) in terminal.output), (True, True))
+        terminal.type("n\n")
+        check("eject -J: no", terminal.wait(), NO)
+        terminal = Terminal("eject", "-o", "nonsense", "card")
+        check("eject: a wrong column, before it asks",
+              (terminal.wait(), "[y/N]" in terminal.output), (USAGE, False))
         terminal = Terminal("eject", "card")
         terminal.read_until(r"\[y/N\]")
         terminal.type("y\n")
         check("eject: yes", (terminal.wait(), rows("status", "card")[0]["state"]), (OK, "free"))
         check("lock says that its lease is lost, and its command goes on",
-              (using.stderr.readline(), using.poll()),
+              (read_line(using.stderr), using.poll()),
               lambda r: "taken away" in r[0] and r[1] is None)
         check("and passes its status on", let_go(using), 0)
         using.stderr.close()
         using = ejected("--kill")
-        check("eject --force -J", rows("eject", "--force", "card"),
-              [{"leases": 1, "sessions": 0, "logins": 0}])
+        status, out, err = run("eject", "--force", "-J", "card")
+        check("eject --force -J: the result, and on stderr whom it hit",
+              (status, json.loads(out), str(using.pid) in err),
+              (OK, {"ejected": [{"leases": 1, "sessions": 0, "logins": 0}]}, True))
         check("lock --kill ends its command", using.wait(SOON), 128 + signal.SIGTERM)
         using.communicate()
-        status, out, err = run("eject", "-f", "card")
-        check("eject: nobody is there", (status, out.split("\n")[0]), (OK, "card: nobody uses it"))
+        status, out, err = run("eject", "-f", "card", "-o", "leases", "--noheadings")
+        check("eject: nobody is there", (status, out.split(), err), (OK, ["0"], ""))
+        terminal = Terminal("eject", "card")
+        check("eject says so where it asks", (terminal.read_until(r"\[y/N\]"),
+                                              "card: nobody uses it" in terminal.output), (True, True))
+        terminal.type("\n")
+        check("eject: no answer is no", terminal.wait(), NO)
         using = ejected("--kill")
         waiting = Stream("lock", "card", "true")
-        while not rows("status", "card")[0]["waiters"]:
-            pass
+        wait_for_waiters("card")
         run("unregister", "-f", "card")
         check("lock --kill: the token goes, and its command with it",
-              (using.wait(SOON), "is gone" in using.stderr.readline()), (128 + signal.SIGTERM, True))
+              (using.wait(SOON), "is gone" in read_line(using.stderr)), (128 + signal.SIGTERM, True))
         status, out, err = waiting.end()
         check("lock: the token goes while it waits", (status, out, "is gone" in err, one_sentence(err)),
               (GONE, "", True, True))
         using.communicate()
 
 
+def next_event(stream):
+    """udev may look at a token anew at any time: that it has changed is no news."""
+    while True:
+        event = json.loads(stream.line())
+        if event["event"] != "changed":
+            return event
+
+
 @kernel
 def monitor():
     with Token("there"):
         stream = Stream("monitor", "-J")
-        event = json.loads(stream.line())
+        event = next_event(stream)
         check("monitor: what is there first", {k: event[k] for k in ("event", "name")},
               {"event": "present", "name": "there"})
         check("monitor: the time", event["time"], lambda t: re.fullmatch(
             r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", t))
         with Token("card") as card:
-            event = json.loads(stream.line())
+            event = next_event(stream)
             del event["time"]
             check("monitor: added", event, {"event": "added", "sysname": card.device[5:],
                                             "name": "card", "device": card.device})
@@ -510,11 +636,12 @@ def monitor():
             check("monitor on a terminal", terminal.read_until("present +tokmux.*card"), True)
             gone = Stream("top", "card", "-J", "-d", "0.05")
             gone.line()
-        event = json.loads(stream.line())
+        event = next_event(stream)
         check("monitor: removed", (event["event"], event["name"]), ("removed", "card"))
         status, out, err = one.end()
-        check("monitor TOKEN ends with it", (status, out.split(), "is gone" in err, one_sentence(err)),
-              (GONE, ["removed", "card"], True, True))
+        events = [line.split() for line in out.splitlines() if "changed" not in line]
+        check("monitor TOKEN ends with it", (status, events, "is gone" in err, one_sentence(err)),
+              (GONE, [["removed", "card"]], True, True))
         status, out, err = gone.end()
         check("top TOKEN ends with it", (status, "is gone" in err, one_sentence(err)),
               (GONE, True, True))
@@ -540,14 +667,22 @@ def top():
         terminal.type("q")
         check("top: q ends it, and the screen is as before",
               (terminal.wait(), terminal.output.endswith("\x1b[?25h\x1b[?1049l")), (OK, True))
-        terminal = Terminal("top", "-d", "5")
-        terminal.read_until("card +free")
-        os.kill(terminal.pid, signal.SIGTERM)
-        check("top: SIGTERM too", (terminal.wait(), terminal.output.endswith("\x1b[?25h\x1b[?1049l")),
-              (-signal.SIGTERM, True))
+        for ending in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+            terminal = Terminal("top", "-d", "5")
+            terminal.read_until("card +free")
+            os.kill(terminal.pid, ending)
+            check(f"top: {ending.name} too", (terminal.wait(), terminal.output.endswith(
+                "\x1b[?25h\x1b[?1049l")), (-ending, True))
 
 
 # ---- with a card ---------------------------------------------------------------
+
+def have_vhci():
+    """Built in, or a module; in a guest: nobody's own USB."""
+    attach = "/sys/devices/platform/vhci_hcd.0/attach"
+    return os.environ.get("TOKMUX_GUEST") and (os.access(attach, os.W_OK) or (
+        subprocess.run(["modprobe", "-q", "vhci_hcd"]).returncode == 0 and os.access(attach, os.W_OK)))
+
 
 class Reader:
     """The reader of tests/card on the kernel's USB, as a token."""
@@ -561,9 +696,10 @@ class Reader:
         self.process = subprocess.Popen(
             [os.environ["B"] + "/tests/card-usbip", "extended", self.log, fifo],
             stdout=subprocess.PIPE, text=True)
-        _, bus, device = self.process.stdout.readline().split()
+        _, bus, device = read_line(self.process.stdout).split()
         self.token = token
-        run("register", token, "--device", f"/dev/bus/usb/{bus}/{device}", "--hold-limit", "2")
+        self.node = f"/dev/bus/usb/{bus}/{device}"
+        run("register", token, "--device", self.node, "--hold-limit", "2")
         subprocess.run(["udevadm", "settle"], check=True)
 
     def __enter__(self):
@@ -600,6 +736,56 @@ class Reader:
             time.sleep(0.01)
 
 
+class Other:
+    """A process of another program, by its name, that does this and then waits."""
+
+    def __init__(self, name, action):
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", f"open('/proc/self/comm', 'w').write({name!r})\n"
+             f"import os, socket, sys\n{action}\nprint('ready', flush=True)\nsys.stdin.read()"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.pid = self.process.pid
+        read_line(self.process.stdout)
+
+    def end(self):
+        self.process.communicate(timeout=SOON)
+
+
+@kernel
+def who_else():
+    if not os.environ.get("TOKMUX_GUEST") or subprocess.run(["modprobe", "-q", "vhci_hcd"]).returncode:
+        skip("who_else", "nobody's own USB")
+        return
+    with Reader("my-reader") as card:
+        def others():
+            return sorted((u["command"], u["via"], u["pid"]) for u in rows("who", "my-reader"))
+        check("who: nobody has the real device", others(), [])
+        scdaemon = Other("scdaemon", f"f = os.open({card.node!r}, os.O_RDWR)")
+        check("who: another program has the real device", others(),
+              [("scdaemon", "device", scdaemon.pid)])
+        check("who: not of the token", rows("who", "my-reader")[0]["lease"], None)
+        scdaemon.end()
+        os.makedirs("/run/pcscd", exist_ok=True)
+        pcscd = Other("pcscd", "open('/run/pcscd/pcscd.pid', 'w').write(str(os.getpid()))\n"
+                      "import threading\naccepted = []\n"
+                      "s = socket.socket(socket.AF_UNIX); s.bind('/run/pcscd/pcscd.comm'); s.listen()\n"
+                      "threading.Thread(target=lambda: accepted.append(s.accept()), daemon=True).start()")
+        check("who: pcscd runs", others(), [("pcscd", "pcscd", pcscd.pid)])
+        client = Other("firefox", "s = socket.socket(socket.AF_UNIX); s.connect('/run/pcscd/pcscd.comm')")
+        # From when pcscd has accepted it.
+        wait_for("a client of pcscd", lambda: len(others()) == 2)
+        check("who: and a client of it", others(),
+              [("firefox", "pcscd", client.pid), ("pcscd", "pcscd", pcscd.pid)])
+        terminal = Terminal("who", "my-reader")
+        check("who on a terminal", (terminal.wait(), re.search(
+            rf"{client.pid} +root +firefox +pcscd", terminal.output) is not None), (OK, True))
+        client.end()
+        pcscd.end()
+        check("who: pcscd has ended, and left its files", others(), [])
+        os.unlink("/run/pcscd/pcscd.comm")
+        os.unlink("/run/pcscd/pcscd.pid")
+
+
 ATR = "3B868131404D746F6B6D75782B"
 SELECT = "00A4040007F0544F4B4D555800"
 VERIFY, SECRET = "0020000006333134313539", "00CA010000"
@@ -617,8 +803,9 @@ def manual(text):
 
 @kernel
 def cards():
-    if not os.environ.get("TOKMUX_GUEST") or subprocess.run(["modprobe", "-q", "vhci_hcd"]).returncode:
-        return      # nobody's own USB
+    if not have_vhci():
+        skip("cards", "nobody's own USB")
+        return
     with Reader("my-reader") as card:
         check("atr", run("atr", "my-reader"), (OK, ATR + "\n", ""))
         check("the card is left without power", card.logged()[-1], "power off")
@@ -637,6 +824,14 @@ def cards():
               ["power on", "apdu 00a4040007f0544f4b4d555800 9000", "power off",
                "power on", "apdu 00a4040007f0544f4b4d555800 9000",
                "apdu 8010010202aabb02 9000", "power off"])
+        terminal = Terminal("apdu", "my-reader", SELECT)
+        check("apdu on a terminal", (terminal.wait(), terminal.output),
+              (OK, SELECTED.replace("\n", "\r\n")))
+        # A script that is typed; the terminal echoes it.
+        terminal = Terminal("apdu", "my-reader")
+        terminal.type(f"{SELECT}\n\x04")
+        check("apdu, typed on a terminal", (terminal.wait(), terminal.output.endswith(
+            SELECTED.replace("\n", "\r\n"))), (OK, True))
         status, out, err = run("apdu", "my-reader", "-J", SELECT, SECRET)
         check("apdu -J, refused", (status, json.loads(out), err),
               (REFUSED, {"answers": [{"answer": b"tokmux".hex().upper(), "sw": "9000"},
@@ -674,8 +869,7 @@ def cards():
         check("apdu -n", run("apdu", "my-reader", "-n", SELECT)[:2], (NO, ""))
         check("atr -w", run("atr", "my-reader", "-w", "0.2")[:2], (NO, ""))
         waiting = Stream("apdu", "my-reader", VERIFY)
-        while not rows("status", "my-reader")[0]["waiters"]:
-            pass
+        wait_for_waiters("my-reader")
         with open(f"/proc/{waiting.process.pid}/cmdline") as cmdline:
             check("apdu: arguments are not there for long", VERIFY in cmdline.read(), False)
         let_go(using)
@@ -741,6 +935,10 @@ def check_of_pkcs11():
     found = verdict("[global]\narbiter = local\n[backend softhsm]\nmodule = libsofthsm2.so\n")
     check("check: the backend answers", (found["verdict"], "slots with a token" in found["found"]),
           ("ok", True))
+    for log in ("info", "calls"):
+        found = verdict(f"[global]\narbiter = local\nlog = {log}\n[backend a]\nmodule = /no/such.so\n")
+        check(f"check: with log = {log} it says what is wrong, and not what is said first",
+              (found["verdict"], "/no/such.so: cannot open" in found["found"]), ("bad", True))
     found = verdict("[global]\nfrob = 1\n")
     check("check: a bad line in the configuration is named",
           (found["verdict"], "tools.conf:2" in found["found"]), ("bad", True))
@@ -752,10 +950,54 @@ def check_of_pkcs11():
 
 
 @test
+def check_of_a_module_that_is_odd():
+    module = os.environ["B"] + "/tests/tools/odd.so"
+
+    def odd(how, **kwargs):
+        start = time.monotonic()
+        done = subprocess.run([TOOL, "check", "-J", "-m", module], stdin=subprocess.DEVNULL,
+                              capture_output=True, timeout=SOON + 30,
+                              env={**os.environ, "ODD": how}, **kwargs)
+        # Strictly: JSON is UTF-8.
+        checks = json.loads(done.stdout.decode("utf-8"))["checks"]
+        found, = [c for c in checks if c["check"] == "pkcs11"]
+        return found["verdict"], found["found"][len(module):], time.monotonic() - start
+
+    slots = ': 1 slots with a token: "caf? ?[31m \u00e9"'
+    check("check: a label that is no UTF-8", odd("")[:2], ("ok", slots))
+    done = subprocess.run([TOOL, "check", "-m", module], capture_output=True, timeout=SOON)
+    check("check: nor does a label steer a terminal", b"\x1b" in done.stdout, False)
+    check("check: a backend leaves a process that keeps its files", odd("leaves"),
+          lambda r: r[:2] == ("ok", slots) and r[2] < 20)
+    check("check: a backend that talks: its last word is the reason", odd("talks")[:2],
+          ("bad", ": it is off"))
+    check("check: a backend that talks without end", odd("babbles")[:2], ("ok", slots))
+    check("check: a backend that crashes", odd("crashes")[:2],
+          ("bad", " died of signal 9: about to die"))
+    check("check: also where SIGCHLD is ignored", odd("crashes", preexec_fn=ignore_children)[:2],
+          ("bad", " died of signal 9: about to die"))
+    check("check: a backend that hangs", odd("hangs"),
+          lambda r: r[:2] == ("bad", " did not answer in 30 s: waiting for a card") and r[2] < 45)
+
+
+@test
 def output_that_cannot_be_written():
     with open("/dev/full", "w") as full:
         done = subprocess.run([TOOL, "help"], stdout=full, stderr=subprocess.PIPE, text=True)
-    check("a full disk is an error", (done.returncode, one_sentence(done.stderr)), (71, True))
+        check("a full disk is an error", (done.returncode, one_sentence(done.stderr)), (FAILED, True))
+        verbs = [["check"]]
+        if KERNEL:
+            token = Token("card")
+            verbs += [["monitor"], ["top"], ["list"], ["status"]]
+        for verb in verbs:
+            for option in [[], ["-J"]]:
+                done = subprocess.run([TOOL, *verb, *option], stdout=full, stderr=subprocess.PIPE,
+                                      text=True, timeout=2 * SOON)
+                check(f"{' '.join(verb + option)}: a full disk is named",
+                      (done.returncode, one_sentence(done.stderr), "No space" in done.stderr),
+                      (FAILED, True, True))
+        if KERNEL:
+            token.__exit__()
 
 
 # What does not depend on the kernel is done with one of them. An argument names

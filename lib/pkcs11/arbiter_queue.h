@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef TOKMUX_ARBITER_QUEUE_H
+#define TOKMUX_ARBITER_QUEUE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include "arbiter.h"
+
+/*
+ * All of the state is one word, so that a lease costs one atomic operation
+ * while nobody waits. Once somebody does, QUEUED is set: then the word grows
+ * under the lock only, and whoever shrinks it looks after the queue.
+ */
+struct arbiter_queue {
+	atomic_uint word;
+	pthread_mutex_t lock;
+	struct waiter *first;
+	struct waiter **last;
+	unsigned int pokes;
+};
+
+#define QUEUE_EXCLUSIVE	(1u << 31)	/* held by one */
+#define QUEUE_QUEUED	(1u << 30)
+#define QUEUE_SHARERS	(QUEUE_QUEUED - 1)
+
+void arbiter_queue_serve(struct arbiter_queue *queue);
+
+/* A shared turn, that of every call, inline. Return: false if it takes waiting. */
+static inline bool arbiter_queue_share(struct arbiter_queue *queue)
+{
+	unsigned int word = atomic_load_explicit(&queue->word,
+						 memory_order_relaxed);
+
+	do {
+		if (word > QUEUE_SHARERS)
+			return false;
+	} while (!atomic_compare_exchange_weak(&queue->word, &word, word + 1));
+	return true;
+}
+
+static inline void arbiter_queue_unshare(struct arbiter_queue *queue)
+{
+	if (atomic_fetch_sub(&queue->word, 1) & QUEUE_QUEUED)
+		arbiter_queue_serve(queue);
+}
+
+#endif /* TOKMUX_ARBITER_QUEUE_H */

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * mechanism: the keys that a mechanism's parameters name (R11)
+ *
+ * A backend takes any handle there that it knows, also one that this caller
+ * never got, and may return some that nobody has recorded as this caller's. So
+ * those that are named in a way that is easily read are looked at like any
+ * other; a mechanism where they aren't, or that makes more than one key, isn't
+ * passed on. Known is what PKCS#11 has up to 3.2. What a vendor's parameters
+ * mean nobody knows here: the configuration says whether they are passed on.
+ */
+#include <string.h>
+
+#include "call.h"
+#include "log.h"
+
+static bool get_params(const CK_MECHANISM *mechanism, void *params, size_t size)
+{
+	if (!mechanism->pParameter || mechanism->ulParameterLen != size)
+		return false;
+	memcpy(params, mechanism->pParameter, size);
+	return true;
+}
+
+static CK_RV check_key(struct call *call, CK_OBJECT_HANDLE handle)
+{
+	unsigned long login;
+
+	return call_check_key(call, handle, CKR_KEY_HANDLE_INVALID, &login);
+}
+
+static CK_RV check_concatenate(struct call *call, const CK_MECHANISM *mechanism)
+{
+	CK_OBJECT_HANDLE handle;
+
+	if (!get_params(mechanism, &handle, sizeof(handle)))
+		return CKR_MECHANISM_PARAM_INVALID;
+	return check_key(call, handle);
+}
+
+static CK_RV check_hkdf(struct call *call, const CK_MECHANISM *mechanism)
+{
+	CK_HKDF_PARAMS params;
+
+	if (!get_params(mechanism, &params, sizeof(params)))
+		return CKR_MECHANISM_PARAM_INVALID;
+	return params.ulSaltType & CKF_HKDF_SALT_KEY ?
+		       check_key(call, params.hSaltKey) : CKR_OK;
+}
+
+/* ---- IKE ---------------------------------------------------------------------- */
+
+static CK_RV check_ike2_prf_plus(struct call *call,
+				 const CK_MECHANISM *mechanism)
+{
+	CK_IKE2_PRF_PLUS_DERIVE_PARAMS params;
+
+	if (!get_params(mechanism, &params, sizeof(params)))
+		return CKR_MECHANISM_PARAM_INVALID;
+	return params.bHasSeedKey ? check_key(call, params.hSeedKey) : CKR_OK;
+}
+
+static CK_RV check_ike_prf(struct call *call, const CK_MECHANISM *mechanism)
+{
+	CK_IKE_PRF_DERIVE_PARAMS params;
+
+	if (!get_params(mechanism, &params, sizeof(params)))
+		return CKR_MECHANISM_PARAM_INVALID;
+	return params.bRekey ? check_key(call, params.hNewKey) : CKR_OK;
+}
+
+static CK_RV check_ike1_prf(struct call *call, const CK_MECHANISM *mechanism)
+{
+	CK_IKE1_PRF_DERIVE_PARAMS params;
+	CK_RV rv;
+
+	if (!get_params(mechanism, &params, sizeof(params)))
+		return CKR_MECHANISM_PARAM_INVALID;
+	rv = check_key(call, params.hKeygxy);
+	if (rv == CKR_OK && params.bHasPrevKey)
+		rv = check_key(call, params.hPrevKey);
+	return rv;
+}
+
+static CK_RV check_ike1_extended(struct call *call,
+				 const CK_MECHANISM *mechanism)
+{
+	CK_IKE1_EXTENDED_DERIVE_PARAMS params;
+
+	if (!get_params(mechanism, &params, sizeof(params)))
+		return CKR_MECHANISM_PARAM_INVALID;
+	return params.bHasKeygxy ? check_key(call, params.hKeygxy) : CKR_OK;
+}
+
+/* ---- SP 800-108 ----------------------------------------------------------------- */
+
+/* Keys it is made of, and no more than the one that it is to make. */
+static CK_RV check_kdf(struct call *call, const CK_PRF_DATA_PARAM *data,
+		       CK_ULONG count, CK_ULONG additional_keys)
+{
+	CK_OBJECT_HANDLE handle;
+	CK_RV rv = CKR_OK;
+	CK_ULONG i;
+
+	if (additional_keys)
+		return CKR_MECHANISM_INVALID;
+	for (i = 0; data && i < count && rv == CKR_OK; i++) {
+		if (data[i].type != CK_SP800_108_KEY_HANDLE)
+			continue;
+		if (!data[i].pValue || data[i].ulValueLen != sizeof(handle))
+			return CKR_MECHANISM_PARAM_INVALID;
+		memcpy(&handle, data[i].pValue, sizeof(handle));
+		rv = check_key(call, handle);
+	}
+	return rv;
+}
+
+static CK_RV check_sp800_108(struct call *call, const CK_MECHANISM *mechanism)
+{
+	CK_SP800_108_KDF_PARAMS params;
+
+	if (!get_params(mechanism, &params, sizeof(params)))
+		return CKR_MECHANISM_PARAM_INVALID;
+	return check_kdf(call, params.pDataParams, params.ulNumberOfDataParams,
+			 params.ulAdditionalDerivedKeys);
+}
+
+static CK_RV check_sp800_108_feedback(struct call *call,
+				      const CK_MECHANISM *mechanism)
+{
+	CK_SP800_108_FEEDBACK_KDF_PARAMS params;
+
+	if (!get_params(mechanism, &params, sizeof(params)))
+		return CKR_MECHANISM_PARAM_INVALID;
+	return check_kdf(call, params.pDataParams, params.ulNumberOfDataParams,
+			 params.ulAdditionalDerivedKeys);
+}
+
+/* ---- all of them ------------------------------------------------------------------ */
+
+/* What is too short for a handle, or for a pointer to one, names none. */
+static CK_RV check_vendors(struct call *call, const CK_MECHANISM *mechanism)
+{
+	const struct config_backend *config = call->backend->config;
+
+	if (config->vendor_mechanisms || !mechanism->pParameter ||
+	    mechanism->ulParameterLen < sizeof(CK_OBJECT_HANDLE))
+		return CKR_OK;
+	log_error("backend %s: vendor mechanism 0x%lx has parameters and isn't passed on, see vendor-mechanisms in tokmux.conf(5)",
+		  config->name, mechanism->mechanism);
+	return CKR_MECHANISM_INVALID;
+}
+
+/**
+ * call_check_mechanism() - no keys in its parameters that weren't looked at
+ * @call: the call
+ * @mechanism: as the caller gave it
+ */
+CK_RV call_check_mechanism(struct call *call, CK_MECHANISM *mechanism)
+{
+	if (!mechanism)
+		return CKR_OK;	/* the backend knows what it thinks of that */
+	if (mechanism->mechanism & CKM_VENDOR_DEFINED)
+		return check_vendors(call, mechanism);
+	switch (mechanism->mechanism) {
+	case CKM_CONCATENATE_BASE_AND_KEY:
+		return check_concatenate(call, mechanism);
+	case CKM_HKDF_DERIVE:
+	case CKM_HKDF_DATA:
+		return check_hkdf(call, mechanism);
+	case CKM_IKE2_PRF_PLUS_DERIVE:
+		return check_ike2_prf_plus(call, mechanism);
+	case CKM_IKE_PRF_DERIVE:
+		return check_ike_prf(call, mechanism);
+	case CKM_IKE1_PRF_DERIVE:
+		return check_ike1_prf(call, mechanism);
+	case CKM_IKE1_EXTENDED_DERIVE:
+		return check_ike1_extended(call, mechanism);
+	case CKM_SP800_108_COUNTER_KDF:
+	case CKM_SP800_108_DOUBLE_PIPELINE_KDF:
+		return check_sp800_108(call, mechanism);
+	case CKM_SP800_108_FEEDBACK_KDF:
+		return check_sp800_108_feedback(call, mechanism);
+	case CKM_SSL3_KEY_AND_MAC_DERIVE:
+	case CKM_TLS_KEY_AND_MAC_DERIVE:
+	case CKM_TLS12_KEY_AND_MAC_DERIVE:
+	case CKM_TLS12_KEY_SAFE_DERIVE:
+	case CKM_WTLS_SERVER_KEY_AND_MAC_DERIVE:
+	case CKM_WTLS_CLIENT_KEY_AND_MAC_DERIVE:
+	case CKM_X9_42_DH_HYBRID_DERIVE:
+	case CKM_X9_42_MQV_DERIVE:
+	case CKM_ECMQV_DERIVE:
+	case CKM_X3DH_INITIALIZE:
+	case CKM_X3DH_RESPOND:
+	case CKM_X2RATCHET_INITIALIZE:
+	case CKM_X2RATCHET_RESPOND:
+	case CKM_CMS_SIG:
+	case CKM_KIP_DERIVE:
+	case CKM_KIP_WRAP:
+	case CKM_KIP_MAC:
+	case CKM_GOSTR3410_KEY_WRAP:
+		return CKR_MECHANISM_INVALID;
+	default:
+		return CKR_OK;
+	}
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * tries: wrong PINs in a row, and the wait that they earn (R12)
+ *
+ * Each caller's are counted on each slot, and no other caller waits for them.
+ * The count outlives sessions, callers' C_Finalize and the slots themselves: who
+ * leaves and comes back goes on where it was. Only a right PIN ends it, or the
+ * process.
+ */
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "arbiter.h"
+#include "tries.h"
+
+#define FIRST_DELAY_MS	100
+#define MAX_DELAY_MS	5000
+
+struct tries {
+	struct tries *next;
+	char *backend;
+	CK_SLOT_ID slot;		/* the backend's */
+	struct {
+		atomic_uint wrong;	/* in a row */
+		_Atomic int64_t next_ms;	/* not before */
+	} of[MAX_CALLERS];
+};
+
+static _Atomic(struct tries *) all;
+
+/**
+ * tries_of() - what was tried on a slot in this process
+ * @backend: its name
+ * @slot: the backend's
+ *
+ * Slots are made one at a time. Nothing is ever freed: there are as many as there
+ * are slots, however often they are made anew.
+ *
+ * Return: NULL if there is no memory.
+ */
+struct tries *tries_of(const char *backend, CK_SLOT_ID slot)
+{
+	struct tries *tries;
+
+	for (tries = atomic_load(&all); tries; tries = tries->next)
+		if (tries->slot == slot && !strcmp(tries->backend, backend))
+			return tries;
+	tries = calloc(1, sizeof(*tries));
+	if (!tries)
+		return NULL;
+	tries->slot = slot;
+	tries->backend = strdup(backend);
+	if (!tries->backend) {
+		free(tries);
+		return NULL;
+	}
+	tries->next = atomic_load(&all);
+	atomic_store(&all, tries);
+	return tries;
+}
+
+/* Sleeps for as long as this caller's wrong PINs in a row have earned. */
+void tries_wait(struct tries *tries, unsigned int caller)
+{
+	int64_t ms = atomic_load(&tries->of[caller].next_ms) - arbiter_now_ms();
+	struct timespec pause = {
+		.tv_sec = ms / 1000,
+		.tv_nsec = ms % 1000 * 1000000,
+	};
+
+	if (ms > 0)
+		nanosleep(&pause, NULL);
+}
+
+/* What came of one that was shown. */
+void tries_count(struct tries *tries, unsigned int caller, CK_RV rv)
+{
+	unsigned int wrong;
+	int64_t delay;
+
+	if (rv == CKR_OK)
+		atomic_store(&tries->of[caller].wrong, 0);
+	if (rv != CKR_PIN_INCORRECT)
+		return;
+	wrong = atomic_fetch_add(&tries->of[caller].wrong, 1);
+	delay = wrong < 8 ? FIRST_DELAY_MS << wrong : MAX_DELAY_MS;
+	if (delay > MAX_DELAY_MS)
+		delay = MAX_DELAY_MS;
+	atomic_store(&tries->of[caller].next_ms, arbiter_now_ms() + delay);
+}

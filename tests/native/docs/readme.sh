@@ -1,0 +1,139 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Each command line of README.md is run, as it stands there. What can't be run
+# here is named, with what runs it; so no line is there that nobody has tried.
+#
+# shellcheck disable=SC2016 # what is in the lines is not ours to expand
+set -u
+here=$(cd "$(dirname "$0")" && pwd -P)
+top=$(cd "$here/../../.." && pwd -P)
+. "$top/tests/tap.bash"
+if [ -n "${SAN-}" ] || [ -n "${TOKMUX_GUEST-}" ]; then
+	echo "1..0 # SKIP there is no more to see here"
+	exit
+fi
+if [ "${1-}" != --inside ]; then
+	dir=$(mktemp -d) || exit
+	trap 'rm -rf "$dir"' EXIT
+	if [ "$(id -u)" != 0 ] || ! unshare -m true 2>/dev/null; then
+		echo "1..0 # SKIP make install and what follows need root and mounts of their own"
+		exit
+	fi
+	"$here/layers.sh" "$dir" "$0" --inside "$dir"
+	exit
+fi
+dir=$2
+cd "$top" || exit
+unset B LD_LIBRARY_PATH TOKMUX_CONF XDG_CONFIG_HOME SSH_AUTH_SOCK SSH_ASKPASS DISPLAY
+
+# ---- the lines, without comments, a command each ---------------------------------
+
+awk '
+	/^    / {
+		sub(/^    /, "")
+		if (/^ *[0-9]+\. /) output = 1	# what make demo prints
+		if (output) next
+		sub(/[ \t]+#.*/, "")
+		if (sub(/ *\\$/, " ")) { sub(/^ +/, ""); line = line $0; next }
+		sub(/^ +/, line ? "" : "&")
+		print line $0
+		line = ""
+		next
+	}
+	/./ { output = 0 }
+' README.md >"$dir/lines"
+: >"$dir/known"
+known() { printf '%s\n' "$1" >>"$dir/known"; }
+
+# ---- what is run elsewhere -------------------------------------------------------
+
+for target in demo check check-debug fuzz deb attack; do
+	known "make $target"
+	tap_check "README: make $target: there is such a target" make -n -o setup "$target"
+done
+# tests/check, by guest-6.1 and guest-6.12
+known 'tests/guest/run -- COMMAND…'
+known 'tests/guest/run --kernel 6.12 --shell'
+known 'tests/guest/run --usb-card -- tests/scripts/udev.sh'
+options() {
+	local option
+	for option in --kernel --shell --usb-card; do
+		tests/guest/run --help | grep -q -- "^  $option" || return
+	done
+	[ -x tests/scripts/udev.sh ]
+}
+tap_check "README: the guest's options" options
+known tests/mutants/run
+tap_check "README: tests/mutants/run" test -x tests/mutants/run
+# verbs.py
+known 'tokmux atr my-reader'
+titles() {
+	local title
+	while read -r title; do
+		grep -qF -- "$title" tests/demo/run tests/demo/*.[ch] || { echo "not in the demo: $title"; return 1; }
+	done < <(sed -n 's/^    [0-9]\. //p' README.md)
+}
+tap_check "README: the demo's output has its titles" titles
+
+# ---- what is run here ------------------------------------------------------------
+
+mkdir "$dir/tokens" "$dir/home"
+export SOFTHSM2_CONF=$dir/softhsm2.conf HOME=$dir/home
+printf 'directories.tokendir = %s\nlog.level = ERROR\n' "$dir/tokens" >"$SOFTHSM2_CONF"
+token() {
+	softhsm2-util --init-token --free --label one --so-pin 12345678 --pin 1234 &&
+		pkcs11-tool --module /usr/lib/softhsm/libsofthsm2.so --token-label one \
+			--login --pin 1234 --keypairgen --key-type rsa:2048 --label my-key --id 01
+}
+tap_check "a token with a key" token
+
+# On a terminal, and in the shell that has seen the lines before it.
+variables=''
+runs() { # status text command
+	local output status=0
+	known "$3"
+	output=$("$here/typist.py" bash -c "$variables$3") || status=$?
+	[ "$status" = "$1" ] && grep -qaE -- "$2" <<<"$output" ||
+		{ echo "status $status"; echo "$output"; return 1; }
+}
+# What needs the kernel module says so where it isn't loaded.
+if [ -e /dev/tokmux-control ]; then
+	listed=(0 '') locked=(0 '^mine')
+else
+	listed=(69 'not loaded') locked=(69 'not loaded')
+fi
+tap_check "README: make" runs 0 '' 'make'
+tap_check "README: the module from the build" runs 0 ': one' \
+	"pkcs11-tool --module build/user/tokmux-pkcs11.so -L"
+tap_check "README: make install" runs 0 '' 'make install'
+export PATH=/usr/local/bin:$PATH
+# Here something is bad: there is no udev, and no module.
+tap_check "README: tokmux check" runs 1 'pkcs11: /usr/local/lib/pkcs11/tokmux-pkcs11.so: .*"one"' \
+	'tokmux check'
+tap_check "README: tokmux list" runs "${listed[@]}" 'tokmux list'
+tap_check "README: tokmux lock" runs "${locked[@]}" 'tokmux lock my-card --user -- echo mine'
+
+module='module=/usr/local/lib/pkcs11/tokmux-pkcs11.so'
+known "$module"
+variables="$module; "
+tap_check "README: ssh-keygen" runs 0 '^ssh-rsa ' 'ssh-keygen -D $module'
+eval "$(ssh-agent)" >/dev/null
+tap_check "README: ssh-add" runs 0 'Card added' 'ssh-add -s $module'
+has_key() { ssh-add -L | grep -q '^ssh-rsa '; }
+tap_check "and the agent has the key" has_key
+ssh-agent -k >/dev/null
+mkdir -p "$HOME/.pki/nssdb"
+certutil -d "$HOME/.pki/nssdb" -N --empty-password
+tap_check "README: modutil" runs 0 'added to database' \
+	'modutil -dbdir ~/.pki/nssdb -add tokmux -libfile $module'
+tap_check "README: certutil" runs 0 'my-key' 'certutil -d ~/.pki/nssdb -K -h all'
+cd "$dir" || exit
+echo data >file
+signs() {
+	PKCS11_MODULE_PATH=/usr/local/lib/pkcs11/tokmux-pkcs11.so runs 0 '' \
+		"openssl dgst -sha256 -engine pkcs11 -keyform engine -sign 'pkcs11:object=my-key' file"
+}
+tap_check "README: openssl" signs
+tap_check "README: p11tool" runs 0 'URL: pkcs11:.*token=one' 'p11tool --provider $module --list-tokens'
+tap_check "nothing but that is in README" diff <(sort -u "$dir/known") <(sort -u "$dir/lines")
+tap_end
