@@ -334,12 +334,14 @@ static void prepare(const char *lease)
 	if (!world_begin())
 		abort();
 	copy_softhsm();
+	/* Names of this process: to the kernel's arbiter the cases are no others. */
 	world_write("tokmux.conf",
 		    "[global]\narbiter = %s\n"
-		    "[backend faulty]\nmodule = " PLUGIN("backend_fault") "\n"
-		    "lease = %s\nwait = 300\n"
-		    "[backend other]\nmodule = %s\ntoken = other\nwait = 300\n",
-		    world_arbiter(), lease, world_path("other.so"));
+		    "[backend faulty-%d]\nmodule = " PLUGIN("backend_fault") "\n"
+		    "token = faulty-%d\nlease = %s\nwait = 300\n"
+		    "[backend other-%d]\nmodule = %s\ntoken = other-%d\nwait = 300\n",
+		    world_arbiter(), getpid(), getpid(), lease, getpid(),
+		    world_path("other.so"), getpid());
 	backend = dlopen(PLUGIN("backend_fault"), RTLD_NOW | RTLD_NODELETE);
 	if (!backend)
 		abort();
@@ -381,8 +383,8 @@ static bool named(int fd)
 {
 	char log[16384] = { 0 }, words[128];
 
-	snprintf(words, sizeof(words), "backend faulty: %s has not returned for ",
-		 hang->function);
+	snprintf(words, sizeof(words), "backend faulty-%d: %s has not returned for ",
+		 getpid(), hang->function);
 	if (pread(fd, log, sizeof(log) - 1, 0) < 0)
 		return false;
 	if (strstr(log, words))
