@@ -21,10 +21,14 @@ module = $opensc
 END
 pcscd --foreground >/dev/null 2>&1 &
 pcscd=$!
+# OpenSC, once it has been told that there is none, goes without.
+until [ -S /run/pcscd/pcscd.comm ] || ! kill -0 $pcscd 2>/dev/null; do
+	sleep 0.1
+done
 
 # Prints TAP without a plan, with "event" of each line being one.
 watch() {
-	TOKMUX_CONF=$dir/tokmux.conf python3 - "${B:-$top/build/user}/tokmux-pkcs11.so" "$top/tests/guest/reader" <<'END'
+	TOKMUX_CONF=$dir/tokmux.conf python3 -u - "${B:-$top/build/user}/tokmux-pkcs11.so" "$top/tests/guest/reader" <<'END'
 import ctypes, subprocess, sys, threading, time
 
 SOON = 60
