@@ -191,7 +191,11 @@ usb=$(usb_node)
 tap_check "a vendor's rules don't open it: mode" test "$(stat -c '%U:%G %a' "$usb")" = "root:root 600"
 tap_check "nor does the tag" not_the_users
 tap_check "nor to the seat's user" cannot_open "$usb"
-again_closed() { udevadm trigger --action=change --subsystem-match=usb && udevadm settle && cannot_open "$usb"; }
+again_closed() {
+	udevadm trigger --action=change --subsystem-match=usb || { echo "trigger: $?"; return 1; }
+	udevadm settle || { echo "settle: $?"; return 1; }
+	cannot_open "$usb" || { ls -l "$usb"; udevadm info "$usb"; return 1; }
+}
 tap_check "nor when udev looks again" again_closed
 card=$(tokens)
 "$reader" unplug
