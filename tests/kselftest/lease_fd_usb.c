@@ -4,6 +4,7 @@
  * and that transfers in flight end with the lease. Needs a reader, the emulated
  * one of the guest; its ioctls are called bare, as libusb would.
  */
+#include <stddef.h>
 #include <linux/usb/ch9.h>
 #include <linux/usbdevice_fs.h>
 #include "device.h"
@@ -637,6 +638,12 @@ union fuzz_arg {
 	unsigned char bytes[256];
 };
 
+/*
+ * Not the signal that a transfer ends with. One that is rewritten between the check
+ * and usbfs would come to this process, and it may be SIGSTOP.
+ */
+#define FUZZ_BYTES	offsetof(struct usbdevfs_urb, signr)
+
 static const unsigned long fuzz_verbs[] = {
 	USBDEVFS_CONTROL, USBDEVFS_BULK, USBDEVFS_RESETEP, USBDEVFS_SETINTERFACE,
 	USBDEVFS_GETDRIVER, USBDEVFS_SUBMITURB, USBDEVFS_DISCARDURB,
@@ -690,7 +697,6 @@ static void *fuzz_thread(void *arg_)
 				.flags = rand_r(&seed) % 4 ? 0 : rand_r(&seed),
 				.buffer = fuzz_pointer(rand_r(&seed), memory),
 				.buffer_length = rand_r(&seed) % (rand_r(&seed) % 4 ? 512 : 70000),
-				.signr = rand_r(&seed) % 16 ? 0 : rand_r(&seed) % 64,
 			};
 		else if (cmd == USBDEVFS_CONTROL)
 			arg->ctrl = (struct usbdevfs_ctrltransfer){
@@ -703,7 +709,7 @@ static void *fuzz_thread(void *arg_)
 		else if (rand_r(&seed) % 2)
 			arg->number = endpoints[rand_r(&seed) % 6] % 8;
 		else
-			arg->bytes[rand_r(&seed) % sizeof(arg->bytes)] = rand_r(&seed);
+			arg->bytes[rand_r(&seed) % FUZZ_BYTES] = rand_r(&seed);
 		/* what leads to the whole device is not to be configured away */
 		memory[0] = USB_RECIP_INTERFACE | (rand_r(&seed) & USB_DIR_IN);
 		if (!verb(lfd, cmd, arg))
