@@ -208,12 +208,6 @@ void session_last_out(struct session *session, struct lease *lease)
 		session_destroy(session, lease);
 }
 
-static void put(struct session *session, struct lease *lease)
-{
-	if (atomic_fetch_sub(&session->references, 1) == SESSION_DYING + 1)
-		session_last_out(session, lease);
-}
-
 /* There is none of that handle. */
 CK_RV session_missing(void)
 {
@@ -360,7 +354,7 @@ static CK_RV open_once(struct slot *slot, const struct caller *caller,
 	rv = lease_take(seat, &lease);
 	if (rv != CKR_OK)
 		goto err_arbiter;
-	rv = slot_check_token(seat);
+	rv = slot_check_token(seat, &lease);
 	if (rv == CKR_OK)
 		rv = open_backend_session(session, &backend_handle);
 	if (rv != CKR_OK)
@@ -492,8 +486,8 @@ CK_RV session_close(struct session *session)
 	pthread_mutex_unlock(&slot->lock);
 	tell_backend(session, &lease, turn, &left);
 	if (rv == CKR_OK)
-		put(session, &lease);
-	put(session, &lease);
+		session_put_with(session, &lease);
+	session_put_with(session, &lease);
 
 	/* The seat may have had no other session. */
 	if (outlives) {
@@ -570,7 +564,7 @@ void session_close_all(struct slot *slot, const struct caller *caller,
 			turn_give(&slot->turn);
 		while ((session = closed)) {
 			closed = session->next;
-			put(session, &lease);
+			session_put_with(session, &lease);
 		}
 		lease_give(seat, &lease);
 
@@ -588,13 +582,23 @@ void session_close_all(struct slot *slot, const struct caller *caller,
 	 CKF_MESSAGE_ENCRYPT | CKF_MESSAGE_DECRYPT | CKF_MESSAGE_SIGN |	\
 	 CKF_MESSAGE_VERIFY)
 
+/* Nobody but this call is in it; who comes later finds what is there by then. */
+static bool is_alone(const struct session *session)
+{
+	unsigned int references = atomic_load(&session->references);
+
+	/* Until it is closed, that is one. */
+	return references == 2 || references == (SESSION_DYING | 1);
+}
+
 /**
  * session_renew() - end whatever is going on in a session
  * @session: in a call, with a lease
  *
  * With a backend of 2.40, the only way to end an operation that the caller may
  * not go on with is to put another backend session under the same handle. The
- * old one stays, unused, for as long as objects would go with it.
+ * old one stays, unused, for as long as objects would go with it, or another call
+ * may be in it.
  */
 CK_RV session_renew(struct session *session)
 {
@@ -617,7 +621,8 @@ CK_RV session_renew(struct session *session)
 	}
 	spare->handle = atomic_exchange(&session->backend_handle, fresh);
 	add_spare(session, spare);
-	close_spares(session, false);
+	if (is_alone(session))
+		close_spares(session, false);
 	return CKR_OK;
 }
 

@@ -112,10 +112,24 @@ extern _Atomic(struct session *) session_chunks[];
 CK_RV session_missing(void);
 void session_last_out(struct session *session, struct lease *lease);
 
-static inline void session_put(struct session *session)
+/* With the slot's lock held, of one that is open there. */
+static inline void session_hold(struct session *session)
+{
+	atomic_fetch_add(&session->references, 1);
+}
+
+/* @lease: any of the slot that the thread has, or couldn't have */
+static inline void session_put_with(struct session *session,
+				    struct lease *lease)
 {
 	if (atomic_fetch_sub(&session->references, 1) == SESSION_DYING + 1)
-		session_last_out(session, NULL);
+		session_last_out(session, lease);
+}
+
+/* Of a thread without a lease: one is taken if this closes it. */
+static inline void session_put(struct session *session)
+{
+	session_put_with(session, NULL);
 }
 
 static inline struct session *session_find(CK_SESSION_HANDLE handle)

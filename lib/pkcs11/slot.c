@@ -429,13 +429,8 @@ static bool says_closed(CK_RV rv)
 	return rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED;
 }
 
-/* A session of ours and the backend's that it is. */
-struct pair {
-	CK_SESSION_HANDLE ours, backends;
-};
-
-/* With the slot's lock held: one of each seat's. Return: how many. */
-static size_t list_sessions(const struct slot *slot, struct pair *pairs)
+/* With the slot's lock held: one of each seat's, to be put. Return: how many. */
+static size_t hold_sessions(const struct slot *slot, struct session **sessions)
 {
 	const struct seat *seat;
 	size_t count = 0;
@@ -444,47 +439,42 @@ static size_t list_sessions(const struct slot *slot, struct pair *pairs)
 	     seat = seat->next) {
 		if (seat->abandoned || !seat->sessions)
 			continue;
-		pairs[count].ours = atomic_load(&seat->sessions->handle);
-		pairs[count++].backends = session_backend_handle(seat->sessions);
+		session_hold(seat->sessions);
+		sessions[count++] = seat->sessions;
 	}
 	return count;
 }
 
-/* With the slot's lock held: not closed, or renewed, by ourselves meanwhile? */
-static bool still_open(const struct slot *slot, const struct pair *pair)
+/* Closed by the backend, not closed or renewed by ourselves meanwhile? */
+static bool is_closed(struct slot *slot, const struct session *session)
 {
-	const struct session *session;
-	const struct seat *seat;
-
-	for (seat = slot->seats; seat; seat = seat->next)
-		for (session = seat->abandoned ? NULL : seat->sessions; session;
-		     session = session->next)
-			if (atomic_load(&session->handle) == pair->ours)
-				return session_backend_handle(session) ==
-				       pair->backends;
-	return false;
-}
-
-/* Has the backend closed a session that is open here? With no lock held. */
-static bool any_closed(struct slot *slot)
-{
-	struct pair pairs[MAX_CALLERS];
+	CK_SESSION_HANDLE asked = session_backend_handle(session);
 	CK_SESSION_INFO info;
-	bool closed = false;
-	size_t count, i;
 	CK_RV rv;
 
+	rv = BACKEND(slot->backend, C_GetSessionInfo, asked, &info);
+	return (says_gone(rv) || says_closed(rv)) &&
+	       atomic_load(&session->handle) &&
+	       session_backend_handle(session) == asked;
+}
+
+/*
+ * Has the backend closed a session that is open here? With no lock held, but
+ * @lease, which also does for what others close meanwhile: a session isn't taken
+ * from a backend that is just being asked about it.
+ */
+static bool any_closed(struct slot *slot, struct lease *lease)
+{
+	struct session *sessions[MAX_CALLERS];
+	bool closed = false;
+	size_t count, i;
+
 	pthread_mutex_lock(&slot->lock);
-	count = list_sessions(slot, pairs);
+	count = hold_sessions(slot, sessions);
 	pthread_mutex_unlock(&slot->lock);
-	for (i = 0; i < count && !closed; i++) {
-		rv = BACKEND(slot->backend, C_GetSessionInfo,
-			     pairs[i].backends, &info);
-		if (!says_gone(rv) && !says_closed(rv))
-			continue;
-		pthread_mutex_lock(&slot->lock);
-		closed = still_open(slot, &pairs[i]);
-		pthread_mutex_unlock(&slot->lock);
+	for (i = 0; i < count; i++) {
+		closed = closed || is_closed(slot, sessions[i]);
+		session_put_with(sessions[i], lease);
 	}
 	return closed;
 }
@@ -492,6 +482,7 @@ static bool any_closed(struct slot *slot)
 /**
  * slot_check_token() - is it still the one that this seat was made for?
  * @seat: whose
+ * @lease: what it has
  *
  * Asked before a session is opened: a token that is exchanged closes all that
  * were there, and nobody else need notice. Where it can't be taken out, only
@@ -499,7 +490,7 @@ static bool any_closed(struct slot *slot)
  *
  * Return: CKR_DEVICE_REMOVED if it isn't: then the seat is none any more.
  */
-CK_RV slot_check_token(struct seat *seat)
+CK_RV slot_check_token(struct seat *seat, struct lease *lease)
 {
 	struct slot *slot = seat->slot;
 	CK_TOKEN_INFO info;
@@ -513,7 +504,7 @@ CK_RV slot_check_token(struct seat *seat)
 	if (rv != CKR_OK && !gone)
 		return rv;
 
-	gone = gone || any_closed(slot);
+	gone = gone || any_closed(slot, lease);
 	pthread_mutex_lock(&slot->lock);
 	if (seat->abandoned || gone) {
 		if (!seat->abandoned)

@@ -13,6 +13,7 @@
 #include "turn.h"
 
 struct caller;
+struct lease;
 struct session;
 
 enum login {
@@ -153,7 +154,7 @@ void slot_token_changed(struct slot *slot);
 void slot_token_gone(struct slot *slot);
 
 /* with a lease of the seat's, without the slot's lock */
-CK_RV slot_check_token(struct seat *seat);
+CK_RV slot_check_token(struct seat *seat, struct lease *lease);
 bool slot_is_another(const struct seat *seat, const CK_TOKEN_INFO *info);
 void slot_hear_error(struct seat *seat, CK_RV rv, bool locked);
 

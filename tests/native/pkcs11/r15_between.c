@@ -73,6 +73,14 @@ static void *log_in(void *arg)
 	return NULL;
 }
 
+static void *close_one(void *arg)
+{
+	struct act *act = arg;
+
+	act->rv = act->p11->C_CloseSession(act->session);
+	return NULL;
+}
+
 static void *open_one(void *arg)
 {
 	struct act *act = arg;
@@ -180,6 +188,44 @@ TEST_F(between, a_login_and_its_last_session_is_closed)
 		  self->a->C_Login(session, CKU_USER, PIN("4321")));
 	EXPECT_EQ(CKR_OK, login(self->a, session));
 	EXPECT_EQ(1, find(self->a, session, CKO_PRIVATE_KEY, "key", &key));
+}
+
+/*
+ * Who opens a session asks the backend whether those of others are still there:
+ * they aren't closed under it, it might look at what is freed.
+ */
+TEST_F(between, a_session_is_closed_that_another_asks_about)
+{
+	struct act mine = { .p11 = self->a }, other = { .p11 = self->b };
+	CK_SESSION_INFO info;
+	bool waits = true;
+	pthread_t threads[2];
+	int i;
+
+	other.slot = begin(self->a, self->b, "lease = shared\n");
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &mine.session));
+	/* So that there is something to ask: 0xb3, CKR_SESSION_HANDLE_INVALID. */
+	fault("C_GetSessionInfo=fail:0xb3");
+	self->a->C_GetSessionInfo(mine.session, &info);
+	atomic_store(fault_calls, 0);
+	fault("C_GetSessionInfo=hang C_CloseSession=hang");
+	ASSERT_EQ(0, pthread_create(&threads[0], NULL, open_one, &other));
+	wait_inside();
+	ASSERT_EQ(0, pthread_create(&threads[1], NULL, close_one, &mine));
+	for (i = 0; i < 5000 && waits && atomic_load(fault_calls) == 1; i++) {
+		usleep(1000);
+		waits = pthread_tryjoin_np(threads[1], NULL);
+	}
+	EXPECT_EQ(1, atomic_load(fault_calls));
+	fault("");
+	if (waits)
+		pthread_join(threads[1], NULL);
+	pthread_join(threads[0], NULL);
+	EXPECT_EQ(CKR_OK, mine.rv);
+	EXPECT_EQ(CKR_OK, other.rv);
+	EXPECT_EQ(CKR_SESSION_HANDLE_INVALID,
+		  self->a->C_CloseSession(mine.session));
+	EXPECT_EQ(CKR_OK, self->b->C_CloseSession(other.session));
 }
 
 static void *init_token(void *arg)
