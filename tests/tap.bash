@@ -66,7 +66,7 @@ tap_line() { # name line
 # file open for ever, as it would a pipe, and hold nobody up.
 tap_run() { # name seconds command…
 	local name=$1 seconds=$2 dir output in tail pid watchdog status line
-	local plan='' tests=0 bad=0 bailed=''
+	local plan='' tests=0 bad=0 bailed='' began=$SECONDS
 	shift 2
 	dir=$(mktemp -d "${TMPDIR:-/tmp}/tap.XXXXXX")
 	output=$dir/output
@@ -117,6 +117,8 @@ tap_run() { # name seconds command…
 		tap_not_ok "$name: exit status $status"
 	fi
 	rm -rf "$dir"
+	# So that what makes a run long is seen.
+	[ $((SECONDS - began)) -lt 5 ] || echo "# $name took $((SECONDS - began)) s"
 }
 
 tap_end() {
