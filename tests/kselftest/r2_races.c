@@ -201,7 +201,7 @@ static bool lives_on(enum end end)
 	return end == EXEC || end == CLOSE || end == DUP2;
 }
 
-TEST_F_TIMEOUT(r2, threads_against_their_end, 600)
+TEST_F_TIMEOUT(r2, threads_against_their_end, 2400)
 {
 	unsigned int ends[NR_ENDS] = {};
 
