@@ -77,7 +77,7 @@ static void signatures(struct tour *tour, CK_FUNCTION_LIST *p11,
 {
 	CK_MECHANISM ecdsa = { CKM_ECDSA, NULL, 0 };
 	CK_MECHANISM hmac = { CKM_SHA256_HMAC, NULL, 0 };
-	unsigned char out[256];
+	unsigned char out[256] = { 0 };	/* verified though signing failed */
 	CK_ULONG n;
 
 	DO(C_SignInit, session, &ecdsa, private);
