@@ -33,12 +33,13 @@ static CK_RV note(struct tour *tour, const char *name, CK_RV rv)
 #define DO(function, ...)						\
 	note(tour, #function, p11->function(__VA_ARGS__))
 
+/* Buffers begin as zeros: what failed to fill them is used all the same. */
 static unsigned char data[32] = "thirty-two bytes of test data...";
 
 static void cipher(struct tour *tour, CK_FUNCTION_LIST *p11,
 		   CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key)
 {
-	unsigned char iv[16] = { 0 }, out[256];
+	unsigned char iv[16] = { 0 }, out[256] = { 0 };
 	CK_MECHANISM cbc = { CKM_AES_CBC, iv, sizeof(iv) };
 	CK_ULONG n;
 
@@ -58,7 +59,7 @@ static void digests(struct tour *tour, CK_FUNCTION_LIST *p11,
 		    CK_SESSION_HANDLE session)
 {
 	CK_MECHANISM sha256 = { CKM_SHA256, NULL, 0 };
-	unsigned char out[256];
+	unsigned char out[256] = { 0 };
 	CK_ULONG n;
 
 	DO(C_DigestInit, session, &sha256);
@@ -77,7 +78,7 @@ static void signatures(struct tour *tour, CK_FUNCTION_LIST *p11,
 {
 	CK_MECHANISM ecdsa = { CKM_ECDSA, NULL, 0 };
 	CK_MECHANISM hmac = { CKM_SHA256_HMAC, NULL, 0 };
-	unsigned char out[256] = { 0 };	/* verified though signing failed */
+	unsigned char out[256] = { 0 };
 	CK_ULONG n;
 
 	DO(C_SignInit, session, &ecdsa, private);
@@ -99,7 +100,7 @@ static void rare_ones(struct tour *tour, CK_FUNCTION_LIST *p11,
 {
 	CK_MECHANISM pkcs = { CKM_RSA_PKCS, NULL, 0 };
 	CK_MECHANISM sha256 = { CKM_SHA256, NULL, 0 };
-	unsigned char out[256];
+	unsigned char out[256] = { 0 };
 	CK_ULONG n;
 
 	DO(C_DigestInit, session, &sha256);
@@ -132,7 +133,7 @@ static void objects(struct tour *tour, CK_FUNCTION_LIST *p11,
 	CK_OBJECT_HANDLE public = 0, private = 0, unwrapped = 0,
 			 derived = 0;
 	CK_ULONG length = 32, n, size;
-	unsigned char wrapped[256];
+	unsigned char wrapped[256] = { 0 };
 	char value[16];
 	CK_ATTRIBUTE note_template[] = {
 		{ CKA_CLASS, &class, sizeof(class) },
@@ -545,7 +546,7 @@ static void messages(struct tour *tour, CK_FUNCTION_LIST_3_2 *p11,
 		     CK_OBJECT_HANDLE public)
 {
 	CK_MECHANISM mechanism = { CKM_ECDSA, NULL, 0 };
-	unsigned char out[256];
+	unsigned char out[256] = { 0 };
 	CK_ULONG n;
 
 	DO(C_MessageEncryptInit, session, &mechanism, public);
@@ -577,7 +578,7 @@ static void go_3_2(struct tour *tour, CK_FUNCTION_LIST_3_2 *p11)
 	CK_MECHANISM mechanism = { CKM_ECDSA, NULL, 0 };
 	CK_OBJECT_HANDLE private = 0, public = 0, made;
 	CK_SESSION_HANDLE session = 0;
-	unsigned char out[256];
+	unsigned char out[256] = { 0 };
 	CK_ASYNC_DATA result;
 	CK_FLAGS flags;
 	CK_ULONG n;
