@@ -359,13 +359,13 @@ tap_check "the kernel has it" test "$(
 # pcscd is who has a reader today.
 pcscd --foreground >/dev/null 2>&1 &
 pcscd=$!
-has_it() {
-	until "$tool" who by-hand -o pid,via --noheadings | grep -q "^ *$pcscd device"; do
+names() { # what: once pcscd has come so far
+	local tries=0
+	until "$tool" who by-hand -o pid,user,command,via --noheadings | grep -q "^ *$1"; do
 		kill -0 $pcscd && [ $((tries += 1)) -lt 200 ] || return
 	done
 }
-tries=0
-tap_check "tokmux who: pcscd has the device" has_it
+tap_check "tokmux who: pcscd has the device" names "$pcscd .* device"
 coproc client {
 	exec python3 -c 'import socket, sys
 s = socket.socket(socket.AF_UNIX)
@@ -375,8 +375,7 @@ sys.stdin.read()'
 }
 pid=$!
 read -r -u "${client[0]}"
-tap_check "tokmux who: and who is behind it" grep -q "^ *$pid root .* pcscd" <(
-	"$tool" who by-hand -o pid,user,command,via --noheadings)
+tap_check "tokmux who: and who is behind it" names "$pid root .* pcscd"
 kill $pid
 tap_check "tokmux check: the reader is left to it" checked "^reader .* ok .* pcscd\[$pcscd\]"
 kill $pcscd
