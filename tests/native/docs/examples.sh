@@ -45,7 +45,18 @@ compile() {
 tap_check "the program of custom-tools.rst is complete" grep -q '^#include <tokmux.h>' "$dir/custom-tool.c"
 tap_check "it compiles as the page says" compile
 tap_check "it is a page long" test "$(wc -l <"$dir/custom-tool.c")" -lt 80
-
+of_the_system() {
+	local line
+	line=$(block "$page" 'ret = tokmux_open(')
+	[ -n "$line" ] || return
+	awk -v line="$line" '/tokmux_open_user\(/ { print line; next } { print }' \
+		"$dir/custom-tool.c" >"$dir/system.c"
+	! grep -q tokmux_open_user "$dir/system.c" || return
+	# shellcheck disable=SC2046 # words
+	gcc -Wall -Wextra -Werror ${SAN:+-fsanitize=$SAN} -o "$dir/system" \
+		"$dir/system.c" $(pkg-config --cflags --libs tokmux)
+}
+tap_check "it compiles for a token of the system" of_the_system
 
 # ---- fragments: in a program that has what they leave out -----------------------
 
@@ -163,6 +174,31 @@ waits() {
 	grep -q 'select, verify' "$dir/after"
 }
 tap_check "it waits for another tool's lease" waits
+killed() {
+	local holder status=0
+	"$dir/custom-tool" my-card 30 >"$dir/before" &
+	holder=$!
+	held my-card || status=1
+	# Or it gives way to the other one.
+	kill -STOP $holder
+	"$dir/custom-tool" my-card 1 >"$dir/after" &
+	waited_for my-card || status=1
+	kill -KILL $holder
+	wait
+	cat "$dir/after"
+	[ $status = 0 ] && grep -q 'unknown state' "$dir/after"
+}
+tap_check "its holder is killed, and the next one is told" killed
+ejected() {
+	local status=0
+	"$dir/custom-tool" my-card 2 >"$dir/after" &
+	held my-card && tokmux eject --force my-card || status=1
+	wait
+	cat "$dir/after"
+	[ $status = 0 ] && grep -q 'taken away' "$dir/after" &&
+		grep -q 'unknown state' "$dir/after"
+}
+tap_check "so is who has it when the token is ejected" ejected
 
 tap_check "libtokmux(3): the example runs" "$dir/library"
 tap_check "uapi: the example runs" "$dir/uapi"
