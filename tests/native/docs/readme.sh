@@ -29,6 +29,8 @@ unset B LD_LIBRARY_PATH TOKMUX_CONF XDG_CONFIG_HOME SSH_AUTH_SOCK SSH_ASKPASS DI
 # ---- the lines, without comments, a command each ---------------------------------
 
 awk '
+	/^```/ { table = !table }	# what make bench printed
+	table { next }
 	/^    / {
 		sub(/^    /, "")
 		if (/^ *[0-9]+\. /) output = 1	# what make demo prints
