@@ -352,8 +352,7 @@ static void copy_softhsm(void)
 		 world_dir);
 	if (system(command))
 		abort();
-	world_write("other.conf", "directories.tokendir = %s/others\n"
-		    "objectstore.backend = file\nlog.level = ERROR\n", world_dir);
+	configure_softhsm("other.conf", "others");
 	setenv(mine, world_path("other.conf"), 1);
 }
 

@@ -212,16 +212,21 @@ UNUSED static void world_end(void)
 		nftw(world_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+/* Where a SoftHSM2 has its tokens, in the directory @tokens. */
+static void configure_softhsm(const char *name, const char *tokens)
+{
+	world_write(name, "directories.tokendir = %s/%s\n"
+		    "objectstore.backend = file\nlog.level = ERROR\n",
+		    world_dir, tokens);
+}
+
 /* Makes world_dir what a test expects to find, but for the token. */
 static bool furnish(const char *dir)
 {
 	strcpy(world_dir, dir);
 	if (!mkdtemp(world_dir) || mkdir(world_path("tokens"), 0700))
 		return false;
-	world_write("softhsm2.conf",
-		    "directories.tokendir = %s/tokens\n"
-		    "objectstore.backend = file\nlog.level = ERROR\n",
-		    world_dir);
+	configure_softhsm("softhsm2.conf", "tokens");
 	setenv("SOFTHSM2_CONF", world_path("softhsm2.conf"), 1);
 	setenv("TOKMUX_CONF", world_path("tokmux.conf"), 1);
 	world_configure("", "");
