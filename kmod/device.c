@@ -42,6 +42,44 @@ struct tokmux_device_ops {
 
 /* ---- usbfs ---- */
 
+/* How many requests were sent to it, by whomever. */
+static int tokmux_usb_urbs(const struct tokmux_device *device)
+{
+	return device->usb ? atomic_read(&device->usb->urbnum) : 0;
+}
+
+#if IS_REACHABLE(CONFIG_USB)
+static int tokmux_usb_find(struct usb_device *usb, void *data)
+{
+	struct tokmux_device *device = data;
+
+	if (usb->dev.devt != device->devt)
+		return 0;
+	device->usb = usb_get_dev(usb);
+	return 1;
+}
+
+static int tokmux_usb_init(struct tokmux_device *device)
+{
+	if (!usb_for_each_dev(device, tokmux_usb_find))
+		return -ENODEV;
+	atomic_set(&device->urbs, tokmux_usb_urbs(device));
+	return 0;
+}
+
+static void tokmux_usb_exit(struct tokmux_device *device)
+{
+	usb_put_dev(device->usb);
+}
+#else
+static int tokmux_usb_init(struct tokmux_device *device)
+{
+	return -ENODEV;
+}
+
+static void tokmux_usb_exit(struct tokmux_device *device) {}
+#endif
+
 static bool tokmux_usb_is_ours(const struct tokmux_device *device,
 			       unsigned int endpoint)
 {
@@ -234,6 +272,51 @@ const char *tokmux_device_kind_name(const struct tokmux_device *device)
 	return tokmux_device_ops[device->kind].name;
 }
 
+/**
+ * tokmux_device_passed() - an ioctl was passed on, and succeeded
+ * @device: to which
+ * @cmd: which, as it was passed on
+ *
+ * Those that send no request, or nobody knows how many of them, aren't counted.
+ */
+void tokmux_device_passed(struct tokmux_device *device, unsigned int cmd)
+{
+	if (device->kind != TOKMUX_DEVICE_USB)
+		return;
+	switch (cmd) {
+	case USBDEVFS_SUBMITURB:
+#ifdef CONFIG_COMPAT
+	case USBDEVFS_SUBMITURB32:
+#endif
+		atomic_inc(&device->urbs);
+	}
+}
+
+/**
+ * tokmux_device_touched() - may its state be another than its last holder left?
+ * @device: the device of a token that is being granted; token->lock is held
+ *
+ * Nobody tells us of a reset; but USB counts what is sent to a device, and we
+ * what lease fds have sent. More than that was a reset, after which the bus looks
+ * at the device again, a resume, or somebody with another file of it. It may have
+ * been harmless; what is not is never missed.
+ *
+ * Return: whether so since this was last asked.
+ */
+bool tokmux_device_touched(struct tokmux_device *device)
+{
+	bool was_asleep = READ_ONCE(device->asleep), asleep;
+	int urbs;
+
+	if (device->kind != TOKMUX_DEVICE_USB)
+		return false;
+	urbs = tokmux_usb_urbs(device);
+	/* Written under a lock of USB's; what comes later is told later. */
+	asleep = data_race(READ_ONCE(device->usb->state)) == USB_STATE_SUSPENDED;
+	WRITE_ONCE(device->asleep, asleep);
+	return atomic_xchg(&device->urbs, urbs) != urbs || (asleep && !was_asleep);
+}
+
 /* Is the device that the registrar opened still there? */
 static int tokmux_device_check(struct file *sentinel)
 {
@@ -283,6 +366,12 @@ int tokmux_device_init(struct tokmux_device *device,
 	device->usb_interface = arg->usb_interface;
 	device->usb_configuration = arg->usb_configuration;
 	device->devt = file_inode(file)->i_rdev;
+	if (device->kind == TOKMUX_DEVICE_USB) {
+		ret = tokmux_usb_init(device);
+		if (ret)
+			goto err;
+	}
+	/* So it was the registrar's that was found by its number. */
 	ret = tokmux_device_check(file);
 	if (ret)
 		goto err;
@@ -294,21 +383,32 @@ err:
 	return ret;
 }
 
-void tokmux_device_exit(struct tokmux_device *device)
+/* No lease fd is opened any more. */
+void tokmux_device_close(struct tokmux_device *device)
 {
 	if (device->sentinel)
 		fput(device->sentinel);
 	device->sentinel = NULL;
 }
 
+/* And none is left. */
+void tokmux_device_exit(struct tokmux_device *device)
+{
+	tokmux_device_close(device);
+	tokmux_usb_exit(device);
+}
+
 /**
  * tokmux_device_open() - open the real device for one lease
+ * @device: which
  * @sentinel: the registrar's file
  *
  * Never blocking: who waits, waits on the lease fd.
  */
-struct file *tokmux_device_open(struct file *sentinel)
+struct file *tokmux_device_open(struct tokmux_device *device,
+				struct file *sentinel)
 {
+	int urbs = tokmux_usb_urbs(device);
 	struct file *file;
 	int ret;
 
@@ -320,6 +420,11 @@ struct file *tokmux_device_open(struct file *sentinel)
 	if (ret) {
 		fput(file);
 		return ERR_PTR(ret);
+	}
+	/* This has woken it up; that it was asleep has been told. */
+	if (READ_ONCE(device->asleep)) {
+		WRITE_ONCE(device->asleep, false);
+		atomic_add(tokmux_usb_urbs(device) - urbs, &device->urbs);
 	}
 	return file;
 }

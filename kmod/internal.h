@@ -44,6 +44,7 @@
 #define TOKMUX_NO_INDEX		(~0U)
 
 struct tokmux_user;
+struct usb_device;
 
 /**
  * struct tokmux_queue - requests that wait in turn
@@ -96,6 +97,9 @@ struct tokmux_request {
  * @usb_endpoints: of &struct tokmux_create, as the two below
  * @usb_interface: likewise
  * @usb_configuration: likewise
+ * @usb: of a USB device, or NULL; only to know whether it was touched
+ * @urbs: how many requests were sent to it as far as we have been told
+ * @asleep: it was suspended when its token was last granted
  */
 struct tokmux_device {
 	u32 kind;
@@ -104,6 +108,9 @@ struct tokmux_device {
 	u32 usb_endpoints;
 	u8 usb_interface;
 	u8 usb_configuration;
+	struct usb_device *usb;
+	atomic_t urbs;
+	bool asleep;
 };
 
 /* One thing that one party uses at a time. */
@@ -347,10 +354,14 @@ u32 tokmux_login_end(struct tokmux_caller *caller);
 bool tokmux_device_valid(const struct tokmux_create *arg);
 int tokmux_device_init(struct tokmux_device *device,
 		       const struct tokmux_create *arg);
+void tokmux_device_close(struct tokmux_device *device);
 void tokmux_device_exit(struct tokmux_device *device);
-struct file *tokmux_device_open(struct file *sentinel);
+struct file *tokmux_device_open(struct tokmux_device *device,
+				struct file *sentinel);
 int tokmux_device_filter(const struct tokmux_device *device, unsigned int *cmd,
 			 void __user *arg, bool *wait);
+void tokmux_device_passed(struct tokmux_device *device, unsigned int cmd);
+bool tokmux_device_touched(struct tokmux_device *device);
 const char *tokmux_device_kind_name(const struct tokmux_device *device);
 
 /* lease_fd.c */

@@ -190,12 +190,14 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 	struct tokmux_party *party = caller->party;
 	bool joins = party->nr_exclusive || party->nr_shared;
 	bool others = token->nr_holders > joins;
+	bool touched = tokmux_device_touched(&token->device);
 
 	/*
 	 * Once several hold it at a time, each may have touched it after the
 	 * other: then nobody is the last, and every grant changes the epoch.
 	 */
-	if (token->last_party != party->id || READ_ONCE(tokmux_suspended))
+	if (token->last_party != party->id || touched ||
+	    READ_ONCE(tokmux_suspended))
 		token->epoch++;
 	token->last_party = others ? 0 : party->id;
 	if (joins) {

@@ -201,6 +201,8 @@ static long tokmux_lease_file_do_ioctl(struct file *file, unsigned int cmd,
 	while (!ret) {
 		wakes = atomic_read(&lf->wakes);
 		ret = tokmux_lease_file_pass(lf->backing, cmd, arg, compat);
+		if (!ret)
+			tokmux_device_passed(&lf->token->device, cmd);
 		if (ret != -EAGAIN || !wait)
 			break;
 		ret = tokmux_lease_file_wait(lf, wakes);
@@ -356,7 +358,7 @@ static int tokmux_lease_file_open_backing(struct tokmux_lease_file *lf,
 					  struct file *sentinel)
 {
 	struct tokmux_lease_file_table table = { .lf = lf };
-	struct file *backing = tokmux_device_open(sentinel);
+	struct file *backing = tokmux_device_open(&lf->token->device, sentinel);
 
 	if (IS_ERR(backing))
 		return PTR_ERR(backing);

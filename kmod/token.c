@@ -212,7 +212,7 @@ static void tokmux_token_shut_down(struct tokmux_token *token)
 		tokmux_login_end(caller);
 		tokmux_event_send(caller, TOKMUX_EVENT_REMOVED, 0);
 	}
-	tokmux_device_exit(&token->device);
+	tokmux_device_close(&token->device);
 	mutex_unlock(&token->lock);
 	cancel_delayed_work_sync(&token->hold_work);
 }

@@ -121,7 +121,8 @@ int tokmux_info(struct tokmux_caller *caller, struct tokmux_info *info);
 
 /**
  * struct tokmux_grant - what a new holder must know
- * @epoch: changes whenever another holder may have touched the token
+ * @epoch: changes whenever another holder may have touched the token, the machine
+ *	was suspended, or the USB device behind it reset, suspended or used past it
  * @flags: TOKMUX_GRANT_*
  * @reserved: 0
  */

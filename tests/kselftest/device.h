@@ -115,6 +115,19 @@ static inline const char *sysfs_read(const char *path)
 	return text;
 }
 
+static inline int sysfs_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, text, strlen(text));
+	ret = ret < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
 /* Has a thread that will call the kernel, and tells its number, come to wait? */
 static inline bool sleeps(atomic_int *tid)
 {

@@ -14,6 +14,7 @@
 
 struct reader {
 	char node[64];
+	char sysfs[256];
 	unsigned char interface;
 	unsigned char configuration;
 	unsigned char interrupt, in, out;	/* endpoints */
@@ -77,6 +78,7 @@ static bool find_reader(struct reader *reader)
 		snprintf(reader->node, sizeof(reader->node), "/dev/bus/usb/%03u/%03u",
 			 sysfs_number(device, "busnum", 10),
 			 sysfs_number(device, "devnum", 10));
+		strcpy(reader->sysfs, device);
 		find_endpoints(dir, reader);
 		found = true;
 	}
@@ -107,6 +109,7 @@ static int register_reader(const struct reader *reader, struct tokmux_create *ar
 	arg->device_fd = open(reader->node, O_RDWR | O_CLOEXEC);
 	if (arg->device_fd < 0)
 		return -errno;
+	ioctl(arg->device_fd, USBDEVFS_ALLOW_SUSPEND);
 	ret = register_token(arg);
 	close(arg->device_fd);
 	return ret;
@@ -460,6 +463,126 @@ TEST_F(usb, transfers_in_flight_end)
 		if (end != CLOSED)
 			close(fd);
 	}
+}
+
+/* A transfer of each kind, of which the lease's end cancels one. */
+static int use_reader(const struct reader *reader, int lfd)
+{
+	struct usb_ctrlrequest setup = {
+		.bRequestType = USB_DIR_IN, .bRequest = USB_REQ_GET_DESCRIPTOR,
+		.wValue = USB_DT_DEVICE << 8, .wLength = 18,
+	};
+	unsigned char buf[sizeof(setup) + 18], status[8];
+	struct usbdevfs_urb control, interrupt, *done;
+	int ret = claim(lfd, reader->interface);
+
+	memcpy(buf, &setup, sizeof(setup));
+	ret = ret ? ret : submit(lfd, &control, USBDEVFS_URB_TYPE_CONTROL, 0, buf,
+				 sizeof(buf));
+	ret = ret ? ret : reap_urb(lfd, &done);
+	ret = ret ? ret : ccid(lfd, reader, POWER_ON);
+	if (ret != DATA_BLOCK)
+		return ret < 0 ? ret : -EIO;
+	return submit(lfd, &interrupt, USBDEVFS_URB_TYPE_INTERRUPT,
+		      reader->interrupt, status, sizeof(status));
+}
+
+static __u64 epoch(int fd)
+{
+	struct tokmux_acquire arg = {};
+
+	if (acquire_told(fd, TOKMUX_EXCLUSIVE, 0, &arg) || release(fd))
+		return 0;
+	return arg.epoch;
+}
+
+/*
+ * After a reset the card has no power. Who had it last is not told that all is as
+ * it was; and is, after nothing but its own requests.
+ */
+TEST_F(usb, a_reset_changes_the_epoch)
+{
+	int node = open(self->reader.node, O_RDWR | O_CLOEXEC);
+	__u64 first, next;
+	int lfd, i;
+
+	ASSERT_GE(node, 0);
+	first = epoch(self->fd);
+	for (i = 0; i < 3; i++) {
+		lfd = acquire_lease_fd(self->fd);
+		ASSERT_GE(lfd, 0);
+		ASSERT_EQ(0, use_reader(&self->reader, lfd));
+		ASSERT_EQ(0, release(self->fd));
+		close(lfd);
+		EXPECT_EQ(first, epoch(self->fd));
+	}
+
+	ASSERT_EQ(0, verb(node, USBDEVFS_RESET, NULL));
+	next = epoch(self->fd);
+	EXPECT_NE(first, next);
+	EXPECT_EQ(next, epoch(self->fd));
+
+	/* also while the holder has it */
+	lfd = acquire_lease_fd(self->fd);
+	ASSERT_GE(lfd, 0);
+	ASSERT_EQ(0, claim(lfd, self->reader.interface));
+	ASSERT_EQ(DATA_BLOCK, ccid(lfd, &self->reader, POWER_ON));
+	ASSERT_EQ(0, verb(node, USBDEVFS_RESET, NULL));
+	ASSERT_EQ(0, release(self->fd));
+	close(lfd);
+	first = epoch(self->fd);
+	EXPECT_NE(next, first);
+	EXPECT_EQ(first, epoch(self->fd));
+
+	/* and somebody who has the device past its token is noticed */
+	ASSERT_EQ(0, claim(node, self->reader.interface));
+	ASSERT_EQ(DATA_BLOCK, ccid(node, &self->reader, POWER_ON));
+	close(node);
+	EXPECT_NE(first, epoch(self->fd));
+}
+
+static bool runtime_status_is(const struct reader *reader, const char *status)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/power/runtime_status", reader->sysfs);
+	return !strcmp(sysfs_read(path), status);
+}
+
+static int power_write(const struct reader *reader, const char *name,
+		       const char *value)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/power/%s", reader->sysfs, name);
+	return sysfs_write(path, value);
+}
+
+/* A reader that nobody uses may be suspended, and may take the card's power. */
+TEST_F(usb, its_suspend_changes_the_epoch)
+{
+	__u64 first = epoch(self->fd), next;
+	int lfd;
+
+	if (power_write(&self->reader, "autosuspend_delay_ms", "0") ||
+	    power_write(&self->reader, "control", "auto"))
+		SKIP(return, "no power management of USB devices");
+	ASSERT_TRUE(EVENTUALLY(runtime_status_is(&self->reader, "suspended")));
+	next = epoch(self->fd);
+	EXPECT_NE(first, next);
+	EXPECT_EQ(next, epoch(self->fd));
+	lfd = acquire_lease_fd(self->fd);
+	ASSERT_GE(lfd, 0);
+	EXPECT_TRUE(runtime_status_is(&self->reader, "active"));
+	ASSERT_EQ(0, use_reader(&self->reader, lfd));
+	/* that it woke up is no news */
+	ASSERT_EQ(0, release(self->fd));
+	EXPECT_EQ(next, epoch(self->fd));
+	/* that it slept once more is */
+	close(lfd);
+	ASSERT_TRUE(EVENTUALLY(runtime_status_is(&self->reader, "suspended")));
+	EXPECT_NE(next, epoch(self->fd));
+	ASSERT_EQ(0, power_write(&self->reader, "control", "on"));
 }
 
 /* epoll entries of a lease fd that is dead outlive the real file. */

@@ -470,19 +470,6 @@ TEST_F(r1, race)
 	EXPECT_EQ(0, info(self->watch).waiters);
 }
 
-static int sysfs_write(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, text, strlen(text));
-	ret = ret < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
 /*
  * What is behind a token may have lost power. The kernel's own test of suspend
  * freezes all processes and thaws them, with the notifiers of a real one.

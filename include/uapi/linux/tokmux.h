@@ -245,7 +245,9 @@ enum tokmux_grant_flags {
  * @timeout_ms: in: see the conventions above
  * @granted: out: TOKMUX_GRANT_*
  * @epoch: out: changes whenever another holder may have touched the token, or
- *	the machine was suspended, since this holder was last told the epoch
+ *	the machine was suspended, since this holder was last told the epoch; also
+ *	when the USB device behind it may have been reset, was suspended, or was
+ *	used otherwise than by lease fds
  *
  * A caller holds one lease at a time (-EALREADY). A wait ends with -EINTR when a
  * signal's handler has run, unless it has no timeout and SA_RESTART says to go
