@@ -220,6 +220,8 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 		arg->granted |= TOKMUX_GRANT_LOGIN;
 	if (caller->lost)
 		arg->granted |= TOKMUX_GRANT_LOST;
+	if (caller->nr_events)
+		arg->granted |= TOKMUX_GRANT_EVENTS;
 	arg->epoch = token->epoch;
 	caller->thread = task_pid_nr(task);
 	caller->held = arg->mode;

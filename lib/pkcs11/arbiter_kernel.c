@@ -239,7 +239,8 @@ static int take_and_look(struct arbiter_party *party, unsigned int mode,
 	if (r < 0)
 		return r;
 	/* One that was lost before this grant is none of its news. */
-	*news = read_news(party) & ~(unsigned int)ARBITER_LEASE_LOST;
+	if (grant.flags & TOKMUX_GRANT_EVENTS)
+		*news = read_news(party) & ~(unsigned int)ARBITER_LEASE_LOST;
 	if (!(grant.flags & TOKMUX_GRANT_UNCLEAN))
 		return 0;
 	*news |= ARBITER_UNCLEAN;

@@ -78,7 +78,8 @@ TEST_F(r4, loser_is_told)
 	ASSERT_EQ(0, acquire(other, TOKMUX_EXCLUSIVE, SOON));
 	ASSERT_EQ(0, release(other));
 	ASSERT_EQ(0, acquire_told(self->fd, TOKMUX_EXCLUSIVE, 0, &told));
-	EXPECT_EQ(TOKMUX_GRANT_LOST | TOKMUX_GRANT_UNCLEAN, told.granted);
+	EXPECT_EQ(TOKMUX_GRANT_LOST | TOKMUX_GRANT_UNCLEAN | TOKMUX_GRANT_EVENTS,
+		  told.granted);
 }
 
 /* Sharers too, and only those whose time is over. */

@@ -321,6 +321,27 @@ TEST(event_wanted)
 	close(other);
 }
 
+/* So nobody has to ask at each grant. */
+TEST(a_grant_tells_of_events)
+{
+	int fd = open_bound(own_name(), 0), other = open_bound(own_name(), 0);
+	struct tokmux_acquire told;
+	struct tokmux_event event;
+
+	ASSERT_EQ(0, acquire_told(fd, TOKMUX_EXCLUSIVE, 0, &told));
+	EXPECT_EQ(0, told.granted);
+	EXPECT_EQ(-ETIMEDOUT, acquire(other, TOKMUX_EXCLUSIVE, 1));
+	ASSERT_EQ(0, release(fd));
+	ASSERT_EQ(0, acquire_told(fd, TOKMUX_EXCLUSIVE, 0, &told));
+	EXPECT_EQ(TOKMUX_GRANT_EVENTS, told.granted);
+	EXPECT_EQ(TOKMUX_EVENT_WANTED, next_event(fd, &event));
+	ASSERT_EQ(0, release(fd));
+	ASSERT_EQ(0, acquire_told(fd, TOKMUX_EXCLUSIVE, 0, &told));
+	EXPECT_EQ(0, told.granted);
+	close(fd);
+	close(other);
+}
+
 /* Who may only read a device's node may look at the token, and not take it. */
 TEST(a_file_for_reading_can_only_look)
 {

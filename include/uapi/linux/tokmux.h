@@ -230,12 +230,14 @@ enum tokmux_mode {
  * @TOKMUX_GRANT_JOINED: the thread group held the token already
  * @TOKMUX_GRANT_LOGIN: another holder has logged in since the token was last
  *	said to be clean: a card may still be open to whoever talks to it
+ * @TOKMUX_GRANT_EVENTS: this caller has events to read
  */
 enum tokmux_grant_flags {
 	TOKMUX_GRANT_UNCLEAN	= 1 << 0,
 	TOKMUX_GRANT_LOST	= 1 << 1,
 	TOKMUX_GRANT_JOINED	= 1 << 2,
 	TOKMUX_GRANT_LOGIN	= 1 << 3,
+	TOKMUX_GRANT_EVENTS	= 1 << 4,
 };
 
 /**
