@@ -715,8 +715,12 @@ TEST_F_TIMEOUT(usb, revoked_at_random_moments, 600)
 		ASSERT_GE(lfd, 0);
 		storm.lfd = lfd;
 		usleep(rand() % 20000);
-		/* Now and then after one more answer, so that there are some. */
-		if (i % 8 == 7) {
+		/*
+		 * Now and then after one more answer, so that there are some; and
+		 * because QEMU's reader keeps eight that nobody has read, and
+		 * forgets what comes beyond: one may be left by each lease.
+		 */
+		if (i % 4 == 3) {
 			before = storm.answers;
 			ASSERT_TRUE(EVENTUALLY(storm.answers != before));
 		}
@@ -730,7 +734,7 @@ TEST_F_TIMEOUT(usb, revoked_at_random_moments, 600)
 	pthread_join(threads[0], NULL);
 	pthread_join(threads[1], NULL);
 	TH_LOG("%u revocations, %u answers", rounds, (unsigned int)storm.answers);
-	EXPECT_LE(rounds / 8, storm.answers);
+	EXPECT_LE(rounds / 4, storm.answers);
 	/* and the reader is as good as before */
 	lfd = acquire_lease_fd(self->fd);
 	ASSERT_GE(lfd, 0);
