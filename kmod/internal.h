@@ -22,7 +22,6 @@
 #define TOKMUX_INTERNAL_H
 
 #include <linux/cdev.h>
-#include <linux/completion.h>
 #include <linux/device.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -72,7 +71,8 @@ struct tokmux_queue {
  * @opened: for a session: where the answer goes
  * @since: when it began to wait
  * @result: 0 or a negative errno, valid when @node is empty
- * @done: completed with the answer
+ * @answered: it has been; written under token->lock
+ * @wait: woken then
  *
  * Lives on the stack of the waiting thread. It is answered under token->lock,
  * and the thread takes that lock before it leaves.
@@ -86,7 +86,8 @@ struct tokmux_request {
 	struct tokmux_session_open *opened;
 	ktime_t since;
 	int result;
-	struct completion done;
+	bool answered;
+	wait_queue_head_t wait;
 };
 
 /**

@@ -51,7 +51,8 @@ void tokmux_queue_answer(struct tokmux_queue *queue, struct tokmux_request *req,
 	queue->length--;
 	req->caller->nr_requests--;
 	req->result = result;
-	complete(&req->done);
+	WRITE_ONCE(req->answered, true);
+	wake_up(&req->wait);
 }
 
 /* Answer all requests of @caller, or of everybody if it is NULL. */
@@ -71,7 +72,7 @@ int tokmux_queue_add(struct tokmux_queue *queue, struct tokmux_request *req)
 	lockdep_assert_held(&req->caller->token->lock);
 	if (queue->length >= TOKMUX_MAX_REQUESTS)
 		return -ENOBUFS;
-	init_completion(&req->done);
+	init_waitqueue_head(&req->wait);
 	req->task = current;
 	req->since = ktime_get();
 	if (!queue->length) {
@@ -92,7 +93,8 @@ int tokmux_queue_add(struct tokmux_queue *queue, struct tokmux_request *req)
  *
  * A stopped or frozen thread leaves the queue too, else it would be granted
  * what it can't use. It asks anew when it goes on, with its whole timeout;
- * only a signal's handler ends a wait with a timeout for good.
+ * only a signal's handler ends a wait with a timeout for good. No timeout is
+ * over before its time, as one in jiffies can be where they lag behind.
  *
  * Return: what the request was answered with. If the wait ended without an
  * answer, -ETIMEDOUT, -ERESTARTSYS or -ERESTARTNOHAND, it has left the queue,
@@ -102,25 +104,24 @@ int tokmux_queue_wait(struct tokmux_queue *queue, struct tokmux_request *req,
 		      s32 timeout_ms)
 {
 	struct tokmux_token *token = req->caller->token;
-	long left = MAX_SCHEDULE_TIMEOUT;
+	ktime_t timeout = timeout_ms > 0 ? ms_to_ktime(timeout_ms) : KTIME_MAX;
+	int ret;
 
-	if (list_empty(&req->node))
+	if (req->answered)
 		return req->result;
 	mutex_unlock(&token->lock);
-
-	if (timeout_ms > 0)
-		left = msecs_to_jiffies(timeout_ms);
-	left = wait_for_completion_interruptible_timeout(&req->done, left);
-
+	ret = wait_event_interruptible_hrtimeout(req->wait,
+						 READ_ONCE(req->answered),
+						 timeout);
 	mutex_lock(&token->lock);
-	if (list_empty(&req->node))
+	if (req->answered)
 		return req->result;
-	if (!left)
-		left = -ETIMEDOUT;
+	if (ret == -ETIME)
+		ret = -ETIMEDOUT;
 	else if (timeout_ms > 0)
-		left = -ERESTARTNOHAND;
-	tokmux_queue_answer(queue, req, left);
-	return left;
+		ret = -ERESTARTNOHAND;
+	tokmux_queue_answer(queue, req, ret);
+	return ret;
 }
 
 /* ---- leases ---- */
