@@ -7,6 +7,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include "device.h"
 #include "origin.h"
 #include "view.h"
@@ -181,17 +182,27 @@ static int register_as(const struct reader *reader, char *name,
 	return register_reader(reader, name, with);
 }
 
-/* udev may tell of a reader again, and then it passes on what it knows of it. */
-static bool is_registered(void)
+/*
+ * udev may tell of a reader again, and then it passes on what it knows of it. The
+ * token may have gone since, and another reader's be called so now.
+ */
+static bool is_registered(const struct reader *reader)
 {
 	const char *name = getenv("TOKMUX_TOKEN");
+	char device[32], real[32];
 	struct tokmux_token *token;
+	bool same;
 
 	if (!name || tokmux_token_find(name, &token))
 		return false;
+	snprintf(device, sizeof(device), "%u:%u", major(reader->rdev),
+		 minor(reader->rdev));
+	same = !tokmux_token_attribute(token, "real_device", real, sizeof(real)) &&
+	       !strcmp(real, device);
 	tokmux_token_free(token);
-	printf("TOKMUX_TOKEN=%s\n", name);
-	return true;
+	if (same)
+		printf("TOKMUX_TOKEN=%s\n", name);
+	return same;
 }
 
 /* On stdout what udev takes in: the rule is IMPORT{program}. */
@@ -202,13 +213,16 @@ static int by_udev(const char *devpath, struct registration *with)
 	struct reader reader;
 	int ret, lock;
 
-	if (is_registered())
-		return STATUS_OK;
 	udev = udev_new();
 	if (!reader_from_devpath(udev, devpath, &reader)) {
 		udev_unref(udev);
 		complain("%s: there is no smartcard reader", devpath);
 		return STATUS_NOTOKEN;
+	}
+	if (is_registered(&reader)) {
+		reader_put(&reader);
+		udev_unref(udev);
+		return STATUS_OK;
 	}
 	with->node = reader.node;
 	with->interface = reader.number;

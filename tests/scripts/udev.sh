@@ -332,6 +332,20 @@ if have_vhci; then
 		done
 	}
 	tap_check "usbip, two alike: also at the same moment" together
+	# What udev remembers of one may be the other's name by now.
+	called_so() {
+		local name paths
+		for name in $(tokens); do
+			"$tool" unregister -f "$name" >/dev/null || return
+		done
+		mapfile -t paths < <(grep -lx 0b /sys/bus/usb/devices/*:*/bInterfaceClass |
+			xargs -n 1 dirname | xargs readlink -f | sed 's,^/sys,,')
+		"$tool" register --udev "${paths[0]}" >/dev/null || return
+		TOKMUX_TOKEN=$(tokens) "$tool" register --udev "${paths[1]}" >/dev/null || return
+		udevadm settle
+		origins
+	}
+	tap_check "usbip, two alike: the other's name is not taken for one's own" called_so
 	# In turn, however that goes: who holds the lock keeps the others waiting.
 	waits() { ! flock /run/tokmux/lock timeout 1 "$tool" register waiting 2>/dev/null && ! tokens | grep -x waiting; }
 	tap_check "register waits for its turn" waits
