@@ -197,7 +197,7 @@ static bool is_registered(const struct reader *reader)
 		return false;
 	snprintf(device, sizeof(device), "%u:%u", major(reader->rdev),
 		 minor(reader->rdev));
-	same = !tokmux_token_attribute(token, "real_device", real, sizeof(real)) &&
+	same = tokmux_token_attribute(token, "real_device", real, sizeof(real)) > 0 &&
 	       !strcmp(real, device);
 	tokmux_token_free(token);
 	if (same)
