@@ -7,9 +7,9 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 #include "device.h"
 #include "origin.h"
+#include "subject.h"
 #include "view.h"
 
 struct registration {
@@ -189,17 +189,16 @@ static int register_as(const struct reader *reader, char *name,
 static bool is_registered(const struct reader *reader)
 {
 	const char *name = getenv("TOKMUX_TOKEN");
-	char device[32], real[32];
 	struct tokmux_token *token;
+	struct subject *subject;
+	dev_t rdev;
 	bool same;
 
 	if (!name || tokmux_token_find(name, &token))
 		return false;
-	snprintf(device, sizeof(device), "%u:%u", major(reader->rdev),
-		 minor(reader->rdev));
-	same = tokmux_token_attribute(token, "real_device", real, sizeof(real)) > 0 &&
-	       !strcmp(real, device);
-	tokmux_token_free(token);
+	subject = subject_of(token);
+	same = subject_real_device(subject, &rdev) && rdev == reader->rdev;
+	subject_free(subject);
 	if (same)
 		printf("TOKMUX_TOKEN=%s\n", name);
 	return same;
