@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "check.h"
+#include "origin.h"
 #include "process.h"
-#include "reader.h"
 
 /* It is started by the first one that connects to its socket. */
 #define MASK_PCSCD	"systemctl mask --now pcscd.socket pcscd.service"
@@ -27,6 +27,15 @@ static void see_file(const struct open_file *file, void *data)
 		scan->holder = file->pid;
 }
 
+/* By readers.conf, as udev took it in. */
+static bool is_enforced(const struct reader *reader)
+{
+	const char *enforce = udev_device_get_property_value(reader->device,
+							     "TOKMUX_ENFORCE");
+
+	return enforce && !strcmp(enforce, "yes");
+}
+
 /* Closed to all but root, or the token enforces nothing. */
 static bool is_closed(const struct reader *reader)
 {
@@ -38,7 +47,7 @@ static bool is_closed(const struct reader *reader)
 static void see_reader(const struct reader *reader, void *data)
 {
 	struct scan *scan = data;
-	char what[128], title[64] = "";
+	char what[128], title[64] = "", name[TOKMUX_NAME_SIZE];
 	struct tokmux_token *token;
 
 	scan->readers++;
@@ -48,17 +57,19 @@ static void see_reader(const struct reader *reader, void *data)
 	if (scan->holder)
 		process_title(scan->holder, title, sizeof(title));
 	snprintf(what, sizeof(what), "reader %s", reader_id(reader));
-	if (!reader->token) {
+	if (!is_enforced(reader)) {
 		finding(scan->findings, what, GOOD,
 			"enforce = yes in /etc/tokmux/readers.conf would make it a token of its own",
 			"%s is left to others%s%s", reader->node,
 			scan->holder ? ": " : "", title);
 		return;
 	}
-	if (tokmux_token_find(reader->token, &token)) {
+	if (!origin_find(udev_device_get_devpath(reader->interface), name) ||
+	    tokmux_token_find(name, &token)) {
 		finding(scan->findings, what, BAD,
 			"plug it in again, or: udevadm trigger --action=add",
-			"its token %s is gone", reader->token);
+			"%s is closed to others, but its token is gone",
+			reader->node);
 		return;
 	}
 	tokmux_token_free(token);
@@ -66,15 +77,15 @@ static void see_reader(const struct reader *reader, void *data)
 	if (scan->holder)
 		finding(scan->findings, what, BAD,
 			"stop it (" MASK_PCSCD "; gpgconf --kill scdaemon): the reader is enforced",
-			"%s has it, past the token %s", title, reader->token);
+			"%s has it, past the token %s", title, name);
 	else if (!is_closed(reader))
 		finding(scan->findings, what, BAD,
 			"which udev rule opens it? udevadm test says so",
 			"%s is not closed, so that others get past the token %s",
-			reader->node, reader->token);
+			reader->node, name);
 	else
 		finding(scan->findings, what, GOOD, NULL, "it is the token %s",
-			reader->token);
+			name);
 }
 
 /* Does it listen, or systemd for it? To connect would start it. */

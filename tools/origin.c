@@ -2,6 +2,7 @@
 /*
  * Where a token comes from: /run/tokmux/tokens/NAME.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -14,6 +15,7 @@
 
 #define DIRECTORY	"/run/tokmux/tokens"
 #define LOCK		"/run/tokmux/lock"
+#define INTERFACE	"TOKMUX_INTERFACE"
 
 /* These may be a token's name, and no file's. */
 static bool is_file_name(const char *name)
@@ -72,6 +74,7 @@ int origin_write(const char *name, const struct reader *reader)
 		return -errno;
 	put(f, "TOKMUX_ID", name);
 	put(f, "TOKMUX_DEVICE", reader->node);
+	put(f, INTERFACE, udev_device_get_devpath(reader->interface));
 	for (i = 0; i < ARRAY_SIZE(keys); i++)
 		put(f, keys[i], udev_device_get_property_value(reader->device,
 							       keys[i]));
@@ -91,4 +94,48 @@ void origin_remove(const char *name)
 		return;
 	snprintf(path, sizeof(path), DIRECTORY "/%s", name);
 	unlink(path);
+}
+
+/* Does @file, in the directory, say so? */
+static bool is_of(int directory, const char *file, const char *devpath)
+{
+	char line[PATH_MAX];
+	bool found = false;
+	FILE *f;
+	int fd;
+
+	fd = openat(directory, file, O_RDONLY | O_CLOEXEC);
+	f = fd < 0 ? NULL : fdopen(fd, "r");
+	if (!f) {
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	while (!found && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = '\0';
+		found = !strncmp(line, INTERFACE "=", sizeof(INTERFACE)) &&
+			!strcmp(line + sizeof(INTERFACE), devpath);
+	}
+	fclose(f);
+	return found;
+}
+
+bool origin_find(const char *devpath, char name[static TOKMUX_NAME_SIZE])
+{
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+
+	dir = opendir(DIRECTORY);
+	if (!dir)
+		return false;
+	while (!found && (entry = readdir(dir))) {
+		found = strlen(entry->d_name) < TOKMUX_NAME_SIZE &&
+			is_file_name(entry->d_name) &&
+			is_of(dirfd(dir), entry->d_name, devpath);
+		if (found)
+			strcpy(name, entry->d_name);
+	}
+	closedir(dir);
+	return found;
 }

@@ -21,5 +21,11 @@ void origin_unlock(int lock);
 /* 0 or a negative errno. */
 int origin_write(const char *name, const struct reader *reader);
 void origin_remove(const char *name);
+/*
+ * The token that was last written of the reader at @devpath, below /sys. It may
+ * be gone, if not by us. udev's memory is no help: a token that was removed by
+ * hand may have been made again of another reader.
+ */
+bool origin_find(const char *devpath, char name[static TOKMUX_NAME_SIZE]);
 
 #endif /* TOKMUX_TOOL_ORIGIN_H */

@@ -30,7 +30,6 @@ static bool reader_of(struct udev_device *interface, struct reader *reader)
 	number = udev_device_get_sysattr_value(interface, "bInterfaceNumber");
 	reader->number = number ? strtoul(number, NULL, 16) : 0;
 	reader->rdev = udev_device_get_devnum(reader->device);
-	reader->token = udev_device_get_property_value(interface, "TOKMUX_TOKEN");
 	return true;
 }
 

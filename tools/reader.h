@@ -20,8 +20,6 @@ struct reader {
 	const char *node;
 	dev_t rdev;
 	unsigned int number;
-	/* Which token it was registered as by udev, or NULL. */
-	const char *token;
 };
 
 /* From the path below /sys. false if it is none. */

@@ -44,11 +44,24 @@ static bool is_name(const char *name)
 	return *name;
 }
 
+static int exists(const char *name)
+{
+	struct tokmux_token *token;
+	bool same;
+	int ret;
+
+	ret = tokmux_token_find(name, &token);
+	if (ret)
+		return ret == -ENOENT ? 0 : ret;
+	/* It may be another one's device that is called so. */
+	same = !strcmp(tokmux_token_name(token), name);
+	tokmux_token_free(token);
+	return same ? -EEXIST : 0;
+}
+
 /* What create() would come to, as far as that can be seen. */
 static int look(const char *name, const struct registration *with)
 {
-	struct tokmux_token *token;
-	bool exists;
 	int ret;
 
 	ret = tokmux_present();
@@ -56,16 +69,9 @@ static int look(const char *name, const struct registration *with)
 		return ret ? ret : -ENODEV;
 	if (!is_name(name))
 		return -EINVAL;
-	ret = tokmux_token_find(name, &token);
-	if (!ret) {
-		/* It may be another one's device that is called so. */
-		exists = !strcmp(tokmux_token_name(token), name);
-		tokmux_token_free(token);
-		if (exists)
-			return -EEXIST;
-	} else if (ret != -ENOENT) {
+	ret = exists(name);
+	if (ret)
 		return ret;
-	}
 	return with->node ? device_look(with->node, with->interface) : 0;
 }
 
@@ -100,27 +106,52 @@ static int create_failed(const char *name, const struct registration *with,
 	return failed(name, err);
 }
 
-static int by_hand(const char *name, const struct registration *with,
-		   struct view *view)
+/* Under origin_lock(), unless it is a dry run. */
+static int make(const char *name, const struct reader *reader,
+		const struct registration *with, unsigned int *index)
 {
-	unsigned int index = 0;
-	int ret, lock;
+	int ret;
 
-	if (with->dry_run) {
-		ret = look(name, with);
-	} else {
-		lock = origin_lock();
-		ret = create(name, with, &index);
-		origin_unlock(lock);
-	}
+	if (with->dry_run)
+		return look(name, with);
+	ret = exists(name);
 	if (ret)
-		return create_failed(name, with, ret);
+		return ret;
+	/* First: when the token appears, udev takes it in. */
+	if (reader)
+		ret = origin_write(name, reader);
+	else
+		origin_remove(name);	/* of one that went with the module */
+	if (ret)
+		return ret;
+	ret = create(name, with, index);
+	if (ret)
+		origin_remove(name);
+	return ret;
+}
+
+static int say(const char *name, const struct registration *with,
+	       unsigned int index, struct view *view)
+{
 	view_row(view);
 	view_set(view, NAME, name);
 	view_set(view, CREATED, with->dry_run ? "0" : "1");
 	if (!with->dry_run)
 		view_setf(view, DEVICE, "/dev/tokmux%u", index);
 	return view_print(view);
+}
+
+static int by_hand(const char *name, const struct registration *with,
+		   struct view *view)
+{
+	unsigned int index = 0;
+	int ret, lock = -1;
+
+	if (!with->dry_run)
+		lock = origin_lock();
+	ret = make(name, NULL, with, &index);
+	origin_unlock(lock);
+	return ret ? create_failed(name, with, ret) : say(name, with, index, view);
 }
 
 /* ---- for udev ---------------------------------------------------------------- */
@@ -147,94 +178,59 @@ static void make_name(const struct reader *reader, bool unique, char *name)
 		*name = '_';
 }
 
-static int register_reader(const struct reader *reader, const char *name,
-			   const struct registration *with)
-{
-	struct tokmux_token *token;
-	int ret;
-
-	if (!tokmux_token_find(name, &token)) {
-		tokmux_token_free(token);
-		return -EEXIST;
-	}
-	/* First: when the token appears, udev takes it in. */
-	ret = origin_write(name, reader);
-	if (ret)
-		return ret;
-	ret = create(name, with, NULL);
-	if (ret)
-		origin_remove(name);
-	return ret;
-}
-
-static int register_as(const struct reader *reader, char *name,
-		       const struct registration *with)
-{
-	int ret;
-
-	make_name(reader, false, name);
-	if (with->dry_run)
-		return 0;
-	ret = register_reader(reader, name, with);
-	if (ret != -EEXIST)
-		return ret;
-	make_name(reader, true, name);
-	return register_reader(reader, name, with);
-}
-
-/*
- * udev may tell of a reader again, and then it passes on what it knows of it. The
- * token may have gone since, and another reader's be called so now.
- */
+/* udev may tell of a reader again. */
 static bool is_registered(const struct reader *reader)
 {
-	const char *name = getenv("TOKMUX_TOKEN");
+	char name[TOKMUX_NAME_SIZE];
 	struct tokmux_token *token;
 	struct subject *subject;
 	dev_t rdev;
 	bool same;
 
-	if (!name || tokmux_token_find(name, &token))
+	if (!origin_find(udev_device_get_devpath(reader->interface), name) ||
+	    tokmux_token_find(name, &token))
 		return false;
 	subject = subject_of(token);
 	same = subject_real_device(subject, &rdev) && rdev == reader->rdev;
 	subject_free(subject);
-	if (same)
-		printf("TOKMUX_TOKEN=%s\n", name);
 	return same;
 }
 
-/* On stdout what udev takes in: the rule is IMPORT{program}. */
-static int by_udev(const char *devpath, struct registration *with)
+static int by_udev(const char *devpath, struct registration *with,
+		   struct view *view)
 {
-	struct udev *udev;
+	int ret, lock = -1, status = STATUS_OK;
 	char name[TOKMUX_NAME_SIZE];
 	struct reader reader;
-	int ret, lock;
+	unsigned int index;
+	struct udev *udev;
 
 	udev = udev_new();
 	if (!reader_from_devpath(udev, devpath, &reader)) {
-		udev_unref(udev);
 		complain("%s: there is no smartcard reader", devpath);
-		return STATUS_NOTOKEN;
-	}
-	if (is_registered(&reader)) {
-		reader_put(&reader);
-		udev_unref(udev);
-		return STATUS_OK;
+		status = STATUS_NOTOKEN;
+		goto out_udev;
 	}
 	with->node = reader.node;
 	with->interface = reader.number;
 	/* Another one just like it may be plugged in at the same moment. */
-	lock = origin_lock();
-	ret = lock < 0 ? lock : register_as(&reader, name, with);
+	if (!with->dry_run)
+		lock = origin_lock();
+	if (is_registered(&reader))
+		goto out_lock;
+	make_name(&reader, false, name);
+	ret = make(name, &reader, with, &index);
+	if (ret == -EEXIST) {
+		make_name(&reader, true, name);
+		ret = make(name, &reader, with, &index);
+	}
+	status = ret ? failed(devpath, ret) : say(name, with, index, view);
+out_lock:
 	origin_unlock(lock);
 	reader_put(&reader);
+out_udev:
 	udev_unref(udev);
-	if (ret)
-		return failed(devpath, ret);
-	printf("TOKMUX_TOKEN=%s\n", name);
-	return STATUS_OK;
+	return status;
 }
 
 /* ---- the verb ---------------------------------------------------------------- */
@@ -306,7 +302,7 @@ static int run(int argc, char **argv)
 	else if (udev && with.node)
 		status = bad_usage("--udev finds the device itself");
 	else if (udev)
-		status = by_udev(argv[optind], &with);
+		status = by_udev(argv[optind], &with, view);
 	else
 		status = by_hand(argv[optind], &with, view);
 	view_free(view);

@@ -33,7 +33,7 @@ static int unregister(struct subject *subject, bool force, bool dry_run,
 		      struct view *view)
 {
 	struct tokmux_token *token = subject_token(subject);
-	int ret, lock = -1;
+	int ret;
 
 	if (!token) {
 		complain("%s: a token of a user goes with the last program that has it open",
@@ -45,12 +45,9 @@ static int unregister(struct subject *subject, bool force, bool dry_run,
 			 subject_name(subject));
 		return STATUS_NO;
 	}
-	if (!dry_run)
-		lock = origin_lock();
 	ret = dry_run ? 0 : tokmux_remove_system(tokmux_token_index(token));
 	if (!ret && !dry_run)
 		origin_remove(subject_name(subject));
-	origin_unlock(lock);
 	if (ret)
 		return failed(subject_name(subject), ret);
 	view_row(view);
@@ -58,6 +55,44 @@ static int unregister(struct subject *subject, bool force, bool dry_run,
 	view_set(view, DEVICE, tokmux_token_devnode(token));
 	view_set(view, REMOVED, dry_run ? "0" : "1");
 	return view_print(view);
+}
+
+/* What is left of the reader that was at @devpath; nothing is no error. */
+static int reader_gone(const char *devpath, bool dry_run, struct view *view)
+{
+	char name[TOKMUX_NAME_SIZE];
+	struct tokmux_token *token;
+	struct subject *subject;
+	int ret;
+
+	if (!origin_find(devpath, name))
+		return STATUS_OK;
+	ret = tokmux_token_find(name, &token);
+	if (ret == -ENOENT) {
+		if (!dry_run)
+			origin_remove(name);
+		return STATUS_OK;
+	}
+	if (ret)
+		return failed(name, ret);
+	subject = subject_of(token);
+	ret = unregister(subject, true, dry_run, view);
+	subject_free(subject);
+	return ret;
+}
+
+static int by_name(const char *what, bool force, bool dry_run,
+		   struct view *view)
+{
+	struct subject *subject;
+	int status;
+
+	status = subject_find(what, &subject);
+	if (status)
+		return status;
+	status = unregister(subject, force, dry_run, view);
+	subject_free(subject);
+	return status;
 }
 
 enum { DRY_RUN = 256, UDEV };
@@ -72,16 +107,16 @@ static int run(int argc, char **argv)
 		{}
 	};
 	struct view_options options = {};
-	bool force = false, dry_run = false;
-	int option, status = STATUS_OK;
-	struct subject *subject;
+	bool force = false, dry_run = false, udev = false;
+	int option, lock = -1, status = STATUS_OK;
 	struct view *view;
 
 	while ((option = getopt_long(argc, argv, VIEW_SHORT "f", long_options,
 				     NULL)) >= 0) {
-		/* The reader is gone: nobody is asked. */
-		if (option == 'f' || option == UDEV)
+		if (option == 'f')
 			force = true;
+		else if (option == UDEV)
+			udev = true;
 		else if (option == DRY_RUN)
 			dry_run = true;
 		else if (!view_option(&options, option, optarg))
@@ -92,14 +127,16 @@ static int run(int argc, char **argv)
 	if (!view)
 		return status;
 	if (argc - optind != 1) {
-		status = bad_usage("one TOKEN is needed");
+		status = bad_usage(udev ? "which DEVPATH?" : "one TOKEN is needed");
 		goto out;
 	}
-	status = subject_find(argv[optind], &subject);
-	if (status)
-		goto out;
-	status = unregister(subject, force, dry_run, view);
-	subject_free(subject);
+	if (!dry_run)
+		lock = origin_lock();
+	if (udev)
+		status = reader_gone(argv[optind], dry_run, view);
+	else
+		status = by_name(argv[optind], force, dry_run, view);
+	origin_unlock(lock);
 out:
 	view_free(view);
 	return status;
@@ -108,11 +145,11 @@ out:
 const struct verb unregister_verb = {
 	.name		= "unregister",
 	.run		= run,
-	.synopsis	= "[OPTION…] TOKEN",
+	.synopsis	= "[OPTION…] TOKEN | --udev DEVPATH",
 	.summary	= "remove a system token",
 	.options	=
 	"  -f, --force           also if it is in use\n"
 	"      --dry-run         only say what would be done\n"
-	"      --udev            for udev's rules: the same as --force\n"
+	"      --udev            for udev's rules: the reader at DEVPATH has gone\n"
 	VIEW_HELP,
 };

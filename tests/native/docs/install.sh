@@ -60,10 +60,10 @@ mentions() { ! grep -rlF -e "$top" -e "$dest" "$dest/usr/share" "$dest/usr/lib/u
 tap_check "no text names where it was built" mentions
 export LD_LIBRARY_PATH=$dest$lib
 tap_check "tokmux starts" "$dest/usr/bin/tokmux" --version
-tap_check "udev calls it where it is" grep -q 'IMPORT{program}="/usr/bin/tokmux ' \
-	"$dest/usr/lib/udev/rules.d/69-tokmux.rules"
-tap_check "at plug and at unplug" grep -q 'RUN+="/usr/bin/tokmux ' \
-	"$dest/usr/lib/udev/rules.d/69-tokmux.rules"
+rules=$dest/usr/lib/udev/rules.d/69-tokmux.rules
+tap_check "udev calls it where it is, at plug" \
+	grep -q 'RUN+="/usr/bin/tokmux register ' "$rules"
+tap_check "and at unplug" grep -q 'RUN+="/usr/bin/tokmux unregister ' "$rules"
 tap_check "p11-kit's word of the module" grep -qx "module: $lib/pkcs11/tokmux-pkcs11.so" \
 	"$dest/usr/share/p11-kit/modules/tokmux.module"
 # In a sysroot pkg-config says of the system's headers what is not so: copies.
