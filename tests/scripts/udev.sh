@@ -343,7 +343,7 @@ if have_vhci; then
 	called_so() {
 		local paths
 		unregister_all || return
-		mapfile -t paths < <(grep -lx 0b /sys/bus/usb/devices/*:*/bInterfaceClass |
+		mapfile -t paths < <(grep -slx 0b /sys/bus/usb/devices/*:*/bInterfaceClass |
 			xargs -n 1 dirname | xargs readlink -f | sed 's,^/sys,,')
 		"$tool" register --udev "${paths[1]}" >/dev/null &&
 			"$tool" register --udev "${paths[0]}" >/dev/null &&
@@ -356,7 +356,7 @@ if have_vhci; then
 	waits() { ! flock /run/tokmux/lock timeout 1 "$tool" register waiting 2>/dev/null && ! tokens | grep -x waiting; }
 	tap_check "register waits for its turn" waits
 	left() { # how many readers
-		until [ "$(grep -lx 0b /sys/bus/usb/devices/*:*/bInterfaceClass | wc -l)" = "$1" ]; do
+		until [ "$(grep -slx 0b /sys/bus/usb/devices/*:*/bInterfaceClass | wc -l)" = "$1" ]; do
 			sleep 0.1
 		done
 		udevadm settle
