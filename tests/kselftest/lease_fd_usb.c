@@ -664,6 +664,12 @@ TEST_F_TIMEOUT(usb, unplugged_in_mid_transfer, 60)
 struct storm {
 	const struct reader *reader;
 	atomic_int lfd;
+	/*
+	 * What the user is at. While it is, the number is not given to another
+	 * lease's: it could submit to the one and reap from the other, which it
+	 * would wait for in vain.
+	 */
+	atomic_int used;
 	atomic_bool stop;
 	atomic_uint answers;
 };
@@ -677,7 +683,8 @@ static void *storm_user(void *arg)
 	while (!storm->stop) {
 		int lfd = storm->lfd;
 
-		if (claim(lfd, storm->reader->interface))
+		storm->used = lfd;
+		if (lfd != storm->lfd || claim(lfd, storm->reader->interface))
 			continue;
 		submit(lfd, &urb, USBDEVFS_URB_TYPE_INTERRUPT,
 		       storm->reader->interrupt, status, sizeof(status));
@@ -701,7 +708,7 @@ static void *storm_poller(void *arg)
 
 TEST_F_TIMEOUT(usb, revoked_at_random_moments, 600)
 {
-	struct storm storm = { .reader = &self->reader, .lfd = -1 };
+	struct storm storm = { .reader = &self->reader, .lfd = -1, .used = -1 };
 	unsigned int rounds = env("TOKMUX_REVOKE_ROUNDS", 100), before;
 	pthread_t threads[2];
 	struct tokmux_eject arg;
@@ -728,6 +735,8 @@ TEST_F_TIMEOUT(usb, revoked_at_random_moments, 600)
 		storm.lfd = -1;
 		if (i & 2)
 			ASSERT_TRUE(poll_now(lfd) & POLLHUP);
+		/* it does not wait on one that is dead */
+		ASSERT_TRUE(EVENTUALLY(storm.used != lfd));
 		close(lfd);
 	}
 	storm.stop = true;
