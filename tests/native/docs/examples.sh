@@ -130,8 +130,8 @@ nobody has touched it since: go on" ] || { echo "$output"; return 1; }
 }
 tap_check "alone, nobody has touched the token" alone
 twice() {
-	"$dir/custom-tool" my-card 2 >"$dir/one" &
-	"$dir/custom-tool" my-card 2 >"$dir/two" || return
+	"$dir/custom-tool" my-card 5 >"$dir/one" &
+	"$dir/custom-tool" my-card 5 >"$dir/two" || return
 	wait $! || return
 	cat "$dir/one" "$dir/two"
 	# Both had turns in between the other's.
@@ -189,14 +189,27 @@ killed() {
 	[ $status = 0 ] && grep -q 'unknown state' "$dir/after"
 }
 tap_check "its holder is killed, and the next one is told" killed
+said() { # pattern file
+	local tries
+	for ((tries = 0; tries < 600; tries++)); do
+		! grep -q "$1" "$2" || return 0
+		sleep 0.05
+	done
+	echo "nobody said '$1'"
+	return 1
+}
 ejected() {
-	local status=0
-	"$dir/custom-tool" my-card 2 >"$dir/after" &
-	held my-card && tokmux eject --force my-card || status=1
+	local status=0 tool
+	# More turns than it gets to, however long the rest takes.
+	"$dir/custom-tool" my-card 300 >"$dir/after" &
+	tool=$!
+	held my-card && tokmux eject --force my-card &&
+		said 'taken away' "$dir/after" && said 'unknown state' "$dir/after" ||
+		status=1
+	kill $tool
 	wait
 	cat "$dir/after"
-	[ $status = 0 ] && grep -q 'taken away' "$dir/after" &&
-		grep -q 'unknown state' "$dir/after"
+	return $status
 }
 tap_check "so is who has it when the token is ejected" ejected
 
