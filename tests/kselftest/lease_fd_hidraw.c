@@ -305,17 +305,25 @@ TEST_F(hidraw, unplugged)
 {
 	int lfd = acquire_lease_fd(self->fd);
 	struct blocked blocked = { .fd = lfd };
+	struct tokmux_create create = {
+		.name = "too-late", .device_kind = TOKMUX_DEVICE_HIDRAW,
+		.device_fd = open(self->node, O_RDWR | O_CLOEXEC),
+	};
 	pthread_t thread;
 	int other;
 
 	ASSERT_GE(lfd, 0);
+	ASSERT_GE(create.device_fd, 0);
 	pthread_create(&thread, NULL, read_blocked, &blocked);
 	ASSERT_TRUE(EVENTUALLY(sleeps(&blocked.tid)));
 	uhid_unplug(self->uhid);
 	pthread_join(thread, NULL);
 	EXPECT_EQ(-EIO, blocked.result);
 	EXPECT_TRUE(EVENTUALLY(poll_now(lfd) & POLLHUP));
-	/* Its number is used again: the registered one is gone all the same. */
+	/* Nobody can register it any more, ... */
+	EXPECT_EQ(-ENODEV, control_verb(TOKMUX_CTL_CREATE, &create));
+	close(create.device_fd);
+	/* and another one in its place is not it. */
 	close(lfd);
 	other = uhid_plug(self->node, sizeof(self->node));
 	ASSERT_GE(other, 0);
