@@ -5,6 +5,7 @@
  * next grant carries unclean if it had an exclusive lease or a login.
  */
 #include <pthread.h>
+#include <sched.h>
 #include "token.h"
 #include "kselftest_harness.h"
 
@@ -361,6 +362,49 @@ TEST_F(r2, killed_waiter_leaves_the_queue)
 	EXPECT_EQ(128 + SIGKILL, reap(pid));
 	EXPECT_EQ(0, info(self->watch).waiters);
 	ASSERT_EQ(0, release(self->fd));
+	EXPECT_EQ(0, next_is_granted(self->fd, false));
+}
+
+/* On one CPU, of which nobody else gets anything until further notice. */
+static int keep_the_cpu(void)
+{
+	struct sched_param param = { .sched_priority = 1 };
+
+	return sched_setscheduler(0, SCHED_FIFO, &param);
+}
+
+static int share_the_cpu(void)
+{
+	struct sched_param param = {};
+
+	return sched_setscheduler(0, SCHED_OTHER, &param);
+}
+
+/* It could do nothing with it, and would leave it unclean for nothing. */
+TEST_F(r2, killed_waiter_is_not_granted)
+{
+	cpu_set_t first;
+	pid_t pid;
+
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(first), &first));
+	ASSERT_EQ(0, acquire(self->fd, TOKMUX_EXCLUSIVE, 0));
+	pid = child();
+	if (!pid) {
+		int fd = open_bound(own_name(), 0);
+
+		acquire(fd, TOKMUX_EXCLUSIVE, FOREVER);
+		_exit(0);
+	}
+	ASSERT_TRUE(EVENTUALLY(info(self->watch).waiters == 1));
+	ASSERT_EQ(0, keep_the_cpu());
+	/* It has been killed, and has not got to know of it. */
+	kill(pid, SIGKILL);
+	EXPECT_EQ(0, release(self->fd));
+	EXPECT_EQ(0, info(self->watch).holders);
+	EXPECT_EQ(0, share_the_cpu());
+	EXPECT_EQ(128 + SIGKILL, reap(pid));
 	EXPECT_EQ(0, next_is_granted(self->fd, false));
 }
 
