@@ -53,7 +53,7 @@ build:
 	$(MAKE) -f docs.mk man OUT=$(BUILT)
 	sed 's,@PKCS11DIR@,$(PKCS11DIR),' lib/pkcs11/tokmux.module.in \
 		> $(BUILT)/tokmux.module
-	sed -E 's,(program\}=|RUN\+=)"tokmux ,\1"$(BINDIR)/tokmux ,' \
+	sed 's,RUN+="tokmux ,RUN+="$(BINDIR)/tokmux ,' \
 		udev/69-tokmux.rules > $(BUILT)/69-tokmux.rules
 
 # A second make, which sees what the first has built.
