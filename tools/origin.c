@@ -17,11 +17,13 @@
 #define LOCK		"/run/tokmux/lock"
 #define INTERFACE	"TOKMUX_INTERFACE"
 
-/* These may be a token's name, and no file's. */
-static bool is_file_name(const char *name)
+/* false for what may be a token's name, and no file's. */
+static bool path_of(const char *name, char path[static PATH_MAX])
 {
-	return *name && strcmp(name, ".") && strcmp(name, "..") &&
-	       !strchr(name, '/');
+	if (!*name || !strcmp(name, ".") || !strcmp(name, "..") ||
+	    strchr(name, '/'))
+		return false;
+	return snprintf(path, PATH_MAX, DIRECTORY "/%s", name) < PATH_MAX;
 }
 
 static void put(FILE *f, const char *key, const char *value)
@@ -63,12 +65,11 @@ int origin_write(const char *name, const struct reader *reader)
 	FILE *f;
 	int ret;
 
-	if (!is_file_name(name))
+	if (!path_of(name, path))
 		return -EINVAL;
 	if ((mkdir("/run/tokmux", 0755) && errno != EEXIST) ||
 	    (mkdir(DIRECTORY, 0755) && errno != EEXIST))
 		return -errno;
-	snprintf(path, sizeof(path), DIRECTORY "/%s", name);
 	f = fopen(path, "we");
 	if (!f)
 		return -errno;
@@ -90,27 +91,19 @@ void origin_remove(const char *name)
 {
 	char path[PATH_MAX];
 
-	if (!is_file_name(name))
-		return;
-	snprintf(path, sizeof(path), DIRECTORY "/%s", name);
-	unlink(path);
+	if (path_of(name, path))
+		unlink(path);
 }
 
-/* Does @file, in the directory, say so? */
-static bool is_of(int directory, const char *file, const char *devpath)
+static bool is_of(const char *name, const char *devpath)
 {
-	char line[PATH_MAX];
+	char path[PATH_MAX], line[PATH_MAX];
 	bool found = false;
 	FILE *f;
-	int fd;
 
-	fd = openat(directory, file, O_RDONLY | O_CLOEXEC);
-	f = fd < 0 ? NULL : fdopen(fd, "r");
-	if (!f) {
-		if (fd >= 0)
-			close(fd);
+	f = path_of(name, path) ? fopen(path, "re") : NULL;
+	if (!f)
 		return false;
-	}
 	while (!found && fgets(line, sizeof(line), f)) {
 		line[strcspn(line, "\n")] = '\0';
 		found = !strncmp(line, INTERFACE "=", sizeof(INTERFACE)) &&
@@ -131,8 +124,7 @@ bool origin_find(const char *devpath, char name[static TOKMUX_NAME_SIZE])
 		return false;
 	while (!found && (entry = readdir(dir))) {
 		found = strlen(entry->d_name) < TOKMUX_NAME_SIZE &&
-			is_file_name(entry->d_name) &&
-			is_of(dirfd(dir), entry->d_name, devpath);
+			is_of(entry->d_name, devpath);
 		if (found)
 			strcpy(name, entry->d_name);
 	}
