@@ -345,19 +345,27 @@ TEST_F(r2, leader_exits_first)
 	EXPECT_GONE_AND_UNCLEAN(HAS_LEASE);
 }
 
-TEST_F(r2, killed_waiter_leaves_the_queue)
+/* A child that waits for the token, alone. */
+static pid_t waiter(int watch)
 {
-	pid_t pid;
+	pid_t pid = child();
 
-	ASSERT_EQ(0, acquire(self->fd, TOKMUX_EXCLUSIVE, 0));
-	pid = child();
 	if (!pid) {
 		int fd = open_bound(own_name(), 0);
 
 		acquire(fd, TOKMUX_EXCLUSIVE, FOREVER);
 		_exit(0);
 	}
-	ASSERT_TRUE(EVENTUALLY(info(self->watch).waiters == 1));
+	return EVENTUALLY(info(watch).waiters == 1) ? pid : -1;
+}
+
+TEST_F(r2, killed_waiter_leaves_the_queue)
+{
+	pid_t pid;
+
+	ASSERT_EQ(0, acquire(self->fd, TOKMUX_EXCLUSIVE, 0));
+	pid = waiter(self->watch);
+	ASSERT_GT(pid, 0);
 	kill(pid, SIGKILL);
 	EXPECT_EQ(128 + SIGKILL, reap(pid));
 	EXPECT_EQ(0, info(self->watch).waiters);
@@ -365,19 +373,13 @@ TEST_F(r2, killed_waiter_leaves_the_queue)
 	EXPECT_EQ(0, next_is_granted(self->fd, false));
 }
 
-/* On one CPU, of which nobody else gets anything until further notice. */
-static int keep_the_cpu(void)
+static int schedule(int policy)
 {
-	struct sched_param param = { .sched_priority = 1 };
+	struct sched_param param = {
+		.sched_priority = sched_get_priority_min(policy),
+	};
 
-	return sched_setscheduler(0, SCHED_FIFO, &param);
-}
-
-static int share_the_cpu(void)
-{
-	struct sched_param param = {};
-
-	return sched_setscheduler(0, SCHED_OTHER, &param);
+	return sched_setscheduler(0, policy, &param);
 }
 
 /* It could do nothing with it, and would leave it unclean for nothing. */
@@ -390,20 +392,15 @@ TEST_F(r2, killed_waiter_is_not_granted)
 	CPU_SET(0, &first);
 	ASSERT_EQ(0, sched_setaffinity(0, sizeof(first), &first));
 	ASSERT_EQ(0, acquire(self->fd, TOKMUX_EXCLUSIVE, 0));
-	pid = child();
-	if (!pid) {
-		int fd = open_bound(own_name(), 0);
-
-		acquire(fd, TOKMUX_EXCLUSIVE, FOREVER);
-		_exit(0);
-	}
-	ASSERT_TRUE(EVENTUALLY(info(self->watch).waiters == 1));
-	ASSERT_EQ(0, keep_the_cpu());
+	pid = waiter(self->watch);
+	ASSERT_GT(pid, 0);
+	/* Of the one CPU the waiter gets nothing, until it is shared again. */
+	ASSERT_EQ(0, schedule(SCHED_FIFO));
 	/* It has been killed, and has not got to know of it. */
 	kill(pid, SIGKILL);
 	EXPECT_EQ(0, release(self->fd));
 	EXPECT_EQ(0, info(self->watch).holders);
-	EXPECT_EQ(0, share_the_cpu());
+	EXPECT_EQ(0, schedule(SCHED_OTHER));
 	EXPECT_EQ(128 + SIGKILL, reap(pid));
 	EXPECT_EQ(0, next_is_granted(self->fd, false));
 }
