@@ -304,6 +304,7 @@ if have_vhci; then
 	done
 	rm -f /tmp/card.log
 
+	reader_classes() { grep -slx 0b /sys/bus/usb/devices/*:*/bInterfaceClass; }
 	# Two that are alike, and looked at in the same moment: each has a token and a
 	# file of its own, and what is in it is right.
 	second; first=$second first_wire=$wire
@@ -343,7 +344,7 @@ if have_vhci; then
 	called_so() {
 		local paths
 		unregister_all || return
-		mapfile -t paths < <(grep -slx 0b /sys/bus/usb/devices/*:*/bInterfaceClass |
+		mapfile -t paths < <(reader_classes |
 			xargs -n 1 dirname | xargs readlink -f | sed 's,^/sys,,')
 		"$tool" register --udev "${paths[1]}" >/dev/null &&
 			"$tool" register --udev "${paths[0]}" >/dev/null &&
@@ -356,7 +357,7 @@ if have_vhci; then
 	waits() { ! flock /run/tokmux/lock timeout 1 "$tool" register waiting 2>/dev/null && ! tokens | grep -x waiting; }
 	tap_check "register waits for its turn" waits
 	left() { # how many readers
-		until [ "$(grep -slx 0b /sys/bus/usb/devices/*:*/bInterfaceClass | wc -l)" = "$1" ]; do
+		until [ "$(reader_classes | wc -l)" = "$1" ]; do
 			sleep 0.1
 		done
 		udevadm settle

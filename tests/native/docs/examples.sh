@@ -139,26 +139,24 @@ twice() {
 		grep -q 'somebody may' <(tail -n +2 "$dir/two")
 }
 tap_check "run twice, they take turns" twice
+soon() { # complaint command…
+	local complaint=$1 tries
+	shift
+	for ((tries = 0; tries < 600; tries++)); do
+		! "$@" || return 0
+		sleep 0.05
+	done
+	echo "$complaint"
+	return 1
+}
+# Numbers stand on the right of their column.
+is() { # token column value
+	[ "$(tokmux status "$1" -o "$2" --noheadings 2>/dev/null | tr -d ' ')" = "$3" ]
+}
 # It has the token: there is a moment between its being there and that.
-held() { # token
-	local tries
-	for ((tries = 0; tries < 600; tries++)); do
-		[ "$(tokmux status "$1" -o state --noheadings 2>/dev/null)" != exclusive ] || return 0
-		sleep 0.05
-	done
-	echo "nobody holds $1"
-	return 1
-}
-waited_for() { # token
-	local tries
-	for ((tries = 0; tries < 600; tries++)); do
-		# Numbers stand on the right of their column.
-		[ "$(tokmux status "$1" -o waiters --noheadings | tr -d ' ')" != 1 ] || return 0
-		sleep 0.05
-	done
-	echo "nobody waits for $1"
-	return 1
-}
+held() { soon "nobody holds $1" is "$1" state exclusive; } # token
+waited_for() { soon "nobody waits for $1" is "$1" waiters 1; } # token
+said() { soon "nobody said '$1'" grep -q "$1" "$2"; } # pattern file
 waits() {
 	local fifo status=0
 	mkfifo "$dir/fifo"
@@ -189,15 +187,6 @@ killed() {
 	[ $status = 0 ] && grep -q 'unknown state' "$dir/after"
 }
 tap_check "its holder is killed, and the next one is told" killed
-said() { # pattern file
-	local tries
-	for ((tries = 0; tries < 600; tries++)); do
-		! grep -q "$1" "$2" || return 0
-		sleep 0.05
-	done
-	echo "nobody said '$1'"
-	return 1
-}
 ejected() {
 	local status=0 tool
 	# More turns than it gets to, however long the rest takes.
