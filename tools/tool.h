@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What tokmux(8)'s files share: a verb, its exit status, how it complains.
+ * What the files of tokmux(8) share: verbs, exit statuses, complaints.
  */
 #ifndef TOKMUX_TOOL_H
 #define TOKMUX_TOOL_H
@@ -43,13 +43,12 @@ struct verb {
 	const char *options;
 };
 
+/* Each is at the end of the file of its name, and in main.c's table. */
 extern const struct verb list_verb, status_verb, who_verb, lock_verb,
 	monitor_verb, top_verb, eject_verb, register_verb, unregister_verb,
 	check_verb, atr_verb, apdu_verb;
 
-/* ---- main.c ---------------------------------------------------------------- */
-
-/* The verb that runs; for what is said on stderr. */
+/* The verb that runs; complaints begin with its name. */
 extern const struct verb *the_verb;
 
 /* "tokmux VERB: …" on stderr. */
