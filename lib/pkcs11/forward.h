@@ -8,7 +8,9 @@
 #ifndef TOKMUX_FORWARD_H
 #define TOKMUX_FORWARD_H
 
-#include "call.h"
+#include "mechanism.h"
+#include "objects_seen.h"
+#include "operation.h"
 
 /* The first refusal; what follows one isn't looked at. CKR_OK is 0. */
 #define CHECKS(first, second) ((first) ?: (second))

@@ -11,8 +11,9 @@
  */
 #include <string.h>
 
-#include "call.h"
 #include "log.h"
+#include "mechanism.h"
+#include "objects_seen.h"
 
 static bool get_params(const CK_MECHANISM *mechanism, void *params, size_t size)
 {

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef TOKMUX_OBJECTS_SEEN_H
+#define TOKMUX_OBJECTS_SEEN_H
+
+#include "call.h"
+
+CK_RV call_check_object(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad);
+CK_RV call_check_key(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad,
+		     unsigned long *needs_login);
+CK_RV call_check_write(struct call *call, CK_OBJECT_HANDLE handle);
+CK_RV call_check_change(struct call *call, CK_OBJECT_HANDLE handle,
+			const CK_ATTRIBUTE *template, CK_ULONG count);
+CK_RV call_check_template(struct call *call, CK_ATTRIBUTE *template,
+			  CK_ULONG count);
+CK_RV call_check_copy(struct call *call, CK_OBJECT_HANDLE handle,
+		      CK_ATTRIBUTE *template, CK_ULONG count);
+CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle);
+CK_RV call_find_init(struct call *call, CK_ATTRIBUTE *template,
+		     CK_ULONG count);
+CK_RV call_find(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
+		CK_ULONG *count);
+
+#endif /* TOKMUX_OBJECTS_SEEN_H */
