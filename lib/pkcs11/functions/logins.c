@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * logins: the functions that log in and out
+ */
+#include "call.h"
+#include "locked_session.h"
+#include "login.h"
+#include "module.h"
+
+/* For one operation of a caller that is logged in: the token asks again. */
+static CK_RV login_again(CK_SESSION_HANDLE session,
+			 const struct credentials *given, const char *function)
+{
+	struct call call;
+	CK_RV rv = call_begin_as(&call, session, function);
+
+	if (rv != CKR_OK)
+		return rv;
+	rv = CKR_USER_NOT_LOGGED_IN;
+	if (call_is_user(&call)) {
+		rv = login_backend(call.backend, call.handle,
+				   CKU_CONTEXT_SPECIFIC, given);
+		login_count_try(call.seat, rv);
+	}
+	return call_end(&call, rv);
+}
+
+/* As USER or SO, after login_check(). */
+static CK_RV login_first(CK_SESSION_HANDLE session, enum login login,
+			 const struct credentials *given, const char *function)
+{
+	struct locked_session locked;
+	CK_RV rv;
+
+	rv = lock_session_as(&locked, session,
+			     login == LOGIN_SO ? LOCK_EXCLUSIVE : LOCK_LEASE,
+			     function);
+	if (rv != CKR_OK)
+		return rv;
+	if (login == LOGIN_SO && module_config()->so_alone) {
+		pthread_mutex_lock(&locked.slot->lock);
+		if (slot_sessions(locked.slot, locked.seat))
+			rv = CKR_SESSION_EXISTS;
+		pthread_mutex_unlock(&locked.slot->lock);
+	}
+	if (rv == CKR_OK)
+		rv = login_enter(locked.seat, locked.handle, &locked.lease,
+				 login, given);
+	return unlock_session(&locked, rv);
+}
+
+/*
+ * What others' logins refuse is refused before the lease: a security officer's
+ * is kept until that one logs out.
+ */
+static CK_RV login_as(CK_SESSION_HANDLE handle, CK_USER_TYPE type,
+		      const struct credentials *given, const char *function)
+{
+	enum login login = type == CKU_SO ? LOGIN_SO : LOGIN_USER;
+	unsigned int caller = NOBODY;
+	struct session *session;
+	struct log_call log;
+	CK_RV rv;
+
+	lock_session_wait(handle);
+	if (type == CKU_CONTEXT_SPECIFIC)
+		return login_again(handle, given, function);
+	log_call_begin(&log, function);
+	rv = session_get(handle, &session);
+	if (rv != CKR_OK)
+		return log_call_end(&log, caller, handle, rv);
+	caller = session->seat->number;
+	rv = CKR_USER_TYPE_INVALID;
+	if (type == CKU_SO || type == CKU_USER)
+		rv = login_check(session->seat, login);
+	session_put(session);
+	if (rv != CKR_OK)
+		return log_call_end(&log, caller, handle, rv);
+	return login_first(handle, login, given, function);
+}
+
+CK_RV C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE type, unsigned char *pin,
+	      CK_ULONG length)
+{
+	struct credentials given = { .pin = pin, .length = length };
+
+	return login_as(session, type, &given, __func__);
+}
+
+/* Without a name it is C_Login, which 2.40 has as well. */
+CK_RV C_LoginUser(CK_SESSION_HANDLE session, CK_USER_TYPE type,
+		  unsigned char *pin, CK_ULONG length, unsigned char *name,
+		  CK_ULONG name_length)
+{
+	struct credentials given = {
+		.pin = pin,
+		.length = length,
+		.name = name,
+		.name_length = name ? name_length : 0,
+	};
+
+	if (!name && name_length)
+		return CKR_ARGUMENTS_BAD;
+	return login_as(session, type, &given, __func__);
+}
+
+CK_RV C_Logout(CK_SESSION_HANDLE session)
+{
+	struct locked_session locked;
+	struct left left = { 0 };
+	CK_RV rv;
+
+	rv = lock_session(&locked, session, LOCK_LOGGED_IN);
+	if (rv != CKR_OK)
+		return rv;
+	pthread_mutex_lock(&locked.slot->lock);
+	login_end(locked.seat, &left);
+	pthread_mutex_unlock(&locked.slot->lock);
+	login_tell(locked.seat, locked.handle, &locked.lease, locked.turn,
+		   &left);
+	return unlock_session(&locked, left.ended ? CKR_OK :
+						    CKR_USER_NOT_LOGGED_IN);
+}

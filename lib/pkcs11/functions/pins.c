@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * pins: the functions that change a PIN
+ */
+#include "locked_session.h"
+#include "login.h"
+
+CK_RV C_InitPIN(CK_SESSION_HANDLE session, unsigned char *pin, CK_ULONG length)
+{
+	struct locked_session locked;
+	struct backend_lease lease;
+	CK_RV rv;
+
+	rv = lock_session(&locked, session, LOCK_AS_SO);
+	if (rv != CKR_OK)
+		return rv;
+	if (atomic_load(&locked.seat->login) != LOGIN_SO)
+		return unlock_session(&locked, CKR_USER_NOT_LOGGED_IN);
+	backend_lease_take(locked.slot->backend, ARBITER_EXCLUSIVE, &lease);
+	rv = BACKEND(locked.slot->backend, C_InitPIN, locked.handle, pin,
+		     length);
+	backend_lease_give(locked.slot->backend, &lease);
+	login_pin_changed(locked.seat, NULL, 0);
+	return unlock_session(&locked, rv);
+}
+
+/*
+ * The backend changes the PIN of whoever it is logged in as, the user's if it
+ * is nobody. While a security officer is logged in, that one is alone here; a
+ * login that is over, but that the backend wasn't told of, counts for nobody.
+ */
+CK_RV C_SetPIN(CK_SESSION_HANDLE session, unsigned char *old_pin,
+	       CK_ULONG old_length, unsigned char *new_pin, CK_ULONG new_length)
+{
+	struct locked_session locked;
+	struct backend_lease lease;
+	CK_RV rv;
+
+	lock_session_wait(session);
+	rv = lock_session(&locked, session, LOCK_EXCLUSIVE);
+	if (rv != CKR_OK)
+		return rv;
+	if (!session_writes(locked.session))
+		return unlock_session(&locked, CKR_SESSION_READ_ONLY);
+	login_settle(locked.seat, locked.handle, &locked.lease);
+	backend_lease_take(locked.slot->backend, ARBITER_EXCLUSIVE, &lease);
+	rv = BACKEND(locked.slot->backend, C_SetPIN, locked.handle, old_pin,
+		     old_length, new_pin, new_length);
+	backend_lease_give(locked.slot->backend, &lease);
+	lease_give(locked.seat, &locked.lease);
+	login_count_try(locked.seat, rv);
+	if (rv == CKR_OK)
+		login_pin_changed(locked.seat, new_pin, new_length);
+	return unlock_session(&locked, rv);
+}

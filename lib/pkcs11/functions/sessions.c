@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * sessions: the functions about a session itself, and about the state of what
+ * goes on in it
+ */
+#include "forward.h"
+
+CK_RV C_CloseSession(CK_SESSION_HANDLE handle)
+{
+	unsigned int caller = NOBODY;
+	struct session *session;
+	struct log_call log;
+	CK_RV rv;
+
+	log_call_begin(&log, __func__);
+	rv = session_get(handle, &session);
+	if (rv == CKR_OK) {
+		caller = session->seat->number;
+		rv = session_close(session);
+	}
+	return log_call_end(&log, caller, handle, rv);
+}
+
+/* The state is this caller's, whatever the backend's session can do. */
+static CK_STATE session_state(const struct call *call)
+{
+	bool writes = session_writes(call->session);
+
+	switch ((enum login)atomic_load(&call->seat->login)) {
+	case LOGIN_SO:
+		return CKS_RW_SO_FUNCTIONS;
+	case LOGIN_USER:
+		return writes ? CKS_RW_USER_FUNCTIONS : CKS_RO_USER_FUNCTIONS;
+	case LOGIN_NONE:
+		break;
+	}
+	return writes ? CKS_RW_PUBLIC_SESSION : CKS_RO_PUBLIC_SESSION;
+}
+
+CK_RV C_GetSessionInfo(CK_SESSION_HANDLE session, CK_SESSION_INFO *info)
+{
+	struct call call;
+	CK_RV rv = call_begin(&call, session);
+
+	if (rv != CKR_OK)
+		return rv;
+	rv = CALL(&call, C_GetSessionInfo, info);
+	if (rv == CKR_OK) {
+		info->slotID = call.seat->slot->id;
+		info->flags = call.session->flags;
+		info->state = session_state(&call);
+	}
+	return call_end(&call, rv);
+}
+
+CK_RV C_GetOperationState(CK_SESSION_HANDLE session, unsigned char *state,
+			  CK_ULONG *length)
+{
+	FORWARD(session, C_GetOperationState, state, length);
+}
+
+/* The keys that a state goes on with, and the login that it needs then. */
+static CK_RV check_state(struct call *call, CK_OBJECT_HANDLE encryption_key,
+			 CK_OBJECT_HANDLE authentication_key)
+{
+	unsigned long login;
+	CK_RV rv = CKR_OK;
+
+	if (encryption_key)
+		rv = call_check_key(call, encryption_key,
+				    CKR_KEY_HANDLE_INVALID, &login);
+	if (rv == CKR_OK && authentication_key)
+		rv = call_check_key(call, authentication_key,
+				    CKR_KEY_HANDLE_INVALID, &login);
+	if (rv == CKR_OK && !encryption_key && !authentication_key &&
+	    !call_is_user(call) && slot_logins(call->seat->slot))
+		rv = CKR_SAVED_STATE_INVALID;
+	return rv;
+}
+
+/*
+ * A state may hold an operation with a key of an earlier login: restored by who
+ * is not logged in, only the keys that are named could tell. What was going on
+ * in the session ends here; a lost one would be taken for the one restored.
+ */
+CK_RV C_SetOperationState(CK_SESSION_HANDLE session, unsigned char *state,
+			  CK_ULONG length, CK_OBJECT_HANDLE encryption_key,
+			  CK_OBJECT_HANDLE authentication_key)
+{
+	unsigned long login;
+	struct call call;
+	CK_RV rv = call_begin(&call, session);
+
+	if (rv != CKR_OK)
+		return rv;
+	login = atomic_load(&call.seat->login_id);
+	rv = CHECKS(check_state(&call, encryption_key, authentication_key),
+		    call_operation_ready(&call));
+	if (rv == CKR_OK)
+		rv = CALL(&call, C_SetOperationState, state, length,
+			  encryption_key, authentication_key);
+	if (rv == CKR_OK)
+		call_operation_restored(&call, encryption_key,
+					authentication_key, login);
+	return call_end(&call, rv);
+}
+
+/* A 2.40 backend has none: see call_cancel(). */
+CK_RV C_SessionCancel(CK_SESSION_HANDLE session, CK_FLAGS flags)
+{
+	struct call call;
+	CK_RV rv = call_begin(&call, session);
+
+	if (rv != CKR_OK)
+		return rv;
+	return call_end(&call, call_cancel(&call, flags));
+}
+
+CK_RV C_GetSessionValidationFlags(CK_SESSION_HANDLE session,
+				  CK_SESSION_VALIDATION_FLAGS_TYPE type,
+				  CK_FLAGS *flags)
+{
+	FORWARD(session, C_GetSessionValidationFlags, type, flags);
+}
+
+/*
+ * No session of ours is asynchronous, so a backend has nothing to tell here;
+ * if it has, what it made is this caller's.
+ */
+CK_RV C_AsyncComplete(CK_SESSION_HANDLE session, CK_UTF8CHAR *function,
+		      CK_ASYNC_DATA *result)
+{
+	struct call call;
+	CK_RV rv = call_begin(&call, session);
+
+	if (rv != CKR_OK)
+		return rv;
+	rv = result ? CALL(&call, C_AsyncComplete, function, result) :
+		      CKR_ARGUMENTS_BAD;
+	if (rv == CKR_OK && result->hObject)
+		rv = call_created(&call, result->hObject);
+	if (rv == CKR_OK && result->hAdditionalObject)
+		rv = call_created(&call, result->hAdditionalObject);
+	return call_end(&call, rv);
+}
+
+CK_RV C_AsyncGetID(CK_SESSION_HANDLE session, CK_UTF8CHAR *function,
+		   CK_ULONG *id)
+{
+	FORWARD(session, C_AsyncGetID, function, id);
+}
+
+CK_RV C_AsyncJoin(CK_SESSION_HANDLE session, CK_UTF8CHAR *function, CK_ULONG id,
+		  CK_BYTE *data, CK_ULONG length)
+{
+	FORWARD(session, C_AsyncJoin, function, id, data, length);
+}
+
+CK_RV C_GetFunctionStatus(CK_SESSION_HANDLE session)
+{
+	return CKR_FUNCTION_NOT_PARALLEL;
+}
+
+CK_RV C_CancelFunction(CK_SESSION_HANDLE session)
+{
+	return CKR_FUNCTION_NOT_PARALLEL;
+}

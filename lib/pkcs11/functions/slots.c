@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * slots: the functions about slots and the tokens in them
+ */
+#include "forward.h"
+#include "module.h"
+
+CK_RV C_GetSlotList(CK_BBOOL present, CK_SLOT_ID *list, CK_ULONG *count)
+{
+	struct log_call log;
+	CK_RV rv;
+
+	log_call_begin(&log, __func__);
+	rv = module_get();
+	if (rv == CKR_OK) {
+		rv = count ? module_find_slots(present, list, count) :
+			     CKR_ARGUMENTS_BAD;
+		module_put();
+	}
+	return log_call_end(&log, NOBODY, 0, rv);
+}
+
+/* About the reader, which may have no token in it: there is no lease to take. */
+CK_RV C_GetSlotInfo(CK_SLOT_ID id, CK_SLOT_INFO *info)
+{
+	struct log_call log;
+	struct slot *slot;
+	CK_RV rv;
+
+	log_call_begin(&log, __func__);
+	rv = module_get();
+	if (rv == CKR_OK) {
+		slot = module_slot(id);
+		rv = slot ? BACKEND(slot->backend, C_GetSlotInfo,
+				    slot->backend_id, info) :
+			    CKR_SLOT_ID_INVALID;
+		module_put();
+	}
+	return log_call_end(&log, NOBODY, 0, rv);
+}
+
+/* Who asks often notices first that it is another one now. */
+CK_RV C_GetTokenInfo(CK_SLOT_ID id, CK_TOKEN_INFO *info)
+{
+	struct call call;
+	CK_RV rv = call_begin_slot(&call, id);
+
+	if (rv != CKR_OK)
+		return rv;
+	rv = CALL(&call, C_GetTokenInfo, info);
+	if (rv == CKR_OK && slot_is_another(call.seat, info))
+		slot_hear(call.seat, CKR_DEVICE_REMOVED, false);
+	return call_end_slot(&call, rv);
+}
+
+CK_RV C_GetMechanismList(CK_SLOT_ID id, CK_MECHANISM_TYPE *list,
+			 CK_ULONG *count)
+{
+	FORWARD_SLOT(id, C_GetMechanismList, list, count);
+}
+
+CK_RV C_GetMechanismInfo(CK_SLOT_ID id, CK_MECHANISM_TYPE type,
+			 CK_MECHANISM_INFO *info)
+{
+	FORWARD_SLOT(id, C_GetMechanismInfo, type, info);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef TOKMUX_LOCKED_SESSION_H
+#define TOKMUX_LOCKED_SESSION_H
+
+#include "log.h"
+#include "p11.h"
+#include "session.h"
+
+/*
+ * The session of a function that changes a login or a PIN: it has a lease, then
+ * the slot's turn.
+ */
+struct locked_session {
+	struct session *session;
+	struct seat *seat;
+	struct slot *slot;
+	CK_SESSION_HANDLE handle;	/* the backend's */
+	CK_SESSION_HANDLE given;	/* ours */
+	struct lease lease;
+	bool turn;
+	struct log_call log;
+};
+
+enum lock_how {
+	LOCK_LEASE,		/* as the configuration says */
+	LOCK_EXCLUSIVE,
+	LOCK_AS_SO,		/* the same, refused at once to all others */
+	LOCK_LOGGED_IN,		/* without a lease or turn if need be */
+};
+
+/* In the function of PKCS#11 itself: its name is taken for the log. */
+#define lock_session(locked, handle, how) \
+	lock_session_as(locked, handle, how, __func__)
+
+CK_RV lock_session_as(struct locked_session *locked, CK_SESSION_HANDLE handle,
+		      enum lock_how how, const char *function);
+CK_RV unlock_session(struct locked_session *locked, CK_RV rv);
+void lock_session_wait(CK_SESSION_HANDLE handle);
+
+#endif /* TOKMUX_LOCKED_SESSION_H */
