@@ -35,16 +35,6 @@ static int control_ioctl(unsigned long cmd, void *arg)
 	return ret;
 }
 
-/* The kernel's own rule is stricter; this is what fits its struct. */
-int tokmux_check_name(const char *name)
-{
-	size_t len = strlen(name);
-
-	if (!len)
-		return -EINVAL;
-	return len < TOKMUX_NAME_SIZE ? 0 : -ENAMETOOLONG;
-}
-
 int tokmux_present(void)
 {
 	int saved = errno;

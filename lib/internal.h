@@ -15,14 +15,21 @@ struct tokmux_caller {
 	bool group;		/* bound as one of its thread group's */
 };
 
-/* ioctl() as this library reports errors: 0 or a negative errno, errno kept. */
+/*
+ * ioctl.c: ioctl() as this library reports errors: 0 or a negative errno, errno
+ * kept.
+ */
 int tokmux_ioctl(int fd, unsigned long cmd, void *arg);
 
 /* caller.c: takes over @fd, also where it fails. */
 int tokmux_caller_from_fd(int fd, struct tokmux_caller **caller);
 
-/* control.c */
+/* name.c */
 int tokmux_check_name(const char *name);
+/* Is it "tokmux" and a number? */
+bool tokmux_parse_sysname(const char *sysname, unsigned int *index);
+
+/* control.c */
 int tokmux_control_open_user(const char *name, int *fd);
 
 /*

@@ -3,7 +3,6 @@
  * System tokens as udev knows them: found, listed, looked at. User tokens are
  * not to be found here; see Documentation/design.rst.
  */
-#include <ctype.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -11,26 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "token.h"
-
-#define DEVICE_PREFIX	"tokmux"
-
-/* "tokmux" and a number, or false. */
-static bool parse_sysname(const char *sysname, unsigned int *index)
-{
-	const char *digits = sysname + strlen(DEVICE_PREFIX);
-	unsigned long value;
-	char *end;
-
-	if (strncmp(sysname, DEVICE_PREFIX, strlen(DEVICE_PREFIX)) ||
-	    !isdigit((unsigned char)*digits))
-		return false;
-	errno = 0;
-	value = strtoul(digits, &end, 10);
-	if (errno || *end || value >= UINT_MAX)
-		return false;
-	*index = value;
-	return true;
-}
 
 /* udev's rules keep the name for when sysfs has it no more. */
 static const char *udev_name(struct udev_device *device)
@@ -51,7 +30,7 @@ int token_from_udev(struct udev_device *device, struct tokmux_token **token)
 		udev_device_unref(device);
 		return -ENOMEM;
 	}
-	if (!parse_sysname(udev_device_get_sysname(device), &t->index)) {
+	if (!tokmux_parse_sysname(udev_device_get_sysname(device), &t->index)) {
 		udev_device_unref(device);
 		free(t);
 		return -ENOENT;
@@ -256,7 +235,7 @@ static int find(struct udev *udev, const char *what, struct tokmux_token **token
 	if (ret)
 		return ret;
 	ret = -ENOENT;
-	if (parse_sysname(what, &index))
+	if (tokmux_parse_sysname(what, &index))
 		ret = find_device(udev, udev_device_new_from_subsystem_sysname(
 					udev, TOKEN_SUBSYSTEM, what), token);
 	return ret == -ENOENT ? find_name(udev, what, token) : ret;

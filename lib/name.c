@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What a token may be called: by its name, or by its device's.
+ */
+#include <ctype.h>
+#include <limits.h>
+#include <stdlib.h>
+#include "internal.h"
+
+#define DEVICE_PREFIX	"tokmux"
+
+/* The kernel's own rule is stricter; this is what fits its struct. */
+int tokmux_check_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (!len)
+		return -EINVAL;
+	return len < TOKMUX_NAME_SIZE ? 0 : -ENAMETOOLONG;
+}
+
+bool tokmux_parse_sysname(const char *sysname, unsigned int *index)
+{
+	const char *digits = sysname + strlen(DEVICE_PREFIX);
+	unsigned long value;
+	char *end;
+
+	if (strncmp(sysname, DEVICE_PREFIX, strlen(DEVICE_PREFIX)) ||
+	    !isdigit((unsigned char)*digits))
+		return false;
+	errno = 0;
+	value = strtoul(digits, &end, 10);
+	if (errno || *end || value >= UINT_MAX)
+		return false;
+	*index = value;
+	return true;
+}
