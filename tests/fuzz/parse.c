@@ -5,9 +5,10 @@
 #include <libusb.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../lib/apdu.h"
-#include "../../lib/atr.h"
-#include "../../lib/ccid.h"
+#include "../../lib/card/apdu.h"
+#include "../../lib/card/atr.h"
+#include "../../lib/card/bytes.h"
+#include "../../lib/card/ccid.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

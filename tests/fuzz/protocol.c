@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../lib/apdu.h"
+#include "../../lib/card/apdu.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

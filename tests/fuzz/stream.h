@@ -8,7 +8,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../lib/card.h"
+#include "../../lib/card/bytes.h"
+#include "../../lib/card/card.h"
 
 /* The byte before a packet. */
 #define STREAM_MATCH		0x80

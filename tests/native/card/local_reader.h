@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "../../../lib/card.h"
+#include "../../../lib/card/card.h"
+#include "../../../lib/card/deadline.h"
 #include "../../card/reader.h"
 
 struct local_reader {

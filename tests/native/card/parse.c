@@ -7,9 +7,10 @@
 #include <libusb.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../../lib/apdu.h"
-#include "../../../lib/atr.h"
-#include "../../../lib/ccid.h"
+#include "../../../lib/card/apdu.h"
+#include "../../../lib/card/atr.h"
+#include "../../../lib/card/bytes.h"
+#include "../../../lib/card/ccid.h"
 #include "kselftest_harness.h"
 
 static uint8_t *copy(const uint8_t *bytes, size_t len)

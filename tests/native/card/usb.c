@@ -4,7 +4,7 @@
  * its levels, and QEMU's where there is one. First through its node, then as a
  * token's; several processes that share one are in lease.c.
  */
-#include "../../../lib/card.h"
+#include "../../../lib/card/card.h"
 #include "kselftest_harness.h"
 #include "usb_reader.h"
 

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include "ccid.h"
+#include "deadline.h"
 
 /* How long an attempt at getting in step waits for its answer. */
 #define RESYNC_STEP_MS	1000
@@ -27,28 +27,6 @@
 #define POLL_MS		250
 
 static const uint8_t nothing_specific[3];
-
-int64_t deadline_after(int timeout_ms)
-{
-	struct timespec now;
-
-	if (timeout_ms < 0)
-		return -1;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + timeout_ms;
-}
-
-int deadline_left(int64_t deadline, int most)
-{
-	int64_t left;
-
-	if (deadline < 0)
-		return most;
-	left = deadline - deadline_after(0);
-	if (left <= 0)
-		return 0;
-	return left < most ? (int)left : most;
-}
 
 static size_t whole_packets(const struct ccid *ccid, size_t len)
 {

@@ -11,7 +11,8 @@
 #include <libusb.h>
 #include <stdlib.h>
 #include <string.h>
-#include "ccid.h"
+#include "ccid_usb.h"
+#include "deadline.h"
 
 /* Class requests, CCID 1.1, 5.3. */
 #define REQUEST_ABORT		0x01

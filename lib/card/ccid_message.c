@@ -5,7 +5,8 @@
  */
 #include <errno.h>
 #include <string.h>
-#include "ccid.h"
+#include "bytes.h"
+#include "ccid_message.h"
 
 void ccid_header_put(uint8_t header[static CCID_HEADER_SIZE],
 		     const struct ccid_message *message)

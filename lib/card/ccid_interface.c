@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 #include <libusb.h>
-#include "ccid.h"
+#include "ccid_descriptor.h"
 
 #define PACKET_SIZE(endpoint)	((endpoint)->wMaxPacketSize & 0x7ff)
 

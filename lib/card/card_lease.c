@@ -126,3 +126,13 @@ int tokmux_card_end(struct tokmux_card *card, unsigned int flags)
 	errno = saved;
 	return ret;
 }
+
+void tokmux_card_free(struct tokmux_card *card)
+{
+	int saved = errno;
+
+	if (card && card->caller)
+		tokmux_card_end(card, 0);
+	card_destroy(card);
+	errno = saved;
+}

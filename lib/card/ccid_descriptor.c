@@ -3,7 +3,9 @@
  * A reader's class descriptor (CCID 1.1, 5.1).
  */
 #include <errno.h>
-#include "ccid.h"
+#include "bytes.h"
+#include "ccid_descriptor.h"
+#include "ccid_message.h"
 
 int ccid_descriptor_parse(const uint8_t *extra, size_t len,
 			  struct ccid_descriptor *desc)

@@ -4,7 +4,9 @@
  * that the reader has: APDUs, short ones, or the units of T=0 and T=1.
  */
 #include <stdlib.h>
+#include "ccid_usb.h"
 #include "card.h"
+#include "deadline.h"
 
 /* How long the reader may take for what is not a command to the card. */
 #define READER_MS	10000
@@ -67,6 +69,16 @@ void card_disconnect(struct tokmux_card *card)
 	card->connected = false;
 }
 
+void card_destroy(struct tokmux_card *card)
+{
+	if (!card)
+		return;
+	card_disconnect(card);
+	ccid_usb_bus_free(card->bus);
+	free(card->answer);
+	free(card);
+}
+
 int tokmux_card_open_fd(int fd, unsigned int slot, struct tokmux_card **card)
 {
 	struct tokmux_card *c = card_alloc(slot);
@@ -75,26 +87,11 @@ int tokmux_card_open_fd(int fd, unsigned int slot, struct tokmux_card **card)
 	if (c)
 		ret = card_connect_fd(c, fd);
 	if (ret)
-		tokmux_card_free(c);
+		card_destroy(c);
 	else
 		*card = c;
 	errno = saved;
 	return ret;
-}
-
-void tokmux_card_free(struct tokmux_card *card)
-{
-	int saved = errno;
-
-	if (!card)
-		return;
-	if (card->caller)
-		tokmux_card_end(card, 0);
-	card_disconnect(card);
-	ccid_usb_bus_free(card->bus);
-	free(card->answer);
-	free(card);
-	errno = saved;
 }
 
 /* ---- blocks and APDUs through the reader ------------------------------- */

@@ -9,7 +9,7 @@
 #include "apdu.h"
 #include "atr.h"
 #include "ccid.h"
-#include "internal.h"
+#include "../internal.h"
 #include "tokmux-card.h"
 
 struct tokmux_card {
@@ -41,5 +41,7 @@ struct tokmux_card *card_alloc(unsigned int slot);
 int card_connect(struct tokmux_card *card, struct ccid_transport *transport);
 int card_connect_fd(struct tokmux_card *card, int fd);
 void card_disconnect(struct tokmux_card *card);
+/* @card may be NULL. Its lease is not this layer's to end. */
+void card_destroy(struct tokmux_card *card);
 
 #endif /* TOKMUX_LIB_CARD_H */

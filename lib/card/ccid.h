@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One CCID command after the other to one slot of a reader, through a
+ * transport. Nothing in here trusts the reader.
+ */
+#ifndef TOKMUX_LIB_CARD_CCID_H
+#define TOKMUX_LIB_CARD_CCID_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "ccid_message.h"
+#include "ccid_transport.h"
+
+struct ccid {
+	struct ccid_transport *transport;
+	uint8_t slot;
+	uint8_t seq;
+	/* A command was given up: its answer may still come, or half of it. */
+	bool astray;
+	size_t max_data;		/* of one message either way */
+	uint8_t icc;			/* as of the last answer */
+	bool told_present;		/* by the last notice */
+	bool exchanged;			/* there was one that the card was out */
+	uint8_t *out, *in;		/* CCID_HEADER_SIZE + max_data */
+	size_t in_len;			/* of the last answer's data */
+	size_t out_used, in_used;	/* what ccid_wipe() has to wipe */
+};
+
+/* The data of the last answer. */
+static inline const uint8_t *ccid_data(const struct ccid *ccid)
+{
+	return ccid->in + CCID_HEADER_SIZE;
+}
+
+/* Takes over the transport where it succeeds. */
+int ccid_init(struct ccid *ccid, struct ccid_transport *transport,
+	      unsigned int slot);
+void ccid_destroy(struct ccid *ccid);
+
+/* Brings a reader that another holder left in the middle of something in step. */
+int ccid_resync(struct ccid *ccid, int64_t deadline);
+
+/*
+ * One command and its answer. @specific are the three bytes of the header,
+ * @len bytes of @data follow it. -ETIMEDOUT leaves the reader astray.
+ */
+int ccid_command(struct ccid *ccid, enum ccid_command type,
+		 const uint8_t specific[static 3], const uint8_t *data,
+		 size_t len, int64_t deadline, struct ccid_message *answer);
+
+/* CCID_ICC_*. */
+int ccid_slot_status(struct ccid *ccid, int64_t deadline);
+int ccid_power_off(struct ccid *ccid, int64_t deadline);
+/* The length of the ATR, which is in ccid_data(). */
+int ccid_power_on(struct ccid *ccid, int64_t deadline);
+/* One block or APDU, whole, either way: the length of what is in ccid_data(). */
+int ccid_xfr(struct ccid *ccid, const uint8_t *data, size_t len,
+	     unsigned int bwi, int64_t deadline);
+/* An APDU of any length through a reader of the extended APDU level. */
+int ccid_xfr_apdu(struct ccid *ccid, const uint8_t *apdu, size_t len,
+		  uint8_t *answer, size_t size, int64_t deadline);
+int ccid_set_parameters(struct ccid *ccid, unsigned int protocol,
+			const uint8_t *parameters, size_t len,
+			int64_t deadline);
+/* The protocol that the reader has chosen: 0 or 1. */
+int ccid_get_protocol(struct ccid *ccid, int64_t deadline);
+/*
+ * Waits for a change in the slot, or for the time to ask for one where the
+ * reader can't tell: 1, 0 if there was none in that time.
+ */
+int ccid_wait_notice(struct ccid *ccid, int64_t deadline);
+/*
+ * Has the card been out since the last call, as far as the reader has told? The
+ * first call begins to listen.
+ */
+bool ccid_was_out(struct ccid *ccid);
+/* Forgets what the buffers hold: a PIN, perhaps. */
+void ccid_wipe(struct ccid *ccid);
+
+#endif /* TOKMUX_LIB_CARD_CCID_H */
