@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The control device: is it there, and the making, finding and removing of
- * tokens through it.
+ * The control device: makes, finds and removes tokens.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -60,7 +59,7 @@ int tokmux_control_open_user(const char *name, int *fd)
 	return ret;
 }
 
-/* @arg has what of a device there is. */
+/* If the token is to have a real device, @arg describes it already. */
 static int control_create(const char *name, unsigned int flags,
 			  unsigned int hold_limit_ms, unsigned int max_sessions,
 			  struct tokmux_create *arg)

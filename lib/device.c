@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Real devices: a system token with one behind it, as its registrar makes it.
+ * The real device behind a system token, described for the kernel.
  *
- * The kernel is told what of a USB device belongs to the token; libusb knows
- * how to read that from the device's descriptors.
+ * The kernel has to be told which interface and which endpoints of a USB
+ * device belong to the token. libusb reads them from the device's descriptors.
  */
 #include <fcntl.h>
 #include <libusb.h>
@@ -83,7 +83,7 @@ out_ctx:
 	return ret;
 }
 
-/* Is it of that subsystem, in sysfs? */
+/* Does sysfs have the device in @subsystem? */
 static bool is_of(dev_t devt, const char *subsystem)
 {
 	char path[64], target[PATH_MAX];
@@ -117,7 +117,10 @@ int tokmux_device_describe(const char *node, int interface,
 		goto err;
 	if (major(st.st_rdev) == USB_DEVICE_MAJOR) {
 		ret = describe_usb(fd, interface, arg);
-		/* The kernel keeps the file, which is not to keep it awake. */
+		/*
+		 * The kernel keeps this file open: the device may sleep all
+		 * the same.
+		 */
 		if (!ret)
 			ioctl(fd, USBDEVFS_ALLOW_SUSPEND);
 	} else if (is_of(st.st_rdev, "hidraw") && interface < 0) {

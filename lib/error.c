@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Errors: what an errno means when it comes from here.
+ * Errors: what an errno means when this library returns it.
  */
 #include "internal.h"
 

@@ -26,7 +26,10 @@ int tokmux_read_event(struct tokmux_caller *caller, int timeout_ms,
 	ssize_t len;
 	int ret = 0;
 
-	/* read() alone tells why it can't be read: R3, unbound, gone. */
+	/*
+	 * poll() does not tell another process, an unbound caller and a
+	 * removed token apart. read() does, so its errno is the answer.
+	 */
 	if (timeout_ms >= 0)
 		ret = wait_readable(caller->fd, timeout_ms);
 	if (ret)

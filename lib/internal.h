@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What libtokmux's files share: the opaque struct, and the one way to an ioctl.
+ * What the files of libtokmux share.
  */
 #ifndef TOKMUX_LIB_INTERNAL_H
 #define TOKMUX_LIB_INTERNAL_H
@@ -12,16 +12,13 @@
 
 struct tokmux_caller {
 	int fd;
-	bool group;		/* bound as one of its thread group's */
+	bool group;		/* bound with TOKMUX_BIND_GROUP */
 };
 
-/*
- * ioctl.c: ioctl() as this library reports errors: 0 or a negative errno, errno
- * kept.
- */
+/* ioctl.c: returns 0 or a negative errno, and leaves errno as it was. */
 int tokmux_ioctl(int fd, unsigned long cmd, void *arg);
 
-/* caller.c: takes over @fd, also where it fails. */
+/* caller.c: @fd belongs to the caller then, and is closed on failure. */
 int tokmux_caller_from_fd(int fd, struct tokmux_caller **caller);
 
 /* name.c */
@@ -33,8 +30,8 @@ bool tokmux_parse_sysname(const char *sysname, unsigned int *index);
 int tokmux_control_open_user(const char *name, int *fd);
 
 /*
- * device.c: opens @node and fills in what @arg says of a device. The file in it
- * is the caller's to close.
+ * device.c: opens @node and fills in the part of @arg that describes a real
+ * device. Closing @arg->device_fd is left to the calling function.
  */
 int tokmux_device_describe(const char *node, int interface,
 			   struct tokmux_create *arg);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Leases: the right to talk to the token now (R1, R2, R4; the kernel keeps them).
+ * Leases: the right to talk to the token now. The kernel keeps R1, R2 and R4.
  */
 #include "internal.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The lease fd: the real device, for as long as the exclusive lease lasts.
+ * The lease fd: a way to the real device that ends with the exclusive lease.
  */
 #include "internal.h"
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The monitor: system tokens come, go and change, told by udev.
+ * The monitor: reports system tokens that come, go or change.
  *
- * udev's messages come through a socket, and what finds no room there is lost.
- * So the monitor remembers what it has told of: when the socket says that it
- * has lost something, it looks at all tokens anew and tells of the difference.
- * The same makes the beginning: what is there at first is told as added.
+ * udev's messages come through a socket. A message that finds no room there is
+ * lost. So the monitor remembers the tokens that it has reported. When the
+ * socket says that messages were lost, the monitor looks at all tokens again
+ * and reports the difference. It starts the same way: the tokens that exist
+ * then are reported as added.
  */
 #include <poll.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 #include <unistd.h>
 #include "token.h"
 
-/* More than Debian's rmem_max, for who may have it. */
+/* Root gets all of it, others as much as net.core.rmem_max allows. */
 #define RECEIVE_BUFFER	(16 << 20)
 
 struct told {
@@ -27,13 +28,13 @@ struct told {
 struct tokmux_monitor {
 	struct udev *udev;
 	struct udev_monitor *source;
-	/* Readable while the source is, or something is to be told. */
+	/* Readable while the source is readable or a report is pending. */
 	int epoll, pending;
 	bool lost;
-	/* By index, with holes: the tokens that were told of as being there. */
+	/* By index, with holes: the tokens that were reported as added. */
 	struct tokmux_token **known;
 	size_t nr_known;
-	/* What is to be told, first one first. */
+	/* The reports that are pending, the oldest first. */
 	struct told *first, **last;
 };
 
@@ -57,7 +58,7 @@ static int known_reserve(struct tokmux_monitor *monitor, unsigned int index)
 	return 0;
 }
 
-/* Takes over @token, also where it fails. */
+/* The report owns @token then. It is freed on failure. */
 static int tell(struct tokmux_monitor *monitor, enum tokmux_change change,
 		struct tokmux_token *token)
 {
@@ -100,7 +101,7 @@ static int tell_removed(struct tokmux_monitor *monitor, unsigned int index)
 	return tell(monitor, TOKMUX_TOKEN_REMOVED, old);
 }
 
-/* Takes over @token. What is older than what was told is old news. */
+/* Owns @token. A message about an older token of that index comes too late. */
 static int token_is_there(struct tokmux_monitor *monitor,
 			  struct tokmux_token *token, bool changed)
 {
@@ -119,7 +120,7 @@ static int token_is_there(struct tokmux_monitor *monitor,
 				   token_get(token));
 		goto out;
 	}
-	/* Its index has passed to another one, which we were not told. */
+	/* The index is another token's now, and that message was lost. */
 	if (old)
 		ret = tell_removed(monitor, token->index);
 	if (ret)
@@ -131,7 +132,7 @@ out:
 	return ret;
 }
 
-/* Takes over @token. */
+/* Owns @token. */
 static int token_is_gone(struct tokmux_monitor *monitor,
 			 struct tokmux_token *token)
 {
@@ -146,7 +147,7 @@ static int token_is_gone(struct tokmux_monitor *monitor,
 	return ret;
 }
 
-/* Tell of the difference between what was told and what is. */
+/* Reports the difference between the known tokens and those that exist. */
 static int look_anew(struct tokmux_monitor *monitor)
 {
 	struct tokmux_token **list, **t;
@@ -158,7 +159,7 @@ static int look_anew(struct tokmux_monitor *monitor)
 		return ret;
 	ret = 0;
 	for (t = list; !ret; t++) {
-		/* Both are in the order of the index. */
+		/* Both lists are in the order of the index. */
 		for (; !ret && i < monitor->nr_known &&
 		       (!*t || i < (*t)->index); i++)
 			if (monitor->known[i])
@@ -166,7 +167,7 @@ static int look_anew(struct tokmux_monitor *monitor)
 		if (ret || !*t)
 			break;
 		i = (*t)->index + 1;
-		/* Without a udev database entry it is yet to be announced. */
+		/* udev has not seen this one yet: its message will come. */
 		if ((*t)->since_us)
 			ret = token_is_there(monitor, token_get(*t), false);
 	}
@@ -190,7 +191,7 @@ static int take_news(struct tokmux_monitor *monitor, struct udev_device *device)
 	return token_is_there(monitor, token, strcmp(action, "add"));
 }
 
-/* Reads one message. -EAGAIN: there is none, and nothing else to be told. */
+/* Reads one message. -EAGAIN: there is none, and none was lost. */
 static int take_one(struct tokmux_monitor *monitor)
 {
 	struct udev_device *device;
@@ -208,7 +209,7 @@ static int take_one(struct tokmux_monitor *monitor)
 		return errno == EINTR ? 0 : -errno;
 	if (!monitor->lost)
 		return -EAGAIN;
-	/* Not before the socket is empty: until then it goes on losing. */
+	/* The socket must be empty first, or it may lose more meanwhile. */
 	ret = look_anew(monitor);
 	if (!ret)
 		monitor->lost = false;
@@ -297,7 +298,7 @@ static int monitor_start(struct tokmux_monitor *monitor)
 							      NULL);
 	if (ret < 0)
 		return ret;
-	/* As large as may be; what is lost all the same is made up for. */
+	/* As large as allowed. look_anew() makes up for what is lost still. */
 	udev_monitor_set_receive_buffer_size(monitor->source, RECEIVE_BUFFER);
 	ret = udev_monitor_enable_receiving(monitor->source);
 	if (ret < 0)
@@ -311,7 +312,7 @@ static int monitor_start(struct tokmux_monitor *monitor)
 	ret = watch(monitor, monitor->pending);
 	if (!ret)
 		ret = watch(monitor, udev_monitor_get_fd(monitor->source));
-	/* Listening comes first, so that nothing falls in between. */
+	/* Listen first and look afterwards, so that no token is missed. */
 	return ret ? ret : look_anew(monitor);
 }
 

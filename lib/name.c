@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * What a token may be called: by its name, or by its device's.
+ * Names: a token is called by its own name or by its device's.
  */
 #include <ctype.h>
 #include <limits.h>
@@ -9,7 +9,7 @@
 
 #define DEVICE_PREFIX	"tokmux"
 
-/* The kernel's own rule is stricter; this is what fits its struct. */
+/* Does it fit into the kernel's struct? The kernel's own rule is stricter. */
 int tokmux_check_name(const char *name)
 {
 	size_t len = strlen(name);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * A token opened by what a user calls it, and closed in good order.
+ * Opens a token by any of its names, and closes it in good order.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@ static int open_device(const char *path, int *fd)
 	*fd = open(path, O_RDWR | O_CLOEXEC);
 	if (*fd < 0)
 		return errno == ENXIO ? -ENODEV : -errno;
-	/* Not a token's device? Then nothing else is to be done with it. */
+	/* Is it a token's device at all? */
 	ret = tokmux_ioctl(*fd, TOKMUX_INFO, &info);
 	if (ret) {
 		close(*fd);
@@ -106,8 +106,9 @@ void tokmux_close(struct tokmux_caller *caller)
 	if (!caller)
 		return;
 	/*
-	 * In good order, so that the token is not left unclean. What fails was
-	 * not there, or is not ours to end.
+	 * A file that is closed with a lease or a login leaves the token
+	 * unclean. Errors don't matter: there was nothing to end, or the
+	 * caller is another process'.
 	 */
 	tokmux_session_close_all(caller);
 	tokmux_release(caller);

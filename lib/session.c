@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Sessions and logins of a caller (R5, R6; the kernel keeps them).
+ * Sessions and logins of a caller. The kernel keeps R5 and R6.
  */
 #include "internal.h"
 

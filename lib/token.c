@@ -70,13 +70,13 @@ static int compare_tokens(const void *a, const void *b)
 	return ((*x)->index > (*y)->index) - ((*x)->index < (*y)->index);
 }
 
-/* One more at the end of a list that ends with NULL. */
+/* Adds @token, or the NULL that ends the list. */
 static int list_add(struct tokmux_token ***list, int count,
 		    struct tokmux_token *token)
 {
 	struct tokmux_token **grown;
 
-	/* Doubled whenever it is full: at each power of two. */
+	/* The list is full at each power of two: double it. */
 	if (!(count & (count - 1))) {
 		grown = reallocarray(*list, count ? 2 * (size_t)count : 1,
 				     sizeof(**list));
@@ -104,7 +104,7 @@ static int list_scan(struct udev *udev, struct udev_enumerate *scan,
 	udev_list_entry_foreach(entry, udev_enumerate_get_list_entry(scan)) {
 		device = udev_device_new_from_syspath(udev,
 				udev_list_entry_get_name(entry));
-		/* Gone meanwhile, or about to be. */
+		/* It has gone since the scan. */
 		if (!device)
 			continue;
 		ret = token_from_udev(device, &token);
@@ -112,7 +112,7 @@ static int list_scan(struct udev *udev, struct udev_enumerate *scan,
 			continue;
 		if (ret)
 			return ret;
-		/* Went while its name was read. */
+		/* It went while its name was read. */
 		if (!token->name[0]) {
 			tokmux_token_free(token);
 			continue;
@@ -189,7 +189,7 @@ static int find_device(struct udev *udev, struct udev_device *device,
 	return token_from_udev(device, token);
 }
 
-/* Any path of a token's node, also the links that udev made. */
+/* @path is a token's node, or a link to it that udev has made. */
 static int find_path(struct udev *udev, const char *path,
 		     struct tokmux_token **token)
 {
@@ -290,7 +290,7 @@ const char *tokmux_token_property(const struct tokmux_token *token,
 	return value;
 }
 
-/* Not through libudev, which remembers what it has read. */
+/* libudev would return what it has read before, so this reads the file. */
 int tokmux_token_attribute(const struct tokmux_token *token, const char *key,
 			   char *value, size_t size)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Inside struct tokmux_token, for who makes them: token.c and monitor.c.
+ * struct tokmux_token, inside: for token.c and monitor.c.
  */
 #ifndef TOKMUX_LIB_TOKEN_H
 #define TOKMUX_LIB_TOKEN_H
@@ -13,8 +13,8 @@
 #define TOKEN_NAME_PROPERTY	"TOKMUX_NAME"
 
 /*
- * @since_us: when udev first saw it, 0 if it has not yet. With the index it says
- *	which token this is: an index is used again, a name too.
+ * @since_us: when udev first saw the token, 0 if it has not yet. An index and a
+ *	name are used again by later tokens: index and @since_us tell two apart.
  */
 struct tokmux_token {
 	atomic_uint refs;
@@ -24,7 +24,10 @@ struct tokmux_token {
 	char name[TOKMUX_NAME_SIZE];
 };
 
-/* Takes over @device, also where it fails; -ENOENT if it is not a token's. */
+/*
+ * The token owns @device then. On failure @device is freed; -ENOENT means that
+ * it is not a token's.
+ */
 int token_from_udev(struct udev_device *device, struct tokmux_token **token);
 struct tokmux_token *token_get(struct tokmux_token *token);
 int token_list(struct udev *udev, struct tokmux_token ***tokens);

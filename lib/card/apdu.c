@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * APDUs: taken apart, and brought through a pipe that takes short ones only.
+ * APDUs: parsed, and sent through a pipe that takes short ones only.
  */
 #include <errno.h>
 #include <string.h>
@@ -64,17 +64,17 @@ out:
 
 uint8_t apdu_get_response_class(uint8_t cla)
 {
-	/* GSM 11.11 has one class for all. */
+	/* GSM 11.11 has one class for all commands. */
 	if (cla == 0xa0)
 		return cla;
-	/* A class of the maker's own says nothing of channels. */
+	/* A proprietary class has no channel in it. */
 	if (cla & 0x80)
 		return 0x00;
 	/* The same logical channel, no chaining, no secure messaging. */
 	return cla & (cla & 0x40 ? 0x4f : 0x03);
 }
 
-/* A short APDU of these parts. Returns its length. */
+/* Writes a short APDU of these parts, and returns its length. */
 static size_t put_short(uint8_t out[static APDU_SHORT_MAX],
 			const uint8_t header[static 4], const uint8_t *data,
 			size_t nc, size_t ne)
@@ -93,7 +93,7 @@ static size_t put_short(uint8_t out[static APDU_SHORT_MAX],
 	return len;
 }
 
-/* One short APDU: the length of its answer, status word included. */
+/* Sends one short APDU. Returns the answer's length, status word included. */
 static int send_part(const struct pipe *pipe, const uint8_t *out, size_t len,
 		     uint8_t *answer, size_t size)
 {
@@ -104,7 +104,7 @@ static int send_part(const struct pipe *pipe, const uint8_t *out, size_t len,
 	return ret;
 }
 
-/* What 61xx announces, until as much as was asked for is there. */
+/* Fetches what 61xx announces, up to the length that the command asked for. */
 static int collect(const struct pipe *pipe, const struct apdu *apdu,
 		   uint8_t *answer, size_t have)
 {
@@ -114,7 +114,7 @@ static int collect(const struct pipe *pipe, const struct apdu *apdu,
 	size_t ne, len;
 	int ret;
 
-	/* @have counts the status word, which the next answer replaces. */
+	/* @have includes the status word, which the next answer overwrites. */
 	while (answer[have - 2] == SW1_MORE && have - 2 < apdu->ne) {
 		ne = answer[have - 1] ? answer[have - 1] : 256;
 		if (ne > apdu->ne - (have - 2))
@@ -125,7 +125,7 @@ static int collect(const struct pipe *pipe, const struct apdu *apdu,
 				APDU_ANSWER_MAX - have);
 		if (ret < 0)
 			return ret;
-		/* Promised, and then nothing. */
+		/* The card announced data and sent none. */
 		if (ret == 2 && answer[have] == SW1_MORE)
 			return -EPROTO;
 		have += (size_t)ret;
@@ -133,7 +133,10 @@ static int collect(const struct pipe *pipe, const struct apdu *apdu,
 	return (int)have;
 }
 
-/* All parts but the last: 0, or the length of an answer that ends it. */
+/*
+ * Sends all parts but the last. Returns 0, or the length of the answer with
+ * which the card ended the chain.
+ */
 static int send_chain(const struct pipe *pipe, const struct apdu *apdu,
 		      uint8_t *answer, size_t *at)
 {
@@ -148,7 +151,7 @@ static int send_chain(const struct pipe *pipe, const struct apdu *apdu,
 		ret = send_part(pipe, out, len, answer, APDU_ANSWER_MAX);
 		if (ret < 0)
 			break;
-		/* The card says why it takes no more of it. */
+		/* The card takes no more of it, and says why. */
 		if (ret != 2 || answer[0] != 0x90 || answer[1])
 			break;
 		*at += 255;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Commands to a card (ISO/IEC 7816-3, 12.1, and 7816-4, 5): taken apart, and
- * brought through what takes less: short APDUs, the TPDUs of T=0 (t0.c), the
- * blocks of T=1 (t1.c). Each works on any struct pipe, so that it can be tried
- * and fuzzed without a reader.
+ * Commands to a card (ISO/IEC 7816-3, 12.1, and 7816-4, 5): parsed, and sent
+ * through a channel that takes less than a whole APDU: short APDUs (apdu.c),
+ * the TPDUs of T=0 (t0.c), the blocks of T=1 (t1.c). Each works on any struct
+ * pipe, so that it can be tested and fuzzed without a reader.
  */
 #ifndef TOKMUX_APDU_H
 #define TOKMUX_APDU_H
@@ -23,14 +23,14 @@ struct apdu {
 	bool extended;		/* as it was written */
 };
 
-/* -EINVAL if it is no APDU. @apdu->data points into @bytes. */
+/* -EINVAL if @bytes is no APDU. @apdu->data points into @bytes. */
 int apdu_parse(const uint8_t *bytes, size_t len, struct apdu *apdu);
 
 /*
- * What an APDU, TPDU or block goes through: @send returns how long the answer
- * in @in is, or a negative errno, of which -EBADMSG is that the reader heard no
- * answer from the card, or not well. @bwi multiplies the time that a block may
- * take (T=1); 0 for once.
+ * A channel for APDUs, TPDUs or blocks. @send returns the length of the answer
+ * or a negative errno. -EBADMSG: the reader got no answer from the card, or a
+ * damaged one. @bwi multiplies the time that a block of T=1 may take; 0 counts
+ * as 1.
  */
 struct pipe {
 	int (*send)(const struct pipe *pipe, const uint8_t *out, size_t len,
@@ -38,10 +38,10 @@ struct pipe {
 };
 
 /*
- * An APDU through a pipe for short ones: without the extended form where it can
- * be done without; with @chain also by command chaining and with the answer
- * collected, as 7816-4 has it. -EMSGSIZE if that is what it takes and @chain is
- * not set. @answer has room for APDU_ANSWER_MAX bytes.
+ * Sends an APDU through a pipe for short ones. An extended APDU becomes a
+ * short one if its lengths allow that. If they don't, @chain allows command
+ * chaining and GET RESPONSE (7816-4); without @chain that is -EMSGSIZE.
+ * @answer has room for APDU_ANSWER_MAX bytes.
  */
 int apdu_send_short(const struct pipe *pipe, const struct apdu *apdu,
 		    bool chain, uint8_t *answer);
@@ -50,8 +50,8 @@ int apdu_send_short(const struct pipe *pipe, const struct apdu *apdu,
 uint8_t apdu_get_response_class(uint8_t cla);
 
 /*
- * A short APDU by T=0: @pipe is for TPDUs. Procedure bytes are the reader's
- * task, 61xx and 6Cxx ours.
+ * Sends a short APDU by T=0; @pipe is for TPDUs. The reader handles procedure
+ * bytes, this function handles 61xx and 6Cxx.
  */
 int t0_send(const struct pipe *pipe, const struct apdu *apdu, uint8_t *answer,
 	    size_t size);
@@ -74,24 +74,24 @@ struct t1_block {
 	size_t len;
 };
 
-/* -EBADMSG if the EDC is wrong, -EPROTO for all else. */
+/* -EBADMSG if the EDC is wrong, -EPROTO if anything else is. */
 int t1_parse(const uint8_t *bytes, size_t len, struct t1_block *block);
 
 struct t1 {
 	uint8_t ns, nr;		/* of the next block from us, from the card */
 	uint8_t ifsc, ifsd;
 	uint8_t atr_ifsc;
-	uint8_t max_ifsc;	/* whatever the card would take */
+	uint8_t max_ifsc;	/* a limit, however much the card takes */
 };
 
-/* @max_ifsc is what goes through the pipe. */
+/* @max_ifsc: the longest that fits through the pipe. */
 void t1_init(struct t1 *t1, uint8_t ifsc, uint8_t max_ifsc);
-/* Tells the card how long a block it may send. Else it is 32. */
+/* Tells the card how long its blocks may be. Without this it is 32. */
 int t1_set_ifsd(struct t1 *t1, const struct pipe *pipe, uint8_t ifsd);
 /*
- * Any APDU. -EIO if the card lost the thread: it is in step again, but whether
- * it has done what it was told is unknown, so that is not said again.
- * -ECONNABORTED if the card aborted it.
+ * Sends any APDU. -EIO: the card was out of step and had to be resynchronized.
+ * Whether it has carried out the command is unknown, so the command is not
+ * sent again. -ECONNABORTED: the card aborted the command.
  */
 int t1_send(struct t1 *t1, const struct pipe *pipe, const uint8_t *apdu,
 	    size_t len, uint8_t *answer, size_t size);

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The ATR. What is said of T=15 concerns no protocol, and TCK is not looked at:
- * the reader has checked it or nobody has, and cards are about that get it wrong.
+ * The ATR. T=15 is no protocol: its groups are skipped. TCK is not checked:
+ * there are cards that get it wrong.
  */
 #include <errno.h>
 #include "atr.h"
 
-/* TAi, TBi, TCi of the groups behind a TD that names T=1: the first ones count. */
+/*
+ * TAi, TBi, TCi of the groups behind a TD that names T=1: the first ones
+ * count.
+ */
 static void t1_byte(struct atr *atr, unsigned int which, uint8_t byte,
 		    unsigned int *seen)
 {

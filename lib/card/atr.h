@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The ATR: what a card says of itself when it gets power (ISO/IEC 7816-3, 8.2).
+ * The ATR: how a card describes itself when it gets power (ISO/IEC 7816-3,
+ * 8.2).
  */
 #ifndef TOKMUX_ATR_H
 #define TOKMUX_ATR_H
@@ -16,16 +17,16 @@ struct atr {
 	uint8_t ta1;		/* 0x11 where it isn't there */
 	uint8_t tc1;		/* extra guard time */
 	uint16_t protocols;	/* a bit for each T */
-	uint8_t first;		/* the T that is in force without a choice */
-	bool specific;		/* TA2: there is nothing to choose */
-	bool implicit;		/* and the parameters are not those of TA1 */
+	uint8_t first;		/* the T in force if none is chosen */
+	bool specific;		/* TA2: no T can be chosen */
+	bool implicit;		/* TA2: the parameters are not TA1's */
 	uint8_t wi;		/* T=0 */
 	uint8_t ifsc;		/* T=1: the longest block that the card takes */
 	uint8_t waiting;	/* T=1: BWI and CWI */
 	bool crc;		/* T=1: not LRC */
 };
 
-/* -EPROTO if it is cut short or begins like none. */
+/* -EPROTO if @bytes is cut short, or does not begin like an ATR. */
 int atr_parse(const uint8_t *bytes, size_t len, struct atr *atr);
 
 #endif /* TOKMUX_ATR_H */

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * A card in a reader: power, the choice of a protocol, and commands at the level
- * that the reader has: APDUs, short ones, or the units of T=0 and T=1.
+ * A card in a reader: its power, its protocol, and commands in the units that
+ * the reader takes: APDUs, short APDUs, or the TPDUs and blocks of T=0 and
+ * T=1.
  */
 #include <stdlib.h>
 #include "ccid_usb.h"
 #include "card.h"
 #include "deadline.h"
 
-/* How long the reader may take for what is not a command to the card. */
+/* How long the reader may take for a request that does not reach the card. */
 #define READER_MS	10000
-/* A card may be slow to wake up, at three voltages. */
+/* A slow card may be tried at three voltages. */
 #define POWER_MS	20000
 
 /* ---- the way to the reader --------------------------------------------- */
@@ -42,7 +43,7 @@ int card_connect(struct tokmux_card *card, struct ccid_transport *transport)
 	}
 	card->connected = true;
 	ret = -EOPNOTSUPP;
-	/* Nobody makes readers that leave each single byte to the computer. */
+	/* Readers of the character level are not supported: none are made. */
 	if ((transport->desc.features & CCID_LEVEL) != CCID_LEVEL_CHARACTER)
 		ret = ccid_resync(&card->ccid, deadline_after(READER_MS));
 	if (ret)
@@ -110,7 +111,7 @@ static int reader_send(const struct pipe *pipe, const uint8_t *out, size_t len,
 	int ret;
 
 	ret = ccid_xfr(ccid, out, len, bwi, p->deadline);
-	/* The reader said so, it's not the bus that fails. */
+	/* The reader answered: the card has failed, not the bus. */
 	if (ret == -EIO && !ccid->astray && ccid->icc == CCID_ICC_ACTIVE)
 		return -EBADMSG;
 	if (ret < 0)
@@ -121,7 +122,7 @@ static int reader_send(const struct pipe *pipe, const uint8_t *out, size_t len,
 	return ret;
 }
 
-/* A pipe for short APDUs on one for the TPDUs of T=0. */
+/* A pipe for short APDUs, above one for the TPDUs of T=0. */
 struct t0_pipe {
 	struct pipe pipe;
 	const struct pipe *below;
@@ -183,7 +184,7 @@ static int set_parameters(struct tokmux_card *card, uint8_t fi_di,
 		ret = ccid_set_parameters(&card->ccid, 1, t1, sizeof(t1), deadline);
 	else
 		ret = ccid_set_parameters(&card->ccid, 0, t0, sizeof(t0), deadline);
-	/* There are readers that only do what they do by themselves. */
+	/* Some readers can't be told: they set the parameters themselves. */
 	return ret == -EOPNOTSUPP ? 0 : ret;
 }
 
@@ -202,8 +203,9 @@ static bool reader_is_as_fast(const struct ccid_descriptor *desc, uint8_t fi_di)
 }
 
 /*
- * Protocol and parameters selection (7816-3, 9), by us: the reader takes it as
- * it would a block. The card may refuse the speed, not the protocol.
+ * Protocol and parameters selection (7816-3, 9) for a reader that leaves it to
+ * the computer: the reader passes the request on as a block. The card may
+ * refuse the speed, not the protocol.
  */
 static int pps(struct tokmux_card *card, uint8_t *fi_di, int64_t deadline)
 {
@@ -224,13 +226,13 @@ static int pps(struct tokmux_card *card, uint8_t *fi_di, int64_t deadline)
 	return -EPROTO;
 }
 
-/* Which of the card's protocols the reader has: the card's first one, if so. */
+/* Prefers the card's first protocol; else one that the reader has, too. */
 static int choose_protocol(struct tokmux_card *card)
 {
 	const struct ccid_descriptor *desc = &card->ccid.transport->desc;
 	uint16_t both = card->atr.protocols & desc->protocols & 3;
 
-	/* A card in specific mode speaks what TA2 says. */
+	/* A card in specific mode has the protocol of TA2 only. */
 	if (card->atr.specific)
 		both &= (uint16_t)(1U << card->atr.first);
 	if (!both)
@@ -249,7 +251,7 @@ static int negotiate_t1(struct tokmux_card *card, int64_t deadline)
 		.card = card,
 		.deadline = deadline,
 	};
-	/* Prologue and epilogue go through the reader, too. */
+	/* Four bytes of a message are the block's prologue and epilogue. */
 	size_t most = card->ccid.max_data - 4, ifsd;
 	int ret;
 
@@ -267,7 +269,7 @@ static int negotiate_t1(struct tokmux_card *card, int64_t deadline)
 	if (ifsd <= 32)
 		return 0;
 	ret = t1_set_ifsd(&card->t1, &reader.pipe, (uint8_t)ifsd);
-	/* It stays at 32 with a card that doesn't understand. */
+	/* A card that doesn't understand the request stays at 32. */
 	return ret == -EPROTO && !card->ccid.astray ? 0 : ret;
 }
 
@@ -277,14 +279,14 @@ static int negotiate(struct tokmux_card *card, int64_t deadline)
 	uint8_t fi_di = card->atr.ta1;
 	int ret;
 
-	/* At the other levels it is the reader's business. */
+	/* At the other levels the reader negotiates. */
 	if ((desc->features & CCID_LEVEL) != CCID_LEVEL_TPDU)
 		return 0;
 	ret = choose_protocol(card);
 	if (ret)
 		return ret;
 	if (desc->features & CCID_AUTO_NEGOTIATION) {
-		/* It has chosen already. */
+		/* The reader has chosen already. */
 		ret = ccid_get_protocol(&card->ccid, deadline);
 		if (ret >= 0)
 			card->protocol = (unsigned int)ret;
@@ -308,8 +310,9 @@ static int negotiate(struct tokmux_card *card, int64_t deadline)
 }
 
 /*
- * A reader that gives cards power by itself says of any card that it has some:
- * whether it is still the one that we gave it, only its notices tell.
+ * In a reader that gives cards power by itself every card has power. Only the
+ * reader's notices tell whether it is still the card that this holder powered
+ * on.
  */
 static bool was_exchanged(struct tokmux_card *card)
 {
@@ -328,9 +331,9 @@ int tokmux_card_power_on(struct tokmux_card *card)
 	if (!card->connected)
 		goto out;
 	card->powered = false;
-	/* What was before doesn't matter. */
+	/* Forget notices from before: the card is reset now. */
 	was_exchanged(card);
-	/* Whether it has power is as of the last answer: there must be one. */
+	/* ccid.icc is from the last answer, so there must have been one. */
 	ret = card->ccid.astray ? ccid_resync(&card->ccid, deadline) : 0;
 	if (!ret && card->ccid.icc == CCID_ICC_ACTIVE)
 		ret = ccid_power_off(&card->ccid, deadline);
@@ -407,7 +410,7 @@ int tokmux_card_wait(struct tokmux_card *card, int timeout_ms)
 		}
 		exchanged = was_exchanged(card);
 		ret = tokmux_card_status(card);
-		/* Out and in again: it lost its power, or got it anew. */
+		/* The card was out and is in again. */
 		if (ret == before &&
 		    (exchanged || (ret == TOKMUX_CARD_INACTIVE &&
 				   card->ccid.transport->ops->interrupt_in)))
@@ -462,7 +465,7 @@ int tokmux_card_transmit(struct tokmux_card *card, const void *apdu, size_t len,
 	return ret;
 }
 
-/* ---- errors --------------------------------------------------------------- */
+/* ---- errors -------------------------------------------------------------- */
 
 static const struct {
 	int err;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A card, inside: what card.c and card_lease.c share, and what tests need to
- * put a reader of their own under it.
+ * struct tokmux_card, inside: for card.c, card_lease.c, and tests that put a
+ * reader of their own under a card.
  */
 #ifndef TOKMUX_LIB_CARD_H
 #define TOKMUX_LIB_CARD_H
@@ -16,11 +16,11 @@ struct tokmux_card {
 	unsigned int slot;
 	struct libusb_context *bus;
 
-	/* While there is a way to the reader. */
+	/* The way to the reader, while @connected. */
 	bool connected;
 	struct ccid ccid;
 
-	/* Since power on. */
+	/* Known since power on, while @powered. */
 	bool powered;
 	struct atr atr;
 	uint8_t atr_bytes[ATR_MAX];
@@ -28,7 +28,7 @@ struct tokmux_card {
 	unsigned int protocol;
 	struct t1 t1;
 
-	/* One on a token; card_lease.c. */
+	/* A card on a token: card_lease.c. */
 	struct tokmux_caller *caller;
 	int lease_fd;		/* -1 for none */
 	uint64_t epoch;		/* as of the last end, 0 for never */
@@ -37,11 +37,11 @@ struct tokmux_card {
 };
 
 struct tokmux_card *card_alloc(unsigned int slot);
-/* Takes over the transport, also where it fails. */
+/* The card owns @transport then. It is closed on failure. */
 int card_connect(struct tokmux_card *card, struct ccid_transport *transport);
 int card_connect_fd(struct tokmux_card *card, int fd);
 void card_disconnect(struct tokmux_card *card);
-/* @card may be NULL. Its lease is not this layer's to end. */
+/* @card may be NULL. A lease must have been ended: card_lease.c does that. */
 void card_destroy(struct tokmux_card *card);
 
 #endif /* TOKMUX_LIB_CARD_H */

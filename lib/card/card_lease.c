@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * A card on a token: its lease, the way to the reader that goes with it, and
- * what has to be wiped off a card when it passes from one holder to another.
+ * A card on a token: the lease, the reader behind the lease fd, and the reset
+ * of a card that passes from one holder to another (R2).
  */
 #include <unistd.h>
 #include "card.h"
 
 /*
- * What the kernel says of a token whose card may still know somebody else's PIN:
- * its last holder died, or was thrown out, or somebody has logged in.
+ * With these flags the kernel grants a token whose card may still have another
+ * holder's PIN verified: that holder died, was thrown out or left a login.
  */
 #define GRANT_SCRUB	(TOKMUX_GRANT_UNCLEAN | TOKMUX_GRANT_LOGIN)
 
@@ -18,9 +18,8 @@ int tokmux_card_new(struct tokmux_caller *caller, unsigned int slot,
 	struct tokmux_card *c;
 
 	/*
-	 * To the kernel all callers of a group are one holder: it does not tell
-	 * two cards on them apart, so that neither would learn that the other
-	 * has had the card.
+	 * To the kernel all callers of a group are one holder. Of two cards on
+	 * such callers, neither would be told that the other was used.
 	 */
 	if (caller->group)
 		return -EINVAL;
@@ -41,9 +40,8 @@ static void give_back(struct tokmux_card *card)
 }
 
 /*
- * The card as its new holder may have it. An empty slot or a card without power
- * knows nothing; who left it with power and is the next holder, too, has it as
- * it was.
+ * Resets the card for its new holder, unless the new holder is the last one
+ * and the card has kept its power since.
  */
 static int take_over(struct tokmux_card *card,
 		     const struct tokmux_grant *grant)
@@ -52,15 +50,17 @@ static int take_over(struct tokmux_card *card,
 	int ret, flags = 0;
 
 	/*
-	 * The reader has just said what is in its slot. If it gives cards power
-	 * by itself, that may be another card.
+	 * The slot's status is fresh. But in a reader that gives cards power
+	 * by itself, a card with power may be another card.
 	 */
 	if (card->ccid.icc == CCID_ICC_ACTIVE && card->powered && !scrub &&
 	    card->epoch == grant->epoch &&
 	    !(card->ccid.transport->desc.features & CCID_AUTO_ACTIVATION))
 		return 0;
 	ret = tokmux_card_power_on(card);
-	/* Mute, or of a kind that we can't talk to: but not for want of power. */
+	/*
+	 * A mute or unknown card must at least lose its power, if it had any.
+	 */
 	if (ret < 0 && scrub && ret != -ENOMEDIUM) {
 		if (tokmux_card_power_off(card))
 			return ret;
@@ -117,7 +117,7 @@ int tokmux_card_end(struct tokmux_card *card, unsigned int flags)
 		return -ENOLCK;
 	if (flags & TOKMUX_CARD_OFF ||
 	    (flags & TOKMUX_CARD_OFF_IF_WANTED && others_wait(card))) {
-		/* Without power it knows nothing of whoever was logged in. */
+		/* Without power the card forgets who has logged in. */
 		if (!tokmux_card_power_off(card))
 			tokmux_mark_clean(card->caller);
 	}

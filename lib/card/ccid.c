@@ -2,10 +2,10 @@
 /*
  * One command after the other to one slot of a CCID reader.
  *
- * The reader may have been left by another holder at any byte of a message,
- * with answers that nobody read. So an answer counts only if its sequence
- * number is the command's, and who loses the thread (@astray) finds it again by
- * ccid_resync() before the next command.
+ * Another holder may have left the reader in the middle of a message, or with
+ * answers that nobody read. So an answer counts only if it has the command's
+ * sequence number. When a command gets no proper answer, the reader is
+ * @astray: ccid_resync() comes before the next command.
  */
 #include <errno.h>
 #include <limits.h>
@@ -16,14 +16,14 @@
 #include "ccid.h"
 #include "deadline.h"
 
-/* How long an attempt at getting in step waits for its answer. */
+/* How long one attempt to resynchronize waits for its answer. */
 #define RESYNC_STEP_MS	1000
-/* How long a busy reader is left alone, at first and at most. */
+/* The pause before a busy reader is asked again: the first, the longest. */
 #define BUSY_MIN_MS	10
 #define BUSY_MAX_MS	320
-/* A reader takes what it is sent, or is broken. */
+/* A reader that does not take a message within this time is broken. */
 #define SEND_MS		5000
-/* How often a reader without an interrupt endpoint is asked for its card. */
+/* How often a reader without an interrupt endpoint is asked for its status. */
 #define POLL_MS		250
 
 static const uint8_t nothing_specific[3];
@@ -52,7 +52,7 @@ int ccid_init(struct ccid *ccid, struct ccid_transport *transport,
 		.astray = true,
 		.icc = CCID_ICC_ABSENT,
 	};
-	/* Not the number where the one before us may have stopped. */
+	/* Most likely not the number at which the last holder stopped. */
 	if (getrandom(&seq, 1, GRND_NONBLOCK) == 1)
 		ccid->seq = seq;
 	ccid->out = malloc(max);
@@ -129,9 +129,9 @@ static int read_packets(struct ccid *ccid, size_t at, size_t len,
 }
 
 /*
- * One message, as long as its header says. No more is asked for than that: a
- * message of whole packets may end without a zero-length one, or with it, which
- * then comes before the next message. -EPROTO if it is no message.
+ * Reads one message, as long as its header says and no more: a message of
+ * whole packets may or may not be followed by a zero-length packet. If it is,
+ * that packet comes before the next message. -EPROTO if it is no message.
  */
 static int read_message(struct ccid *ccid, int64_t deadline,
 			struct ccid_message *m)
@@ -152,11 +152,11 @@ static int read_message(struct ccid *ccid, int64_t deadline,
 	if (m->length > ccid->max_data)
 		return -EPROTO;
 	/*
-	 * Bytes beyond its length belong to nothing: QEMU's reader has a length
-	 * of 0 before its parameters.
+	 * Bytes beyond the header's length are ignored: QEMU's reader sends
+	 * its parameters with a length of 0.
 	 */
 	if (have < whole) {
-		/* A packet that isn't full is the last one. */
+		/* A short packet ends the message: the rest won't come. */
 		if (have < whole_packets(ccid, want))
 			return -EPROTO;
 		ret = read_packets(ccid, have, whole - have, deadline);
@@ -182,7 +182,7 @@ static uint8_t answer_type(enum ccid_command type)
 	}
 }
 
-/* The answer to the last command; older ones are passed over. */
+/* Reads the answer to the last command, and skips older answers. */
 static int read_answer(struct ccid *ccid, enum ccid_command type,
 		       bool whatever_comes, int64_t deadline,
 		       struct ccid_message *m)
@@ -206,7 +206,7 @@ static int read_answer(struct ccid *ccid, enum ccid_command type,
 	if (ccid_icc_status(m) > CCID_ICC_ABSENT ||
 	    ccid_command_status(m) > CCID_TIME_EXTENSION)
 		return -EPROTO;
-	/* An unknown command is answered by a slot status. */
+	/* A reader may answer an unknown command by a slot status. */
 	if (m->type != answer_type(type) &&
 	    !(m->type == CCID_SLOT_STATUS &&
 	      ccid_command_status(m) == CCID_FAILED))
@@ -224,7 +224,7 @@ static int abort_command(struct ccid *ccid, int64_t deadline)
 	struct ccid_message m;
 	int ret;
 
-	/* Twice the same, with the number that the message is going to have. */
+	/* The request and the message must have the same number. */
 	ret = t->ops->abort(t, ccid->slot, (uint8_t)(ccid->seq + 1));
 	if (ret == -ENODEV)
 		return ret;
@@ -263,8 +263,9 @@ int ccid_resync(struct ccid *ccid, int64_t deadline)
 			return -ETIMEDOUT;
 		step = deadline_after(left);
 		/*
-		 * The second time, what it does is aborted. That may take the
-		 * first of our messages for the end of somebody's, too.
+		 * From the second attempt on, the reader's current command is
+		 * aborted. At the first attempt our message may have become
+		 * the rest of a message that the last holder left unfinished.
 		 */
 		ret = attempt ? abort_command(ccid, step) : 0;
 		if (!ret)
@@ -276,15 +277,15 @@ int ccid_resync(struct ccid *ccid, int64_t deadline)
 			return ret;
 		if (ret == -EBUSY) {
 			/*
-			 * One that can't abort has to come to an end with the
-			 * command, and says that it hasn't, at once each time.
+			 * A reader that can't abort has to finish its command.
+			 * Until then it answers at once that it is busy.
 			 */
 			poll(NULL, 0, deadline_left(deadline, wait));
 			if (wait < BUSY_MAX_MS)
 				wait *= 2;
 			continue;
 		}
-		/* It fails at once: it won't get better by asking at once. */
+		/* It fails without a wait: asking again won't help. */
 		if (ret != -ETIMEDOUT && attempt > 2)
 			return ret;
 	}
@@ -304,7 +305,7 @@ int ccid_command(struct ccid *ccid, enum ccid_command type,
 	ret = ccid->astray ? ccid_resync(ccid, deadline) : 0;
 	if (ret)
 		return ret;
-	/* Until its answer is there. */
+	/* Until the answer has come. */
 	ccid->astray = true;
 	ret = send_message(ccid, type, specific, data, len, deadline);
 	if (!ret)
@@ -326,7 +327,7 @@ int ccid_slot_status(struct ccid *ccid, int64_t deadline)
 	struct ccid_message m;
 	int ret;
 
-	/* Some report the card's absence as a failure. */
+	/* Some readers report an empty slot as a failure. */
 	ret = ccid_command(ccid, CCID_GET_SLOT_STATUS, nothing_specific, NULL, 0,
 			   deadline, &m);
 	if (ret && ccid->astray)
@@ -341,7 +342,7 @@ int ccid_power_off(struct ccid *ccid, int64_t deadline)
 
 	ret = ccid_command(ccid, CCID_ICC_POWER_OFF, nothing_specific, NULL, 0,
 			   deadline, &m);
-	/* Without power it is, without a card, too. */
+	/* An empty slot has no power either. */
 	return ret == -ENOMEDIUM ? 0 : ret;
 }
 
@@ -363,7 +364,7 @@ static int power_on_at(struct ccid *ccid, unsigned int select, int64_t deadline)
 
 int ccid_power_on(struct ccid *ccid, int64_t deadline)
 {
-	/* 5 V, 1.8 V, 3 V, as pcscd does: what cards meet elsewhere. */
+	/* 5 V, 1.8 V, 3 V: pcscd's order, which cards are used to. */
 	static const struct {
 		uint8_t select, voltage;
 	} voltages[] = { { 1, 1 }, { 3, 4 }, { 2, 2 } };
@@ -448,7 +449,10 @@ int ccid_xfr_apdu(struct ccid *ccid, const uint8_t *apdu, size_t len,
 			goto broken;
 	}
 	for (;;) {
-		/* The first part has a mark of its own. */
+		/*
+		 * Only the first part of an answer has the mark of a first
+		 * part.
+		 */
 		if (chain != CCID_CHAIN_WHOLE && chain != CCID_CHAIN_BEGINS &&
 		    !have)
 			goto broken;
@@ -469,7 +473,7 @@ int ccid_xfr_apdu(struct ccid *ccid, const uint8_t *apdu, size_t len,
 			return ret;
 	}
 broken:
-	/* It waits for more, perhaps. */
+	/* The reader may wait for more. */
 	ccid->astray = true;
 	return -EPROTO;
 }
@@ -496,7 +500,7 @@ int ccid_get_protocol(struct ccid *ccid, int64_t deadline)
 	return m.specific[2] <= 1 ? m.specific[2] : -EPROTO;
 }
 
-/* 1 if it told of a change in the slot, 0 if there was none, or no notice. */
+/* 1 if a notice told of a change in the slot, 0 if it didn't or none came. */
 static int listen(struct ccid *ccid, int timeout_ms)
 {
 	struct ccid_transport *t = ccid->transport;
@@ -505,7 +509,7 @@ static int listen(struct ccid *ccid, int timeout_ms)
 	bool present;
 	int ret;
 
-	/* Whatever the transport has taken from the reader. */
+	/* interrupt_packet is the reader's word: keep within the buffer. */
 	if (size > sizeof(notice))
 		size = sizeof(notice);
 	ret = t->ops->interrupt_in(t, notice, size, timeout_ms);
@@ -515,9 +519,9 @@ static int listen(struct ccid *ccid, int timeout_ms)
 	if (ret <= 0)
 		return ret;
 	/*
-	 * Some begin with a notice of what is there. A card that is there
-	 * although the last one said so, too, is another one, or was put back:
-	 * that it was out in between was not told.
+	 * Some readers begin with a notice of the card that is there. But two
+	 * notices of a card one after the other mean that the card was out in
+	 * between, and that the notice of that was lost.
 	 */
 	if (!present || ccid->told_present)
 		ccid->exchanged = true;
@@ -530,7 +534,7 @@ bool ccid_was_out(struct ccid *ccid)
 	bool was;
 	int i, ret;
 
-	/* More of them at once is nothing that a reader has to say. */
+	/* A bound, in case that a reader sends notices without end. */
 	for (i = 0; ccid->transport->ops->interrupt_in && i < 16; i++) {
 		ret = listen(ccid, 0);
 		if (ret < 0 && ret != -EPROTO)
@@ -551,7 +555,7 @@ int ccid_wait_notice(struct ccid *ccid, int64_t deadline)
 		if (!left)
 			return 0;
 		if (!can_tell) {
-			/* Who waits has to ask it. */
+			/* The calling function has to ask for the status. */
 			poll(NULL, 0, left);
 			return 1;
 		}

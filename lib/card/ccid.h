@@ -16,12 +16,14 @@ struct ccid {
 	struct ccid_transport *transport;
 	uint8_t slot;
 	uint8_t seq;
-	/* A command was given up: its answer may still come, or half of it. */
+	/*
+	 * A command was given up: its answer, or a part of it, may still come.
+	 */
 	bool astray;
 	size_t max_data;		/* of one message either way */
 	uint8_t icc;			/* as of the last answer */
-	bool told_present;		/* by the last notice */
-	bool exchanged;			/* there was one that the card was out */
+	bool told_present;		/* the last notice told of a card */
+	bool exchanged;			/* a notice told that the card was out */
 	uint8_t *out, *in;		/* CCID_HEADER_SIZE + max_data */
 	size_t in_len;			/* of the last answer's data */
 	size_t out_used, in_used;	/* what ccid_wipe() has to wipe */
@@ -33,12 +35,12 @@ static inline const uint8_t *ccid_data(const struct ccid *ccid)
 	return ccid->in + CCID_HEADER_SIZE;
 }
 
-/* Takes over the transport where it succeeds. */
+/* Owns @transport if it succeeds. */
 int ccid_init(struct ccid *ccid, struct ccid_transport *transport,
 	      unsigned int slot);
 void ccid_destroy(struct ccid *ccid);
 
-/* Brings a reader that another holder left in the middle of something in step. */
+/* Resynchronizes with a reader that a command or another holder left astray. */
 int ccid_resync(struct ccid *ccid, int64_t deadline);
 
 /*
@@ -54,7 +56,7 @@ int ccid_slot_status(struct ccid *ccid, int64_t deadline);
 int ccid_power_off(struct ccid *ccid, int64_t deadline);
 /* The length of the ATR, which is in ccid_data(). */
 int ccid_power_on(struct ccid *ccid, int64_t deadline);
-/* One block or APDU, whole, either way: the length of what is in ccid_data(). */
+/* Exchanges one whole block or APDU: the length of what is in ccid_data(). */
 int ccid_xfr(struct ccid *ccid, const uint8_t *data, size_t len,
 	     unsigned int bwi, int64_t deadline);
 /* An APDU of any length through a reader of the extended APDU level. */
@@ -66,16 +68,17 @@ int ccid_set_parameters(struct ccid *ccid, unsigned int protocol,
 /* The protocol that the reader has chosen: 0 or 1. */
 int ccid_get_protocol(struct ccid *ccid, int64_t deadline);
 /*
- * Waits for a change in the slot, or for the time to ask for one where the
- * reader can't tell: 1, 0 if there was none in that time.
+ * Waits until the slot's status is worth asking for: the reader told of a
+ * change, or it can't tell and some time has passed. Returns 1; 0 at the
+ * deadline.
  */
 int ccid_wait_notice(struct ccid *ccid, int64_t deadline);
 /*
- * Has the card been out since the last call, as far as the reader has told? The
- * first call begins to listen.
+ * Has the reader told, since the last call, that the card was out? The first
+ * call starts listening.
  */
 bool ccid_was_out(struct ccid *ccid);
-/* Forgets what the buffers hold: a PIN, perhaps. */
+/* Wipes the buffers, which may hold a PIN. */
 void ccid_wipe(struct ccid *ccid);
 
 #endif /* TOKMUX_LIB_CARD_CCID_H */

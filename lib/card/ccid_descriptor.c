@@ -12,7 +12,7 @@ int ccid_descriptor_parse(const uint8_t *extra, size_t len,
 {
 	const uint8_t *p = extra;
 
-	/* Each begins with its length and its type. */
+	/* Each descriptor begins with its length and its type. */
 	while (len >= 2 && p[1] != CCID_DESCRIPTOR_TYPE) {
 		if (p[0] < 2 || p[0] > len)
 			return -EPROTO;
@@ -36,7 +36,7 @@ int ccid_descriptor_parse(const uint8_t *extra, size_t len,
 		.get_response_class = p[48],
 		.busy_slots = p[53],
 	};
-	/* Shorter than that, and not even an ATR fits. */
+	/* A message must have room for an ATR. */
 	if (desc->max_message < CCID_HEADER_SIZE + 33)
 		return -EPROTO;
 	return 0;

@@ -44,9 +44,9 @@ struct ccid_descriptor {
 };
 
 /*
- * Finds the class descriptor among those that follow an interface's or an
- * endpoint's (libusb's "extra"). -ENOENT if there is none, -EPROTO if it is cut
- * short or says what can't be.
+ * Finds the class descriptor among the bytes that follow an interface's or an
+ * endpoint's descriptor (libusb's "extra"). -ENOENT if there is none, -EPROTO
+ * if it is cut short or has impossible values.
  */
 int ccid_descriptor_parse(const uint8_t *extra, size_t len,
 			  struct ccid_descriptor *desc);
@@ -54,7 +54,7 @@ int ccid_descriptor_parse(const uint8_t *extra, size_t len,
 /* No packet of an interrupt endpoint is longer (USB 2.0, 5.7.3). */
 #define CCID_NOTICE_MAX		1024
 
-/* An interface that is a reader's. */
+/* An interface that is a reader. */
 struct ccid_interface {
 	struct ccid_descriptor desc;
 	uint8_t number;
@@ -65,8 +65,9 @@ struct ccid_interface {
 };
 
 /*
- * The next one of a device, from *@at on, which is 0 at first. -EOPNOTSUPP if
- * there is none, -EPROTO if what it says of itself can't be.
+ * The device's next interface that is a reader, from *@at on, which is 0 at
+ * first. -EOPNOTSUPP if there is none, -EPROTO if its descriptors have
+ * impossible values.
  */
 struct libusb_config_descriptor;
 int ccid_interface_next(const struct libusb_config_descriptor *config, int *at,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Which interface of a USB device is a reader's, and its endpoints: from the
- * configuration as libusb has taken it apart. What is in it, the reader says.
+ * Finds the interface of a USB device that is a reader, and its endpoints, in
+ * the configuration as libusb has parsed it. The device wrote it: trust
+ * nothing in it.
  */
 #include <errno.h>
 #include <libusb.h>
@@ -9,7 +10,10 @@
 
 #define PACKET_SIZE(endpoint)	((endpoint)->wMaxPacketSize & 0x7ff)
 
-/* The class descriptor's place is behind the interface's; some have it last. */
+/*
+ * It belongs behind the interface's descriptor; some have it behind an
+ * endpoint's.
+ */
 static int find_descriptor(const struct libusb_interface_descriptor *alt,
 			   struct ccid_descriptor *desc)
 {
@@ -24,8 +28,8 @@ static int find_descriptor(const struct libusb_interface_descriptor *alt,
 }
 
 /*
- * Of several of a kind the last one counts. An endpoint and the size of its
- * packets go together, or the one is asked for the other's.
+ * Of several endpoints of a kind the last one counts, with its own packet
+ * size.
  */
 static int find_endpoints(const struct libusb_interface_descriptor *alt,
 			  struct ccid_interface *found)
@@ -49,7 +53,7 @@ static int find_endpoints(const struct libusb_interface_descriptor *alt,
 			found->in_packet = packet;
 			break;
 		case LIBUSB_TRANSFER_TYPE_INTERRUPT:
-			/* One that can't be used is as good as none. */
+			/* One of an impossible size is as good as none. */
 			if (!in || packet < 2 || packet > CCID_NOTICE_MAX)
 				break;
 			found->interrupt = e->bEndpointAddress;
@@ -74,7 +78,7 @@ int ccid_interface_next(const struct libusb_config_descriptor *config, int *at,
 		if (config->interface[i].num_altsetting < 1)
 			continue;
 		alt = &config->interface[i].altsetting[0];
-		/* From before the class had a number, there are such with 0xff. */
+		/* Readers from before the class had a number have 0xff. */
 		if (alt->bInterfaceClass != CCID_CLASS &&
 		    alt->bInterfaceClass != LIBUSB_CLASS_VENDOR_SPEC)
 			continue;

@@ -51,7 +51,7 @@ int ccid_error(const struct ccid_message *answer)
 	case CCID_ERROR_ABORTED:
 		return -ECANCELED;
 	default:
-		/* The card is mute, speaks garbage, or the reader is broken. */
+		/* The card is mute or garbled, or the reader is broken. */
 		return -EIO;
 	}
 }
@@ -65,7 +65,7 @@ int ccid_notice(const uint8_t *bytes, size_t len, unsigned int slot,
 		return 0;
 	switch (bytes[0]) {
 	case CCID_NOTIFY_SLOT_CHANGE:
-		/* Two bits a slot: is there a card, has that changed. */
+		/* Two bits a slot: a card is present; that has changed. */
 		if (len <= 1 + slot / 4)
 			return -EPROTO;
 		bits = bytes[1 + slot / 4] >> (slot % 4 * 2);

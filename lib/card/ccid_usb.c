@@ -3,9 +3,9 @@
  * A CCID reader through libusb, on an open file: a usbfs node, or the lease fd
  * that stands for one.
  *
- * libusb could be told not to look around for devices that it won't be allowed
- * to open, but in 1.0.26 only for all contexts of the process at once, and the
- * process may have other uses for it.
+ * libusb scans for devices that this process may not even open. It could be
+ * told not to, but in 1.0.26 only for all contexts of the process at once, and
+ * the process may use libusb for something else.
  */
 #include <errno.h>
 #include <libusb.h>
@@ -23,14 +23,14 @@ struct ccid_usb {
 	bool claimed;
 	struct ccid_interface interface;
 	/*
-	 * The interrupt endpoint's: under way from the first time that somebody
-	 * asks, or a notice between two questions would be lost.
+	 * The interrupt endpoint's transfer stays submitted from the first
+	 * wait on, or a notice between two waits would be lost.
 	 */
 	struct libusb_context *bus;
 	struct libusb_transfer *notice;
 	uint8_t bytes[CCID_NOTICE_MAX];
 	bool listening;
-	int noticed;		/* it has come back */
+	int noticed;		/* the transfer has completed */
 };
 
 static struct ccid_usb *to_usb(struct ccid_transport *t)
@@ -74,7 +74,7 @@ static int transfer(struct ccid_usb *usb, uint8_t endpoint, uint8_t *data,
 
 	ret = libusb_bulk_transfer(usb->handle, endpoint, data, (int)len, &done,
 				   timeout_ms);
-	/* What came in spite of the time running out is not lost. */
+	/* Data that came before the timeout counts. */
 	if (ret == LIBUSB_ERROR_TIMEOUT && done > 0 &&
 	    (endpoint & LIBUSB_ENDPOINT_IN))
 		ret = 0;
@@ -131,7 +131,7 @@ static int start_listening(struct ccid_usb *usb)
 	return usb_error(ret);
 }
 
-/* Until it has come back, or as long as @timeout_ms. */
+/* Waits until the transfer has completed, or for @timeout_ms. */
 static int await_notice(struct ccid_usb *usb, int timeout_ms)
 {
 	int64_t deadline = deadline_after(timeout_ms);
@@ -172,7 +172,7 @@ static int usb_interrupt_in(struct ccid_transport *t, uint8_t *data,
 		if ((size_t)ret > size)
 			return -EOVERFLOW;
 		memcpy(data, usb->bytes, (size_t)ret);
-		/* If it fails, so does the next call. */
+		/* If this fails, the next call fails, too. */
 		start_listening(usb);
 		return ret;
 	case LIBUSB_TRANSFER_NO_DEVICE:
@@ -187,13 +187,13 @@ static int usb_interrupt_in(struct ccid_transport *t, uint8_t *data,
 	}
 }
 
-/* What the transfer is about to write to must stay until it has come back. */
+/* The transfer's buffer must stay until the transfer has completed. */
 static void stop_listening(struct ccid_usb *usb)
 {
 	if (!usb->listening)
 		return;
 	libusb_cancel_transfer(usb->notice);
-	/* It does at once; else closing the handle takes it off libusb's hands. */
+	/* It completes at once; if not, closing the handle ends it. */
 	await_notice(usb, 1000);
 	usb->listening = false;
 }
@@ -217,7 +217,7 @@ static void usb_close(struct ccid_transport *t)
 	struct ccid_usb *usb = to_usb(t);
 
 	stop_listening(usb);
-	/* The file stays open, and would keep it. */
+	/* The file stays open, and would keep the interface claimed. */
 	if (usb->claimed)
 		libusb_release_interface(usb->handle,
 					 usb->interface.number);
@@ -243,9 +243,10 @@ static const struct ccid_transport_ops usb_ops_without_interrupt = {
 };
 
 /*
- * The first one that may be had: a lease fd is for one interface of its device,
- * and refuses the others, for which libusb has no error of its own. One that
- * another program has is not passed over, the next one is another reader.
+ * Claims the first interface that can be had. A lease fd allows one interface
+ * of its device and refuses the others; libusb has no error of its own for
+ * that. An interface that another program has is not skipped: the next one
+ * would be another reader.
  */
 static int claim_interface(struct ccid_usb *usb,
 			   const struct libusb_config_descriptor *config)
@@ -293,7 +294,10 @@ int ccid_usb_bus(struct libusb_context **bus)
 
 void ccid_usb_bus_free(struct libusb_context *bus)
 {
-	/* NULL would be the process' default context, which is not ours. */
+	/*
+	 * For libusb NULL is the default context, which belongs to the
+	 * process.
+	 */
 	if (bus)
 		libusb_exit(bus);
 }
@@ -310,7 +314,7 @@ int ccid_usb_open(struct libusb_context *bus, int fd,
 	ret = libusb_wrap_sys_device(bus, fd, &usb->handle);
 	if (ret) {
 		usb->handle = NULL;
-		/* A file of another kind answers what it asks with an error. */
+		/* The file is no USB device's: its ioctls failed. */
 		ret = ret == LIBUSB_ERROR_NO_DEVICE ? -ENODEV :
 		      ret == LIBUSB_ERROR_NO_MEM ? -ENOMEM : -EINVAL;
 		goto fail;

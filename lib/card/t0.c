@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Short APDUs by T=0 (ISO/IEC 7816-3, 12.2): a TPDU has data in one direction
- * only, so an answer to a command with data is fetched by GET RESPONSE.
+ * Short APDUs by T=0 (ISO/IEC 7816-3, 12.2). A TPDU has data in one direction
+ * only: the answer to a command with data has to be fetched by GET RESPONSE.
  */
 #include <errno.h>
 #include <string.h>
@@ -21,7 +21,7 @@ static int send_tpdu(const struct pipe *pipe, const uint8_t *tpdu, size_t len,
 	return ret;
 }
 
-/* A TPDU that asks for @ne bytes; another length if the card says which. */
+/* Asks for @ne bytes; if the card names another length (6Cxx), for that. */
 static int fetch(const struct pipe *pipe, const uint8_t header[static 4],
 		 size_t ne, uint8_t *answer, size_t size)
 {
@@ -40,8 +40,8 @@ static int fetch(const struct pipe *pipe, const uint8_t header[static 4],
 }
 
 /*
- * At most @ne bytes and the status word: the card may have sent more, which
- * nobody is told of, so that nobody else would wipe it.
+ * Cuts the answer to @ne bytes and the status word. The calling function never
+ * learns of the bytes beyond, so they are wiped here.
  */
 static int cut(uint8_t *answer, int len, size_t ne)
 {
@@ -81,8 +81,8 @@ int t0_send(const struct pipe *pipe, const struct apdu *apdu, uint8_t *answer,
 		return ret;
 	ret = cut(answer, ret, apdu->ne);
 	/*
-	 * What is there to fetch, up to what was asked for. If it is more, the
-	 * last 61xx stays: the caller may go on.
+	 * Fetch as much as the command asked for. If the card has more, its
+	 * last 61xx is the answer's status word.
 	 */
 	have = (size_t)ret;
 	while (answer[have - 2] == SW1_MORE && have - 2 < apdu->ne) {

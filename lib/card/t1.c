@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * APDUs by T=1 (ISO/IEC 7816-3, 11), for readers that take blocks. EDC is LRC;
- * there are no cards to be had that want CRC.
+ * APDUs by T=1 (ISO/IEC 7816-3, 11), for readers that take blocks. The EDC is
+ * always LRC: no cards with CRC are known.
  */
 #include <errno.h>
 #include <string.h>
@@ -18,7 +18,7 @@
 #define S_WTX		0x03
 #define S_RESPONSE	0x20
 
-/* A block is repeated that often; then the card is asked to begin anew. */
+/* How often a block is repeated before the card is asked to resynchronize. */
 #define RETRIES		3
 
 static uint8_t lrc(const uint8_t *bytes, size_t len)
@@ -113,11 +113,11 @@ static void put_block(struct exchange *x, uint8_t pcb, const uint8_t *inf,
 	x->out_len = len + 4;
 }
 
-/* What is wrong with a block, as an R block says it. */
+/* What is wrong with a block, in the code of an R block. */
 #define BAD_EDC		1
 #define BAD_OTHER	2
 
-/* 0 with a block, BAD_* without one that makes sense, or a negative errno. */
+/* 0 with a block, BAD_* if the block makes no sense, or a negative errno. */
 static int swap(struct exchange *x, struct t1_block *block)
 {
 	int ret;
@@ -125,7 +125,7 @@ static int swap(struct exchange *x, struct t1_block *block)
 	ret = x->pipe->send(x->pipe, x->out, x->out_len, x->bwi, x->in,
 			    sizeof(x->in));
 	x->bwi = 0;
-	/* The reader heard nothing, or a wrong parity. */
+	/* The reader got nothing from the card, or a parity error. */
 	if (ret == -EBADMSG)
 		return BAD_EDC;
 	if (ret < 0)
@@ -136,7 +136,7 @@ static int swap(struct exchange *x, struct t1_block *block)
 	return block->kind == T1_I && block->len > x->t1->ifsd ? BAD_OTHER : 0;
 }
 
-/* Both sides begin anew; the card keeps what it knows. */
+/* Both sides start counting blocks again. The card's state is kept. */
 static int resynch(struct exchange *x)
 {
 	struct t1_block block;
@@ -156,7 +156,9 @@ static int resynch(struct exchange *x)
 	return -EPROTO;
 }
 
-/* What makes no sense is asked for again, then for a beginning. */
+/*
+ * Asks for a bad block again, and after some attempts for a resynchronization.
+ */
 static int complain(struct exchange *x, int bad)
 {
 	int ret;
@@ -170,7 +172,7 @@ static int complain(struct exchange *x, int bad)
 	return 0;
 }
 
-/* The card's request, and our response to it, which is the same. */
+/* Answers a request of the card: the response repeats it. */
 static int obey(struct exchange *x, const struct t1_block *block)
 {
 	uint8_t inf = block->len ? block->inf[0] : 0;
@@ -219,7 +221,7 @@ int t1_set_ifsd(struct t1 *t1, const struct pipe *pipe, uint8_t ifsd)
 
 struct sending {
 	const uint8_t *data;
-	size_t len, at, part;	/* at: the block's that is under way */
+	size_t len, at, part;	/* at: where the current block begins */
 };
 
 static void put_part(struct exchange *x, struct sending *s)
@@ -237,7 +239,7 @@ static void put_ack(struct exchange *x)
 	put_block(x, (uint8_t)(PCB_R | (x->t1->nr ? PCB_R_SEQ : 0)), NULL, 0);
 }
 
-/* The card did not get our last block: again. */
+/* The card did not get our last block: send it again. */
 static int repeat(struct exchange *x, struct sending *s, bool receiving)
 {
 	if (++x->errors > RETRIES)
@@ -254,7 +256,7 @@ static int on_r(struct exchange *x, struct sending *s, bool receiving,
 {
 	if (block->seq == x->t1->ns)
 		return repeat(x, s, receiving);
-	/* An acknowledgement: only of what has more to follow. */
+	/* An acknowledgement is allowed only if more blocks follow. */
 	if (receiving || s->at + s->part == s->len)
 		return complain(x, BAD_OTHER);
 	s->at += s->part;
@@ -302,7 +304,7 @@ static int run(struct exchange *x, struct sending *s, uint8_t *answer,
 				return give_up(x, -EPROTO);
 			memcpy(answer + have, block.inf, block.len);
 			have += block.len;
-			/* It acknowledges our last one, too. */
+			/* The answer acknowledges our last block, too. */
 			if (!receiving)
 				x->t1->ns ^= 1;
 			receiving = true;
