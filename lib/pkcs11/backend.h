@@ -3,7 +3,7 @@
 #define TOKMUX_BACKEND_H
 
 #include <pthread.h>
-#include "arbiter.h"
+#include "arbiter/arbiter.h"
 #include "config.h"
 #include "p11.h"
 #include "site.h"

@@ -13,6 +13,7 @@
 #include "caller.h"
 #include "log.h"
 #include "module.h"
+#include "now.h"
 #include "origin.h"
 #include "session.h"
 #include "turn.h"
@@ -315,7 +316,7 @@ static CK_RV check_arguments(const CK_C_INITIALIZE_ARGS *args)
 /* Through the gate, with its lock held afterwards, or not at all. */
 static CK_RV begin(const struct caller *caller)
 {
-	int64_t until_ms = arbiter_now_ms() + module_patience_ms();
+	int64_t until_ms = now_ms() + module_patience_ms();
 
 	if (inside) {
 		log_error("a backend leads back to tokmux: is a proxy module one of its backends?");
@@ -599,7 +600,7 @@ static bool wait_a_turn(const struct caller *caller, unsigned long born)
 	stays = atomic_load(&caller->generation) == born;
 	if (stays)
 		turn_wait(&events.changed, &events.lock,
-			  arbiter_now_ms() + ASK_MS);
+			  now_ms() + ASK_MS);
 	pthread_mutex_unlock(&events.lock);
 	return stays && atomic_load(&caller->generation) == born;
 }

@@ -4,25 +4,15 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include "arbiter/arbiter.h"
 #include "log.h"
 #include "p11.h"
-
-enum arbiter_kind {
-	ARBITER_AUTO,
-	ARBITER_KERNEL,
-	ARBITER_LOCAL,
-};
 
 enum lease_kind {
 	LEASE_SHARED,
 	LEASE_CALL,
 	LEASE_OPERATION,
 	LEASE_SESSION,
-};
-
-enum unclean_policy {
-	UNCLEAN_MARK,
-	UNCLEAN_REFUSE,
 };
 
 /* token = [pkcs11:URI] NAME: how the arbiter knows a token of a backend */

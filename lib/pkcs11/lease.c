@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "log.h"
+#include "now.h"
 #include "slot.h"
 
 void keep_init(struct keep *keep)
@@ -103,7 +104,7 @@ static void part(struct seat *seat, struct lease *lease)
 		keep->calls--;
 		give_back_if_done(seat);
 		overdue = keep->kept && !keep->calls &&
-			  arbiter_now_ms() >= due_ms(seat);
+			  now_ms() >= due_ms(seat);
 	}
 	pthread_mutex_unlock(&keep->lock);
 	lease->covered = false;
@@ -139,7 +140,7 @@ struct waiting {
 /* From whoever keeps one for too long. Return: when to look again. */
 static int64_t reclaim(struct slot *slot)
 {
-	int64_t now = arbiter_now_ms();
+	int64_t now = now_ms();
 	int64_t next = INT64_MAX;
 	struct seat *seat;
 
@@ -228,7 +229,7 @@ void lease_keep(struct seat *seat, struct lease *lease, struct reason *reason)
 	if (fresh) {
 		keep->calls = 1;
 		keep->reasons = 0;
-		keep->since_ms = arbiter_now_ms();
+		keep->since_ms = now_ms();
 		lease->lost = keep->lost;
 		lease->covered = true;
 		lease->held = false;

@@ -9,7 +9,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -77,14 +76,6 @@ void log_info(const char *format, ...)
 
 /* ---- log = calls ------------------------------------------------------------ */
 
-int64_t log_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 /* A number that may be missing, as text. */
 static const char *number(char *text, size_t size, const char *format,
 			  unsigned long value, bool given)
@@ -102,7 +93,7 @@ void log_call_say(const struct log_call *call, unsigned int caller,
 
 	if (!log_wants(LOG_CALLS))
 		return;
-	us = (log_now_ns() - call->since_ns) / 1000;
+	us = (now_ns() - call->since_ns) / 1000;
 	log_call_line("call: %s caller %s session %s: 0x%lx, %lld us",
 		      call->function,
 		      number(who, sizeof(who), "%lu", caller, caller != NOBODY),

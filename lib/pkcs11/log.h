@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "now.h"
 
 enum log_level {
 	LOG_NONE,
@@ -36,7 +37,6 @@ struct log_call {
 	int64_t since_ns;		/* 0: nothing will be said */
 };
 
-int64_t log_now_ns(void);
 void log_call_say(const struct log_call *call, unsigned int caller,
 		  unsigned long session, unsigned long rv);
 
@@ -44,7 +44,7 @@ void log_call_say(const struct log_call *call, unsigned int caller,
 static inline void log_call_begin(struct log_call *call, const char *function)
 {
 	call->function = function;
-	call->since_ns = log_wants(LOG_CALLS) ? log_now_ns() : 0;
+	call->since_ns = log_wants(LOG_CALLS) ? now_ns() : 0;
 }
 
 /* For C_Initialize, which may be what switches the log on. */
@@ -52,7 +52,7 @@ static inline void log_call_begin_first(struct log_call *call,
 					const char *function)
 {
 	call->function = function;
-	call->since_ns = log_now_ns();
+	call->since_ns = now_ns();
 }
 
 /**

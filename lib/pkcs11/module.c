@@ -14,6 +14,7 @@
 #include "crash.h"
 #include "log.h"
 #include "module.h"
+#include "now.h"
 #include "turn.h"
 
 struct module {
@@ -390,7 +391,7 @@ static void be_patient(const struct config *config)
 /* With the state's lock held. Return: false if it isn't gone in time. */
 static bool wait_gone(void)
 {
-	int64_t until_ms = arbiter_now_ms() + module_patience_ms();
+	int64_t until_ms = now_ms() + module_patience_ms();
 
 	site_watch(NULL);
 	while (state.module && !(atomic_load(&state.users) & OPEN))

@@ -10,9 +10,9 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <time.h>
 
 #include "log.h"
+#include "now.h"
 #include "site.h"
 
 #define PLACES	1024
@@ -26,15 +26,6 @@ static pthread_key_t ends;		/* of the thread */
 static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
 
 __thread struct site *site_mine;
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	/* As exact as its tick, and cheaper. */
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void thread_ends(void *arg)
 {
@@ -84,7 +75,7 @@ const struct site *site_here(void)
 void site_watch(const char *backend)
 {
 	size_t i, far = atomic_load(&reach);
-	int64_t now = now_ms();
+	int64_t now = now_coarse_ms();
 
 	for (i = 0; i < far; i++) {
 		int64_t not_yet = 0;
@@ -107,7 +98,7 @@ void site_name_hung(const char *backend, int64_t ms)
 {
 	size_t i, far = atomic_load(&reach);
 	const char *function, *name;
-	int64_t seen, now = now_ms();
+	int64_t seen, now = now_coarse_ms();
 
 	pthread_mutex_lock(&names_lock);
 	for (i = 0; i < far; i++) {

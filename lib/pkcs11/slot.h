@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include "arbiter_queue.h"
+#include "arbiter/queue.h"
 #include "backend.h"
 #include "object.h"
 #include "p11.h"

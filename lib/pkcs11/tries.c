@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "arbiter.h"
+#include "now.h"
 #include "tries.h"
 
 #define FIRST_DELAY_MS	100
@@ -65,7 +65,7 @@ struct tries *tries_of(const char *backend, CK_SLOT_ID slot)
 /* Sleeps for as long as this caller's wrong PINs in a row have earned. */
 void tries_wait(struct tries *tries, unsigned int caller)
 {
-	int64_t ms = atomic_load(&tries->of[caller].next_ms) - arbiter_now_ms();
+	int64_t ms = atomic_load(&tries->of[caller].next_ms) - now_ms();
 	struct timespec pause = {
 		.tv_sec = ms / 1000,
 		.tv_nsec = ms % 1000 * 1000000,
@@ -89,5 +89,5 @@ void tries_count(struct tries *tries, unsigned int caller, CK_RV rv)
 	delay = wrong < 8 ? FIRST_DELAY_MS << wrong : MAX_DELAY_MS;
 	if (delay > MAX_DELAY_MS)
 		delay = MAX_DELAY_MS;
-	atomic_store(&tries->of[caller].next_ms, arbiter_now_ms() + delay);
+	atomic_store(&tries->of[caller].next_ms, now_ms() + delay);
 }

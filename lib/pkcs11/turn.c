@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <time.h>
 
-#include "arbiter.h"
+#include "now.h"
 #include "turn.h"
 
 void turn_init(struct turn *turn)
@@ -29,7 +29,7 @@ void turn_destroy(struct turn *turn)
  * turn_wait() - pthread_cond_timedwait() that no change of the clock disturbs
  * @cond: to be signalled
  * @lock: held, and held again afterwards
- * @until_ms: as arbiter_now_ms() counts
+ * @until_ms: as now_ms() counts
  */
 bool turn_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_ms)
 {
@@ -50,7 +50,7 @@ bool turn_take(struct turn *turn, int wait_ms)
 
 	pthread_mutex_lock(&turn->lock);
 	if (turn->taken) {
-		until_ms = arbiter_now_ms() + wait_ms;
+		until_ms = now_ms() + wait_ms;
 		while (turn->taken &&
 		       turn_wait(&turn->given, &turn->lock, until_ms))
 			;

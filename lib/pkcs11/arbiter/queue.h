@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef TOKMUX_ARBITER_QUEUE_H
-#define TOKMUX_ARBITER_QUEUE_H
+#ifndef TOKMUX_QUEUE_H
+#define TOKMUX_QUEUE_H
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include "arbiter.h"
+#include "arbiter/arbiter.h"
 
 /*
  * All of the state is one word, so that a lease costs one atomic operation
@@ -23,6 +23,12 @@ struct arbiter_queue {
 #define QUEUE_QUEUED	(1u << 30)
 #define QUEUE_SHARERS	(QUEUE_QUEUED - 1)
 
+struct arbiter_queue *arbiter_queue_new(void);
+void arbiter_queue_free(struct arbiter_queue *queue);
+int arbiter_queue_acquire(struct arbiter_queue *queue, enum arbiter_mode mode,
+			  int timeout_ms, const struct arbiter_wait *wait);
+void arbiter_queue_release(struct arbiter_queue *queue, enum arbiter_mode mode);
+void arbiter_queue_poke(struct arbiter_queue *queue);
 void arbiter_queue_serve(struct arbiter_queue *queue);
 
 /* A shared turn, that of every call, inline. Return: false if it takes waiting. */
@@ -44,4 +50,4 @@ static inline void arbiter_queue_unshare(struct arbiter_queue *queue)
 		arbiter_queue_serve(queue);
 }
 
-#endif /* TOKMUX_ARBITER_QUEUE_H */
+#endif /* TOKMUX_QUEUE_H */

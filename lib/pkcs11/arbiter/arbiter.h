@@ -6,21 +6,34 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include "config.h"
 #include "p11.h"
 
+/* What the configuration asks for. */
+enum arbiter_kind {
+	ARBITER_AUTO,
+	ARBITER_KERNEL,
+	ARBITER_LOCAL,
+};
+
+/* What to do with a token that its last holder left in an unknown state. */
+enum unclean_policy {
+	UNCLEAN_MARK,
+	UNCLEAN_REFUSE,
+};
+
 /*
- * Who decides about a token. Everything returns 0 or a negative errno as
- * Documentation/uapi.rst has it; arbiter_rv() turns it into what PKCS#11 calls
+ * An arbiter decides which caller may use a token. Its functions return 0 or a
+ * negative errno as Documentation/uapi.rst has it; arbiter_rv() gives the CKR for
  * it. Timeouts are in milliseconds.
  *
  * A party is one of our callers on one token. Any number of threads may
  * acquire for the same party at once: each has its own lease and releases it.
  *
  * LOCK ORDER: a thread asks for one lease at a time, and never while it holds
- * one, but for a backend's (backend_lease_take()), which comes last. The kernel counts a process as one holder but grants in turn: a second
- * request of the same process queues behind another process' that waits for
- * the first. See Documentation/pkcs11.rst, "Locks".
+ * one. The lease of a backend, backend_lease_take(), is the exception and comes
+ * last. The kernel counts a process as one holder but grants in turn: a second
+ * request of the same process queues behind another process, which waits for the
+ * first one to end. See Documentation/pkcs11.rst, "Locks".
  */
 struct arbiter_queue;
 struct arbiter_party;
@@ -63,7 +76,7 @@ enum arbiter_news {
 
 /*
  * While a thread waits: @look is asked, with no lock held, when to ask again,
- * in milliseconds of arbiter_now_ms(), and after each arbiter_queue_poke().
+ * in milliseconds of now_ms(), and after each arbiter_queue_poke().
  */
 struct arbiter_wait {
 	int64_t (*look)(void *arg);
@@ -105,18 +118,5 @@ CK_RV arbiter_rv(int error);
 int arbiter_token_open(const char *name, enum unclean_policy policy,
 		       int hold_ms, struct arbiter_token **token);
 void arbiter_token_put(struct arbiter_token *token);
-
-/* ---- the queue of one token within this process (arbiter_queue.c) ------- */
-
-struct arbiter_queue *arbiter_queue_new(void);
-void arbiter_queue_free(struct arbiter_queue *queue);
-int arbiter_queue_acquire(struct arbiter_queue *queue, enum arbiter_mode mode,
-			  int timeout_ms, const struct arbiter_wait *wait);
-void arbiter_queue_release(struct arbiter_queue *queue, enum arbiter_mode mode);
-void arbiter_queue_poke(struct arbiter_queue *queue);
-
-/* ---- time ----------------------------------------------------------------- */
-
-int64_t arbiter_now_ms(void);
 
 #endif /* TOKMUX_ARBITER_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * arbiter_queue: who of this process has its turn with a token (R1)
+ * queue: the callers of this process in line for a token (R1)
  *
  * First come first served; a later shared request never overtakes a waiting
  * exclusive one. Both arbiters let callers stand in one of these.
@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "arbiter_queue.h"
+#include "arbiter/queue.h"
+#include "now.h"
 
 struct waiter {
 	struct waiter *next;
@@ -91,7 +92,7 @@ static bool sleep_until(struct arbiter_queue *queue, struct waiter *waiter,
 		.tv_nsec = until_ms % 1000 * 1000000,
 	};
 
-	return arbiter_now_ms() < until_ms &&
+	return now_ms() < until_ms &&
 	       pthread_cond_timedwait(&waiter->wake, &queue->lock, &until) !=
 		       ETIMEDOUT;
 }
@@ -131,7 +132,7 @@ static int wait_turn(struct arbiter_queue *queue, struct waiter *waiter,
 static int acquire_slow(struct arbiter_queue *queue, enum arbiter_mode mode,
 			int timeout_ms, const struct arbiter_wait *wait)
 {
-	int64_t until_ms = arbiter_now_ms() + timeout_ms;
+	int64_t until_ms = now_ms() + timeout_ms;
 	struct waiter waiter = { .mode = mode };
 	pthread_condattr_t attr;
 	int r = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * arbiter_kernel: who may use a token, decided by the kernel for all processes
+ * kernel: the arbiter that asks the kernel, for all processes
  *
  * Within the process the callers stand in the same queue as with the local
  * arbiter, so they exclude each other as R1 says. Whoever has its turn there
@@ -16,8 +16,10 @@
 #include <unistd.h>
 #include <tokmux.h>
 
-#include "arbiter.h"
+#include "arbiter/arbiter.h"
+#include "arbiter/queue.h"
 #include "log.h"
+#include "now.h"
 
 /*
  * How long the overlapping calls of one party keep one shared lease before it
@@ -146,7 +148,7 @@ static void kernel_party_close(struct arbiter_party *party)
 
 static int remaining_ms(int64_t until_ms)
 {
-	int64_t left = until_ms - arbiter_now_ms();
+	int64_t left = until_ms - now_ms();
 
 	return left > 0 ? (int)left : 0;
 }
@@ -261,7 +263,7 @@ static int wait_change(struct arbiter_party *party, int64_t until_ms)
 
 static bool must_wait(const struct arbiter_party *party)
 {
-	return party->busy || (party->users && arbiter_now_ms() -
+	return party->busy || (party->users && now_ms() -
 			       party->since_ms > SHARE_MS);
 }
 
@@ -269,7 +271,7 @@ static int kernel_acquire(struct arbiter_party *party, enum arbiter_mode mode,
 			  int timeout_ms, const struct arbiter_wait *wait,
 			  unsigned int *news)
 {
-	int64_t until_ms = arbiter_now_ms() + timeout_ms;
+	int64_t until_ms = now_ms() + timeout_ms;
 	int r;
 
 	*news = 0;
@@ -294,7 +296,7 @@ static int kernel_acquire(struct arbiter_party *party, enum arbiter_mode mode,
 				  news);
 		pthread_mutex_lock(&party->lock);
 		party->busy = false;
-		party->since_ms = arbiter_now_ms();
+		party->since_ms = now_ms();
 		pthread_cond_broadcast(&party->changed);
 	}
 	if (!r)
@@ -322,7 +324,7 @@ static void kernel_release(struct arbiter_party *party, enum arbiter_mode mode)
 static int kernel_session_open(struct arbiter_party *party, int timeout_ms,
 			       uint32_t *id)
 {
-	int64_t until_ms = arbiter_now_ms() + timeout_ms;
+	int64_t until_ms = now_ms() + timeout_ms;
 	int r;
 
 	do

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * arbiter: which one decides, and what its refusals are called (R15, R17)
+ * arbiter: which arbiter decides, and the CKR of each of its errors (R15, R17)
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <tokmux.h>
 
-#include "arbiter.h"
+#include "arbiter/arbiter.h"
+#include "arbiter/queue.h"
 #include "log.h"
 
 /**
@@ -116,12 +116,4 @@ CK_RV arbiter_rv(int error)
 			return rv_table[i].rv;
 	log_error("the arbiter failed: %s", tokmux_strerror(error));
 	return CKR_GENERAL_ERROR;
-}
-
-int64_t arbiter_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }

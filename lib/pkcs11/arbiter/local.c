@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * arbiter_local: who may use a token, decided within this process
+ * local: the arbiter for the callers of this process
  *
  * R1 (exclusion), R5 (session ids) and R6 (user and security officer exclude
  * each other) as the kernel keeps them, among the callers of one process. It
@@ -11,7 +11,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "arbiter.h"
+#include "arbiter/arbiter.h"
+#include "arbiter/queue.h"
 
 struct arbiter_party {
 	struct arbiter_token *token;
