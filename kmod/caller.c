@@ -25,27 +25,6 @@
 
 struct workqueue_struct *tokmux_wq;
 
-/**
- * tokmux_caller_check() - may the current thread group use it?
- * @caller: with token->lock held
- *
- * Return: 0; -EPERM from another thread group (R3), whatever else is true;
- * -ENODEV, -ENOTCONN, -ESHUTDOWN.
- */
-int tokmux_caller_check(struct tokmux_caller *caller)
-{
-	lockdep_assert_held(&caller->token->lock);
-	if (caller->tgid && caller->tgid != task_tgid(current))
-		return -EPERM;
-	if (caller->token->gone)
-		return -ENODEV;
-	if (caller->ended)
-		return -ESHUTDOWN;
-	if (!caller->tgid)
-		return -ENOTCONN;
-	return 0;
-}
-
 /*
  * All that the caller had is gone. To have an exclusive lease or a login at
  * this point is to leave the token unclean: who leaves in good order releases
@@ -361,31 +340,42 @@ static int tokmux_token_flush(struct file *file, fl_owner_t id)
 }
 
 static const struct tokmux_verb tokmux_caller_verbs[] = {
-	{ TOKMUX_BIND,			8, tokmux_caller_bind, .unbound = true },
-	{ TOKMUX_INFO,			128, tokmux_caller_info, .unbound = true },
-	{ TOKMUX_ACQUIRE,		24, tokmux_lease_acquire },
-	{ TOKMUX_RELEASE,		8, tokmux_lease_release },
-	{ TOKMUX_MARK_CLEAN,		8, tokmux_lease_mark_clean },
-	{ TOKMUX_SESSION_OPEN,		16, tokmux_session_open },
-	{ TOKMUX_SESSION_CLOSE,		16, tokmux_session_close },
-	{ TOKMUX_SESSION_CLOSE_ALL,	16, tokmux_session_close_all },
-	{ TOKMUX_LOGIN,			16, tokmux_login },
-	{ TOKMUX_LOGOUT,		8, tokmux_logout },
-	{ TOKMUX_EJECT,			16, tokmux_caller_eject },
-	{ TOKMUX_LEASE_FD,		8, tokmux_lease_fd_open },
+	{ TOKMUX_VERB(TOKMUX_BIND, struct tokmux_bind, reserved,
+		      tokmux_caller_bind), .unbound = true },
+	{ TOKMUX_VERB(TOKMUX_INFO, struct tokmux_info, name,
+		      tokmux_caller_info), .unbound = true },
+	{ TOKMUX_VERB(TOKMUX_ACQUIRE, struct tokmux_acquire, epoch,
+		      tokmux_lease_acquire) },
+	{ TOKMUX_VERB(TOKMUX_RELEASE, struct tokmux_release, reserved,
+		      tokmux_lease_release) },
+	{ TOKMUX_VERB(TOKMUX_MARK_CLEAN, struct tokmux_mark_clean, reserved,
+		      tokmux_lease_mark_clean) },
+	{ TOKMUX_VERB(TOKMUX_SESSION_OPEN, struct tokmux_session_open, reserved,
+		      tokmux_session_open) },
+	{ TOKMUX_VERB(TOKMUX_SESSION_CLOSE, struct tokmux_session_close, sessions,
+		      tokmux_session_close) },
+	{ TOKMUX_VERB(TOKMUX_SESSION_CLOSE_ALL, struct tokmux_session_close_all, reserved,
+		      tokmux_session_close_all) },
+	{ TOKMUX_VERB(TOKMUX_LOGIN, struct tokmux_login, reserved,
+		      tokmux_login) },
+	{ TOKMUX_VERB(TOKMUX_LOGOUT, struct tokmux_logout, closed,
+		      tokmux_logout) },
+	{ TOKMUX_VERB(TOKMUX_EJECT, struct tokmux_eject, logins,
+		      tokmux_caller_eject) },
+	{ TOKMUX_VERB(TOKMUX_LEASE_FD, struct tokmux_lease_fd, fd,
+		      tokmux_lease_fd_open) },
 };
 
-/* Run a token's verb: who asks is looked at before what is asked (R3). */
-int tokmux_caller_run(const struct tokmux_verb *verb, struct tokmux_call *call,
-		      void *arg)
+/* Run a token's verb: the caller is checked before the values are (R3). */
+static int tokmux_token_run(struct tokmux_call *call)
 {
 	struct mutex *lock = &call->caller->token->lock;
 	int ret;
 
 	mutex_lock(lock);
 	ret = tokmux_caller_check(call->caller);
-	if (!ret || (ret == -ENOTCONN && verb->unbound))
-		ret = verb->run(call, arg);
+	if (!ret || (ret == -ENOTCONN && call->verb->unbound))
+		ret = call->verb->run(call, call->arg);
 	mutex_unlock(lock);
 	return ret;
 }
@@ -394,9 +384,13 @@ static long tokmux_token_ioctl(struct file *file, unsigned int cmd,
 			       unsigned long arg)
 {
 	struct tokmux_call call = { .caller = file->private_data };
+	int ret;
 
-	return tokmux_run_verb(tokmux_caller_verbs,
-			       ARRAY_SIZE(tokmux_caller_verbs), &call, cmd, arg);
+	ret = tokmux_call_begin(&call, tokmux_caller_verbs,
+				ARRAY_SIZE(tokmux_caller_verbs), cmd, arg);
+	if (ret)
+		return ret;
+	return tokmux_call_end(&call, tokmux_token_run(&call));
 }
 
 const struct file_operations tokmux_token_fops = {

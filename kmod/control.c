@@ -1,88 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The control device, /dev/tokmux-control: makes, finds and removes tokens.
- *
- * Keeps R7 for every ioctl of the module: tokmux_run_verb() is the only place
- * where a struct is copied from or to user space.
  */
-#include <linux/anon_inodes.h>
 #include <linux/ctype.h>
-#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
-#include <linux/uaccess.h>
 #include "internal.h"
-
-/* Every struct of the UAPI fits. */
-#define TOKMUX_MAX_ARG	128
-
-/**
- * tokmux_run_verb() - run an ioctl whose struct may grow (R7)
- * @verbs: the ones that there are
- * @nr_verbs: how many
- * @call: passed to the verb
- * @cmd: number, direction and size as the caller's header has them
- * @uarg: the struct in user space
- *
- * First the form of what is asked, which needs no look at a token: then who
- * asks, then the values. That the answer can be written is tried before the verb
- * runs, so that a bad pointer changes nothing.
- *
- * Return: -ENOTTY for an unknown verb, -EINVAL for a struct that was always
- * larger, -E2BIG for one with non-zero fields that this kernel doesn't know,
- * -EFAULT, else what tokmux_caller_check() or the verb says.
- */
-long tokmux_run_verb(const struct tokmux_verb *verbs, size_t nr_verbs,
-		     struct tokmux_call *call, unsigned int cmd,
-		     unsigned long uarg)
-{
-	u64 arg[TOKMUX_MAX_ARG / sizeof(u64)] = {};
-	void __user *uptr = (void __user *)uarg;
-	const struct tokmux_verb *verb;
-	size_t usize = _IOC_SIZE(cmd);
-	size_t ksize, size;
-	int ret;
-
-	for (verb = verbs; verb < verbs + nr_verbs; verb++)
-		if (_IOC_NR(cmd) == _IOC_NR(verb->cmd))
-			break;
-	if (verb == verbs + nr_verbs || _IOC_TYPE(cmd) != TOKMUX_IOC_MAGIC ||
-	    _IOC_DIR(cmd) != _IOC_DIR(verb->cmd))
-		return -ENOTTY;
-
-	ksize = _IOC_SIZE(verb->cmd);
-	size = min(ksize, usize);
-	if (WARN_ON_ONCE(ksize > sizeof(arg)))
-		return -ENOTTY;
-	if (usize < verb->min_size)
-		return -EINVAL;
-
-	if (_IOC_DIR(cmd) & _IOC_WRITE) {
-		ret = copy_struct_from_user(arg, ksize, uptr, usize);
-		if (ret)
-			return ret;
-	}
-	if (_IOC_DIR(cmd) & _IOC_READ && copy_to_user(uptr, arg, size))
-		return -EFAULT;
-
-	if (call->caller)
-		ret = tokmux_caller_run(verb, call, arg);
-	else
-		ret = verb->run(call, arg);
-	if (!ret && _IOC_DIR(cmd) & _IOC_READ &&
-	    (copy_to_user(uptr, arg, size) ||
-	     (usize > size && clear_user(uptr + size, usize - size))))
-		ret = -EFAULT;
-
-	if (call->file && ret) {
-		put_unused_fd(call->fd);
-		fput(call->file);
-	} else if (call->file) {
-		fd_install(call->fd, call->file);
-	}
-	return ret;
-}
 
 static int tokmux_check_name(const char *name)
 {
@@ -99,33 +23,6 @@ static int tokmux_check_name(const char *name)
 	return 0;
 }
 
-/**
- * tokmux_new_file() - make the file that an ioctl answers with
- * @call: the ioctl; it installs the file once user space has been told, or
- *	gives it back
- * @name: as /proc shows it
- * @fops: its operations
- * @priv: its private data, the file's where this succeeds
- */
-int tokmux_new_file(struct tokmux_call *call, const char *name,
-		    const struct file_operations *fops, void *priv)
-{
-	struct file *file;
-	int fd;
-
-	fd = get_unused_fd_flags(O_CLOEXEC);
-	if (fd < 0)
-		return fd;
-	file = anon_inode_getfile(name, fops, priv, O_RDWR);
-	if (IS_ERR(file)) {
-		put_unused_fd(fd);
-		return PTR_ERR(file);
-	}
-	call->file = file;
-	call->fd = fd;
-	return 0;
-}
-
 /* Consumes the caller's file count on @token, also where it fails. */
 static int tokmux_new_caller_file(struct tokmux_call *call,
 				  struct tokmux_token *token)
@@ -138,7 +35,7 @@ static int tokmux_new_caller_file(struct tokmux_call *call,
 		tokmux_token_put_file(token);
 		return PTR_ERR(caller);
 	}
-	ret = tokmux_new_file(call, "[tokmux]", &tokmux_token_fops, caller);
+	ret = tokmux_call_new_file(call, "[tokmux]", &tokmux_token_fops, caller);
 	if (ret)
 		tokmux_caller_free(caller);
 	return ret;
@@ -217,18 +114,25 @@ static int tokmux_control_remove(struct tokmux_call *call, void *argp)
 }
 
 static const struct tokmux_verb tokmux_control_verbs[] = {
-	{ TOKMUX_CTL_CREATE,	88, tokmux_control_create },
-	{ TOKMUX_CTL_OPEN,	72, tokmux_control_open },
-	{ TOKMUX_CTL_REMOVE,	8, tokmux_control_remove },
+	{ TOKMUX_VERB(TOKMUX_CTL_CREATE, struct tokmux_create, name,
+		      tokmux_control_create) },
+	{ TOKMUX_VERB(TOKMUX_CTL_OPEN, struct tokmux_open, name,
+		      tokmux_control_open) },
+	{ TOKMUX_VERB(TOKMUX_CTL_REMOVE, struct tokmux_remove, index,
+		      tokmux_control_remove) },
 };
 
 static long tokmux_control_ioctl(struct file *file, unsigned int cmd,
 				 unsigned long arg)
 {
 	struct tokmux_call call = {};
+	int ret;
 
-	return tokmux_run_verb(tokmux_control_verbs,
-			       ARRAY_SIZE(tokmux_control_verbs), &call, cmd, arg);
+	ret = tokmux_call_begin(&call, tokmux_control_verbs,
+				ARRAY_SIZE(tokmux_control_verbs), cmd, arg);
+	if (ret)
+		return ret;
+	return tokmux_call_end(&call, call.verb->run(&call, call.arg));
 }
 
 static const struct file_operations tokmux_control_fops = {

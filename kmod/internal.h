@@ -30,6 +30,7 @@
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <linux/tokmux.h>
+#include "call.h"
 #include "queue.h"
 
 /* Limits (R8). A user's tokens are limited by the parameter user_tokens. */
@@ -205,45 +206,6 @@ struct tokmux_caller {
 	struct tokmux_event events[TOKMUX_EVENT_RING];
 };
 
-/**
- * struct tokmux_call - an ioctl while it runs
- * @caller: whose file of a token it is; NULL on the control device
- * @file: a file that the verb made, or NULL
- * @fd: its number, reserved: installed once user space has been told it, else
- *	both are given back
- */
-struct tokmux_call {
-	struct tokmux_caller *caller;
-	struct file *file;
-	int fd;
-};
-
-/**
- * struct tokmux_verb - one ioctl
- * @cmd: as user space of this header's version says it
- * @min_size: size of the struct in the first version that was released
- * @run: gets the struct, zero-extended to this kernel's size, and writes its
- *	answer there
- * @unbound: of a token's file: also for a caller that is not bound
- *
- * A token's verb is run for a caller that has been checked (R3), with
- * token->lock held. It may drop the lock to wait; then it has to take it again,
- * and what was true before need not be true any more.
- */
-struct tokmux_verb {
-	unsigned int cmd;
-	unsigned int min_size;
-	int (*run)(struct tokmux_call *call, void *arg);
-	bool unbound;
-};
-
-/* control.c */
-long tokmux_run_verb(const struct tokmux_verb *verbs, size_t nr_verbs,
-		     struct tokmux_call *call, unsigned int cmd,
-		     unsigned long uarg);
-int tokmux_new_file(struct tokmux_call *call, const char *name,
-		    const struct file_operations *fops, void *priv);
-
 /* token.c */
 extern struct mutex tokmux_tokens_lock;
 extern bool tokmux_suspended;
@@ -262,9 +224,6 @@ extern struct workqueue_struct *tokmux_wq;
 struct tokmux_caller *tokmux_caller_new(struct tokmux_token *token, fmode_t mode);
 void tokmux_caller_free(struct tokmux_caller *caller);
 void tokmux_caller_withdrew(struct tokmux_caller *caller);
-int tokmux_caller_check(struct tokmux_caller *caller);
-int tokmux_caller_run(const struct tokmux_verb *verb, struct tokmux_call *call,
-		      void *arg);
 
 /* party.c */
 struct tokmux_party *tokmux_party_new(struct tokmux_token *token, bool group);

@@ -386,7 +386,7 @@ static struct tokmux_lease_file *tokmux_lease_file_new(struct tokmux_call *call)
 	init_waitqueue_head(&lf->wait);
 	INIT_WORK(&lf->close_work, tokmux_lease_file_close);
 	INIT_DELAYED_WORK(&lf->late_work, tokmux_lease_file_late);
-	ret = tokmux_new_file(call, "[tokmux-lease]", &tokmux_lease_file_fops, lf);
+	ret = tokmux_call_new_file(call, "[tokmux-lease]", &tokmux_lease_file_fops, lf);
 	if (ret) {
 		tokmux_lease_file_put(lf);
 		return ERR_PTR(ret);

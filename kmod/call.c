@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Calls from user space: what every ioctl of the module begins and ends with.
+ *
+ * Keeps R7: a struct is copied from and to user space here and nowhere else.
+ * Keeps R3: tokmux_caller_check() says whether a process may use a caller.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/uaccess.h>
+#include "internal.h"
+
+static const struct tokmux_verb *tokmux_verb_find(const struct tokmux_verb *verbs,
+						  size_t nr_verbs,
+						  unsigned int cmd)
+{
+	const struct tokmux_verb *verb;
+
+	if (_IOC_TYPE(cmd) != TOKMUX_IOC_MAGIC)
+		return NULL;
+	for (verb = verbs; verb < verbs + nr_verbs; verb++) {
+		if (_IOC_NR(cmd) == _IOC_NR(verb->cmd) &&
+		    _IOC_DIR(cmd) == _IOC_DIR(verb->cmd))
+			return verb;
+	}
+	return NULL;
+}
+
+/**
+ * tokmux_call_begin() - find an ioctl's verb, and copy its struct (R7)
+ * @call: has its caller and zeros; the verb and the struct are filled in
+ * @verbs: the verbs that this file has
+ * @nr_verbs: number of @verbs
+ * @cmd: number, direction and size of the struct, as the program's header has them
+ * @uarg: the struct in user space
+ *
+ * Only the form of the request is checked here, without a look at a token. The
+ * caller is checked next, and the values last, by the verb. If the verb will
+ * have an answer, it is tried here whether the answer can be written, so that a
+ * bad pointer changes nothing.
+ *
+ * Return: 0; -ENOTTY for an unknown verb; -EINVAL if the struct was never that
+ * small; -E2BIG if it is larger than this kernel's and the rest is not zero;
+ * -EFAULT.
+ */
+int tokmux_call_begin(struct tokmux_call *call, const struct tokmux_verb *verbs,
+		      size_t nr_verbs, unsigned int cmd, unsigned long uarg)
+{
+	size_t ksize;
+	int ret;
+
+	call->verb = tokmux_verb_find(verbs, nr_verbs, cmd);
+	if (!call->verb)
+		return -ENOTTY;
+	call->uptr = (void __user *)uarg;
+	call->usize = _IOC_SIZE(cmd);
+	if (call->usize < call->verb->min_size)
+		return -EINVAL;
+
+	ksize = call->verb->size;
+	if (_IOC_DIR(cmd) & _IOC_WRITE) {
+		ret = copy_struct_from_user(call->arg, ksize, call->uptr, call->usize);
+		if (ret)
+			return ret;
+	}
+	if (_IOC_DIR(cmd) & _IOC_READ &&
+	    copy_to_user(call->uptr, call->arg, min(ksize, call->usize)))
+		return -EFAULT;
+	return 0;
+}
+
+/* Copy the answer to user space; what this kernel doesn't know is zero there. */
+static int tokmux_call_answer(struct tokmux_call *call)
+{
+	size_t size = min_t(size_t, call->verb->size, call->usize);
+
+	if (!(_IOC_DIR(call->verb->cmd) & _IOC_READ))
+		return 0;
+	if (copy_to_user(call->uptr, call->arg, size))
+		return -EFAULT;
+	if (clear_user(call->uptr + size, call->usize - size))
+		return -EFAULT;
+	return 0;
+}
+
+/**
+ * tokmux_call_end() - answer an ioctl (R7)
+ * @call: an ioctl that tokmux_call_begin() has returned 0 for
+ * @ret: what the verb has returned
+ *
+ * A file that the verb made gets its descriptor only after user space has been
+ * told the number; else both are given back.
+ *
+ * Return: what the ioctl returns.
+ */
+long tokmux_call_end(struct tokmux_call *call, int ret)
+{
+	if (!ret)
+		ret = tokmux_call_answer(call);
+	if (call->file && ret) {
+		put_unused_fd(call->fd);
+		fput(call->file);
+	} else if (call->file) {
+		fd_install(call->fd, call->file);
+	}
+	return ret;
+}
+
+/**
+ * tokmux_call_new_file() - make the file that an ioctl answers with
+ * @call: the ioctl; tokmux_call_end() installs the file or gives it back
+ * @name: the file's name in /proc
+ * @fops: the file's operations
+ * @priv: the file's private data; belongs to the file if this succeeds
+ */
+int tokmux_call_new_file(struct tokmux_call *call, const char *name,
+			 const struct file_operations *fops, void *priv)
+{
+	struct file *file;
+	int fd;
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	file = anon_inode_getfile(name, fops, priv, O_RDWR);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	call->file = file;
+	call->fd = fd;
+	return 0;
+}
+
+/**
+ * tokmux_caller_check() - may the current thread group use a caller?
+ * @caller: the caller; token->lock is held
+ *
+ * Return: 0; -EPERM if the caller is bound to another thread group (R3),
+ * whatever else is true; -ENODEV if the token was removed; -ESHUTDOWN if the
+ * caller has ended; -ENOTCONN if it is not bound.
+ */
+int tokmux_caller_check(struct tokmux_caller *caller)
+{
+	lockdep_assert_held(&caller->token->lock);
+	if (caller->tgid && caller->tgid != task_tgid(current))
+		return -EPERM;
+	if (caller->token->gone)
+		return -ENODEV;
+	if (caller->ended)
+		return -ESHUTDOWN;
+	if (!caller->tgid)
+		return -ENOTCONN;
+	return 0;
+}
