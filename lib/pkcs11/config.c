@@ -16,10 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <p11-kit/uri.h>
 
 #include "config.h"
 #include "log.h"
+#include "token_uri.h"
 
 #define SYSTEM_FILE	"/etc/tokmux/tokmux.conf"
 #define USER_FILE	"tokmux/tokmux.conf"
@@ -128,7 +128,7 @@ static bool valid_token_name(const char *name)
 static void token_free(struct config_token *token)
 {
 	if (token->uri)
-		p11_kit_uri_free(token->uri);
+		token_uri_free(token->uri);
 	free(token);
 }
 
@@ -145,20 +145,16 @@ static CK_RV parse_token(struct reader *reader, char *value)
 
 	if (!strncmp(value, "pkcs11:", 7)) {
 		char *blank = value + strcspn(value, " \t");
-		int r;
+		const char *reason;
 
-		rv = CKR_HOST_MEMORY;
-		token->uri = p11_kit_uri_new();
-		if (!token->uri)
-			goto err;
 		name = blank + strspn(blank, " \t");
 		*blank = '\0';
-		r = p11_kit_uri_parse(value, P11_KIT_URI_FOR_TOKEN,
-				      token->uri);
-		rv = CKR_GENERAL_ERROR;
-		if (r != P11_KIT_URI_OK) {
-			refuse(reader, "\"%s\" is not a token's URI: %s", value,
-			       p11_kit_uri_message(r));
+		token->uri = token_uri_new(value, &reason);
+		if (!token->uri) {
+			rv = CKR_HOST_MEMORY;
+			if (reason)
+				rv = refuse(reader, "\"%s\" is not a token's URI: %s",
+					    value, reason);
 			goto err;
 		}
 	}
@@ -600,13 +596,18 @@ void config_free(struct config *config)
  * Return: the name of the first "token =" line that matches, or NULL.
  */
 const char *config_token_name(const struct config_backend *backend,
-			      CK_TOKEN_INFO *info)
+			      const CK_TOKEN_INFO *info)
 {
 	const struct config_token *token;
+	struct token_uri_fields fields;
 
+	memcpy(fields.label, info->label, sizeof(fields.label));
+	memcpy(fields.manufacturer, info->manufacturerID,
+	       sizeof(fields.manufacturer));
+	memcpy(fields.model, info->model, sizeof(fields.model));
+	memcpy(fields.serial, info->serialNumber, sizeof(fields.serial));
 	for (token = backend->tokens; token; token = token->next)
-		if (!token->uri ||
-		    p11_kit_uri_match_token_info(token->uri, info))
+		if (!token->uri || token_uri_matches(token->uri, &fields))
 			return token->name;
 	return NULL;
 }

@@ -18,7 +18,7 @@ enum lease_kind {
 /* token = [pkcs11:URI] NAME: how the arbiter knows a token of a backend */
 struct config_token {
 	struct config_token *next;
-	struct p11_kit_uri *uri;	/* NULL matches every token */
+	struct token_uri *uri;		/* NULL matches every token */
 	char name[64];
 };
 
@@ -50,6 +50,6 @@ CK_RV config_load(struct config **config);
 void config_free(struct config *config);
 
 const char *config_token_name(const struct config_backend *backend,
-			      CK_TOKEN_INFO *info);
+			      const CK_TOKEN_INFO *info);
 
 #endif /* TOKMUX_CONFIG_H */
