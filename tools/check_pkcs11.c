@@ -5,7 +5,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
-#include <p11-kit/pkcs11.h>
+#include <pkcs11/cryptoki.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -344,7 +344,7 @@ CK_RV tokmux_pkcs11_free_caller(CK_FUNCTION_LIST_PTR list)
 CK_RV tokmux_pkcs11_caller_interface(CK_FUNCTION_LIST_PTR list,
 				     const CK_UTF8CHAR *name,
 				     const CK_VERSION *version,
-				     CK_INTERFACE **interface, CK_FLAGS flags)
+				     void *interface, CK_FLAGS flags)
 {
 	unsigned int number = number_of(list);
 

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include "pkcs11-3.h"
+#include "cryptoki.h"
 
 /* Enough for NSS, OpenSSL, GnuTLS, ssh and every plug-in of one process. */
 #define MAX_CALLERS	256

@@ -9,7 +9,10 @@
 #ifndef TOKMUX_PKCS11_H
 #define TOKMUX_PKCS11_H
 
+/* Any PKCS#11 header will do: the one that the program has included already. */
+#ifndef CKR_OK
 #include <p11-kit/pkcs11.h>
+#endif
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,14 +37,13 @@ CK_RV tokmux_pkcs11_new_caller(CK_FUNCTION_LIST_PTR_PTR list);
  */
 CK_RV tokmux_pkcs11_free_caller(CK_FUNCTION_LIST_PTR list);
 
-struct CK_INTERFACE;
-
 /**
  * tokmux_pkcs11_caller_interface() - a caller's lists of 3.0 and 3.2
  * @list: its list of 2.40, from tokmux_pkcs11_new_caller() or another way
  * @name: "PKCS 11", or NULL for the default
  * @version: 2.40, 3.0 or 3.2, or NULL for the newest
- * @interface: out: the interface; good as long as @list
+ * @interface: out: a CK_INTERFACE_PTR, good as long as @list. (2.40's headers
+ *	have no such type, and others' have different names for its struct.)
  * @flags: 0
  *
  * As C_GetInterface, which 2.40's list doesn't have.
@@ -52,8 +54,7 @@ struct CK_INTERFACE;
 CK_RV tokmux_pkcs11_caller_interface(CK_FUNCTION_LIST_PTR list,
 				     const CK_UTF8CHAR *name,
 				     const CK_VERSION *version,
-				     struct CK_INTERFACE **interface,
-				     CK_FLAGS flags);
+				     void *interface, CK_FLAGS flags);
 
 #ifdef __cplusplus
 }

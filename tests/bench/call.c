@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <p11-kit/pkcs11.h>
+#include <pkcs11/cryptoki.h>
 #include <valgrind/callgrind.h>
 #include "bench.h"
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <p11-kit/pkcs11.h>
+#include <pkcs11/cryptoki.h>
 
 #define DEMO_PIN	"demo-1234"
 #define DEMO_LABEL	"demo"

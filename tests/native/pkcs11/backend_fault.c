@@ -30,7 +30,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include <p11-kit/pkcs11.h>
+#include <pkcs11/cryptoki.h>
 
 enum kind {
 	NOTHING,

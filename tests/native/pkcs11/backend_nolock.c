@@ -6,7 +6,7 @@
 #include <dlfcn.h>
 #include <stdatomic.h>
 #include <unistd.h>
-#include <p11-kit/pkcs11.h>
+#include <pkcs11/cryptoki.h>
 
 static CK_FUNCTION_LIST list;
 static CK_FUNCTION_LIST *real;

@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <p11-kit/pkcs11.h>
+#include <pkcs11/cryptoki.h>
 
 #define MAX_NOTIFIED	16
 

@@ -12,7 +12,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
-#include <p11-kit/pkcs11.h>
+#include <pkcs11/cryptoki.h>
 
 #define READER		7
 #define OTHER_READER	9

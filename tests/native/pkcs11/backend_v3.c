@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <pkcs11-3.h>
+#include <pkcs11/cryptoki.h>
 
 #define FAILURE	0x80001234ul
 

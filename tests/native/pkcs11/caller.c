@@ -4,7 +4,8 @@
  * Built under several names: each is a shared object of its own.
  */
 #include <dlfcn.h>
-#include <p11-kit/pkcs11.h>
+#include <pkcs11/cryptoki.h>
+#include <stddef.h>
 
 CK_FUNCTION_LIST *plugin_list(const char *module);
 

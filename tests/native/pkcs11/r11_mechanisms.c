@@ -4,7 +4,7 @@
  * own, like any other. NSS' softoken has such mechanisms, and takes any handle.
  */
 #include "world.h"
-#include <pkcs11-3.h>
+#include <pkcs11/cryptoki.h>
 #include <kselftest_harness.h>
 
 /* As pkcs11n.h has it. */

@@ -7,7 +7,7 @@
  * somebody keeps the lease without any sleeping.
  */
 #include "world.h"
-#include <pkcs11-3.h>
+#include <pkcs11/cryptoki.h>
 #include <tokmux.h>
 #include <kselftest_harness.h>
 

@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include "world.h"
-#include <pkcs11-3.h>
+#include <pkcs11/cryptoki.h>
 #include <kselftest_harness.h>
 
 static void (*fault)(const char *spec);

@@ -2,7 +2,7 @@
 /* R16: the configuration, and what is refused in it. */
 #include <fcntl.h>
 #include "world.h"
-#include <pkcs11-3.h>
+#include <pkcs11/cryptoki.h>
 #include <kselftest_harness.h>
 
 static unsigned char data[] = "hello";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* R9: interfaces, and every function that came after 2.40. */
 #include "world.h"
-#include <pkcs11-3.h>
+#include <pkcs11/cryptoki.h>
 #include <kselftest_harness.h>
 
 static CK_FUNCTION_LIST_3_2 *list_of(CK_FUNCTION_LIST_3_2 *any,

@@ -16,6 +16,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include <p11-kit/pkcs11.h>
+#include <pkcs11/cryptoki.h>
 #include <tokmux-pkcs11.h>
 
 #define MODULE		BUILD "/tokmux-pkcs11.so"

@@ -3,7 +3,7 @@
  * A PKCS#11 module with one slot that does to tokmux check what ODD says: no more
  * of a module than check asks.
  */
-#include <p11-kit/pkcs11.h>
+#include <pkcs11/cryptoki.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
