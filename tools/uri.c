@@ -18,7 +18,7 @@ enum { TOKEN, MANUFACTURER, MODEL, SERIAL, NR_ATTRIBUTES };
 static const struct {
 	const char *name, *property;
 } attributes[NR_ATTRIBUTES] = {
-	[TOKEN]		= { "token" },
+	[TOKEN]		= { "token",		NULL },
 	[MANUFACTURER]	= { "manufacturer",	"ID_VENDOR" },
 	[MODEL]		= { "model",		"ID_MODEL" },
 	[SERIAL]	= { "serial",		"ID_SERIAL_SHORT" },
