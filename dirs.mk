@@ -16,7 +16,7 @@ UDEVRULESDIR	?= $(PREFIX)/lib/udev/rules.d
 SYSUSERSDIR	?= $(PREFIX)/lib/sysusers.d
 # These have one place each, whatever the prefix: it is compiled in.
 SYSCONFDIR	:= /etc
-P11KITDIR	?= $(or $(shell pkg-config --variable=p11_module_configs p11-kit-1),/usr/share/p11-kit/modules)
+P11KITDIR	?= $(or $(shell $(PKG_CONFIG) --variable=p11_module_configs p11-kit-1),/usr/share/p11-kit/modules)
 
 # What has their values in it is made anew when they change: it depends on this.
 DIRS	= PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) INCLUDEDIR=$(INCLUDEDIR) \

@@ -27,15 +27,20 @@
 /* Shorter, so that who waits outlasts who forgot. */
 #define DEFAULT_HOLD_MS	20000
 
-#ifndef MULTIARCH
-#error "MULTIARCH is the triplet that /usr/lib/TRIPLET is named after"
-#endif
-
+/*
+ * Where PKCS#11 modules are kept: where p11-kit looks for them and where the
+ * libraries of this machine's architecture are, which pkg-config says; then what
+ * distributions have. lib64 comes before lib, which may be another architecture's.
+ */
 static const char *const module_dirs[] = {
-	"/usr/lib/" MULTIARCH "/pkcs11",
-	"/usr/lib/" MULTIARCH,
+	P11_MODULE_DIR,
+	LIBRARY_DIR,
+	"/usr/lib64/pkcs11",
+	"/usr/lib64",
+	"/usr/lib64/softhsm",
 	"/usr/lib/softhsm",
 	"/usr/lib/pkcs11",
+	"/usr/lib",
 };
 
 /*
