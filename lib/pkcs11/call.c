@@ -5,6 +5,7 @@
 #include "call.h"
 #include "log.h"
 #include "module.h"
+#include "users.h"
 
 /* ---- in and out of a session ------------------------------------------------- */
 
@@ -15,7 +16,7 @@ static CK_RV refuse(struct call *call, CK_RV rv)
 	unsigned int caller = NOBODY;
 
 	if (session) {
-		caller = session->seat->number;
+		caller = session->seat->caller;
 		/* Closed as far as we are concerned is nothing to wonder at. */
 		if (rv == CKR_DEVICE_REMOVED)
 			slot_hear(session->seat, rv, false);
@@ -86,7 +87,7 @@ CK_RV call_begin_as(struct call *call, CK_SESSION_HANDLE handle,
 
 static __attribute__((noinline)) CK_RV end(struct call *call, CK_RV rv)
 {
-	unsigned int caller = call->seat->number;
+	unsigned int caller = call->seat->caller;
 
 	lease_give(call->seat, &call->lease);
 	slot_hear(call->seat, rv, false);
@@ -112,7 +113,7 @@ CK_RV call_begin_slot_as(struct call *call, CK_SLOT_ID id, const char *function)
 	CK_RV rv;
 
 	log_call_begin(&call->log, function);
-	rv = module_get();
+	rv = users_get();
 	if (rv != CKR_OK)
 		goto err;
 	rv = CKR_SLOT_ID_INVALID;
@@ -125,7 +126,7 @@ CK_RV call_begin_slot_as(struct call *call, CK_SLOT_ID id, const char *function)
 		call->seat->references++;
 		rv = CKR_OK;
 	} else {
-		rv = seat_get(slot, NULL, &call->seat);
+		rv = seat_get(slot, NOBODY, &call->seat);
 	}
 	pthread_mutex_unlock(&slot->lock);
 	if (rv != CKR_OK)
@@ -145,7 +146,7 @@ err_seat:
 	seat_put(call->seat);
 	pthread_mutex_unlock(&slot->lock);
 err_module:
-	module_put();
+	users_put();
 err:
 	return log_call_end(&call->log, NOBODY, 0, rv);
 }
@@ -159,6 +160,6 @@ CK_RV call_end_slot(struct call *call, CK_RV rv)
 	slot_hear(call->seat, rv, true);
 	seat_put(call->seat);
 	pthread_mutex_unlock(&slot->lock);
-	module_put();
+	users_put();
 	return log_call_end(&call->log, NOBODY, 0, rv);
 }

@@ -17,6 +17,7 @@
 #include "origin.h"
 #include "session.h"
 #include "turn.h"
+#include "users.h"
 
 enum kind {
 	VACANT,
@@ -70,6 +71,11 @@ static struct {
 
 /* A backend that leads back here, through a proxy, would wait for itself. */
 static __thread bool inside;
+
+static unsigned int caller_number(const struct caller *caller)
+{
+	return (unsigned int)(caller - pool.callers);
+}
 
 /* ---- after fork -------------------------------------------------------------- */
 
@@ -284,12 +290,6 @@ CK_RV caller_free(unsigned int number)
 	return CKR_OK;
 }
 
-/* Return: its number, NOBODY for the calls that belong to no caller. */
-unsigned int caller_number(const struct caller *caller)
-{
-	return caller ? (unsigned int)(caller - pool.callers) : NOBODY;
-}
-
 /* ---- in and out ------------------------------------------------------------------ */
 
 /*
@@ -411,7 +411,7 @@ static void close_all(struct caller *caller)
 
 	wake_waiters();
 	while ((slot = module_next_slot(slot)))
-		session_close_all(slot, caller, true);
+		session_close_all(slot, caller_number(caller), true);
 }
 
 static CK_RV finalize(struct caller *caller, CK_VOID_PTR reserved)
@@ -452,13 +452,13 @@ static CK_RV enter_slot(const struct caller *caller, CK_SLOT_ID id,
 
 	if (!atomic_load(&caller->count))
 		return CKR_CRYPTOKI_NOT_INITIALIZED;
-	rv = module_get();
+	rv = users_get();
 	if (rv != CKR_OK)
 		return rv;
 	*slot = module_slot(id);
 	if (*slot)
 		return CKR_OK;
-	module_put();
+	users_put();
 	return CKR_SLOT_ID_INVALID;
 }
 
@@ -482,9 +482,10 @@ static CK_RV open_session(struct caller *caller, CK_SLOT_ID id, CK_FLAGS flags,
 	else if (!handle)
 		rv = CKR_ARGUMENTS_BAD;
 	else
-		rv = session_open(slot, caller, &caller->generation, born,
-				  flags, application, notify, handle);
-	module_put();
+		rv = session_open(slot, caller_number(caller),
+				  &caller->generation, born, flags,
+				  application, notify, handle);
+	users_put();
 	return rv;
 }
 
@@ -496,8 +497,8 @@ static CK_RV close_all_sessions(struct caller *caller, CK_SLOT_ID id)
 	rv = enter_slot(caller, id, &slot);
 	if (rv != CKR_OK)
 		return rv;
-	session_close_all(slot, caller, false);
-	module_put();
+	session_close_all(slot, caller_number(caller), false);
+	users_put();
 	return CKR_OK;
 }
 
@@ -560,7 +561,8 @@ static CK_RV init_token(struct caller *caller, CK_SLOT_ID id,
 	/* Once to be refused before the lease, once for those that came since. */
 	pthread_mutex_lock(&slot->lock);
 	rv = slot_sessions(slot, NULL) ? CKR_SESSION_EXISTS :
-					 seat_get(slot, caller, &seat);
+					 seat_get(slot, caller_number(caller),
+						  &seat);
 	pthread_mutex_unlock(&slot->lock);
 	if (rv != CKR_OK)
 		goto out;
@@ -569,7 +571,7 @@ static CK_RV init_token(struct caller *caller, CK_SLOT_ID id,
 	seat_put(seat);
 	pthread_mutex_unlock(&slot->lock);
 out:
-	module_put();
+	users_put();
 	return rv;
 }
 
@@ -617,11 +619,11 @@ static CK_RV wait_for_slot_event(struct caller *caller, CK_FLAGS flags,
 	if (!id || reserved)
 		return CKR_ARGUMENTS_BAD;
 	do {
-		rv = module_get();
+		rv = users_get();
 		if (rv != CKR_OK)
 			return rv;
 		rv = module_slot_event(caller_number(caller), id, &told);
-		module_put();
+		users_put();
 		if (rv == CKR_OK)
 			wake_waiters();
 		if (rv != CKR_NO_EVENT || flags & CKF_DONT_BLOCK)

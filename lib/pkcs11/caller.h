@@ -4,15 +4,11 @@
 
 #include "p11.h"
 
-struct caller;
-
 /* A caller is known by its number, below MAX_CALLERS. */
 CK_RV caller_of(const void *address, void (*come)(unsigned int number),
 		unsigned int *number);
 CK_RV caller_new(void (*come)(unsigned int number), unsigned int *number);
 CK_RV caller_free(unsigned int number);
-
-unsigned int caller_number(const struct caller *caller);
 
 CK_RV caller_initialize(unsigned int number, CK_VOID_PTR args);
 CK_RV caller_finalize(unsigned int number, CK_VOID_PTR reserved);

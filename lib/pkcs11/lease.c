@@ -58,7 +58,7 @@ static void lose(struct seat *seat)
 	struct keep *keep = &seat->keep;
 
 	log_error("slot %lu: the lease that caller %u kept was taken from it",
-		  seat->slot->id, seat->number);
+		  seat->slot->id, seat->caller);
 	keep->reasons = 0;
 	keep->calls = 0;
 	atomic_fetch_add(&keep->lost, 1);

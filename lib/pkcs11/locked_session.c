@@ -8,7 +8,7 @@
 
 CK_RV unlock_session(struct locked_session *locked, CK_RV rv)
 {
-	unsigned int caller = locked->seat->number;
+	unsigned int caller = locked->seat->caller;
 
 	slot_hear(locked->seat, rv, false);
 	if (locked->turn)
@@ -32,7 +32,7 @@ CK_RV lock_session_as(struct locked_session *locked, CK_SESSION_HANDLE handle,
 	locked->seat = locked->session->seat;
 	locked->slot = locked->seat->slot;
 	locked->given = handle;
-	caller = locked->seat->number;
+	caller = locked->seat->caller;
 
 	rv = CKR_SESSION_HANDLE_INVALID;
 	if (session_ejected(locked->session))

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "caller.h"
 #include "log.h"
 #include "login.h"
 
@@ -18,12 +17,12 @@
 
 void login_wait_turn(struct seat *seat)
 {
-	tries_wait(seat->slot->tries, caller_number(seat->caller));
+	tries_wait(seat->slot->tries, seat->caller);
 }
 
 void login_count_try(struct seat *seat, CK_RV rv)
 {
-	tries_count(seat->slot->tries, caller_number(seat->caller), rv);
+	tries_count(seat->slot->tries, seat->caller, rv);
 }
 
 /* ---- in ------------------------------------------------------------------- */

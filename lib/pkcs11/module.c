@@ -16,6 +16,7 @@
 #include "module.h"
 #include "now.h"
 #include "turn.h"
+#include "users.h"
 
 struct module {
 	struct config *config;
@@ -28,19 +29,15 @@ struct module {
 	size_t slot_count;
 };
 
-#define OPEN	1ul	/* in @users: to new ones, there are callers */
-#define USER	2ul	/* one of them */
-
 /*
- * @module comes and goes under @lock; @users keep it from going, of whom one is
- * all callers together. When they have left it is stopped by the last call that
- * comes out: that may take long, so it may be that others come before.
+ * @module comes and goes under @lock; its users (users.c) keep it from going. After
+ * the last caller has left, the last call that returns stops the module. That may
+ * take long, so another caller may come before.
  */
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t gone;
 	struct module *module;
-	atomic_ulong users;
 
 	bool exiting;			/* backends are gone already */
 
@@ -394,7 +391,7 @@ static bool wait_gone(void)
 	int64_t until_ms = now_ms() + module_patience_ms();
 
 	site_watch(NULL);
-	while (state.module && !(atomic_load(&state.users) & OPEN))
+	while (state.module && !users_open())
 		if (!turn_wait(&state.gone, &state.lock, until_ms))
 			break;
 	return !state.module;
@@ -406,7 +403,6 @@ static bool wait_gone(void)
  */
 static CK_RV resume(bool *resumed)
 {
-	unsigned long users = atomic_load(&state.users);
 	CK_RV rv = CKR_OK;
 
 	pthread_mutex_lock(&state.lock);
@@ -414,14 +410,10 @@ static CK_RV resume(bool *resumed)
 		pthread_mutex_unlock(&state.lock);
 		return CKR_FUNCTION_FAILED;
 	}
-	/* Not one that is just being stopped: that has no users. */
-	while (users && !atomic_compare_exchange_weak(&state.users, &users,
-						      (users + USER) | OPEN))
-		;
-	*resumed = users;
-	if (!users && !wait_gone()) {
+	/* One that is just being stopped has no users. */
+	*resumed = users_resume();
+	if (!*resumed && !wait_gone())
 		rv = CKR_FUNCTION_FAILED;
-	}
 	pthread_mutex_unlock(&state.lock);
 	if (rv != CKR_OK)
 		module_name_hung();
@@ -441,6 +433,16 @@ static CK_RV start(struct module *module, CK_FLAGS flags)
 	if (rv != CKR_OK)
 		return rv;
 	return load_backends(module, flags);
+}
+
+/* The last user is out: nobody gets it any more, nor does another one start. */
+static void last_out(void)
+{
+	module_free(state.module);
+	pthread_mutex_lock(&state.lock);
+	state.module = NULL;
+	pthread_cond_broadcast(&state.gone);
+	pthread_mutex_unlock(&state.lock);
 }
 
 CK_RV module_start(CK_FLAGS flags)
@@ -465,7 +467,7 @@ CK_RV module_start(CK_FLAGS flags)
 
 	pthread_mutex_lock(&state.lock);
 	state.module = module;
-	atomic_store(&state.users, OPEN + USER);
+	users_begin(last_out);
 	pthread_mutex_unlock(&state.lock);
 
 	/* So that ids are known to callers that never ask for the list. */
@@ -481,10 +483,7 @@ void module_stop(void)
 {
 	bool gone;
 
-	pthread_mutex_lock(&state.lock);
-	atomic_fetch_and(&state.users, ~OPEN);
-	pthread_mutex_unlock(&state.lock);
-	module_put();
+	users_end();
 	pthread_mutex_lock(&state.lock);
 	gone = wait_gone();
 	pthread_mutex_unlock(&state.lock);
@@ -497,36 +496,6 @@ void module_stop(void)
 void module_name_hung(void)
 {
 	site_name_hung(NULL, module_patience_ms() / 2);
-}
-
-CK_RV module_get(void)
-{
-	unsigned long users = atomic_load(&state.users);
-
-	do {
-		if (!(users & OPEN))
-			return CKR_CRYPTOKI_NOT_INITIALIZED;
-	} while (!atomic_compare_exchange_weak(&state.users, &users,
-					       users + USER));
-	return CKR_OK;
-}
-
-/* Once more, by who has it already. */
-void module_hold(void)
-{
-	atomic_fetch_add(&state.users, USER);
-}
-
-void module_put(void)
-{
-	if (atomic_fetch_sub(&state.users, USER) != USER)
-		return;
-	/* Nobody gets it any more, nor does another one start. */
-	module_free(state.module);
-	pthread_mutex_lock(&state.lock);
-	state.module = NULL;
-	pthread_cond_broadcast(&state.gone);
-	pthread_mutex_unlock(&state.lock);
 }
 
 /* While a caller is initialized: the configuration it started with. */
@@ -544,11 +513,11 @@ static void pad(unsigned char *field, size_t size, const char *text)
 /* What C_GetInfo says of us; @version is that of the caller's list. */
 CK_RV module_info(const CK_VERSION *version, CK_INFO *info)
 {
-	CK_RV rv = module_get();
+	CK_RV rv = users_get();
 
 	if (rv != CKR_OK)
 		return rv;
-	module_put();
+	users_put();
 	if (!info)
 		return CKR_ARGUMENTS_BAD;
 	memset(info, 0, sizeof(*info));
@@ -576,5 +545,5 @@ void module_forked(void)
 	pthread_mutex_init(&state.lock, NULL);
 	pthread_cond_init(&state.gone, NULL);
 	state.module = NULL;
-	atomic_store(&state.users, 0);
+	users_forked();
 }

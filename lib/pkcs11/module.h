@@ -15,12 +15,7 @@ void module_forked(void);
 const struct config *module_config(void);
 CK_RV module_info(const CK_VERSION *version, CK_INFO *info);
 
-/* keep it from stopping meanwhile */
-CK_RV module_get(void);
-void module_hold(void);
-void module_put(void);
-
-/* between the two */
+/* between users_get() and users_put() */
 struct slot *module_slot(CK_SLOT_ID id);
 struct slot *module_next_slot(const struct slot *slot);
 CK_RV module_find_slots(bool present, CK_SLOT_ID *list, CK_ULONG *count);

@@ -18,6 +18,7 @@
 #include "login.h"
 #include "module.h"
 #include "session.h"
+#include "users.h"
 
 /* ---- the table --------------------------------------------------------------- */
 
@@ -196,7 +197,7 @@ static void session_destroy(struct session *session, struct lease *lease)
 	seat_put(seat);
 	pthread_mutex_unlock(&slot->lock);
 	session_free(session);
-	module_put();
+	users_put();
 }
 
 /* Somebody may have tried it meanwhile: one of us clears the mark. */
@@ -211,11 +212,11 @@ void session_last_out(struct session *session, struct lease *lease)
 /* There is none of that handle. */
 CK_RV session_missing(void)
 {
-	CK_RV rv = module_get();
+	CK_RV rv = users_get();
 
 	if (rv != CKR_OK)
 		return rv;
-	module_put();
+	users_put();
 	return CKR_SESSION_HANDLE_INVALID;
 }
 
@@ -275,12 +276,12 @@ static CK_RV publish(struct session *session, CK_SESSION_HANDLE handle,
 	seat->read_only += !session_writes(session);
 	/* Its own: it may be closed before its opener is out. */
 	seat->references++;
-	module_hold();
+	users_hold();
 	atomic_store(&session->handle, handle);
 	return CKR_OK;
 }
 
-static CK_RV open_once(struct slot *slot, const struct caller *caller,
+static CK_RV open_once(struct slot *slot, unsigned int caller,
 		       const atomic_ulong *generation, unsigned long born,
 		       CK_FLAGS flags, void *application, CK_NOTIFY notify,
 		       CK_SESSION_HANDLE *handle);
@@ -288,7 +289,7 @@ static CK_RV open_once(struct slot *slot, const struct caller *caller,
 /**
  * session_open() - C_OpenSession
  * @slot: where
- * @caller: whose
+ * @caller: its number
  * @generation: changes when the caller leaves
  * @born: what it was before the caller was seen to be initialized
  * @flags: as the caller gave them
@@ -296,9 +297,9 @@ static CK_RV open_once(struct slot *slot, const struct caller *caller,
  * @notify: may be NULL
  * @handle: out: ours
  *
- * With a module_get() of the caller's own; the session has another.
+ * With a users_get() of the caller's own; the session has another.
  */
-CK_RV session_open(struct slot *slot, const struct caller *caller,
+CK_RV session_open(struct slot *slot, unsigned int caller,
 		   const atomic_ulong *generation, unsigned long born,
 		   CK_FLAGS flags, void *application, CK_NOTIFY notify,
 		   CK_SESSION_HANDLE *handle)
@@ -313,7 +314,7 @@ CK_RV session_open(struct slot *slot, const struct caller *caller,
 	return rv;
 }
 
-static CK_RV open_once(struct slot *slot, const struct caller *caller,
+static CK_RV open_once(struct slot *slot, unsigned int caller,
 		       const atomic_ulong *generation, unsigned long born,
 		       CK_FLAGS flags, void *application, CK_NOTIFY notify,
 		       CK_SESSION_HANDLE *handle)
@@ -514,8 +515,7 @@ static struct session *unpublish_all(struct seat *seat, struct left *left)
 }
 
 /* Return: one where this caller has something to close, or just sits. */
-static struct seat *seat_of(struct slot *slot, const struct caller *caller,
-			    bool sits)
+static struct seat *seat_of(struct slot *slot, unsigned int caller, bool sits)
 {
 	struct seat *seat;
 
@@ -529,11 +529,10 @@ static struct seat *seat_of(struct slot *slot, const struct caller *caller,
 /**
  * session_close_all() - close a caller's sessions on a slot, nobody else's
  * @slot: where
- * @caller: whose
+ * @caller: its number
  * @leave: the caller leaves the slot as well
  */
-void session_close_all(struct slot *slot, const struct caller *caller,
-		       bool leave)
+void session_close_all(struct slot *slot, unsigned int caller, bool leave)
 {
 	struct session *closed, *session;
 	struct lease lease;

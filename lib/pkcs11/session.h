@@ -61,13 +61,12 @@ struct session {
 	struct session *next_free;
 };
 
-CK_RV session_open(struct slot *slot, const struct caller *caller,
+CK_RV session_open(struct slot *slot, unsigned int caller,
 		   const atomic_ulong *generation, unsigned long born,
 		   CK_FLAGS flags, void *application, CK_NOTIFY notify,
 		   CK_SESSION_HANDLE *handle);
 CK_RV session_close(struct session *session);
-void session_close_all(struct slot *slot, const struct caller *caller,
-		       bool leave);
+void session_close_all(struct slot *slot, unsigned int caller, bool leave);
 
 CK_RV session_renew(struct session *session);
 void session_need_no_login(struct session *session);

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "caller.h"
 #include "log.h"
 #include "session.h"
 #include "slot.h"
@@ -174,7 +173,7 @@ out:
 
 /* ---- seats ----------------------------------------------------------------- */
 
-struct seat *seat_find(struct slot *slot, const struct caller *caller)
+struct seat *seat_find(struct slot *slot, unsigned int caller)
 {
 	struct seat *seat;
 
@@ -187,11 +186,10 @@ struct seat *seat_find(struct slot *slot, const struct caller *caller)
 /**
  * seat_get() - a caller's place on a slot, made if need be
  * @slot: locked; if the token's name has to be asked for, not meanwhile
- * @caller: whose, or NULL for the calls that belong to no caller
+ * @caller: its number, or NOBODY for calls about the slot
  * @seat: out: the seat, with a reference for seat_put()
  */
-CK_RV seat_get(struct slot *slot, const struct caller *caller,
-	       struct seat **seat)
+CK_RV seat_get(struct slot *slot, unsigned int caller, struct seat **seat)
 {
 	struct seat *made;
 	CK_RV rv;
@@ -227,7 +225,6 @@ CK_RV seat_get(struct slot *slot, const struct caller *caller,
 		made->shares = made->token->queue;
 	made->identity = slot->identity;
 	made->caller = caller;
-	made->number = caller_number(caller);
 	keep_init(&made->keep);
 	made->references = 2;	/* the slot's and the one that is returned */
 	objects_init(&made->objects);

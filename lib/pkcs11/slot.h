@@ -12,7 +12,6 @@
 #include "tries.h"
 #include "turn.h"
 
-struct caller;
 struct lease;
 struct session;
 
@@ -101,8 +100,7 @@ struct reason {
 struct seat {
 	struct seat *next;
 	struct slot *slot;
-	const struct caller *caller;	/* NULL: calls that no session makes */
-	unsigned int number;		/* of the caller, for the log */
+	unsigned int caller;		/* NOBODY: for calls about the slot */
 	struct arbiter_token *token;
 	struct arbiter_party *party;
 	enum arbiter_mode mode;		/* of a call's lease */
@@ -133,9 +131,8 @@ struct slot *slot_new(CK_SLOT_ID id, struct backend *backend,
 void slot_free(struct slot *slot);
 
 /* all with the slot's lock held, which seat_get() may let go of meanwhile */
-CK_RV seat_get(struct slot *slot, const struct caller *caller,
-	       struct seat **seat);
-struct seat *seat_find(struct slot *slot, const struct caller *caller);
+CK_RV seat_get(struct slot *slot, unsigned int caller, struct seat **seat);
+struct seat *seat_find(struct slot *slot, unsigned int caller);
 void seat_put(struct seat *seat);
 void seat_abandon(struct seat *seat);
 

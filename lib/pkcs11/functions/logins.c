@@ -69,7 +69,7 @@ static CK_RV login_as(CK_SESSION_HANDLE handle, CK_USER_TYPE type,
 	rv = session_get(handle, &session);
 	if (rv != CKR_OK)
 		return log_call_end(&log, caller, handle, rv);
-	caller = session->seat->number;
+	caller = session->seat->caller;
 	rv = CKR_USER_TYPE_INVALID;
 	if (type == CKU_SO || type == CKU_USER)
 		rv = login_check(session->seat, login);

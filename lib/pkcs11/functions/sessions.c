@@ -15,7 +15,7 @@ CK_RV C_CloseSession(CK_SESSION_HANDLE handle)
 	log_call_begin(&log, __func__);
 	rv = session_get(handle, &session);
 	if (rv == CKR_OK) {
-		caller = session->seat->number;
+		caller = session->seat->caller;
 		rv = session_close(session);
 	}
 	return log_call_end(&log, caller, handle, rv);

@@ -4,6 +4,7 @@
  */
 #include "forward.h"
 #include "module.h"
+#include "users.h"
 
 CK_RV C_GetSlotList(CK_BBOOL present, CK_SLOT_ID *list, CK_ULONG *count)
 {
@@ -11,11 +12,11 @@ CK_RV C_GetSlotList(CK_BBOOL present, CK_SLOT_ID *list, CK_ULONG *count)
 	CK_RV rv;
 
 	log_call_begin(&log, __func__);
-	rv = module_get();
+	rv = users_get();
 	if (rv == CKR_OK) {
 		rv = count ? module_find_slots(present, list, count) :
 			     CKR_ARGUMENTS_BAD;
-		module_put();
+		users_put();
 	}
 	return log_call_end(&log, NOBODY, 0, rv);
 }
@@ -28,13 +29,13 @@ CK_RV C_GetSlotInfo(CK_SLOT_ID id, CK_SLOT_INFO *info)
 	CK_RV rv;
 
 	log_call_begin(&log, __func__);
-	rv = module_get();
+	rv = users_get();
 	if (rv == CKR_OK) {
 		slot = module_slot(id);
 		rv = slot ? BACKEND(slot->backend, C_GetSlotInfo,
 				    slot->backend_id, info) :
 			    CKR_SLOT_ID_INVALID;
-		module_put();
+		users_put();
 	}
 	return log_call_end(&log, NOBODY, 0, rv);
 }
