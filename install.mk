@@ -11,8 +11,9 @@ I	:= $(DESTDIR)
 LIBREAL	:= libtokmux.so.1.0.0
 BUILT	= $(TOP)/build/install
 MAN	= $(wildcard $(BUILT)/man/*.[1-9])
-# The pages that are no man pages: to be read as they are.
-RST	= $(wildcard Documentation/*.rst)
+# The pages that are no man pages, and what they show: to be read as they are.
+RST	= $(wildcard Documentation/*.rst Documentation/benchmarks.*)
+DOT	= $(wildcard Documentation/pictures/*.dot)
 
 # file, mode, directory, name
 define FILES
@@ -40,7 +41,8 @@ define newline
 endef
 pages	= $(foreach page,$(MAN),$(page) 644 \
 	$(MANDIR)/man$(subst .,,$(suffix $(page))) $(notdir $(page))$(newline)) \
-	$(foreach page,$(RST),$(page) 644 $(DOCDIR) $(notdir $(page))$(newline))
+	$(foreach page,$(sort $(RST)),$(page) 644 $(DOCDIR) $(notdir $(page))$(newline)) \
+	$(foreach page,$(DOT),$(page) 644 $(DOCDIR)/pictures $(notdir $(page))$(newline))
 # The linker's cache has to know the library, or nothing that was installed starts.
 # Into a DESTDIR it is what is made of it that has to do so. (Others than root can't,
 # and have a prefix of their own.)

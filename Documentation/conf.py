@@ -13,11 +13,33 @@ release = version = os.environ.get("TOKMUX_VERSION", "")
 root_doc = "index"
 exclude_patterns = ["ABI"]
 highlight_language = "none"
-html_theme = "alabaster"
 html_copy_source = False
 smartquotes = False
 # A fixed date: the same source makes the same pages.
 today_fmt = "%Y-%m-%d"
+
+# Debian 12 and 13 have it. It has a menu on a phone, and fetches nothing from the web.
+html_theme = "furo"
+html_title = f"tokmux {version}".strip()
+html_static_path = ["_static"]
+html_css_files = ["tokmux.css"]
+
+extensions = ["sphinx.ext.graphviz"]
+graphviz_output_format = "svg"
+
+
+def scale_pictures(app, exception):
+    """Graphviz gives a picture a size in points. Without one it is as wide as its
+    place, and as high as that makes it."""
+    for path in glob.glob(os.path.join(app.outdir, "_images", "graphviz-*.svg")):
+        with open(path, encoding="utf-8") as f:
+            svg = f.read()
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(re.sub(r'<svg width="\d+pt" height="\d+pt"', "<svg", svg, count=1))
+
+
+def setup(app):
+    app.connect("build-finished", scale_pictures)
 
 
 def man_page(path):

@@ -39,8 +39,11 @@ wanted() {
 	-rw-r--r-- ./usr/share/doc/tokmux/examples/tokmux.conf
 	-rw-r--r-- ./usr/share/p11-kit/modules/tokmux.module
 	END
-	for page in "$top"/Documentation/*.rst; do
+	for page in "$top"/Documentation/{*.rst,benchmarks.{svg,txt}}; do
 		echo "-rw-r--r-- ./usr/share/doc/tokmux/${page##*/}"
+	done
+	for page in "$top"/Documentation/pictures/*.dot; do
+		echo "-rw-r--r-- ./usr/share/doc/tokmux/pictures/${page##*/}"
 	done
 	for page in "$top"/Documentation/man/*.[1-9].rst; do
 		page=${page##*/}

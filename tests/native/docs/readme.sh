@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Each command line of README.md is run, as it stands there. What can't be run
-# here is named, with what runs it; so no line is there that nobody has tried.
+# Each command line of README.md and of the page about tests is run, as it stands
+# there. What can't be run here is named, with what runs it; so no line is there that
+# nobody has tried. The figures of README.md are those of the whole table.
 #
 # shellcheck disable=SC2016 # what is in the lines is not ours to expand
 set -u
@@ -29,8 +30,8 @@ unset B LD_LIBRARY_PATH TOKMUX_CONF XDG_CONFIG_HOME SSH_AUTH_SOCK SSH_ASKPASS DI
 # ---- the lines, without comments, a command each ---------------------------------
 
 awk '
-	/^```/ { table = !table }	# what make bench printed
-	table { next }
+	/^```/ { fence = !fence }	# a picture, a configuration
+	fence { next }
 	/^    / {
 		sub(/^    /, "")
 		if (/^ *[0-9]+\. /) output = 1	# what make demo prints
@@ -44,14 +45,15 @@ awk '
 	}
 	/./ { output = 0 }
 ' README.md >"$dir/lines"
+sed -n 's/^	\([^#]*[^# 	]\)[ 	]*\(#.*\)\{0,1\}$/\1/p' Documentation/testing.rst >>"$dir/lines"
 : >"$dir/known"
 known() { printf '%s\n' "$1" >>"$dir/known"; }
 
 # ---- what is run elsewhere -------------------------------------------------------
 
-for target in demo check check-debug fuzz deb attack; do
+for target in demo check check-debug mutants fuzz bench deb attack; do
 	known "make $target"
-	tap_check "README: make $target: there is such a target" make -n -o setup "$target"
+	tap_check "make $target: there is such a target" make -n -o setup "$target"
 done
 # tests/check, by guest-6.1 and guest-6.12
 known 'tests/guest/run -- COMMAND…'
@@ -64,11 +66,10 @@ options() {
 	done
 	[ -x tests/scripts/udev.sh ]
 }
-tap_check "README: the guest's options" options
-known tests/mutants/run
-tap_check "README: tests/mutants/run" test -x tests/mutants/run
-# verbs.py
-known 'tokmux atr my-reader'
+tap_check "testing: the guest's options" options
+known 'tests/check static'
+lane() { tests/check --help | grep -q '^  static '; }
+tap_check "testing: tests/check static" lane
 titles() {
 	local title
 	while read -r title; do
@@ -76,6 +77,32 @@ titles() {
 	done < <(sed -n 's/^    [0-9]\. //p' README.md)
 }
 tap_check "README: the demo's output has its titles" titles
+# Each row of README's table has figure, peer, ratio, goal and verdict of one line of
+# the whole table.
+figures() {
+	local name beside ratio goal verdict rows=0 bad=0
+	while IFS='|' read -r _ name beside ratio goal verdict _; do
+		read -r name _ <<<"$name"
+		rows=$((rows + 1))
+		awk -v name="$name" -v beside="$beside" -v ratio="$ratio" -v goal="$goal" -v verdict="$verdict" '
+			function trim(text) { gsub(/^ +| +$/, "", text); return text }
+			BEGIN {
+				beside = trim(beside); ratio = trim(ratio)
+				end = trim(goal) "   *" trim(verdict) "$"
+			}
+			$1 == name && index($0, "  " beside) && $0 ~ end {
+				rest = substr($0, index($0, beside) + length(beside))
+				sub(/^,[^ ]* */, "", rest)
+				split(rest, word, " ")
+				if (word[1] ~ /^(guest|host)$/ && word[2] == ratio || word[2] ~ /^(guest|host)$/ && word[3] == ratio)
+					found = 1
+			}
+			END { exit !found }
+		' Documentation/benchmarks.txt || { echo "not in benchmarks.txt: $name$beside$ratio"; bad=1; }
+	done < <(grep '^| P[0-9]' README.md)
+	[ $rows = 6 ] && return $bad
+}
+tap_check "README: its six figures are in the whole table" figures
 
 # ---- what is run here ------------------------------------------------------------
 
@@ -105,8 +132,6 @@ else
 	listed=(69 'not loaded') locked=(69 'not loaded')
 fi
 tap_check "README: make" runs 0 '' 'make'
-tap_check "README: the module from the build" runs 0 ': one' \
-	"pkcs11-tool --module build/user/tokmux-pkcs11.so -L"
 tap_check "README: make install" runs 0 '' 'make install'
 export PATH=/usr/local/bin:$PATH
 # Here something is bad: there is no udev, and no module.
@@ -118,6 +143,7 @@ tap_check "README: tokmux lock" runs "${locked[@]}" 'tokmux lock my-card --user 
 module='module=/usr/local/lib/pkcs11/tokmux-pkcs11.so'
 known "$module"
 variables="$module; "
+tap_check "README: pkcs11-tool" runs 0 ': one' 'pkcs11-tool --module $module -L'
 tap_check "README: ssh-keygen" runs 0 '^ssh-rsa ' 'ssh-keygen -D $module'
 eval "$(ssh-agent)" >/dev/null
 tap_check "README: ssh-add" runs 0 'Card added' 'ssh-add -s $module'
@@ -137,5 +163,5 @@ signs() {
 }
 tap_check "README: openssl" signs
 tap_check "README: p11tool" runs 0 'URL: pkcs11:.*token=one' 'p11tool --provider $module --list-tokens'
-tap_check "nothing but that is in README" diff <(sort -u "$dir/known") <(sort -u "$dir/lines")
+tap_check "nothing but that is in README and testing" diff <(sort -u "$dir/known") <(sort -u "$dir/lines")
 tap_end
