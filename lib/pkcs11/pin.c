@@ -2,70 +2,51 @@
 /*
  * pin: what is kept of a PIN, and how another one is compared with it (R12)
  *
- * Never the PIN: a yescrypt hash of it with a salt of its own, on a page that
- * is locked into memory, left out of core dumps and of forked children, and
- * wiped when it is forgotten. So is the room that hashing takes.
+ * Never the PIN: a keyed hash of it, with a random key of its own. Both are on a
+ * page that is locked into memory, left out of core dumps and of forked children,
+ * and wiped when it is forgotten.
+ *
+ * Who could read that page could read the next PIN as it comes in, and would try
+ * all PINs of four or six digits in no time however slow the hash was. It only
+ * has to tell two PINs apart, and to be of no use without the key; so it is fast.
  */
-#include <crypt.h>
 #include <errno.h>
-#include <stdlib.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "pin.h"
-
-#define METHOD		"$y$"
-
-/* Written out in hex, since crypt(3) wants text and a PIN may be any bytes. */
-#define MAX_LENGTH	((CRYPT_MAX_PASSPHRASE_SIZE - 1) / 2)
+#include "siphash.h"
 
 struct pin {
-	char hash[CRYPT_OUTPUT_SIZE];
+	struct siphash_key key;
+	struct siphash hash;
 };
 
-struct workspace {
-	struct crypt_data crypt;
-	char text[2 * MAX_LENGTH + 1];
-};
-
-static void *secret_new(size_t size)
+/* Said once: a server may log in for each request. */
+static void complain_unlocked(void)
 {
-	void *secret = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	static atomic_flag said = ATOMIC_FLAG_INIT;
 
-	if (secret == MAP_FAILED)
-		return NULL;
-	if (mlock(secret, size))
-		log_error("the memory for a PIN's hash can't be locked: %s",
+	if (!atomic_flag_test_and_set(&said))
+		log_error("the memory for a PIN's hash can't be locked, it may be swapped out: %s; raise RLIMIT_MEMLOCK",
 			  strerror(errno));
-	madvise(secret, size, MADV_DONTDUMP);
-	madvise(secret, size, MADV_WIPEONFORK);
-	return secret;
 }
 
-static void secret_free(void *secret, size_t size)
+static struct pin *pin_new(void)
 {
-	if (!secret)
-		return;
-	explicit_bzero(secret, size);
-	munmap(secret, size);
-}
+	struct pin *pin = mmap(NULL, sizeof(*pin), PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-/* Return: the hash, within @space, or NULL. */
-static const char *hash(struct workspace *space, const unsigned char *text,
-			unsigned long length, const char *setting)
-{
-	static const char digits[] = "0123456789abcdef";
-	unsigned long i;
-
-	for (i = 0; i < length; i++) {
-		space->text[2 * i] = digits[text[i] >> 4];
-		space->text[2 * i + 1] = digits[text[i] & 15];
-	}
-	space->text[2 * length] = '\0';
-	return crypt_rn(space->text, setting, &space->crypt,
-			(int)sizeof(space->crypt));
+	if (pin == MAP_FAILED)
+		return NULL;
+	if (mlock(pin, sizeof(*pin)))
+		complain_unlocked();
+	madvise(pin, sizeof(*pin), MADV_DONTDUMP);
+	madvise(pin, sizeof(*pin), MADV_WIPEONFORK);
+	return pin;
 }
 
 /**
@@ -77,67 +58,46 @@ static const char *hash(struct workspace *space, const unsigned char *text,
 CK_RV pin_remember(struct pin **pin, const unsigned char *text,
 		   unsigned long length)
 {
-	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
-	struct workspace *space;
-	const char *result;
-	CK_RV rv = CKR_HOST_MEMORY;
+	struct pin *made;
 
 	pin_forget(pin);
-	if (length > MAX_LENGTH)
-		return CKR_PIN_LEN_RANGE;
-	space = secret_new(sizeof(*space));
-	*pin = secret_new(sizeof(**pin));
-	if (!space || !*pin)
-		goto out;
-
-	rv = CKR_FUNCTION_FAILED;
-	if (!crypt_gensalt_rn(METHOD, 0, NULL, 0, setting, sizeof(setting)))
-		goto out;
-	result = hash(space, text, length, setting);
-	if (!result)
-		goto out;
-	strcpy((*pin)->hash, result);
-	rv = CKR_OK;
-out:
-	secret_free(space, sizeof(*space));
-	if (rv != CKR_OK)
-		pin_forget(pin);
-	return rv;
+	made = pin_new();
+	if (!made)
+		return CKR_HOST_MEMORY;
+	if (getentropy(&made->key, sizeof(made->key))) {
+		pin_forget(&made);
+		return CKR_FUNCTION_FAILED;
+	}
+	siphash(&made->key, text, length, &made->hash);
+	*pin = made;
+	return CKR_OK;
 }
 
 /**
  * pin_check() - is it the PIN that was remembered?
  *
- * Return: CKR_OK or CKR_PIN_INCORRECT; CKR_PIN_LEN_RANGE for one that is longer
- * than any that is remembered.
+ * How long it takes says nothing of where two hashes differ.
+ *
+ * Return: CKR_OK or CKR_PIN_INCORRECT.
  */
 CK_RV pin_check(const struct pin *pin, const unsigned char *text,
 		unsigned long length)
 {
-	struct workspace *space;
-	const char *result;
-	unsigned char differ = 0;
-	CK_RV rv = CKR_FUNCTION_FAILED;
-	size_t i;
+	struct siphash hash;
+	uint64_t differ;
 
-	if (length > MAX_LENGTH)
-		return CKR_PIN_LEN_RANGE;
-	space = secret_new(sizeof(*space));
-	if (!space)
-		return CKR_HOST_MEMORY;
-	result = hash(space, text, length, pin->hash);
-	if (result) {
-		/* Both were made with the same setting: the same length. */
-		for (i = 0; i < sizeof(pin->hash) && pin->hash[i]; i++)
-			differ |= (unsigned char)(pin->hash[i] ^ result[i]);
-		rv = differ ? CKR_PIN_INCORRECT : CKR_OK;
-	}
-	secret_free(space, sizeof(*space));
-	return rv;
+	siphash(&pin->key, text, length, &hash);
+	differ = (hash.word[0] ^ pin->hash.word[0]) |
+		 (hash.word[1] ^ pin->hash.word[1]);
+	explicit_bzero(&hash, sizeof(hash));
+	return differ ? CKR_PIN_INCORRECT : CKR_OK;
 }
 
 void pin_forget(struct pin **pin)
 {
-	secret_free(*pin, sizeof(**pin));
+	if (!*pin)
+		return;
+	explicit_bzero(*pin, sizeof(**pin));
+	munmap(*pin, sizeof(**pin));
 	*pin = NULL;
 }

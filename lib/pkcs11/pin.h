@@ -4,7 +4,7 @@
 
 #include "p11.h"
 
-/* What is kept of the PIN that opened a token: a salted slow hash. */
+/* What is kept of the PIN that opened a token: a keyed hash, and its key. */
 struct pin;
 
 CK_RV pin_remember(struct pin **pin, const unsigned char *text,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* R12: each caller shows its own PIN. */
+#include <sys/resource.h>
 #include "world.h"
 #include <kselftest_harness.h>
 
@@ -176,6 +177,29 @@ TEST_F(login, a_changed_pin_is_what_counts)
 					    PIN("5678")));
 	EXPECT_EQ(CKR_PIN_INCORRECT, login(self->b, self->sb));
 	EXPECT_EQ(CKR_OK, self->b->C_Login(self->sb, CKU_USER, PIN("5678")));
+}
+
+/* On a small device, or with LimitAS=, there may be no more than this left. */
+TEST_F(login, takes_next_to_no_memory)
+{
+	struct rlimit limit = { 0 };
+	unsigned long pages = 0;
+	FILE *statm;
+
+	if (getenv("SAN"))
+		SKIP(return, "a sanitizer's memory is its own");
+	/* The backend has what it needs from its first one. */
+	EXPECT_EQ(CKR_OK, login(self->a, self->sa));
+	EXPECT_EQ(CKR_OK, self->a->C_Logout(self->sa));
+	statm = fopen("/proc/self/statm", "r");
+	ASSERT_NE(NULL, statm);
+	ASSERT_EQ(1, fscanf(statm, "%lu", &pages));
+	fclose(statm);
+	limit.rlim_cur = pages * 4096 + (1 << 20);
+	limit.rlim_max = RLIM_INFINITY;
+	ASSERT_EQ(0, setrlimit(RLIMIT_AS, &limit));
+	EXPECT_EQ(CKR_OK, login(self->a, self->sa));
+	EXPECT_EQ(CKR_OK, login(self->b, self->sb));
 }
 
 TEST_HARNESS_MAIN
