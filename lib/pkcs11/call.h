@@ -32,6 +32,9 @@ CK_RV call_begin_slot_as(struct call *call, CK_SLOT_ID id,
 			 const char *function);
 CK_RV call_end_slot(struct call *call, CK_RV rv);
 
+/* The first refusal: what follows one isn't looked at. CKR_OK is 0. */
+#define CHECKS(first, second) ((first) ?: (second))
+
 #define CALL(call, function, ...) \
 	BACKEND((call)->backend, function, (call)->handle, ##__VA_ARGS__)
 

@@ -2,13 +2,14 @@
 /*
  * entry: where callers come in, each by its own door (R9)
  *
- * Nearly every function is told a session, and a session knows its caller. The
- * nine that aren't are made here once for each caller there may be, so that a
- * caller's function lists say who it is. No code is made at run time.
+ * Nearly every function is told a session, and a session knows its caller. Each of
+ * the others, OWN in functions.def, is here once for each caller that there may be,
+ * so that a caller is known by its function lists. No code is made at run time.
  */
 #include <string.h>
 
 #include "caller.h"
+#include "functions/arguments.h"
 #include "module.h"
 #include "tokmux-pkcs11.h"
 
@@ -21,94 +22,49 @@ static CK_RV interface_of(unsigned int number, const CK_UTF8CHAR *name,
 
 /* ---- one door for each ---------------------------------------------------------- */
 
-#define DOOR(n)								\
-static CK_RV initialize_##n(CK_VOID_PTR args)				\
+/* A caller's own function: it tells the action the caller's number. */
+#define DOOR(n, function, first, more, action)				\
+static CK_RV function##_##n(P_##first P_##more)				\
 {									\
-	return caller_initialize(n, args);				\
-}									\
-static CK_RV finalize_##n(CK_VOID_PTR reserved)				\
-{									\
-	return caller_finalize(n, reserved);				\
-}									\
-static CK_RV get_function_list_##n(CK_FUNCTION_LIST_PTR_PTR list)	\
-{									\
-	return list_of(n, list);					\
-}									\
-static CK_RV get_interface_list_##n(CK_INTERFACE *interfaces,		\
-				    CK_ULONG *count)			\
-{									\
-	return interfaces_of(n, interfaces, count);			\
-}									\
-static CK_RV get_interface_##n(CK_UTF8CHAR *name, CK_VERSION *version,	\
-			       CK_INTERFACE **interface, CK_FLAGS flags) \
-{									\
-	return interface_of(n, name, version, interface, flags);	\
-}									\
-static CK_RV open_session_##n(CK_SLOT_ID id, CK_FLAGS flags,		\
-			      CK_VOID_PTR application, CK_NOTIFY notify, \
-			      CK_SESSION_HANDLE_PTR handle)		\
-{									\
-	return caller_open_session(n, id, flags, application, notify,	\
-				   handle);				\
-}									\
-static CK_RV close_all_sessions_##n(CK_SLOT_ID id)			\
-{									\
-	return caller_close_all_sessions(n, id);			\
-}									\
-static CK_RV init_token_##n(CK_SLOT_ID id, CK_UTF8CHAR_PTR pin,		\
-			    CK_ULONG length, CK_UTF8CHAR_PTR label)	\
-{									\
-	return caller_init_token(n, id, pin, length, label);		\
-}									\
-static CK_RV wait_for_slot_event_##n(CK_FLAGS flags, CK_SLOT_ID_PTR id,	\
-				     CK_VOID_PTR reserved)		\
-{									\
-	return caller_wait_for_slot_event(n, flags, id, reserved);	\
+	return action(n, A_##first A_##more);				\
 }
 
-/* What is a caller's own. */
-struct doors {
-	CK_C_Initialize initialize;
-	CK_C_Finalize finalize;
-	CK_C_GetFunctionList get_function_list;
-	CK_C_GetInterfaceList get_interface_list;
-	CK_C_GetInterface get_interface;
-	CK_C_OpenSession open_session;
-	CK_C_CloseAllSessions close_all_sessions;
-	CK_C_InitToken init_token;
-	CK_C_WaitForSlotEvent wait_for_slot_event;
-};
+#define SIXTEEN(M, n, ...)						\
+	M(n##0, __VA_ARGS__) M(n##1, __VA_ARGS__) M(n##2, __VA_ARGS__)	\
+	M(n##3, __VA_ARGS__) M(n##4, __VA_ARGS__) M(n##5, __VA_ARGS__)	\
+	M(n##6, __VA_ARGS__) M(n##7, __VA_ARGS__) M(n##8, __VA_ARGS__)	\
+	M(n##9, __VA_ARGS__) M(n##a, __VA_ARGS__) M(n##b, __VA_ARGS__)	\
+	M(n##c, __VA_ARGS__) M(n##d, __VA_ARGS__) M(n##e, __VA_ARGS__)	\
+	M(n##f, __VA_ARGS__)
 
-#define DOORS(n) {							\
-	initialize_##n, finalize_##n, get_function_list_##n,		\
-	get_interface_list_##n, get_interface_##n,			\
-	open_session_##n, close_all_sessions_##n, init_token_##n,	\
-	wait_for_slot_event_##n,					\
-},
+/* M(n, ...) for each caller's number. */
+#define CALLERS(M, ...)							\
+	SIXTEEN(M, 0x0, __VA_ARGS__) SIXTEEN(M, 0x1, __VA_ARGS__)	\
+	SIXTEEN(M, 0x2, __VA_ARGS__) SIXTEEN(M, 0x3, __VA_ARGS__)	\
+	SIXTEEN(M, 0x4, __VA_ARGS__) SIXTEEN(M, 0x5, __VA_ARGS__)	\
+	SIXTEEN(M, 0x6, __VA_ARGS__) SIXTEEN(M, 0x7, __VA_ARGS__)	\
+	SIXTEEN(M, 0x8, __VA_ARGS__) SIXTEEN(M, 0x9, __VA_ARGS__)	\
+	SIXTEEN(M, 0xa, __VA_ARGS__) SIXTEEN(M, 0xb, __VA_ARGS__)	\
+	SIXTEEN(M, 0xc, __VA_ARGS__) SIXTEEN(M, 0xd, __VA_ARGS__)	\
+	SIXTEEN(M, 0xe, __VA_ARGS__) SIXTEEN(M, 0xf, __VA_ARGS__)
 
-#define SIXTEEN(M, n)							\
-	M(n##0) M(n##1) M(n##2) M(n##3) M(n##4) M(n##5) M(n##6) M(n##7)	\
-	M(n##8) M(n##9) M(n##a) M(n##b) M(n##c) M(n##d) M(n##e) M(n##f)
+#define DOOR_OF(n, function)	function##_##n,
 
-#define ALL(M)								\
-	SIXTEEN(M, 0x0) SIXTEEN(M, 0x1) SIXTEEN(M, 0x2) SIXTEEN(M, 0x3)	\
-	SIXTEEN(M, 0x4) SIXTEEN(M, 0x5) SIXTEEN(M, 0x6) SIXTEEN(M, 0x7)	\
-	SIXTEEN(M, 0x8) SIXTEEN(M, 0x9) SIXTEEN(M, 0xa) SIXTEEN(M, 0xb)	\
-	SIXTEEN(M, 0xc) SIXTEEN(M, 0xd) SIXTEEN(M, 0xe) SIXTEEN(M, 0xf)
-
-ALL(DOOR)
-
-static const struct doors doors[] = { ALL(DOORS) };
-
-_Static_assert(sizeof(doors) / sizeof(*doors) == MAX_CALLERS,
-	       "doors for each caller");
+#define F(...)
+#define OWN(version, function, first, more, action)			\
+CALLERS(DOOR, function, first, more, action)				\
+static const CK_##function function##_of[] = {				\
+	CALLERS(DOOR_OF, function)					\
+};									\
+_Static_assert(sizeof(function##_of) / sizeof(*function##_of) ==	\
+	       MAX_CALLERS, "a door for each caller");
+#include "functions/functions.def"
 
 /* What all lists have in common. */
-#define MEMBER(function) .function = function,
 static const CK_FUNCTION_LIST_3_2 common = {
-	CK_FUNCTIONS_2_40(MEMBER)
-	CK_FUNCTIONS_3_0(MEMBER)
-	CK_FUNCTIONS_3_2(MEMBER)
+#define OWN(...)
+#define F(version, function, ...) .function = function,
+#include "functions/functions.def"
 };
 
 _Static_assert(offsetof(CK_FUNCTION_LIST_3_2, C_WaitForSlotEvent) ==
@@ -168,7 +124,6 @@ static const CK_C_GetInfo get_infos[VERSIONS] = {
 /* With the pool's lock held. */
 static void make_lists(unsigned int number)
 {
-	const struct doors *own = &doors[number];
 	CK_FUNCTION_LIST_3_2 *list;
 	size_t i;
 
@@ -179,15 +134,9 @@ static void make_lists(unsigned int number)
 		*list = common;
 		list->version = versions[i];
 		list->C_GetInfo = get_infos[i];
-		list->C_Initialize = own->initialize;
-		list->C_Finalize = own->finalize;
-		list->C_GetFunctionList = own->get_function_list;
-		list->C_GetInterfaceList = own->get_interface_list;
-		list->C_GetInterface = own->get_interface;
-		list->C_OpenSession = own->open_session;
-		list->C_CloseAllSessions = own->close_all_sessions;
-		list->C_InitToken = own->init_token;
-		list->C_WaitForSlotEvent = own->wait_for_slot_event;
+#define F(...)
+#define OWN(version, function, ...) list->function = function##_of[number];
+#include "functions/functions.def"
 		callers[number].interfaces[i].pInterfaceName = interface_name;
 		callers[number].interfaces[i].pFunctionList = list;
 	}
@@ -246,69 +195,20 @@ static CK_RV interface_of(unsigned int number, const CK_UTF8CHAR *name,
 /* ---- the common door ---------------------------------------------------------------- */
 
 /*
- * Who comes in by name is known by where it returns to. Not to be inlined, and
- * with the answer taken first, so that this is really the caller.
+ * A caller that comes in by name is known by where the call returns to. Not to be
+ * inlined, and with the answer taken first, so that this is really the caller.
  */
-#define COMMON_DOOR(action) do {					\
+#define F(...)
+#define OWN(version, function, first, more, action)			\
+__attribute__((noinline)) CK_RV function(P_##first P_##more)		\
+{									\
 	unsigned int number;						\
-	CK_RV rv = caller_of(__builtin_return_address(0),		\
-			     make_lists, &number);			\
+	CK_RV rv = caller_of(__builtin_return_address(0), make_lists,	\
+			     &number);					\
 									\
-	return rv == CKR_OK ? (action) : rv;				\
-} while (0)
-
-#define NOINLINE	__attribute__((noinline))
-
-NOINLINE CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list)
-{
-	COMMON_DOOR(list_of(number, list));
+	return rv == CKR_OK ? action(number, A_##first A_##more) : rv;	\
 }
-
-NOINLINE CK_RV C_GetInterfaceList(CK_INTERFACE *interfaces, CK_ULONG *count)
-{
-	COMMON_DOOR(interfaces_of(number, interfaces, count));
-}
-
-NOINLINE CK_RV C_GetInterface(CK_UTF8CHAR *name, CK_VERSION *version,
-			      CK_INTERFACE **interface, CK_FLAGS flags)
-{
-	COMMON_DOOR(interface_of(number, name, version, interface, flags));
-}
-
-NOINLINE CK_RV C_Initialize(CK_VOID_PTR args)
-{
-	COMMON_DOOR(caller_initialize(number, args));
-}
-
-NOINLINE CK_RV C_Finalize(CK_VOID_PTR reserved)
-{
-	COMMON_DOOR(caller_finalize(number, reserved));
-}
-
-NOINLINE CK_RV C_OpenSession(CK_SLOT_ID id, CK_FLAGS flags,
-			     CK_VOID_PTR application, CK_NOTIFY notify,
-			     CK_SESSION_HANDLE_PTR handle)
-{
-	COMMON_DOOR(caller_open_session(number, id, flags, application, notify,
-					handle));
-}
-
-NOINLINE CK_RV C_CloseAllSessions(CK_SLOT_ID id)
-{
-	COMMON_DOOR(caller_close_all_sessions(number, id));
-}
-
-NOINLINE CK_RV C_InitToken(CK_SLOT_ID id, CK_UTF8CHAR_PTR pin, CK_ULONG length,
-			   CK_UTF8CHAR_PTR label)
-{
-	COMMON_DOOR(caller_init_token(number, id, pin, length, label));
-}
-
-NOINLINE CK_RV C_WaitForSlotEvent(CK_FLAGS flags, CK_SLOT_ID_PTR id,
-				  CK_VOID_PTR reserved)
-{
-	COMMON_DOOR(caller_wait_for_slot_event(number, flags, id, reserved));
-}
+#include "functions/functions.def"
 
 /* ---- by request ------------------------------------------------------------------------ */
 

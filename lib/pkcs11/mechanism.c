@@ -25,9 +25,7 @@ static bool get_params(const CK_MECHANISM *mechanism, void *params, size_t size)
 
 static CK_RV check_key(struct call *call, CK_OBJECT_HANDLE handle)
 {
-	unsigned long login;
-
-	return call_check_key(call, handle, CKR_KEY_HANDLE_INVALID, &login);
+	return call_check_key_now(call, handle, CKR_KEY_HANDLE_INVALID);
 }
 
 static CK_RV check_concatenate(struct call *call, const CK_MECHANISM *mechanism)

@@ -7,6 +7,16 @@
 CK_RV call_check_object(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad);
 CK_RV call_check_key(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad,
 		     unsigned long *needs_login);
+
+/* The same, for the length of this call only. */
+static inline CK_RV call_check_key_now(struct call *call,
+				       CK_OBJECT_HANDLE handle, CK_RV bad)
+{
+	unsigned long login;
+
+	return call_check_key(call, handle, bad, &login);
+}
+
 CK_RV call_check_write(struct call *call, CK_OBJECT_HANDLE handle);
 CK_RV call_check_change(struct call *call, CK_OBJECT_HANDLE handle,
 			const CK_ATTRIBUTE *template, CK_ULONG count);

@@ -14,6 +14,11 @@ void call_operation_needs_too(struct call *call, unsigned long login);
 void call_operation_restored(struct call *call, bool encryption,
 			     bool authentication, unsigned long needs_login);
 
+/* An error that leaves an operation as it was. */
+#define HARMLESS(rv) \
+	((rv) == CKR_OK || (rv) == CKR_BUFFER_TOO_SMALL || \
+	 (rv) == CKR_ARGUMENTS_BAD)
+
 /* May an operation here have lost its login, or its lease? */
 static inline bool call_operations_matter(const struct call *call)
 {

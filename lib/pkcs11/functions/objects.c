@@ -1,23 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * objects: the functions that make, look at, look for and destroy objects
+ * objects: the functions that look for objects and destroy them
+ *
+ * The others of this chapter are rows of functions.def.
  */
-#include "forward.h"
-
-CK_RV C_CreateObject(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
-		     CK_ULONG count, CK_OBJECT_HANDLE *object)
-{
-	CREATE(session, call_check_template(&call, template, count), object,
-	       C_CreateObject, template, count, object);
-}
-
-CK_RV C_CopyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE original,
-		   CK_ATTRIBUTE *template, CK_ULONG count,
-		   CK_OBJECT_HANDLE *object)
-{
-	CREATE(session, call_check_copy(&call, original, template, count),
-	       object, C_CopyObject, original, template, count, object);
-}
+#include "objects_seen.h"
+#include "operation.h"
 
 CK_RV C_DestroyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
 {
@@ -32,32 +20,6 @@ CK_RV C_DestroyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
 	if (rv == CKR_OK)
 		slot_forget_object(call.seat->slot, object);
 	return call_end(&call, rv);
-}
-
-CK_RV C_GetObjectSize(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
-		      CK_ULONG *size)
-{
-	FORWARD_CHECKED(session,
-			call_check_object(&call, object,
-					  CKR_OBJECT_HANDLE_INVALID),
-			C_GetObjectSize, object, size);
-}
-
-CK_RV C_GetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
-			  CK_ATTRIBUTE *template, CK_ULONG count)
-{
-	FORWARD_CHECKED(session,
-			call_check_object(&call, object,
-					  CKR_OBJECT_HANDLE_INVALID),
-			C_GetAttributeValue, object, template, count);
-}
-
-CK_RV C_SetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
-			  CK_ATTRIBUTE *template, CK_ULONG count)
-{
-	FORWARD_CHECKED(session,
-			call_check_change(&call, object, template, count),
-			C_SetAttributeValue, object, template, count);
 }
 
 /* What the search finds is sorted out as it is told as well, see call_find(). */
@@ -89,9 +51,4 @@ CK_RV C_FindObjects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *list,
 	if (rv == CKR_OK)
 		rv = call_find(&call, list, room, count);
 	return call_end(&call, rv);
-}
-
-CK_RV C_FindObjectsFinal(CK_SESSION_HANDLE session)
-{
-	OPERATION_END(session, OPERATION_FIND, C_FindObjectsFinal);
 }

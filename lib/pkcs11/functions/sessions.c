@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * sessions: the functions about a session itself, and about the state of what
- * goes on in it
+ * sessions: the functions about a session, and about the state of what goes on in
+ * it
+ *
+ * The others of this chapter are rows of functions.def.
  */
-#include "forward.h"
+#include "objects_seen.h"
+#include "operation.h"
 
 CK_RV C_CloseSession(CK_SESSION_HANDLE handle)
 {
@@ -53,25 +56,18 @@ CK_RV C_GetSessionInfo(CK_SESSION_HANDLE session, CK_SESSION_INFO *info)
 	return call_end(&call, rv);
 }
 
-CK_RV C_GetOperationState(CK_SESSION_HANDLE session, unsigned char *state,
-			  CK_ULONG *length)
-{
-	FORWARD(session, C_GetOperationState, state, length);
-}
-
-/* The keys that a state goes on with, and the login that it needs then. */
+/* May this caller use the keys that a state goes on with, or a state without? */
 static CK_RV check_state(struct call *call, CK_OBJECT_HANDLE encryption_key,
 			 CK_OBJECT_HANDLE authentication_key)
 {
-	unsigned long login;
 	CK_RV rv = CKR_OK;
 
 	if (encryption_key)
-		rv = call_check_key(call, encryption_key,
-				    CKR_KEY_HANDLE_INVALID, &login);
+		rv = call_check_key_now(call, encryption_key,
+					CKR_KEY_HANDLE_INVALID);
 	if (rv == CKR_OK && authentication_key)
-		rv = call_check_key(call, authentication_key,
-				    CKR_KEY_HANDLE_INVALID, &login);
+		rv = call_check_key_now(call, authentication_key,
+					CKR_KEY_HANDLE_INVALID);
 	if (rv == CKR_OK && !encryption_key && !authentication_key &&
 	    !call_is_user(call) && slot_logins(call->seat->slot))
 		rv = CKR_SAVED_STATE_INVALID;
@@ -116,13 +112,6 @@ CK_RV C_SessionCancel(CK_SESSION_HANDLE session, CK_FLAGS flags)
 	return call_end(&call, call_cancel(&call, flags));
 }
 
-CK_RV C_GetSessionValidationFlags(CK_SESSION_HANDLE session,
-				  CK_SESSION_VALIDATION_FLAGS_TYPE type,
-				  CK_FLAGS *flags)
-{
-	FORWARD(session, C_GetSessionValidationFlags, type, flags);
-}
-
 /*
  * No session of ours is asynchronous, so a backend has nothing to tell here;
  * if it has, what it made is this caller's.
@@ -142,18 +131,6 @@ CK_RV C_AsyncComplete(CK_SESSION_HANDLE session, CK_UTF8CHAR *function,
 	if (rv == CKR_OK && result->hAdditionalObject)
 		rv = call_created(&call, result->hAdditionalObject);
 	return call_end(&call, rv);
-}
-
-CK_RV C_AsyncGetID(CK_SESSION_HANDLE session, CK_UTF8CHAR *function,
-		   CK_ULONG *id)
-{
-	FORWARD(session, C_AsyncGetID, function, id);
-}
-
-CK_RV C_AsyncJoin(CK_SESSION_HANDLE session, CK_UTF8CHAR *function, CK_ULONG id,
-		  CK_BYTE *data, CK_ULONG length)
-{
-	FORWARD(session, C_AsyncJoin, function, id, data, length);
 }
 
 CK_RV C_GetFunctionStatus(CK_SESSION_HANDLE session)

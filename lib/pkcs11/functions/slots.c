@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * slots: the functions about slots and the tokens in them
+ * slots: the functions about slots, and the tokens in them
  */
-#include "forward.h"
+#include "call.h"
 #include "module.h"
 #include "users.h"
 
@@ -52,16 +52,4 @@ CK_RV C_GetTokenInfo(CK_SLOT_ID id, CK_TOKEN_INFO *info)
 	if (rv == CKR_OK && slot_is_another(call.seat, info))
 		slot_hear(call.seat, CKR_DEVICE_REMOVED, false);
 	return call_end_slot(&call, rv);
-}
-
-CK_RV C_GetMechanismList(CK_SLOT_ID id, CK_MECHANISM_TYPE *list,
-			 CK_ULONG *count)
-{
-	FORWARD_SLOT(id, C_GetMechanismList, list, count);
-}
-
-CK_RV C_GetMechanismInfo(CK_SLOT_ID id, CK_MECHANISM_TYPE type,
-			 CK_MECHANISM_INFO *info)
-{
-	FORWARD_SLOT(id, C_GetMechanismInfo, type, info);
 }
