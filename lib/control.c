@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
-#include "internal.h"
+#include "token.h"
 
 #define CONTROL	"/dev/tokmux-control"
 
@@ -124,4 +124,13 @@ int tokmux_remove_system(unsigned int index)
 	struct tokmux_remove arg = { .index = index };
 
 	return control_ioctl(TOKMUX_CTL_REMOVE, &arg);
+}
+
+int tokmux_remove_token(const struct tokmux_token *token)
+{
+	int saved = errno;
+	bool there = token_exists(token);
+
+	errno = saved;
+	return there ? tokmux_remove_system(token->index) : -ENODEV;
 }

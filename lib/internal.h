@@ -8,7 +8,10 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/types.h>
 #include "tokmux.h"
+
+#define TOKMUX_SYSFS	"/sys/class/tokmux"
 
 struct tokmux_caller {
 	int fd;
@@ -25,6 +28,22 @@ int tokmux_caller_from_fd(int fd, struct tokmux_caller **caller);
 int tokmux_check_name(const char *name);
 /* Is it "tokmux" and a number? */
 bool tokmux_parse_sysname(const char *sysname, unsigned int *index);
+/*
+ * The token's name if @path is a link of udev's that has it, else NULL. udev may be
+ * behind: the link may lead to another token by now.
+ */
+const char *tokmux_link_name(const char *path);
+
+/*
+ * sysfs.c: opens the token's directory and returns it. *@id is 0 or the token's
+ * inode number as of before: -ENOENT if it is another token's by now.
+ */
+int tokmux_sysfs_open(const char *sysname, ino_t *id);
+/* As tokmux_token_attribute(), of the token whose directory @dir is. */
+int tokmux_sysfs_read(int dir, const char *key, char *value, size_t size);
+/* The name that the kernel has. */
+int tokmux_sysfs_name(const char *sysname, ino_t *id,
+		      char name[static TOKMUX_NAME_SIZE]);
 
 /* control.c */
 int tokmux_control_open_user(const char *name, int *fd);

@@ -183,7 +183,7 @@ static int take_news(struct tokmux_monitor *monitor, struct udev_device *device)
 
 	if (!action)
 		action = "";
-	ret = token_from_udev(device, &token);
+	ret = token_from_message(device, &token);
 	if (ret)
 		return ret == -ENOENT ? 0 : ret;
 	if (!strcmp(action, "remove"))

@@ -8,6 +8,8 @@
 #include "internal.h"
 
 #define DEVICE_PREFIX	"tokmux"
+#define BY_NAME		"tokmux/by-name"
+#define BY_ID		"tokmux/by-id"
 
 /* Does it fit into the kernel's struct? The kernel's own rule is stricter. */
 int tokmux_check_name(const char *name)
@@ -34,4 +36,22 @@ bool tokmux_parse_sysname(const char *sysname, unsigned int *index)
 		return false;
 	*index = value;
 	return true;
+}
+
+static bool ends_with(const char *path, size_t len, const char *end)
+{
+	size_t n = strlen(end);
+
+	return len >= n && !memcmp(path + len - n, end, n);
+}
+
+/* udev's rules give both kinds of links the token's name. */
+const char *tokmux_link_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash || !(ends_with(path, slash - path, BY_NAME) ||
+			ends_with(path, slash - path, BY_ID)))
+		return NULL;
+	return slash + 1;
 }

@@ -8,11 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include "internal.h"
+#include "token.h"
 
-#define SYSFS_CLASS	"/sys/class/tokmux"
-
-static int open_device(const char *path, int *fd)
+/*
+ * Opens @path and compares the token that was opened with @name: what led from
+ * the name to the path may be out of date. All that is opened by a name comes
+ * through here. @name is NULL for a token that is called by its device.
+ */
+static int open_device(const char *path, const char *name, int *fd)
 {
 	struct tokmux_info info = {};
 	int ret;
@@ -22,48 +25,40 @@ static int open_device(const char *path, int *fd)
 		return errno == ENXIO ? -ENODEV : -errno;
 	/* Is it a token's device at all? */
 	ret = tokmux_ioctl(*fd, TOKMUX_INFO, &info);
-	if (ret) {
+	if (ret == -ENOTTY)
+		ret = -EINVAL;
+	if (!ret && name && strcmp(info.name, name))
+		ret = -ENOENT;
+	if (ret)
 		close(*fd);
-		return ret == -ENOTTY ? -EINVAL : ret;
-	}
-	return 0;
+	return ret;
 }
 
-static bool device_has_name(const char *device, const char *name)
+static int open_sysname(const char *sysname, const char *name, int *fd)
 {
-	char path[PATH_MAX], line[TOKMUX_NAME_SIZE + 1];
-	bool same = false;
-	FILE *f;
+	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), SYSFS_CLASS "/%s/name", device);
-	f = fopen(path, "re");
-	if (!f)
-		return false;
-	if (fgets(line, sizeof(line), f)) {
-		line[strcspn(line, "\n")] = '\0';
-		same = !strcmp(line, name);
-	}
-	fclose(f);
-	return same;
+	snprintf(path, sizeof(path), "/dev/%s", sysname);
+	return open_device(path, name, fd);
 }
 
 static int open_system(const char *name, int *fd)
 {
-	char path[PATH_MAX];
+	char found[TOKMUX_NAME_SIZE];
 	struct dirent *entry;
 	int ret = -ENOENT;
+	ino_t id;
 	DIR *dir;
 
-	dir = opendir(SYSFS_CLASS);
+	dir = opendir(TOKMUX_SYSFS);
 	if (!dir)
 		return -ENOENT;
-	while ((entry = readdir(dir))) {
-		if (entry->d_name[0] == '.' ||
-		    !device_has_name(entry->d_name, name))
-			continue;
-		snprintf(path, sizeof(path), "/dev/%s", entry->d_name);
-		ret = open_device(path, fd);
-		break;
+	while (ret == -ENOENT && (entry = readdir(dir))) {
+		id = 0;
+		if (entry->d_name[0] != '.' &&
+		    !tokmux_sysfs_name(entry->d_name, &id, found) &&
+		    !strcmp(found, name))
+			ret = open_sysname(entry->d_name, name, fd);
 	}
 	closedir(dir);
 	return ret;
@@ -72,22 +67,19 @@ static int open_system(const char *name, int *fd)
 int tokmux_open(const char *token, struct tokmux_caller **caller)
 {
 	int saved = errno;
-	char path[PATH_MAX];
 	unsigned int index;
 	int ret, fd;
 
 	if (strchr(token, '/')) {
-		ret = open_device(token, &fd);
+		ret = open_device(token, tokmux_link_name(token), &fd);
 		goto out;
 	}
 	ret = tokmux_check_name(token);
 	if (ret)
 		goto out;
 	ret = -ENOENT;
-	if (tokmux_parse_sysname(token, &index)) {
-		snprintf(path, sizeof(path), "/dev/%s", token);
-		ret = open_device(path, &fd);
-	}
+	if (tokmux_parse_sysname(token, &index))
+		ret = open_sysname(token, NULL, &fd);
 	if (ret == -ENOENT)
 		ret = open_system(token, &fd);
 	if (ret == -ENOENT)
@@ -97,6 +89,30 @@ out:
 		ret = tokmux_caller_from_fd(fd, caller);
 	errno = saved;
 	return ret;
+}
+
+int tokmux_open_token(const struct tokmux_token *token,
+		      struct tokmux_caller **caller)
+{
+	int saved = errno;
+	int ret, fd;
+
+	ret = open_sysname(tokmux_token_sysname(token), token->name, &fd);
+	if (ret)
+		goto out;
+	/*
+	 * One after the other, two tokens may have the same name and index. The
+	 * one that is there all the time is the one that was opened.
+	 */
+	if (token_exists(token)) {
+		ret = tokmux_caller_from_fd(fd, caller);
+	} else {
+		close(fd);
+		ret = -ENODEV;
+	}
+out:
+	errno = saved;
+	return ret == -ENOENT ? -ENODEV : ret;
 }
 
 void tokmux_close(struct tokmux_caller *caller)

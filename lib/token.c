@@ -3,45 +3,97 @@
  * System tokens as udev knows them: found, listed, looked at. User tokens are
  * not to be found here; see Documentation/design.rst.
  */
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "token.h"
 
-/* udev's rules keep the name for when sysfs has it no more. */
-static const char *udev_name(struct udev_device *device)
-{
-	const char *name;
-
-	name = udev_device_get_property_value(device, TOKEN_NAME_PROPERTY);
-	return name ? name : udev_device_get_sysattr_value(device, "name");
-}
-
-int token_from_udev(struct udev_device *device, struct tokmux_token **token)
+/* Owns @device, also where it fails. */
+static int token_new(struct udev_device *device, struct tokmux_token **token)
 {
 	struct tokmux_token *t = calloc(1, sizeof(*t));
-	const char *name = udev_name(device);
-	const char *since;
+	int ret = -ENOMEM;
 
-	if (!t) {
-		udev_device_unref(device);
-		return -ENOMEM;
-	}
-	if (!tokmux_parse_sysname(udev_device_get_sysname(device), &t->index)) {
-		udev_device_unref(device);
-		free(t);
-		return -ENOENT;
-	}
+	if (!t)
+		goto err;
+	ret = -ENOENT;
+	if (!tokmux_parse_sysname(udev_device_get_sysname(device), &t->index))
+		goto err;
 	atomic_init(&t->refs, 1);
 	t->device = device;
-	if (name)
-		snprintf(t->name, sizeof(t->name), "%s", name);
-	since = udev_device_get_property_value(device, "USEC_INITIALIZED");
-	if (since)
-		t->since_us = strtoull(since, NULL, 10);
+	*token = t;
+	return 0;
+err:
+	udev_device_unref(device);
+	free(t);
+	return ret;
+}
+
+static const char *udev_name(const struct tokmux_token *token)
+{
+	return udev_device_get_property_value(token->device, TOKEN_NAME_PROPERTY);
+}
+
+static uint64_t first_seen(const struct tokmux_token *token)
+{
+	const char *since;
+
+	since = udev_device_get_property_value(token->device, "USEC_INITIALIZED");
+	return since ? strtoull(since, NULL, 10) : 0;
+}
+
+int token_from_message(struct udev_device *device, struct tokmux_token **token)
+{
+	char name[TOKMUX_NAME_SIZE];
+	struct tokmux_token *t;
+	const char *told;
+	int ret;
+
+	ret = token_new(device, &t);
+	if (ret)
+		return ret;
+	/* The kernel's own message has the name, and udev passes it on. */
+	told = udev_name(t);
+	t->remembered = true;
+	t->since_us = first_seen(t);
+	/* The token may have gone since, and its index be another one's. */
+	if (tokmux_sysfs_name(tokmux_token_sysname(t), &t->id, name) ||
+	    (told && strcmp(name, told)))
+		t->id = 0;
+	else if (!told)
+		told = name;
+	if (told)
+		snprintf(t->name, sizeof(t->name), "%s", told);
+	*token = t;
+	return 0;
+}
+
+/*
+ * A token that is there now, with the name that the kernel has. udev may be
+ * behind: if it remembers another name, all that it remembers is another token's.
+ *
+ * Owns @device, also where it fails. -ENOENT if the token has gone.
+ */
+static int token_from_kernel(struct udev_device *device,
+			     struct tokmux_token **token)
+{
+	struct tokmux_token *t;
+	const char *told;
+	int ret;
+
+	ret = token_new(device, &t);
+	if (ret)
+		return ret;
+	ret = tokmux_sysfs_name(tokmux_token_sysname(t), &t->id, t->name);
+	if (ret) {
+		tokmux_token_free(t);
+		return ret == -ENODEV ? -ENOENT : ret;
+	}
+	told = udev_name(t);
+	t->remembered = !told || !strcmp(told, t->name);
+	if (t->remembered)
+		t->since_us = first_seen(t);
 	*token = t;
 	return 0;
 }
@@ -50,6 +102,19 @@ struct tokmux_token *token_get(struct tokmux_token *token)
 {
 	atomic_fetch_add(&token->refs, 1);
 	return token;
+}
+
+bool token_exists(const struct tokmux_token *token)
+{
+	ino_t id = token->id;
+	int dir;
+
+	if (!id)
+		return false;
+	dir = tokmux_sysfs_open(tokmux_token_sysname(token), &id);
+	if (dir >= 0)
+		close(dir);
+	return dir >= 0;
 }
 
 void tokmux_token_free(struct tokmux_token *token)
@@ -107,16 +172,11 @@ static int list_scan(struct udev *udev, struct udev_enumerate *scan,
 		/* It has gone since the scan. */
 		if (!device)
 			continue;
-		ret = token_from_udev(device, &token);
+		ret = token_from_kernel(device, &token);
 		if (ret == -ENOENT)
 			continue;
 		if (ret)
 			return ret;
-		/* It went while its name was read. */
-		if (!token->name[0]) {
-			tokmux_token_free(token);
-			continue;
-		}
 		ret = list_add(list, *count, token);
 		if (ret) {
 			tokmux_token_free(token);
@@ -186,21 +246,28 @@ static int find_device(struct udev *udev, struct udev_device *device,
 		udev_device_unref(device);
 		return -EINVAL;
 	}
-	return token_from_udev(device, token);
+	return token_from_kernel(device, token);
 }
 
 /* @path is a token's node, or a link to it that udev has made. */
 static int find_path(struct udev *udev, const char *path,
 		     struct tokmux_token **token)
 {
+	const char *name = tokmux_link_name(path);
 	struct stat st;
+	int ret;
 
 	if (stat(path, &st))
 		return -errno;
 	if (!S_ISCHR(st.st_mode))
 		return -EINVAL;
-	return find_device(udev, udev_device_new_from_devnum(udev, 'c',
-							     st.st_rdev), token);
+	ret = find_device(udev, udev_device_new_from_devnum(udev, 'c',
+							    st.st_rdev), token);
+	if (!ret && name && strcmp(name, (*token)->name)) {
+		tokmux_token_free(*token);
+		return -ENOENT;
+	}
+	return ret;
 }
 
 static int find_name(struct udev *udev, const char *name,
@@ -284,8 +351,10 @@ const char *tokmux_token_property(const struct tokmux_token *token,
 				  const char *key)
 {
 	int saved = errno;
-	const char *value = udev_device_get_property_value(token->device, key);
+	const char *value = NULL;
 
+	if (token->remembered)
+		value = udev_device_get_property_value(token->device, key);
 	errno = saved;
 	return value;
 }
@@ -294,28 +363,20 @@ const char *tokmux_token_property(const struct tokmux_token *token,
 int tokmux_token_attribute(const struct tokmux_token *token, const char *key,
 			   char *value, size_t size)
 {
+	ino_t id = token->id;
 	int saved = errno;
-	char path[PATH_MAX];
-	ssize_t len = -1;
-	int fd, ret;
+	int dir, ret;
 
 	if (!size || !*key || strchr(key, '/') || *key == '.')
 		return -EINVAL;
-	snprintf(path, sizeof(path), "%s/%s",
-		 udev_device_get_syspath(token->device), key);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0)
-		len = read(fd, value, size);
-	ret = len < 0 ? -errno : 0;
-	if (fd >= 0)
-		close(fd);
+	if (!id)
+		return -ENOENT;
+	dir = tokmux_sysfs_open(tokmux_token_sysname(token), &id);
+	ret = dir;
+	if (dir >= 0) {
+		ret = tokmux_sysfs_read(dir, key, value, size);
+		close(dir);
+	}
 	errno = saved;
-	if (ret)
-		return ret == -EISDIR ? -ENOENT : ret;
-	if ((size_t)len == size)
-		return -ENOBUFS;
-	while (len && value[len - 1] == '\n')
-		len--;
-	value[len] = '\0';
-	return len;
+	return ret;
 }

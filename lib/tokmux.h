@@ -55,6 +55,9 @@ int tokmux_present(void);
  *	a user token of this uid; looked for in this order
  * @caller: out: the new caller, not bound yet
  *
+ * A name, also as a link of udev's below /dev/tokmux/, opens the token that the
+ * kernel knows by that name, or none: udev may be behind.
+ *
  * Return: 0; -ENOENT if there is no such token, -ENAMETOOLONG or -EINVAL for a
  * name that no token can have, -EACCES, -ENODEV if the kernel module is not
  * loaded, -ENOMEM, -EMFILE.
@@ -306,10 +309,10 @@ int tokmux_remove_system(unsigned int index);
 /* ---- discovery: system tokens over libudev --------------------------- */
 
 /**
- * struct tokmux_token - a system token as udev saw it at one moment
+ * struct tokmux_token - a system token as it was at one moment
  *
- * Owned by who got it until tokmux_token_free(). Its name, device and
- * properties are those of that moment; its attributes are of now. Used by one
+ * Owned by who got it until tokmux_token_free(). Its name is the kernel's, its
+ * properties are udev's, both of that moment; its attributes are of now. Used by one
  * thread at a time, as are all that one monitor gave. User tokens are not
  * found this way: tokmux_open() opens them by name.
  */
@@ -325,6 +328,29 @@ struct tokmux_token;
  * no token can have, -ENAMETOOLONG, -ENOMEM.
  */
 int tokmux_token_find(const char *what, struct tokmux_token **token);
+
+/**
+ * tokmux_open_token() - open the very token that was found
+ * @token: from one of the functions here
+ * @caller: out: the new caller, not bound yet
+ *
+ * An index and a name are used again by later tokens. This opens no other token
+ * than the one that @token is.
+ *
+ * Return: 0; -ENODEV if it is gone, -EACCES, -ENOMEM, -EMFILE.
+ */
+int tokmux_open_token(const struct tokmux_token *token,
+		      struct tokmux_caller **caller);
+
+/**
+ * tokmux_remove_token() - remove the very token that was found
+ * @token: from one of the functions here
+ *
+ * tokmux_remove_system() removes the token that has the index now.
+ *
+ * Return: 0; -ENODEV if it is gone, -EPERM without CAP_SYS_ADMIN.
+ */
+int tokmux_remove_token(const struct tokmux_token *token);
 
 /**
  * tokmux_list() - all system tokens
@@ -390,7 +416,8 @@ bool tokmux_token_ready(const struct tokmux_token *token);
  * @token: the token
  * @key: as "ID_MODEL"
  *
- * Return: a string that lives as long as @token, NULL if there is none.
+ * Return: a string that lives as long as @token, NULL if there is none, or if
+ * udev has not seen this token yet.
  */
 const char *tokmux_token_property(const struct tokmux_token *token,
 				  const char *key);

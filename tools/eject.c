@@ -27,22 +27,19 @@ static bool sure(const char *name)
 }
 
 /*
- * Whom it hits, on stderr: the result alone is what is wanted on stdout. That it is
- * nobody is of interest to who is asked.
+ * The processes that it hits, on stderr: on stdout the result alone is wanted.
+ * That there are none is of interest to somebody who is asked.
  */
-static int name_them(struct subject *subject, bool ask)
+static int name_them(struct subject *subject, struct who *who, bool ask)
 {
 	struct view_options options = {};
-	int status = STATUS_OK, ret;
+	int status = STATUS_OK;
 	struct view *view;
 
 	view = who_view(&options, &status);
 	if (!view)
 		return status;
-	ret = who_rows(view, subject);
-	if (ret < 0)
-		status = failed(subject_name(subject), ret);
-	else if (ret)
+	if (who_finish(who, view))
 		view_print_to(view, stderr);
 	else if (ask)
 		fprintf(stderr, "%s: nobody uses it\n", subject_name(subject));
@@ -50,45 +47,84 @@ static int name_them(struct subject *subject, bool ask)
 	return status;
 }
 
-static int eject(struct subject *subject, struct view *view)
+static int begin(struct subject *subject, struct who **who)
 {
-	struct tokmux_caller *caller;
-	struct tokmux_eject counts = {};
-	int status, ret;
+	int ret = who_begin(subject, who);
 
-	status = subject_open(subject, &caller);
-	if (!status) {
-		ret = tokmux_bind(caller, 0);
-		if (!ret)
-			ret = tokmux_eject(caller, &counts);
-		if (ret)
-			status = failed(subject_name(subject), ret);
-		tokmux_close(caller);
-	}
-	if (status)
-		return status;
-	view_row(view);
-	view_setf(view, LEASES, "%u", counts.leases);
-	view_setf(view, SESSIONS, "%u", counts.sessions);
-	view_setf(view, LOGINS, "%u", counts.logins);
-	return view_print(view);
+	return ret ? failed(subject_name(subject), ret) : STATUS_OK;
 }
 
-static int name_and_eject(const char *what, bool force, struct view *view)
+static int ask(struct subject *subject)
 {
+	struct who *who;
+	int status;
+
+	status = begin(subject, &who);
+	if (!status)
+		status = name_them(subject, who, true);
+	if (!status && !sure(subject_name(subject))) {
+		complain("%s: left alone", subject_name(subject));
+		status = STATUS_NO;
+	}
+	return status;
+}
+
+static int eject(struct subject *subject, struct tokmux_caller *caller,
+		 struct tokmux_eject *counts)
+{
+	int ret;
+
+	ret = tokmux_bind(caller, 0);
+	if (!ret)
+		ret = tokmux_eject(caller, counts);
+	return ret ? failed(subject_name(subject), ret) : STATUS_OK;
+}
+
+/* First it ends all, then it looks who had it: that may take its time. */
+static int force(struct subject *subject, struct tokmux_caller *caller,
+		 struct tokmux_eject *counts)
+{
+	struct who *who;
+	int status;
+
+	status = begin(subject, &who);
+	if (status)
+		return status;
+	status = eject(subject, caller, counts);
+	name_them(subject, who, false);
+	return status;
+}
+
+/* It is opened before anybody is asked: the answer is for this token. */
+static int name_and_eject(const char *what, bool forced, struct view *view)
+{
+	struct tokmux_eject counts = {};
+	struct tokmux_caller *caller;
 	struct subject *subject;
 	int status;
 
 	status = subject_find(what, &subject);
 	if (status)
 		return status;
-	status = name_them(subject, !force);
-	if (!status && !force && !sure(subject_name(subject))) {
-		complain("%s: left alone", subject_name(subject));
-		status = STATUS_NO;
+	status = subject_open(subject, &caller);
+	if (status)
+		goto out;
+	if (forced) {
+		status = force(subject, caller, &counts);
+	} else {
+		status = ask(subject);
+		if (!status)
+			status = eject(subject, caller, &counts);
 	}
-	if (!status)
-		status = eject(subject, view);
+	tokmux_close(caller);
+	if (status)
+		goto out;
+	view_row(view);
+	view_setf(view, LEASES, "%u", counts.leases);
+	view_setf(view, SESSIONS, "%u", counts.sessions);
+	view_setf(view, LOGINS, "%u", counts.logins);
+	status = view_print(view);
+out:
 	subject_free(subject);
 	return status;
 }
@@ -102,13 +138,13 @@ static int run(int argc, char **argv)
 	};
 	struct view_options options = {};
 	int option, status = STATUS_OK;
-	bool force = false;
+	bool forced = false;
 	struct view *view;
 
 	while ((option = getopt_long(argc, argv, VIEW_SHORT "f", long_options,
 				     NULL)) >= 0) {
 		if (option == 'f')
-			force = true;
+			forced = true;
 		else if (!view_option(&options, option, optarg))
 			return option_status(option);
 	}
@@ -118,10 +154,10 @@ static int run(int argc, char **argv)
 		return status;
 	if (argc - optind != 1)
 		status = bad_usage("one TOKEN is needed");
-	else if (!force && !isatty(STDIN_FILENO))
+	else if (!forced && !isatty(STDIN_FILENO))
 		status = bad_usage("without a terminal to ask on, --force is needed");
 	else
-		status = name_and_eject(argv[optind], force, view);
+		status = name_and_eject(argv[optind], forced, view);
 	view_free(view);
 	return status;
 }

@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include "subject.h"
 #include "uri.h"
@@ -104,37 +103,28 @@ struct tokmux_token *subject_token(const struct subject *subject)
 
 dev_t subject_rdev(const struct subject *subject)
 {
-	const char *major_, *minor_;
+	unsigned int major_, minor_;
+	char value[VALUE_SIZE];
 
-	if (!subject->token)
+	if (!subject->token ||
+	    tokmux_token_attribute(subject->token, "dev", value,
+				   sizeof(value)) < 0 ||
+	    sscanf(value, "%u:%u", &major_, &minor_) != 2)
 		return 0;
-	major_ = tokmux_token_property(subject->token, "MAJOR");
-	minor_ = tokmux_token_property(subject->token, "MINOR");
-	if (!major_ || !minor_)
-		return 0;
-	return makedev(strtoul(major_, NULL, 10), strtoul(minor_, NULL, 10));
+	return makedev(major_, minor_);
 }
 
 bool subject_real_device(const struct subject *subject, dev_t *rdev)
 {
 	char value[VALUE_SIZE];
 	unsigned int major_, minor_;
-	const char *path;
-	struct stat st;
 
-	if (!subject->token)
+	if (!subject->token ||
+	    tokmux_token_attribute(subject->token, "real_device", value,
+				   sizeof(value)) < 0 ||
+	    sscanf(value, "%u:%u", &major_, &minor_) != 2 || !major_)
 		return false;
-	/* What the kernel was given, else what udev was told. */
-	if (tokmux_token_attribute(subject->token, "real_device", value,
-				   sizeof(value)) > 0 &&
-	    sscanf(value, "%u:%u", &major_, &minor_) == 2 && major_) {
-		*rdev = makedev(major_, minor_);
-		return true;
-	}
-	path = tokmux_token_property(subject->token, "TOKMUX_DEVICE");
-	if (!path || stat(path, &st) || !S_ISCHR(st.st_mode))
-		return false;
-	*rdev = st.st_rdev;
+	*rdev = makedev(major_, minor_);
 	return true;
 }
 
@@ -197,13 +187,11 @@ int subject_value(struct subject *subject, const char *key, char *value,
 
 int subject_open(struct subject *subject, struct tokmux_caller **caller)
 {
-	const char *what = subject->name;
 	int ret;
 
 	if (subject->token)
-		what = tokmux_token_devnode(subject->token);
-	if (!what)
-		what = subject->name;
-	ret = tokmux_open(what, caller);
-	return ret ? failed(what, ret) : STATUS_OK;
+		ret = tokmux_open_token(subject->token, caller);
+	else
+		ret = tokmux_open(subject->name, caller);
+	return ret ? failed(subject->name, ret) : STATUS_OK;
 }

@@ -45,7 +45,7 @@ static int unregister(struct subject *subject, bool force, bool dry_run,
 			 subject_name(subject));
 		return STATUS_NO;
 	}
-	ret = dry_run ? 0 : tokmux_remove_system(tokmux_token_index(token));
+	ret = dry_run ? 0 : tokmux_remove_token(token);
 	if (!ret && !dry_run)
 		origin_remove(subject_name(subject));
 	if (ret)

@@ -10,6 +10,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "pcscd.h"
 #include "process.h"
 #include "who.h"
@@ -39,6 +40,7 @@ struct view *who_view(const struct view_options *options, int *status)
 struct user {
 	struct user *next;
 	pid_t pid;
+	char name[64], command[PROCESS_NAME_SIZE];
 	const char *via;
 	bool exclusive, shared, detailed;
 	int64_t held_ms;
@@ -46,20 +48,21 @@ struct user {
 	char login[8];
 };
 
-struct search {
+struct who {
 	struct user *users;
-	const char *name;
+	struct subject *subject;
 	dev_t rdev, real_rdev;
 	uid_t owner;
 	/* Of pcscd's clients; may be NULL. */
 	uint32_t *sockets;
 };
 
-static struct user *user_of(struct search *search, pid_t pid, const char *via)
+static struct user *user_of(struct who *who, pid_t pid, const char *via)
 {
 	struct user **last, *user;
+	uid_t uid;
 
-	for (last = &search->users; *last; last = &(*last)->next)
+	for (last = &who->users; *last; last = &(*last)->next)
 		if ((*last)->pid == pid && !strcmp((*last)->via, via))
 			return *last;
 	user = calloc(1, sizeof(*user));
@@ -68,28 +71,32 @@ static struct user *user_of(struct search *search, pid_t pid, const char *via)
 		exit(STATUS_FAILED);
 	}
 	*user = (struct user){ .pid = pid, .via = via, .held_ms = -1 };
+	/* Now: it may end as soon as it is told that its lease is gone. */
+	if (process_uid(pid, &uid))
+		user_name(uid, user->name, sizeof(user->name));
+	process_command(pid, user->command, sizeof(user->command));
 	*last = user;
 	return user;
 }
 
 /* Without a device the name has to do, and the uid, whose name it is. */
-static bool is_of_token(const struct search *search, const struct open_file *file)
+static bool is_of_token(const struct who *who, const struct open_file *file)
 {
 	uid_t uid;
 
 	if (!file->is_caller)
 		return false;
-	if (search->rdev)
-		return file->rdev == search->rdev;
-	return !file->rdev && !strcmp(file->token, search->name) &&
-	       process_uid(file->pid, &uid) && uid == search->owner;
+	if (who->rdev)
+		return file->rdev == who->rdev;
+	return !file->rdev && !strcmp(file->token, subject_name(who->subject)) &&
+	       process_uid(file->pid, &uid) && uid == who->owner;
 }
 
-static bool is_client(const struct search *search, ino_t socket)
+static bool is_client(const struct who *who, ino_t socket)
 {
 	const uint32_t *client;
 
-	for (client = search->sockets; socket && client && *client; client++)
+	for (client = who->sockets; socket && client && *client; client++)
 		if (*client == socket)
 			return true;
 	return false;
@@ -97,21 +104,26 @@ static bool is_client(const struct search *search, ino_t socket)
 
 static void see(const struct open_file *file, void *data)
 {
-	struct search *search = data;
+	struct who *who = data;
 	struct user *user;
 
-	if (is_client(search, file->socket)) {
-		user_of(search, file->pid, "pcscd");
+	/* eject, which has opened the token itself. */
+	if (file->pid == getpid())
+		return;
+	if (is_client(who, file->socket)) {
+		user_of(who, file->pid, "pcscd");
 		return;
 	}
-	if (search->real_rdev && file->rdev == search->real_rdev) {
-		user_of(search, file->pid, "device");
+	if (who->real_rdev && file->rdev == who->real_rdev) {
+		user_of(who, file->pid, "device");
 		return;
 	}
 	/* Its owner's alone: what a child has inherited is of no use to it. */
-	if (!is_of_token(search, file) || file->owner != file->pid)
+	if (!is_of_token(who, file) || file->owner != file->pid)
 		return;
-	user = user_of(search, file->pid, "token");
+	user = user_of(who, file->pid, "token");
+	if (!user->detailed)
+		user->waiting = 0;
 	user->detailed = true;
 	user->exclusive |= file->exclusive;
 	user->shared |= file->shared;
@@ -123,23 +135,20 @@ static void see(const struct open_file *file, void *data)
 		memcpy(user->login, file->login, sizeof(user->login));
 }
 
-/* Those whose fdinfo we may not read: what sysfs says will have to do. */
-static void add_pids(struct search *search, struct subject *subject,
-		     const char *key, bool exclusive)
+/* Of those whose fdinfo we may not read, this is all there is. */
+static void add_pids(struct who *who, const char *key, bool exclusive)
 {
 	char value[VALUE_SIZE], *rest = value, *word;
 	struct user *user;
 	pid_t pid;
 
-	if (subject_value(subject, key, value, sizeof(value)))
+	if (subject_value(who->subject, key, value, sizeof(value)))
 		return;
 	while ((word = strsep(&rest, " "))) {
 		pid = strtol(word, NULL, 10);
 		if (!pid)
 			continue;
-		user = user_of(search, pid, "token");
-		if (user->detailed)
-			continue;
+		user = user_of(who, pid, "token");
 		if (!strcmp(key, "waiter_pids"))
 			user->waiting++;
 		else if (exclusive)
@@ -149,45 +158,40 @@ static void add_pids(struct search *search, struct subject *subject,
 	}
 }
 
-static void add_holders(struct search *search, struct subject *subject)
+static void add_holders(struct who *who)
 {
 	char value[VALUE_SIZE];
 	bool exclusive;
 
-	exclusive = !subject_value(subject, "exclusive", value, sizeof(value)) &&
-		    *value == '1';
+	exclusive = !subject_value(who->subject, "exclusive", value,
+				   sizeof(value)) && *value == '1';
 	/* Of a user's token the kernel names one holder. */
-	add_pids(search, subject, subject_token(subject) ? "holder_pids" : "holder",
+	add_pids(who, subject_token(who->subject) ? "holder_pids" : "holder",
 		 exclusive);
-	add_pids(search, subject, "waiter_pids", false);
+	add_pids(who, "waiter_pids", false);
 }
 
 /* pcscd runs while somebody uses it, and then it has the readers. */
-static void add_pcscd(struct search *search)
+static void add_pcscd(struct who *who)
 {
 	pid_t pid = pcscd_pid();
 	struct user *user;
 
-	for (user = search->users; user; user = user->next)
+	for (user = who->users; user; user = user->next)
 		if (!strcmp(user->via, "device") && user->pid == pid)
 			return;
 	if (pid)
-		user_of(search, pid, "pcscd");
+		user_of(who, pid, "pcscd");
 }
 
 static void add_row(struct view *view, const struct user *user)
 {
-	char text[64];
-	uid_t uid;
-
 	view_row(view);
 	view_setf(view, PID, "%d", user->pid);
-	if (process_uid(user->pid, &uid)) {
-		user_name(uid, text, sizeof(text));
-		view_set(view, USER, text);
-	}
-	if (process_command(user->pid, text, sizeof(text)))
-		view_set(view, COMMAND, text);
+	if (user->name[0])
+		view_set(view, USER, user->name);
+	if (user->command[0])
+		view_set(view, COMMAND, user->command);
 	view_set(view, VIA, user->via);
 	if (strcmp(user->via, "token"))
 		return;
@@ -202,47 +206,63 @@ static void add_row(struct view *view, const struct user *user)
 		view_set(view, LOGIN, user->login);
 }
 
-int who_rows(struct view *view, struct subject *subject)
+int who_begin(struct subject *subject, struct who **who)
 {
-	struct search search = {
-		.name = subject_name(subject),
-		.rdev = subject_rdev(subject),
-	};
 	char value[VALUE_SIZE];
-	struct user *user;
-	int rows = 0;
+	struct who *w;
 
 	if (subject_value(subject, "owner", value, sizeof(value)))
 		return -ENODEV;
-	search.owner = strtoul(value, NULL, 10);
-	if (!subject_real_device(subject, &search.real_rdev))
-		search.real_rdev = 0;
-	if (search.real_rdev)
-		search.sockets = pcscd_clients();
-	for_each_open_file(see, &search);
-	add_holders(&search, subject);
-	if (search.real_rdev)
-		add_pcscd(&search);
-	while ((user = search.users)) {
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return -ENOMEM;
+	w->subject = subject;
+	w->rdev = subject_rdev(subject);
+	w->owner = strtoul(value, NULL, 10);
+	if (!subject_real_device(subject, &w->real_rdev))
+		w->real_rdev = 0;
+	add_holders(w);
+	*who = w;
+	return 0;
+}
+
+int who_finish(struct who *who, struct view *view)
+{
+	struct user *user;
+	int rows = 0;
+
+	if (who->real_rdev)
+		who->sockets = pcscd_clients();
+	for_each_open_file(see, who);
+	if (who->real_rdev)
+		add_pcscd(who);
+	while ((user = who->users)) {
 		add_row(view, user);
 		rows++;
-		search.users = user->next;
+		who->users = user->next;
 		free(user);
 	}
-	free(search.sockets);
+	free(who->sockets);
+	free(who);
 	return rows;
 }
 
-static int who(const char *what, struct view *view)
+static int say_who(const char *what, struct view *view)
 {
 	struct subject *subject;
+	struct who *who;
 	int ret, status;
 
 	status = subject_find(what, &subject);
 	if (status)
 		return status;
-	ret = who_rows(view, subject);
-	status = ret < 0 ? failed(what, ret) : view_print(view);
+	ret = who_begin(subject, &who);
+	if (ret) {
+		status = failed(what, ret);
+	} else {
+		who_finish(who, view);
+		status = view_print(view);
+	}
 	subject_free(subject);
 	return status;
 }
@@ -262,7 +282,7 @@ static int run(int argc, char **argv)
 	if (!view)
 		return status;
 	if (argc - optind == 1)
-		status = who(argv[optind], view);
+		status = say_who(argv[optind], view);
 	else
 		status = bad_usage("one TOKEN is needed");
 	view_free(view);

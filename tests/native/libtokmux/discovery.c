@@ -180,6 +180,30 @@ TEST_F(token, is_found_by_each_of_its_names)
 	tokmux_list_free(list);
 }
 
+/* What was found is that token, and no later one of its index or its name. */
+TEST_F(token, is_no_later_one)
+{
+	struct tokmux_caller *caller = NULL;
+	unsigned int index;
+	char value[4097];
+
+	NEEDS_KERNEL();
+	ASSERT_EQ(0, tokmux_open_token(self->token, &caller));
+	tokmux_close(caller);
+	caller = NULL;
+	ASSERT_EQ(0, tokmux_remove_system(self->index));
+	EXPECT_EQ(-ENODEV, tokmux_open_token(self->token, &caller));
+	ASSERT_EQ(0, tokmux_create_system(self->name, 0, 8, &index));
+	ASSERT_EQ(self->index, index);
+	EXPECT_EQ(-ENODEV, tokmux_open_token(self->token, &caller));
+	EXPECT_EQ(-ENOENT, tokmux_token_attribute(self->token, "max_sessions",
+						  value, sizeof(value)));
+	EXPECT_EQ(-ENODEV, tokmux_remove_token(self->token));
+	EXPECT_EQ(NULL, caller);
+	EXPECT_EQ(0, tokmux_open(self->name, &caller));
+	tokmux_close(caller);
+}
+
 /* An attribute is of now, not of when it was first read. */
 TEST_F(token, attributes_are_fresh)
 {

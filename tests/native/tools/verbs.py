@@ -607,6 +607,22 @@ def eject():
         using.communicate()
 
 
+@kernel
+def eject_means_the_token_that_it_asked_about():
+    token = Token("asked-about")
+    terminal = Terminal("eject", "asked-about")
+    terminal.read_until(r"\[y/N\]")
+    run("unregister", "-f", "asked-about")
+    with Token("card") as other:
+        check("another token has its index", other.device, token.device)
+        using = ejected()
+        terminal.type("y\n")
+        check("eject: the token goes while it asks, and no other one is hit",
+              (terminal.wait(), rows("status", "card")[0]["state"]), (GONE, "exclusive"))
+        check("its lease is not lost", let_go(using), 0)
+        using.stderr.close()
+
+
 def next_event(stream):
     """udev may look at a token anew at any time: that it has changed is no news."""
     while True:
