@@ -4,11 +4,13 @@
  */
 #include <ctype.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 #include "process.h"
 
@@ -35,14 +37,19 @@ bool process_command(pid_t pid, char *name, size_t size)
 
 bool process_uid(pid_t pid, uid_t *uid)
 {
-	char path[64];
-	struct stat st;
+	char path[64], line[256];
+	bool found = false;
+	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d", pid);
-	if (stat(path, &st))
+	/* Not the directory's owner: of a process that may not be dumped it is root. */
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "re");
+	if (!f)
 		return false;
-	*uid = st.st_uid;
-	return true;
+	while (!found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "Uid: %*u %u", uid) == 1;
+	fclose(f);
+	return found;
 }
 
 void user_name(uid_t uid, char *name, size_t size)
@@ -106,16 +113,34 @@ static void read_fdinfo(const char *path, struct open_file *file)
 	fclose(f);
 }
 
-/* Of a user's token there is no device, but an anonymous inode of that name. */
-static bool is_anonymous(const char *path)
+/*
+ * What kind of file it is. Its file system is not asked: that may be a process of
+ * whoever opened the file, and never answer. What it is and which device, the
+ * kernel knows by itself.
+ */
+static bool look_at(const char *path, struct open_file *file)
 {
+	unsigned long long socket;
 	char target[64];
-	ssize_t length = readlink(path, target, sizeof(target) - 1);
+	struct statx st;
+	ssize_t length;
 
+	length = readlink(path, target, sizeof(target) - 1);
 	if (length < 0)
 		return false;
 	target[length] = '\0';
-	return !strcmp(target, "anon_inode:[tokmux]");
+	if (sscanf(target, "socket:[%llu]", &socket) == 1) {
+		file->socket = socket;
+		return true;
+	}
+	/* Of a user's token there is no device, but an anonymous inode. */
+	if (*target != '/')
+		return !strcmp(target, "anon_inode:[tokmux]");
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
+		  STATX_TYPE, &st) || !S_ISCHR(st.stx_mode))
+		return false;
+	file->rdev = makedev(st.stx_rdev_major, st.stx_rdev_minor);
+	return true;
 }
 
 static void see_file(pid_t pid, const char *fd,
@@ -124,22 +149,14 @@ static void see_file(pid_t pid, const char *fd,
 {
 	struct open_file file = { .pid = pid, .held_ms = -1 };
 	char path[PATH_MAX];
-	struct stat st;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd/%s", pid, fd);
-	if (stat(path, &st))
+	if (!look_at(path, &file))
 		return;
-	if (S_ISSOCK(st.st_mode)) {
-		file.socket = st.st_ino;
-		see(&file, data);
-		return;
+	if (!file.socket) {
+		snprintf(path, sizeof(path), "/proc/%d/fdinfo/%s", pid, fd);
+		read_fdinfo(path, &file);
 	}
-	if (S_ISCHR(st.st_mode))
-		file.rdev = st.st_rdev;
-	else if (!is_anonymous(path))
-		return;
-	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%s", pid, fd);
-	read_fdinfo(path, &file);
 	see(&file, data);
 }
 
