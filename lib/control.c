@@ -102,20 +102,38 @@ int tokmux_create_system(const char *name, unsigned int hold_limit_ms,
 	return ret;
 }
 
+int tokmux_create_device_fd(const char *name, unsigned int hold_limit_ms,
+			    unsigned int max_sessions, int fd, int interface,
+			    unsigned int *index)
+{
+	struct tokmux_create arg = {};
+	int saved = errno;
+	int ret;
+
+	ret = tokmux_device_describe(fd, interface, &arg);
+	errno = saved;
+	if (!ret)
+		ret = control_create(name, 0, hold_limit_ms, max_sessions, &arg);
+	if (!ret && index)
+		*index = arg.index;
+	return ret;
+}
+
 int tokmux_create_device(const char *name, unsigned int hold_limit_ms,
 			 unsigned int max_sessions, const char *node,
 			 int interface, unsigned int *index)
 {
-	struct tokmux_create arg = {};
-	int ret;
+	int saved = errno;
+	int fd, ret;
 
-	ret = tokmux_device_describe(node, interface, &arg);
+	fd = open(node, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	ret = fd < 0 ? -errno : 0;
+	errno = saved;
 	if (ret)
 		return ret;
-	ret = control_create(name, 0, hold_limit_ms, max_sessions, &arg);
-	if (!ret && index)
-		*index = arg.index;
-	close(arg.device_fd);
+	ret = tokmux_create_device_fd(name, hold_limit_ms, max_sessions, fd,
+				      interface, index);
+	close(fd);
 	return ret;
 }
 

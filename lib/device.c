@@ -2,85 +2,113 @@
 /*
  * The real device behind a system token, described for the kernel.
  *
- * The kernel has to be told which interface and which endpoints of a USB
- * device belong to the token. libusb reads them from the device's descriptors.
+ * The kernel has to be told which interface and which endpoints of a USB device
+ * belong to the token. sysfs has them, as the kernel read them when the device was
+ * plugged in: the device itself is not asked, it may never answer.
  */
+#include <ctype.h>
+#include <dirent.h>
 #include <fcntl.h>
-#include <libusb.h>
 #include <limits.h>
 #include <linux/usbdevice_fs.h>
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 #include "internal.h"
+#include "usb_descriptors.h"
 
 #define USB_DEVICE_MAJOR	189	/* of usbfs, as in <linux/usb.h> */
+/* A device's own, and one configuration of the largest size. */
+#define DESCRIPTORS_MAX		(18 + 65535)
 
-static uint32_t endpoint_bits(const struct libusb_interface *interface)
+/*
+ * The active configuration, from the names of the interfaces that it has, as
+ * "1-2:1.0": to read bConfigurationValue takes the device's lock, which somebody
+ * who resets the device may have.
+ */
+static int active_configuration(const char *path, uint8_t *configuration)
 {
-	const struct libusb_interface_descriptor *alt;
-	uint32_t bits = 0;
-	uint8_t address;
-	int i, j;
+	unsigned int value = 0, number;
+	const char *colon;
+	struct dirent *entry;
+	DIR *dir;
 
-	for (i = 0; i < interface->num_altsetting; i++) {
-		alt = &interface->altsetting[i];
-		for (j = 0; j < alt->bNumEndpoints; j++) {
-			address = alt->endpoint[j].bEndpointAddress;
-			bits |= UINT32_C(1) << ((address & 0xf) +
-						(address & LIBUSB_ENDPOINT_IN ? 16 : 0));
-		}
+	dir = opendir(path);
+	if (!dir)
+		return -ENODEV;
+	while (!value && (entry = readdir(dir))) {
+		colon = strchr(entry->d_name, ':');
+		if (!colon || !isdigit((unsigned char)*entry->d_name) ||
+		    sscanf(colon, ":%u.%u", &value, &number) != 2)
+			value = 0;
 	}
-	return bits;
+	closedir(dir);
+	*configuration = (uint8_t)value;
+	return value ? 0 : -EOPNOTSUPP;
 }
 
-static int find_interface(const struct libusb_config_descriptor *config,
-			  int number, struct tokmux_create *arg)
+static ssize_t read_descriptors(const char *device, uint8_t *bytes)
 {
-	const struct libusb_interface *interface;
-	const struct libusb_interface_descriptor *alt;
-	int i;
+	char path[PATH_MAX];
+	ssize_t len = 0, n;
+	int fd;
 
-	for (i = 0; i < config->bNumInterfaces; i++) {
-		interface = &config->interface[i];
-		if (!interface->num_altsetting)
-			continue;
-		alt = &interface->altsetting[0];
-		if (number < 0 ? alt->bInterfaceClass != LIBUSB_CLASS_SMART_CARD :
-				 alt->bInterfaceNumber != number)
-			continue;
-		arg->usb_interface = alt->bInterfaceNumber;
-		arg->usb_configuration = config->bConfigurationValue;
-		arg->usb_endpoints = endpoint_bits(interface);
-		return 0;
-	}
-	return -EOPNOTSUPP;
+	snprintf(path, sizeof(path), "%s/descriptors", device);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -ENODEV;
+	do {
+		n = read(fd, bytes + len, DESCRIPTORS_MAX - len);
+		if (n > 0)
+			len += n;
+	} while (n > 0);
+	close(fd);
+	return n < 0 ? -ENODEV : len;
 }
 
-static int describe_usb(int fd, int interface, struct tokmux_create *arg)
+/* It was all the time that it is open, if it is now. */
+static bool is_gone(int fd)
 {
-	struct libusb_config_descriptor *config;
-	libusb_device_handle *handle;
-	struct libusb_context *ctx;
+	struct pollfd pfd = { .fd = fd };
+
+	return poll(&pfd, 1, 0) != 0 && pfd.revents & POLLHUP;
+}
+
+static int describe_usb(int fd, dev_t rdev, int interface,
+			struct tokmux_create *arg)
+{
+	struct usb_interface found;
+	char device[64];
+	uint8_t *bytes;
+	ssize_t len;
 	int ret;
 
-	if (libusb_init(&ctx))
+	snprintf(device, sizeof(device), "/sys/dev/char/%u:%u/", major(rdev),
+		 minor(rdev));
+	ret = active_configuration(device, &arg->usb_configuration);
+	if (ret)
+		return ret;
+	bytes = malloc(DESCRIPTORS_MAX);
+	if (!bytes)
 		return -ENOMEM;
-	ret = -ENODEV;
-	if (libusb_wrap_sys_device(ctx, fd, &handle))
-		goto out_ctx;
-	if (libusb_get_active_config_descriptor(libusb_get_device(handle), &config))
-		goto out_handle;
+	len = read_descriptors(device, bytes);
+	ret = len < 0 ? (int)len :
+	      usb_find_interface(bytes, len, arg->usb_configuration, interface,
+				 &found);
+	free(bytes);
+	/* What sysfs has by that number is of this file, then. */
+	if (is_gone(fd))
+		return -ENODEV;
+	if (ret)
+		return ret;
 	arg->device_kind = TOKMUX_DEVICE_USB;
-	ret = find_interface(config, interface, arg);
-	libusb_free_config_descriptor(config);
-out_handle:
-	libusb_close(handle);
-out_ctx:
-	libusb_exit(ctx);
-	return ret;
+	arg->usb_interface = found.number;
+	arg->usb_endpoints = found.endpoints;
+	return 0;
 }
 
 /* Does sysfs have the device in @subsystem? */
@@ -100,41 +128,26 @@ static bool is_of(dev_t devt, const char *subsystem)
 	return name && !strcmp(name + 1, subsystem);
 }
 
-int tokmux_device_describe(const char *node, int interface,
-			   struct tokmux_create *arg)
+int tokmux_device_describe(int fd, int interface, struct tokmux_create *arg)
 {
-	int saved = errno;
 	struct stat st;
-	int fd, ret;
+	int ret;
 
-	fd = open(node, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0 || fstat(fd, &st)) {
-		ret = -errno;
-		goto err;
-	}
-	ret = -EOPNOTSUPP;
+	if (fstat(fd, &st))
+		return -errno;
 	if (!S_ISCHR(st.st_mode))
-		goto err;
+		return -EOPNOTSUPP;
 	if (major(st.st_rdev) == USB_DEVICE_MAJOR) {
-		ret = describe_usb(fd, interface, arg);
-		/*
-		 * The kernel keeps this file open: the device may sleep all
-		 * the same.
-		 */
-		if (!ret)
-			ioctl(fd, USBDEVFS_ALLOW_SUSPEND);
+		ret = describe_usb(fd, st.st_rdev, interface, arg);
+		if (ret)
+			return ret;
+		/* The kernel keeps this file open: the device may sleep. */
+		ioctl(fd, USBDEVFS_ALLOW_SUSPEND);
 	} else if (is_of(st.st_rdev, "hidraw") && interface < 0) {
 		arg->device_kind = TOKMUX_DEVICE_HIDRAW;
-		ret = 0;
+	} else {
+		return -EOPNOTSUPP;
 	}
-	if (ret)
-		goto err;
 	arg->device_fd = fd;
-	errno = saved;
 	return 0;
-err:
-	if (fd >= 0)
-		close(fd);
-	errno = saved;
-	return ret;
 }

@@ -49,10 +49,9 @@ int tokmux_sysfs_name(const char *sysname, ino_t *id,
 int tokmux_control_open_user(const char *name, int *fd);
 
 /*
- * device.c: opens @node and fills in the part of @arg that describes a real
- * device. Closing @arg->device_fd is left to the calling function.
+ * device.c: fills in the part of @arg that describes the real device of which @fd
+ * is an open file.
  */
-int tokmux_device_describe(const char *node, int interface,
-			   struct tokmux_create *arg);
+int tokmux_device_describe(int fd, int interface, struct tokmux_create *arg);
 
 #endif /* TOKMUX_LIB_INTERNAL_H */

@@ -298,6 +298,24 @@ int tokmux_create_device(const char *name, unsigned int hold_limit_ms,
 			 int interface, unsigned int *index);
 
 /**
+ * tokmux_create_device_fd() - the same of a device that is open already
+ * @name: 1 to 63 printable ASCII characters, no blank and no '/'
+ * @hold_limit_ms: how long a lease is kept while others wait, 0 for ever
+ * @max_sessions: quota of sessions, 0 for the default
+ * @fd: of its node, for reading and writing; stays the caller's
+ * @interface: as of tokmux_create_device()
+ * @index: out: N of /dev/tokmuxN; may be NULL
+ *
+ * To open a device may wake it, and that may take its time. This asks the device
+ * nothing.
+ *
+ * Return: what tokmux_create_device() returns.
+ */
+int tokmux_create_device_fd(const char *name, unsigned int hold_limit_ms,
+			    unsigned int max_sessions, int fd, int interface,
+			    unsigned int *index);
+
+/**
  * tokmux_remove_system() - remove a system token, whoever uses it
  * @index: N of /dev/tokmuxN
  *
