@@ -225,7 +225,7 @@ static int send_all(const struct held_card *held)
 	for (command = script.first; command; command = command->next) {
 		len = transmit(held, command);
 		if (len < 0) {
-			complain("%s %u is where it ends", script.unit,
+			complain("%s %u failed, the rest was not sent", script.unit,
 				 command->number);
 			return card_failed(held, len);
 		}
@@ -322,8 +322,8 @@ const struct verb apdu_verb = {
 	.synopsis	= "[OPTION…] TOKEN [APDU…]",
 	.summary	= "send commands to the card in a token's reader",
 	.options	=
-	"  -k, --keep-going      also after an answer other than 9000 or 61xx\n"
-	"      --chain           what is too long for the reader: by command chaining\n"
+	"  -k, --keep-going      go on after an answer other than 9000 or 61xx\n"
+	"      --chain           send a long command in several parts\n"
 	CARD_HELP
 	"  -J, --json            JSON instead of lines\n"
 	"\n"

@@ -28,9 +28,9 @@ struct card_options {
 	{ "timeout",	required_argument,	NULL, 'w' },	\
 	{ "slot",	required_argument,	NULL, CARD_SLOT }
 #define CARD_HELP						\
-	"  -n, --nonblock        fail rather than wait for the token\n"	\
+	"  -n, --nonblock        fail instead of waiting for the token\n"	\
 	"  -w, --wait SECONDS    fail if that takes longer\n"		\
-	"      --slot N          of a reader with several, from 0\n"
+	"      --slot N          which card of the reader, from 0\n"
 #define CARD_OPTIONS	{ .timeout_ms = -1 }
 
 /* false if it is none of them; *@status says what is wrong with its argument. */

@@ -63,7 +63,7 @@ static int ask(struct subject *subject)
 	if (!status)
 		status = name_them(subject, who, true);
 	if (!status && !sure(subject_name(subject))) {
-		complain("%s: left alone", subject_name(subject));
+		complain("%s: not ejected", subject_name(subject));
 		status = STATUS_NO;
 	}
 	return status;

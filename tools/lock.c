@@ -385,15 +385,15 @@ const struct verb lock_verb = {
 	.synopsis	= "TOKEN [OPTION…] [--] COMMAND [ARGUMENT…] | -c COMMAND",
 	.summary	= "hold a token while a command runs",
 	.options	=
-	"  -s, --shared          beside other shared holders\n"
+	"  -s, --shared          together with other shared holders\n"
 	"  -x, --exclusive       alone; the default\n"
-	"  -n, --nonblock        fail rather than wait\n"
-	"  -w, --wait SECONDS    fail if it takes longer\n"
+	"  -n, --nonblock        fail instead of waiting\n"
+	"  -w, --wait SECONDS    fail if the wait takes longer\n"
 	"  -E, --conflict-exit-code NUMBER\n"
 	"                        the exit status of such a failure (1)\n"
-	"  -c, --command COMMAND by $SHELL, or sh\n"
+	"  -c, --command COMMAND run COMMAND by $SHELL, or sh\n"
 	"  -k, --kill            terminate COMMAND if the lease is taken away\n"
 	"      --user            a token of this user, made if it isn't there\n"
-	"      --clean           COMMAND resets the token: if it succeeds, say so\n"
+	"      --clean           COMMAND resets the token: if it succeeds, the token is clean\n"
 	"      --verbose         say why it fails\n",
 };

@@ -34,7 +34,7 @@ static int help(int argc, char **argv)
 		return print_help(verb, stdout);
 	}
 	puts("usage: tokmux VERB [OPTION…] [ARGUMENT…]\n\n"
-	     "See and steer who uses a token that is shared through the kernel module\n"
+	     "See which processes use a token that is shared through the kernel module\n"
 	     "tokmux.\n");
 	for (i = 0; i < ARRAY_SIZE(verbs); i++)
 		printf("  %-12s %s\n", verbs[i]->name, verbs[i]->summary);

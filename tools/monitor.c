@@ -117,7 +117,7 @@ static int run(int argc, char **argv)
 	if (optind < argc)
 		status = subject_find(argv[optind], &subject);
 	if (!status && subject && !subject_token(subject)) {
-		complain("%s: it is yours only, and nobody tells of those",
+		complain("%s: a user token has no events; monitor works on system tokens",
 			 argv[optind]);
 		status = STATUS_USAGE;
 	}

@@ -316,12 +316,13 @@ const struct verb register_verb = {
 	.summary	= "make a system token",
 	.options	=
 	"      --hold-limit SECONDS\n"
-	"                        who keeps others waiting for longer is thrown out\n"
-	"      --max-sessions N  the quota of sessions\n"
+	"                        a holder that keeps others waiting for longer\n"
+	"                        loses the lease\n"
+	"      --max-sessions N  how many sessions may be open\n"
 	"      --device PATH     the real device: a USB device's node, or a hidraw; close\n"
 	"                        it to others, and only holders of the lease reach it\n"
-	"      --interface N     of a USB device; by default its smartcard interface\n"
+	"      --interface N     which one of a USB device (the smartcard's)\n"
 	"      --dry-run         only say what would be done\n"
-	"      --udev            for udev's rules: of the reader at DEVPATH\n"
+	"      --udev            for udev's rules: the reader at DEVPATH\n"
 	VIEW_HELP,
 };

@@ -68,6 +68,6 @@ const struct verb status_verb = {
 	.name		= "status",
 	.run		= run,
 	.synopsis	= "[OPTION…] [TOKEN…]",
-	.summary	= "all there is to know of a token",
+	.summary	= "everything about a token",
 	.options	= VIEW_HELP,
 };

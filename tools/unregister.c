@@ -148,7 +148,7 @@ const struct verb unregister_verb = {
 	.synopsis	= "[OPTION…] TOKEN | --udev DEVPATH",
 	.summary	= "remove a system token",
 	.options	=
-	"  -f, --force           also if it is in use\n"
+	"  -f, --force           even if it is in use\n"
 	"      --dry-run         only say what would be done\n"
 	"      --udev            for udev's rules: the reader at DEVPATH has gone\n"
 	VIEW_HELP,

@@ -35,7 +35,7 @@ struct view_options {
 #define VIEW_HELP							\
 	"  -J, --json            JSON instead of a table\n"		\
 	"  -o, --output COLUMNS  these columns, with commas; +COLUMNS: these too;\n" \
-	"                        help: which there are\n"		\
+	"                        help lists them\n"		\
 	"      --noheadings      no headings\n"
 
 /* false if it is none of them. */

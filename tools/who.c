@@ -21,7 +21,7 @@ static const struct column columns[] = {
 	[PID] = { "pid", NUMBER, "the process" },
 	[USER] = { "user", TEXT, "whose it is" },
 	[COMMAND] = { "command", TEXT, "what it runs" },
-	[VIA] = { "via", TEXT, "token; or device, pcscd: it can use the real device without us" },
+	[VIA] = { "via", TEXT, "token; or device, pcscd: it can use the real device without tokmux" },
 	[LEASE] = { "lease", TEXT, "exclusive or shared" },
 	[SECONDS] = { "seconds", NUMBER, "how long it has had the lease" },
 	[WAITING] = { "waiting", NUMBER, "how many requests of it wait" },
@@ -293,6 +293,6 @@ const struct verb who_verb = {
 	.name		= "who",
 	.run		= run,
 	.synopsis	= "[OPTION…] TOKEN",
-	.summary	= "the processes that use a token, or its device without us",
+	.summary	= "the processes that use a token, or its device without tokmux",
 	.options	= VIEW_HELP,
 };
