@@ -12,7 +12,7 @@ LIBREAL	:= libtokmux.so.1.0.0
 BUILT	= $(TOP)/build/install
 MAN	= $(wildcard $(BUILT)/man/*.[1-9])
 # The pages that are no man pages, and what they show: to be read as they are.
-RST	= $(wildcard Documentation/*.rst Documentation/benchmarks.*)
+RST	= $(wildcard Documentation/*.rst Documentation/*.svg Documentation/*.txt)
 DOT	= $(wildcard Documentation/pictures/*.dot)
 
 # file, mode, directory, name

@@ -39,7 +39,7 @@ wanted() {
 	-rw-r--r-- ./usr/share/doc/tokmux/examples/tokmux.conf
 	-rw-r--r-- ./usr/share/p11-kit/modules/tokmux.module
 	END
-	for page in "$top"/Documentation/{*.rst,benchmarks.{svg,txt}}; do
+	for page in "$top"/Documentation/*.{rst,svg,txt}; do
 		echo "-rw-r--r-- ./usr/share/doc/tokmux/${page##*/}"
 	done
 	for page in "$top"/Documentation/pictures/*.dot; do
