@@ -16,6 +16,7 @@ import tempfile
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
 OURS = os.path.join(TOP, "lib/pkcs11/cryptoki.h")
+TABLE = os.path.join(TOP, "lib/pkcs11/functions/functions.def")
 CC = shlex.split(os.environ.get("CC", "gcc"))
 
 # What OASIS' own headers leave to the program that includes them.
@@ -83,6 +84,14 @@ def macros(include, flags):
                           done.stdout, re.M))
 
 
+def listed(struct):
+    """The functions in one of the function lists."""
+    with open(TABLE, encoding="utf-8") as file:
+        rows = re.findall(r"^[A-Z_]+\((\d_\d+), (C_\w+),", file.read(), re.M)
+    newest = struct.removeprefix("CK_FUNCTION_LIST").strip("_") or "2_40"
+    return [name for version, name in rows if version <= newest]
+
+
 def structs(text):
     """{name: [member…]} of our own header, whose style is known."""
     found = {}
@@ -90,11 +99,8 @@ def structs(text):
                                 text, re.S | re.M):
         members = []
         for line in body.splitlines():
-            listed = re.match(r"\t(CK_FUNCTIONS_\w+)\(", line)
-            if listed:
-                define = re.search(rf"#define {listed[1]}\(F\)((?:.*\\\n)*.*)",
-                                   text)
-                members += re.findall(r"F\((\w+)\)", define[1])
+            if line.startswith("#include"):
+                members += listed(tag)
             else:
                 members.append(re.search(r"(\w+)(\[\d+\])?;$", line)[1])
         found[tag] = members
