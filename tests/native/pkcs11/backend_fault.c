@@ -31,6 +31,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <pkcs11/cryptoki.h>
+#include <pkcs11/functions/arguments.h>
 
 enum kind {
 	NOTHING,
@@ -42,7 +43,7 @@ enum kind {
 	REMOVED,
 };
 
-static CK_FUNCTION_LIST list;
+static CK_FUNCTION_LIST functions;
 static CK_FUNCTION_LIST *real;
 
 atomic_int backend_fault_calls;
@@ -164,37 +165,23 @@ static inline void leave(const void *out, unsigned long number)
 	_Generic((argument), unsigned long *: spoil, default: leave)	\
 		((void *)(uintptr_t)(argument), number)
 
-/* ---- the functions -------------------------------------------------------------- */
+#define SPOIL1(n, a)		SPOIL(a, n)
+#define SPOIL2(n, a, ...)	SPOIL(a, n), SPOIL1(n, __VA_ARGS__)
+#define SPOIL3(n, a, ...)	SPOIL(a, n), SPOIL2(n, __VA_ARGS__)
+#define SPOIL4(n, a, ...)	SPOIL(a, n), SPOIL3(n, __VA_ARGS__)
+#define SPOIL5(n, a, ...)	SPOIL(a, n), SPOIL4(n, __VA_ARGS__)
+#define SPOIL6(n, a, ...)	SPOIL(a, n), SPOIL5(n, __VA_ARGS__)
+#define SPOIL7(n, a, ...)	SPOIL(a, n), SPOIL6(n, __VA_ARGS__)
+#define SPOIL8(n, a, ...)	SPOIL(a, n), SPOIL7(n, __VA_ARGS__)
+#define NINTH(a, b, c, d, e, f, g, h, ninth, ...)	ninth
+#define SPOIL_EACH(n, ...)						\
+	NINTH(__VA_ARGS__, SPOIL8, SPOIL7, SPOIL6, SPOIL5, SPOIL4,	\
+	      SPOIL3, SPOIL2, SPOIL1)(n, __VA_ARGS__)
 
-#define A1(a) a a1
-#define A2(a, b) A1(a), b a2
-#define A3(a, b, c) A2(a, b), c a3
-#define A4(a, b, c, d) A3(a, b, c), d a4
-#define A5(a, b, c, d, e) A4(a, b, c, d), e a5
-#define A6(a, b, c, d, e, f) A5(a, b, c, d, e), f a6
-#define A7(a, b, c, d, e, f, g) A6(a, b, c, d, e, f), g a7
-#define A8(a, b, c, d, e, f, g, h) A7(a, b, c, d, e, f, g), h a8
+/* ---- the functions of 2.40 -------------------------------------------------------- */
 
-#define N1 a1
-#define N2 N1, a2
-#define N3 N2, a3
-#define N4 N3, a4
-#define N5 N4, a5
-#define N6 N5, a6
-#define N7 N6, a7
-#define N8 N7, a8
-
-#define S1(n) SPOIL(a1, n)
-#define S2(n) S1(n), SPOIL(a2, n)
-#define S3(n) S2(n), SPOIL(a3, n)
-#define S4(n) S3(n), SPOIL(a4, n)
-#define S5(n) S4(n), SPOIL(a5, n)
-#define S6(n) S5(n), SPOIL(a6, n)
-#define S7(n) S6(n), SPOIL(a7, n)
-#define S8(n) S7(n), SPOIL(a8, n)
-
-#define WRAP(function, count, ...)					\
-static CK_RV fault_##function(A##count(__VA_ARGS__))			\
+#define WRAP_2_40(function, first, more)				\
+static CK_RV fault_##function(P_##first P_##more)			\
 {									\
 	unsigned long number = 0;					\
 	enum kind kind;							\
@@ -202,92 +189,17 @@ static CK_RV fault_##function(A##count(__VA_ARGS__))			\
 									\
 	if (before(#function, &rv, &kind, &number))			\
 		return rv;						\
-	rv = real->function(N##count);					\
+	rv = real->function(A_##first A_##more);			\
 	if (kind == NUMBER)						\
-		S##count(number);					\
+		SPOIL_EACH(number, A_##first A_##more);			\
 	return rv;							\
 }
+#define WRAP_3_0(...)
+#define WRAP_3_2(...)
 
-#define SESSION	CK_SESSION_HANDLE
-#define OBJECT	CK_OBJECT_HANDLE
-#define ULONG	CK_ULONG
-#define NUMBERS	CK_ULONG_PTR
-#define BYTES	CK_BYTE_PTR
-#define MECH	CK_MECHANISM_PTR
-#define ATTRS	CK_ATTRIBUTE_PTR
-
-#define FUNCTIONS(F)							\
-	F(C_Initialize, 1, CK_VOID_PTR)					\
-	F(C_Finalize, 1, CK_VOID_PTR)					\
-	F(C_GetInfo, 1, CK_INFO_PTR)					\
-	F(C_GetSlotList, 3, CK_BBOOL, NUMBERS, NUMBERS)			\
-	F(C_GetSlotInfo, 2, CK_SLOT_ID, CK_SLOT_INFO_PTR)		\
-	F(C_GetTokenInfo, 2, CK_SLOT_ID, CK_TOKEN_INFO_PTR)		\
-	F(C_WaitForSlotEvent, 3, CK_FLAGS, NUMBERS, CK_VOID_PTR)	\
-	F(C_GetMechanismList, 3, CK_SLOT_ID, NUMBERS, NUMBERS)		\
-	F(C_GetMechanismInfo, 3, CK_SLOT_ID, CK_MECHANISM_TYPE,		\
-	  CK_MECHANISM_INFO_PTR)					\
-	F(C_InitToken, 4, CK_SLOT_ID, BYTES, ULONG, BYTES)		\
-	F(C_InitPIN, 3, SESSION, BYTES, ULONG)				\
-	F(C_SetPIN, 5, SESSION, BYTES, ULONG, BYTES, ULONG)		\
-	F(C_OpenSession, 5, CK_SLOT_ID, CK_FLAGS, CK_VOID_PTR, CK_NOTIFY, \
-	  NUMBERS)							\
-	F(C_CloseSession, 1, SESSION)					\
-	F(C_CloseAllSessions, 1, CK_SLOT_ID)				\
-	F(C_GetSessionInfo, 2, SESSION, CK_SESSION_INFO_PTR)		\
-	F(C_GetOperationState, 3, SESSION, BYTES, NUMBERS)		\
-	F(C_SetOperationState, 5, SESSION, BYTES, ULONG, OBJECT, OBJECT) \
-	F(C_Login, 4, SESSION, CK_USER_TYPE, BYTES, ULONG)		\
-	F(C_Logout, 1, SESSION)						\
-	F(C_CreateObject, 4, SESSION, ATTRS, ULONG, NUMBERS)		\
-	F(C_CopyObject, 5, SESSION, OBJECT, ATTRS, ULONG, NUMBERS)	\
-	F(C_DestroyObject, 2, SESSION, OBJECT)				\
-	F(C_GetObjectSize, 3, SESSION, OBJECT, NUMBERS)			\
-	F(C_GetAttributeValue, 4, SESSION, OBJECT, ATTRS, ULONG)	\
-	F(C_SetAttributeValue, 4, SESSION, OBJECT, ATTRS, ULONG)	\
-	F(C_FindObjectsInit, 3, SESSION, ATTRS, ULONG)			\
-	F(C_FindObjects, 4, SESSION, NUMBERS, ULONG, NUMBERS)		\
-	F(C_FindObjectsFinal, 1, SESSION)				\
-	F(C_EncryptInit, 3, SESSION, MECH, OBJECT)			\
-	F(C_Encrypt, 5, SESSION, BYTES, ULONG, BYTES, NUMBERS)		\
-	F(C_EncryptUpdate, 5, SESSION, BYTES, ULONG, BYTES, NUMBERS)	\
-	F(C_EncryptFinal, 3, SESSION, BYTES, NUMBERS)			\
-	F(C_DecryptInit, 3, SESSION, MECH, OBJECT)			\
-	F(C_Decrypt, 5, SESSION, BYTES, ULONG, BYTES, NUMBERS)		\
-	F(C_DecryptUpdate, 5, SESSION, BYTES, ULONG, BYTES, NUMBERS)	\
-	F(C_DecryptFinal, 3, SESSION, BYTES, NUMBERS)			\
-	F(C_DigestInit, 2, SESSION, MECH)				\
-	F(C_Digest, 5, SESSION, BYTES, ULONG, BYTES, NUMBERS)		\
-	F(C_DigestUpdate, 3, SESSION, BYTES, ULONG)			\
-	F(C_DigestKey, 2, SESSION, OBJECT)				\
-	F(C_DigestFinal, 3, SESSION, BYTES, NUMBERS)			\
-	F(C_SignInit, 3, SESSION, MECH, OBJECT)				\
-	F(C_Sign, 5, SESSION, BYTES, ULONG, BYTES, NUMBERS)		\
-	F(C_SignUpdate, 3, SESSION, BYTES, ULONG)			\
-	F(C_SignFinal, 3, SESSION, BYTES, NUMBERS)			\
-	F(C_SignRecoverInit, 3, SESSION, MECH, OBJECT)			\
-	F(C_SignRecover, 5, SESSION, BYTES, ULONG, BYTES, NUMBERS)	\
-	F(C_VerifyInit, 3, SESSION, MECH, OBJECT)			\
-	F(C_Verify, 5, SESSION, BYTES, ULONG, BYTES, ULONG)		\
-	F(C_VerifyUpdate, 3, SESSION, BYTES, ULONG)			\
-	F(C_VerifyFinal, 3, SESSION, BYTES, ULONG)			\
-	F(C_VerifyRecoverInit, 3, SESSION, MECH, OBJECT)		\
-	F(C_VerifyRecover, 5, SESSION, BYTES, ULONG, BYTES, NUMBERS)	\
-	F(C_DigestEncryptUpdate, 5, SESSION, BYTES, ULONG, BYTES, NUMBERS) \
-	F(C_DecryptDigestUpdate, 5, SESSION, BYTES, ULONG, BYTES, NUMBERS) \
-	F(C_SignEncryptUpdate, 5, SESSION, BYTES, ULONG, BYTES, NUMBERS) \
-	F(C_DecryptVerifyUpdate, 5, SESSION, BYTES, ULONG, BYTES, NUMBERS) \
-	F(C_GenerateKey, 5, SESSION, MECH, ATTRS, ULONG, NUMBERS)	\
-	F(C_GenerateKeyPair, 8, SESSION, MECH, ATTRS, ULONG, ATTRS, ULONG, \
-	  NUMBERS, NUMBERS)						\
-	F(C_WrapKey, 6, SESSION, MECH, OBJECT, OBJECT, BYTES, NUMBERS)	\
-	F(C_UnwrapKey, 8, SESSION, MECH, OBJECT, BYTES, ULONG, ATTRS, ULONG, \
-	  NUMBERS)							\
-	F(C_DeriveKey, 6, SESSION, MECH, OBJECT, ATTRS, ULONG, NUMBERS)	\
-	F(C_SeedRandom, 3, SESSION, BYTES, ULONG)			\
-	F(C_GenerateRandom, 3, SESSION, BYTES, ULONG)
-
-FUNCTIONS(WRAP)
+#define F(version, function, first, more, ...)				\
+	WRAP_##version(function, first, more)
+#include <pkcs11/functions/functions.def>
 
 /* ---- a card ---------------------------------------------------------------------- */
 
@@ -343,7 +255,9 @@ static CK_RV keys_login(CK_SESSION_HANDLE session, CK_USER_TYPE type,
 
 /* ---- the list -------------------------------------------------------------------- */
 
-#define PUT(function, ...) list.function = fault_##function;
+#define PUT_2_40(function)	functions.function = fault_##function;
+#define PUT_3_0(function)
+#define PUT_3_2(function)
 
 CK_RV C_GetFunctionList(CK_FUNCTION_LIST **out)
 {
@@ -356,14 +270,15 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST **out)
 	get = (CK_C_GetFunctionList)dlsym(object, "C_GetFunctionList");
 	if (!get || get(&real) != CKR_OK)
 		return CKR_GENERAL_ERROR;
-	list = *real;
-	FUNCTIONS(PUT)
-	list.C_GetFunctionList = C_GetFunctionList;
-	list.C_Sign = card_sign;
-	list.C_Login = keys_login;
-	list.C_GetTokenInfo = keys_info;
+	functions = *real;
+#define F(version, function, ...) PUT_##version(function)
+#include <pkcs11/functions/functions.def>
+	functions.C_GetFunctionList = C_GetFunctionList;
+	functions.C_Sign = card_sign;
+	functions.C_Login = keys_login;
+	functions.C_GetTokenInfo = keys_info;
 	if (spec && !*plan.spec)
 		backend_fault_set(spec);
-	*out = &list;
+	*out = &functions;
 	return CKR_OK;
 }
