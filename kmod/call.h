@@ -49,7 +49,8 @@ struct tokmux_verb {
  * @verb: the verb that user space asked for
  * @uptr: the struct in user space
  * @usize: the size that the struct has there
- * @withdrew: a request of the verb has left its queue without being granted
+ * @withdrew: a request of the verb has left its queue and was not granted; the
+ *	requests behind it must be looked at, with token->lock still held
  * @file: a file that the verb made, or NULL
  * @fd: the descriptor that is reserved for @file
  * @arg: the struct

@@ -88,14 +88,12 @@ static void tokmux_caller_end(struct tokmux_caller *caller, bool group)
 	mutex_unlock(&caller->token->lock);
 }
 
-/**
- * tokmux_caller_withdrew() - a request of the current thread left its queue
- * @caller: whose it was, with token->lock held
- *
- * Who came behind it may be granted now; but where the thread is being killed
- * with its group, that has ended first.
+/*
+ * A request of the current thread has left its queue, so the requests behind it
+ * may be granted now. If the thread is being killed, all callers of its thread
+ * group end first (R2).
  */
-void tokmux_caller_withdrew(struct tokmux_caller *caller)
+static void tokmux_caller_withdrew(struct tokmux_caller *caller)
 {
 	if (tokmux_is_dying(current))
 		tokmux_caller_end_locked(caller, true);
@@ -376,6 +374,8 @@ static int tokmux_token_run(struct tokmux_call *call)
 	ret = tokmux_caller_check(call->caller);
 	if (!ret || (ret == -ENOTCONN && call->verb->unbound))
 		ret = call->verb->run(call, call->arg);
+	if (call->withdrew)
+		tokmux_caller_withdrew(call->caller);
 	mutex_unlock(lock);
 	return ret;
 }

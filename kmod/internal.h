@@ -223,7 +223,6 @@ extern const struct file_operations tokmux_token_fops;
 extern struct workqueue_struct *tokmux_wq;
 struct tokmux_caller *tokmux_caller_new(struct tokmux_token *token, fmode_t mode);
 void tokmux_caller_free(struct tokmux_caller *caller);
-void tokmux_caller_withdrew(struct tokmux_caller *caller);
 
 /* party.c */
 struct tokmux_party *tokmux_party_new(struct tokmux_token *token, bool group);

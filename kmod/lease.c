@@ -328,8 +328,7 @@ int tokmux_lease_acquire(struct tokmux_call *call, void *argp)
 		trace_tokmux_wait(caller, arg->mode);
 	}
 	ret = tokmux_queue_wait(queue, &req, arg->timeout_ms);
-	if (ret)
-		tokmux_caller_withdrew(caller);
+	call->withdrew = ret;
 	return ret;
 }
 

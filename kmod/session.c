@@ -134,9 +134,9 @@ int tokmux_session_open(struct tokmux_call *call, void *argp)
 		goto err_free;
 	tokmux_session_dispatch(token);
 	ret = tokmux_queue_wait(queue, &req, arg->timeout_ms);
+	call->withdrew = ret;
 	if (!ret)
 		return 0;
-	tokmux_caller_withdrew(caller);
 err_free:
 	tokmux_session_free(req.session);
 	return ret;
