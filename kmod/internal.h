@@ -117,7 +117,7 @@ struct tokmux_token {
 	unsigned int nr_logins[TOKMUX_SO + 1];
 	u64 login_party;		/* who logged in last since it was clean */
 
-	/* lease_fd.c */
+	/* lease_file.c */
 	struct tokmux_lease_file *lease_file;	/* until closed for good */
 	wait_queue_head_t lease_file_closed;
 
@@ -270,7 +270,6 @@ const char *tokmux_device_kind_name(const struct tokmux_device *device);
 
 /* lease_fd.c */
 int tokmux_lease_fd_open(struct tokmux_call *call, void *arg);
-void tokmux_lease_fd_kill(struct tokmux_caller *caller);
 
 /* event.c */
 void tokmux_event_send(struct tokmux_caller *caller, u32 type, u64 arg);

@@ -11,6 +11,7 @@
  */
 #include <linux/jiffies.h>
 #include "internal.h"
+#include "lease_file.h"
 #include "trace.h"
 
 /* R1: is nobody but the party itself in the way? */
@@ -128,7 +129,7 @@ void tokmux_lease_give_up(struct tokmux_caller *caller)
 	lockdep_assert_held(&token->lock);
 	if (!caller->held)
 		return;
-	tokmux_lease_fd_kill(caller);
+	tokmux_lease_file_kill(caller);
 	if (caller->held == TOKMUX_EXCLUSIVE) {
 		if (!--party->nr_exclusive)
 			token->exclusive = NULL;

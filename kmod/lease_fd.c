@@ -1,456 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lease fds: a holder's way to the real device, for as long as it holds.
- *
- * The file passes ioctl, read, write and poll on to a file of the real device
- * that was opened for this lease. When the lease ends, for whatever reason, it
- * is dead for good, also its copies in other processes: calls are refused with
- * -ENODEV, those under way are woken, poll() says EPOLLHUP, and once the last
- * one has left, the real file is closed, which cancels its transfers. Only then
- * can the next holder have a lease fd: never are two of them open.
- *
- * A call under way is counted, not locked against, for it may take its time. One
- * that takes too long holds up the next holder, and sleeps where nothing else
- * would wake it, most likely on a page of its own process that somebody does not
- * deliver: its process is killed (R4).
- *
- * Nobody's poll table is passed on to the real file: an epoll entry would
- * outlive it. Its wait queue has one entry of ours, which passes wakes on to a
- * queue of ours.
+ * TOKMUX_LEASE_FD: gives the holder of an exclusive lease its lease fd.
  */
-#include <linux/compat.h>
-#include <linux/file.h>
-#include <linux/fs.h>
-#include <linux/poll.h>
-#include <linux/security.h>
-#include <linux/seq_file.h>
-#include <linux/slab.h>
+#include <linux/err.h>
 #include "internal.h"
+#include "lease_file.h"
 #include "trace.h"
 
-/**
- * struct tokmux_lease_file - a lease fd
- * @ref: one of the file, one of the token until the real file is closed
- * @users: calls under way, and one while it is alive
- * @dead: for good; and before it is the token's
- * @token: its token, with a reference to its device
- * @caller: whose lease it is; NULL while dead
- * @tgid: who may use it (R3)
- * @backing: the real file; NULL if it could not be opened
- * @wait: of poll() and of calls that block
- * @wakes: counts what came from the real file
- * @hook: our entry
- * @hooked: in this queue of the real file
- * @close_work: closes the real file, after the last user
- * @late_work: ends who does not leave
- */
-struct tokmux_lease_file {
-	refcount_t ref;
-	refcount_t users;
-	bool dead;
-	struct tokmux_token *token;
-	struct tokmux_caller *caller;
-	struct pid *tgid;
-	struct file *backing;
-	wait_queue_head_t wait;
-	atomic_t wakes;
-	wait_queue_entry_t hook;
-	wait_queue_head_t *hooked;
-	struct work_struct close_work;
-	struct delayed_work late_work;
-};
-
-/* A request to a device has its answer by then, or has failed: USB's take 5 s. */
-#define TOKMUX_LATE	(10 * HZ)
-
-static void tokmux_lease_file_put(struct tokmux_lease_file *lf)
+/* Drops token->lock while it waits for the last lease's file to be closed. */
+static int tokmux_lease_fd_get_turn(struct tokmux_caller *caller)
 {
-	if (!refcount_dec_and_test(&lf->ref))
-		return;
-	put_device(&lf->token->dev);
-	put_pid(lf->tgid);
-	kfree(lf);
-}
+	int ret;
 
-/*
- * In a kernel thread, where __fput_sync() is allowed: a close that is put off
- * would leave the interface claimed when the next holder wants it.
- */
-static void tokmux_lease_file_close(struct work_struct *work)
-{
-	struct tokmux_lease_file *lf =
-		container_of(work, struct tokmux_lease_file, close_work);
-	struct tokmux_token *token = lf->token;
-
-	cancel_delayed_work_sync(&lf->late_work);
-	if (lf->hooked)
-		remove_wait_queue(lf->hooked, &lf->hook);
-	if (lf->backing)
-		__fput_sync(lf->backing);
-
-	mutex_lock(&token->lock);
-	WRITE_ONCE(token->lease_file, NULL);
-	mutex_unlock(&token->lock);
-	wake_up_all(&token->lease_file_closed);
-	tokmux_lease_file_put(lf);
-}
-
-static void tokmux_lease_file_late(struct work_struct *work)
-{
-	struct tokmux_lease_file *lf =
-		container_of(to_delayed_work(work), struct tokmux_lease_file,
-			     late_work);
-
-	pr_warn_ratelimited("tokmux: %s: process %d uses its lease fd 10 s after its lease: killed\n",
-			    lf->token->name, pid_nr(lf->tgid));
-	kill_pid(lf->tgid, SIGKILL, 1);
-}
-
-static void tokmux_lease_file_leave(struct tokmux_lease_file *lf)
-{
-	if (refcount_dec_and_test(&lf->users))
-		queue_work(tokmux_wq, &lf->close_work);
-}
-
-/* Count a call, if it may be made. */
-static int tokmux_lease_file_enter(struct tokmux_lease_file *lf)
-{
-	bool mine = lf->tgid == task_tgid(current);
-
-	if (!mine && !READ_ONCE(lf->dead))
-		return -EPERM;
-	if (!mine || !refcount_inc_not_zero(&lf->users))
-		return -ENODEV;
-	if (READ_ONCE(lf->dead)) {
-		tokmux_lease_file_leave(lf);
-		return -ENODEV;
-	}
-	return 0;
-}
-
-static void tokmux_lease_file_die(struct tokmux_lease_file *lf)
-{
-	lockdep_assert_held(&lf->token->lock);
-	if (lf->dead)
-		return;
-	WRITE_ONCE(lf->dead, true);
-	lf->caller = NULL;
-	wake_up_poll(&lf->wait, EPOLLHUP | EPOLLERR);
-	/* Before it may be closed, which takes it back. */
-	queue_delayed_work(tokmux_wq, &lf->late_work, TOKMUX_LATE);
-	tokmux_lease_file_leave(lf);
-}
-
-/* The lease of @caller has ended. */
-void tokmux_lease_fd_kill(struct tokmux_caller *caller)
-{
-	struct tokmux_lease_file *lf = caller->token->lease_file;
-
-	lockdep_assert_held(&caller->token->lock);
-	if (lf && lf->caller == caller)
-		tokmux_lease_file_die(lf);
-}
-
-/* ---- the file ---- */
-
-/* The real file has something, or the lease is over: until then. */
-static int tokmux_lease_file_wait(struct tokmux_lease_file *lf, int wakes)
-{
-	int ret = wait_event_interruptible(lf->wait,
-					   READ_ONCE(lf->dead) ||
-					   atomic_read(&lf->wakes) != wakes);
-
-	if (ret)
-		return ret;
-	return READ_ONCE(lf->dead) ? -ENODEV : 0;
-}
-
-static long tokmux_lease_file_pass(struct file *backing, unsigned int cmd,
-				   unsigned long arg, bool compat)
-{
-	const struct file_operations *fops = backing->f_op;
-	long ret;
-
-	if (compat) {
-		ret = security_file_ioctl_compat(backing, cmd, arg);
-		if (!ret)
-			ret = fops->compat_ioctl ?
-			      fops->compat_ioctl(backing, cmd, arg) : -ENOTTY;
-	} else {
-		ret = security_file_ioctl(backing, cmd, arg);
-		if (!ret)
-			ret = fops->unlocked_ioctl ?
-			      fops->unlocked_ioctl(backing, cmd, arg) : -ENOTTY;
-	}
-	return ret == -ENOIOCTLCMD ? -ENOTTY : ret;
-}
-
-static long tokmux_lease_file_do_ioctl(struct file *file, unsigned int cmd,
-				       unsigned long arg, void __user *uarg,
-				       bool compat)
-{
-	struct tokmux_lease_file *lf = file->private_data;
-	bool wait;
-	int wakes;
-	long ret;
-
-	ret = tokmux_lease_file_enter(lf);
-	if (ret)
-		return ret;
-	ret = tokmux_device_filter(&lf->token->device, &cmd, uarg, &wait);
-	while (!ret) {
-		wakes = atomic_read(&lf->wakes);
-		ret = tokmux_lease_file_pass(lf->backing, cmd, arg, compat);
-		if (!ret)
-			tokmux_device_passed(&lf->token->device, cmd);
-		if (ret != -EAGAIN || !wait)
-			break;
-		ret = tokmux_lease_file_wait(lf, wakes);
-	}
-	tokmux_lease_file_leave(lf);
-	return ret;
-}
-
-static long tokmux_lease_file_ioctl(struct file *file, unsigned int cmd,
-				    unsigned long arg)
-{
-	return tokmux_lease_file_do_ioctl(file, cmd, arg, (void __user *)arg, false);
-}
-
-#ifdef CONFIG_COMPAT
-static long tokmux_lease_file_compat_ioctl(struct file *file, unsigned int cmd,
-					   unsigned long arg)
-{
-	return tokmux_lease_file_do_ioctl(file, cmd, arg, compat_ptr(arg), true);
-}
-#endif
-
-static ssize_t tokmux_lease_file_read(struct file *file, char __user *buf,
-				      size_t count, loff_t *ppos)
-{
-	struct tokmux_lease_file *lf = file->private_data;
-	ssize_t ret;
-	int wakes;
-
-	ret = tokmux_lease_file_enter(lf);
-	if (ret)
-		return ret;
 	do {
-		wakes = atomic_read(&lf->wakes);
-		ret = -EINVAL;
-		if (lf->backing->f_op->read)
-			ret = lf->backing->f_op->read(lf->backing, buf, count, ppos);
-		if (ret != -EAGAIN || file->f_flags & O_NONBLOCK)
-			break;
-		ret = tokmux_lease_file_wait(lf, wakes);
-	} while (!ret);
-	tokmux_lease_file_leave(lf);
-	return ret;
-}
-
-static ssize_t tokmux_lease_file_write(struct file *file, const char __user *buf,
-				       size_t count, loff_t *ppos)
-{
-	struct tokmux_lease_file *lf = file->private_data;
-	ssize_t ret;
-
-	ret = tokmux_lease_file_enter(lf);
-	if (ret)
-		return ret;
-	ret = -EINVAL;
-	if (lf->backing->f_op->write)
-		ret = lf->backing->f_op->write(lf->backing, buf, count, ppos);
-	tokmux_lease_file_leave(lf);
-	return ret;
-}
-
-static __poll_t tokmux_lease_file_poll(struct file *file, poll_table *wait)
-{
-	struct tokmux_lease_file *lf = file->private_data;
-	__poll_t mask;
-	int ret;
-
-	poll_wait(file, &lf->wait, wait);
-	ret = tokmux_lease_file_enter(lf);
-	if (ret)
-		return ret == -ENODEV ? EPOLLHUP | EPOLLERR : EPOLLERR;
-	mask = vfs_poll(lf->backing, NULL);
-	tokmux_lease_file_leave(lf);
-	return mask;
-}
-
-static int tokmux_lease_file_release(struct inode *inode, struct file *file)
-{
-	struct tokmux_lease_file *lf = file->private_data;
-
-	mutex_lock(&lf->token->lock);
-	tokmux_lease_file_die(lf);
-	mutex_unlock(&lf->token->lock);
-	tokmux_lease_file_put(lf);
-	return 0;
-}
-
-static void tokmux_lease_file_show(struct seq_file *m, struct file *file)
-{
-	struct tokmux_lease_file *lf = file->private_data;
-
-	seq_printf(m, "token:\t%s\n", lf->token->name);
-	seq_printf(m, "owner-pid:\t%d\n", pid_vnr(lf->tgid));
-	seq_printf(m, "device-kind:\t%s\n",
-		   tokmux_device_kind_name(&lf->token->device));
-	seq_printf(m, "real-device:\t%u:%u\n", MAJOR(lf->token->device.devt),
-		   MINOR(lf->token->device.devt));
-	seq_printf(m, "ended:\t%d\n", READ_ONCE(lf->dead));
-}
-
-static const struct file_operations tokmux_lease_file_fops = {
-	.owner		= THIS_MODULE,
-	.unlocked_ioctl	= tokmux_lease_file_ioctl,
-#ifdef CONFIG_COMPAT
-	.compat_ioctl	= tokmux_lease_file_compat_ioctl,
-#endif
-	.read		= tokmux_lease_file_read,
-	.write		= tokmux_lease_file_write,
-	.llseek		= no_seek_end_llseek,
-	.poll		= tokmux_lease_file_poll,
-	.release	= tokmux_lease_file_release,
-	.show_fdinfo	= tokmux_lease_file_show,
-};
-
-/* ---- making one ---- */
-
-/* Under the lock of the real file's queue, irqs off. */
-static int tokmux_lease_file_wake(wait_queue_entry_t *hook, unsigned int mode,
-				  int sync, void *key)
-{
-	struct tokmux_lease_file *lf =
-		container_of(hook, struct tokmux_lease_file, hook);
-
-	atomic_inc(&lf->wakes);
-	__wake_up(&lf->wait, TASK_NORMAL, 0, key);
-	return 0;
-}
-
-struct tokmux_lease_file_table {
-	poll_table pt;
-	struct tokmux_lease_file *lf;
-	bool many;
-};
-
-static void tokmux_lease_file_hook(struct file *backing, wait_queue_head_t *head,
-				   poll_table *pt)
-{
-	struct tokmux_lease_file_table *table =
-		container_of(pt, struct tokmux_lease_file_table, pt);
-	struct tokmux_lease_file *lf = table->lf;
-
-	/* Each kind of device that we know has one queue: this is none. */
-	if (lf->hooked) {
-		table->many = true;
-		return;
-	}
-	init_waitqueue_func_entry(&lf->hook, tokmux_lease_file_wake);
-	lf->hooked = head;
-	add_wait_queue(head, &lf->hook);
-}
-
-static int tokmux_lease_file_open_backing(struct tokmux_lease_file *lf,
-					  struct file *sentinel)
-{
-	struct tokmux_lease_file_table table = { .lf = lf };
-	struct file *backing = tokmux_device_open(&lf->token->device, sentinel);
-
-	if (IS_ERR(backing))
-		return PTR_ERR(backing);
-	lf->backing = backing;
-	init_poll_funcptr(&table.pt, tokmux_lease_file_hook);
-	vfs_poll(backing, &table.pt);
-	return table.many ? -EOPNOTSUPP : 0;
-}
-
-/* A file of @call's caller that is nobody's lease fd yet. */
-static struct tokmux_lease_file *tokmux_lease_file_new(struct tokmux_call *call)
-{
-	struct tokmux_token *token = call->caller->token;
-	struct tokmux_lease_file *lf;
-	int ret;
-
-	lf = kzalloc(sizeof(*lf), GFP_KERNEL_ACCOUNT);
-	if (!lf)
-		return ERR_PTR(-ENOMEM);
-	refcount_set(&lf->ref, 1);
-	lf->dead = true;
-	lf->token = token;
-	get_device(&token->dev);
-	lf->tgid = get_pid(call->caller->tgid);
-	init_waitqueue_head(&lf->wait);
-	INIT_WORK(&lf->close_work, tokmux_lease_file_close);
-	INIT_DELAYED_WORK(&lf->late_work, tokmux_lease_file_late);
-	ret = tokmux_call_new_file(call, "[tokmux-lease]", &tokmux_lease_file_fops, lf);
-	if (ret) {
-		tokmux_lease_file_put(lf);
-		return ERR_PTR(ret);
-	}
-	return lf;
-}
-
-/* It is the caller's lease fd from now on, and being opened. */
-static void tokmux_lease_file_begin(struct tokmux_lease_file *lf,
-				    struct tokmux_caller *caller)
-{
-	lockdep_assert_held(&lf->token->lock);
-	refcount_inc(&lf->ref);
-	refcount_set(&lf->users, 2);
-	lf->caller = caller;
-	WRITE_ONCE(lf->dead, false);
-	WRITE_ONCE(lf->token->lease_file, lf);
-}
-
-/* 0 with the token's turn free; drops token->lock while it waits. */
-static int tokmux_lease_file_get_turn(struct tokmux_caller *caller)
-{
-	struct tokmux_token *token = caller->token;
-	struct tokmux_lease_file *last;
-	int ret;
-
-	for (;;) {
+		ret = tokmux_caller_check(caller);
+		if (ret)
+			return ret;
 		ret = tokmux_lease_need_exclusive(caller);
 		if (ret)
 			return ret;
-		last = token->lease_file;
-		if (!last)
-			return 0;
-		if (!last->dead)
-			return last->caller == caller ? -EALREADY : -EBUSY;
-		mutex_unlock(&token->lock);
-		ret = wait_event_interruptible(token->lease_file_closed,
-					       !READ_ONCE(token->lease_file));
-		mutex_lock(&token->lock);
-		ret = ret ?: tokmux_caller_check(caller);
-		if (ret)
-			return ret;
-	}
+		ret = tokmux_lease_file_get_turn(caller);
+	} while (ret == -EAGAIN);
+	return ret;
 }
 
-/*
- * Nothing that takes its time is done under the lock: neither is memory allocated
- * nor the real device opened. Until that is open the open counts as a call under
- * way, should the lease end meanwhile.
- */
 int tokmux_lease_fd_open(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_caller *caller = call->caller;
 	struct tokmux_token *token = caller->token;
 	struct tokmux_lease_fd *arg = argp;
 	struct tokmux_lease_file *lf;
-	struct file *sentinel;
 	int ret;
 
 	if (arg->flags || arg->fd)
 		return -EINVAL;
 	if (!token->device.kind)
 		return -EOPNOTSUPP;
-	ret = tokmux_lease_file_get_turn(caller);
+	ret = tokmux_lease_fd_get_turn(caller);
 	if (ret)
 		return ret;
 
@@ -459,25 +45,15 @@ int tokmux_lease_fd_open(struct tokmux_call *call, void *argp)
 	mutex_lock(&token->lock);
 	if (IS_ERR(lf))
 		return PTR_ERR(lf);
-	ret = tokmux_caller_check(caller) ?: tokmux_lease_file_get_turn(caller);
+	ret = tokmux_lease_fd_get_turn(caller);
 	if (ret)
 		return ret;
-	tokmux_lease_file_begin(lf, caller);
-	sentinel = get_file(token->device.sentinel);
-
-	mutex_unlock(&token->lock);
-	ret = tokmux_lease_file_open_backing(lf, sentinel);
-	fput(sentinel);
-	mutex_lock(&token->lock);
-
-	tokmux_lease_file_leave(lf);
-	if (ret) {
-		tokmux_lease_file_die(lf);
-		return ret;
-	}
-	if (lf->dead)
+	ret = tokmux_lease_file_open(lf, caller);
+	if (ret == -ESTALE)
 		return tokmux_caller_check(caller) ?:
 		       tokmux_lease_need_exclusive(caller) ?: -ESTALE;
+	if (ret)
+		return ret;
 	trace_tokmux_lease_fd(caller, token->device.kind);
 	arg->fd = call->fd;
 	return 0;
