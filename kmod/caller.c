@@ -23,8 +23,6 @@
 #include "internal.h"
 #include "trace.h"
 
-struct workqueue_struct *tokmux_wq;
-
 /*
  * All that the caller had is gone. To have an exclusive lease or a login at
  * this point is to leave the token unclean: who leaves in good order releases

@@ -71,7 +71,8 @@ static int tokmux_control_create(struct tokmux_call *call, void *argp)
 	} else {
 		if (!capable(CAP_SYS_ADMIN))
 			return -EPERM;
-		ret = tokmux_token_create_system(arg, &arg->index);
+		ret = tokmux_token_create_system(arg, &tokmux_token_fops,
+						 &arg->index);
 		if (ret)
 			return ret;
 		arg->fd = -1;
@@ -155,12 +156,12 @@ static int __init tokmux_init(void)
 {
 	int ret;
 
-	tokmux_wq = alloc_workqueue("tokmux", WQ_UNBOUND, 0);
-	if (!tokmux_wq)
-		return -ENOMEM;
+	ret = tokmux_work_init();
+	if (ret)
+		return ret;
 	ret = tokmux_tokens_init();
 	if (ret)
-		goto err_wq;
+		goto err_work;
 	ret = misc_register(&tokmux_control);
 	if (ret)
 		goto err_tokens;
@@ -168,8 +169,8 @@ static int __init tokmux_init(void)
 
 err_tokens:
 	tokmux_tokens_exit();
-err_wq:
-	destroy_workqueue(tokmux_wq);
+err_work:
+	tokmux_work_exit();
 	return ret;
 }
 
@@ -177,7 +178,7 @@ static void __exit tokmux_exit(void)
 {
 	misc_deregister(&tokmux_control);
 	tokmux_tokens_exit();
-	destroy_workqueue(tokmux_wq);
+	tokmux_work_exit();
 }
 
 module_init(tokmux_init);

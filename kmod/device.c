@@ -19,6 +19,7 @@
 #include <linux/compat.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/security.h>
 #include <linux/uaccess.h>
@@ -356,7 +357,7 @@ int tokmux_device_init(struct tokmux_device *device,
 		return -EBADF;
 	if (!S_ISCHR(file_inode(file)->i_mode) ||
 	    !(file->f_mode & FMODE_READ) || !(file->f_mode & FMODE_WRITE) ||
-	    file->f_op == &tokmux_token_fops || !file_can_poll(file))
+	    file->f_op->owner == THIS_MODULE || !file_can_poll(file))
 		goto err;
 	if (arg->device_kind == TOKMUX_DEVICE_USB &&
 	    imajor(file_inode(file)) != USB_DEVICE_MAJOR)

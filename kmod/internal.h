@@ -206,12 +206,16 @@ struct tokmux_caller {
 	struct tokmux_event events[TOKMUX_EVENT_RING];
 };
 
+/* work.c */
+extern struct workqueue_struct *tokmux_wq;
+int tokmux_work_init(void);
+void tokmux_work_exit(void);
+
 /* token.c */
-extern struct mutex tokmux_tokens_lock;
-extern bool tokmux_suspended;
 int tokmux_tokens_init(void);
 void tokmux_tokens_exit(void);
-int tokmux_token_create_system(const struct tokmux_create *arg, u32 *index);
+int tokmux_token_create_system(const struct tokmux_create *arg,
+			       const struct file_operations *fops, u32 *index);
 int tokmux_token_remove_system(u32 index);
 struct tokmux_token *tokmux_token_get_user(const char *name,
 					   const struct tokmux_create *create,
@@ -220,7 +224,6 @@ void tokmux_token_put_file(struct tokmux_token *token);
 
 /* caller.c */
 extern const struct file_operations tokmux_token_fops;
-extern struct workqueue_struct *tokmux_wq;
 struct tokmux_caller *tokmux_caller_new(struct tokmux_token *token, fmode_t mode);
 void tokmux_caller_free(struct tokmux_caller *caller);
 
@@ -240,7 +243,8 @@ bool tokmux_lease_take(struct tokmux_caller *caller);
 void tokmux_lease_give_up(struct tokmux_caller *caller);
 void tokmux_lease_dispatch(struct tokmux_token *token);
 void tokmux_lease_soil(struct tokmux_token *token);
-void tokmux_lease_hold_work(struct work_struct *work);
+void tokmux_lease_init(struct tokmux_token *token);
+void tokmux_lease_set_suspended(bool suspended);
 
 /* session.c */
 int tokmux_session_open(struct tokmux_call *call, void *arg);

@@ -14,6 +14,9 @@
 #include "lease_file.h"
 #include "trace.h"
 
+/* From before the processes are frozen until they run again. */
+static bool tokmux_lease_suspended;
+
 /* R1: is nobody but the party itself in the way? */
 static bool tokmux_lease_is_free(const struct tokmux_token *token,
 				 const struct tokmux_party *party, u32 mode)
@@ -86,7 +89,7 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 	 * other: then nobody is the last, and every grant changes the epoch.
 	 */
 	if (token->last_party != party->id || touched ||
-	    READ_ONCE(tokmux_suspended))
+	    READ_ONCE(tokmux_lease_suspended))
 		token->epoch++;
 	token->last_party = others ? 0 : party->id;
 	if (joins) {
@@ -243,7 +246,7 @@ void tokmux_lease_dispatch(struct tokmux_token *token)
 }
 
 /* R4: take the lease from those in the way whose time is over. */
-void tokmux_lease_hold_work(struct work_struct *work)
+static void tokmux_lease_hold_work(struct work_struct *work)
 {
 	struct tokmux_token *token = container_of(to_delayed_work(work),
 						  struct tokmux_token, hold_work);
@@ -273,6 +276,21 @@ void tokmux_lease_hold_work(struct work_struct *work)
 	tokmux_lease_dispatch(token);
 out:
 	mutex_unlock(&token->lock);
+}
+
+/* Make the token's lease: nobody holds it. */
+void tokmux_lease_init(struct tokmux_token *token)
+{
+	INIT_LIST_HEAD(&token->holders);
+	tokmux_queue_init(&token->lease_queue);
+	INIT_DELAYED_WORK(&token->hold_work, tokmux_lease_hold_work);
+	init_waitqueue_head(&token->lease_file_closed);
+}
+
+/* While the machine is being suspended, every grant has a new epoch. */
+void tokmux_lease_set_suspended(bool suspended)
+{
+	WRITE_ONCE(tokmux_lease_suspended, suspended);
 }
 
 /* The answer to an ioctl that needs a lease which isn't there. */

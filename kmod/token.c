@@ -29,7 +29,7 @@ struct tokmux_user {
 };
 
 /* Protects the three below, and what of a token internal.h says. */
-DEFINE_MUTEX(tokmux_tokens_lock);
+static DEFINE_MUTEX(tokmux_tokens_lock);
 static DEFINE_HASHTABLE(tokmux_by_name, 10);
 static DEFINE_HASHTABLE(tokmux_users, 6);
 static DEFINE_XARRAY_ALLOC(tokmux_by_index);
@@ -125,12 +125,9 @@ static struct tokmux_token *tokmux_token_new(const struct tokmux_create *arg)
 	mutex_init(&token->lock);
 	INIT_LIST_HEAD(&token->callers);
 	xa_init(&token->groups);
-	INIT_LIST_HEAD(&token->holders);
-	tokmux_queue_init(&token->lease_queue);
-	INIT_DELAYED_WORK(&token->hold_work, tokmux_lease_hold_work);
+	tokmux_lease_init(token);
 	xa_init_flags(&token->sessions, XA_FLAGS_ALLOC1);
 	tokmux_queue_init(&token->session_queue);
-	init_waitqueue_head(&token->lease_file_closed);
 	device_initialize(&token->dev);
 	token->dev.release = tokmux_token_free;
 	return token;
@@ -148,7 +145,14 @@ static void tokmux_token_announce(struct tokmux_token *token)
 	kobject_uevent_env(&token->dev.kobj, KOBJ_ADD, envp);
 }
 
-int tokmux_token_create_system(const struct tokmux_create *arg, u32 *index)
+/**
+ * tokmux_token_create_system() - make a system token and its device
+ * @arg: what the registrar says, valid
+ * @fops: the operations of the device's files
+ * @index: out: N of /dev/tokmuxN
+ */
+int tokmux_token_create_system(const struct tokmux_create *arg,
+			       const struct file_operations *fops, u32 *index)
 {
 	struct tokmux_token *token;
 	int ret;
@@ -177,7 +181,7 @@ int tokmux_token_create_system(const struct tokmux_create *arg, u32 *index)
 		goto err_index;
 	token->dev.class = &tokmux_class;
 	token->dev.devt = MKDEV(MAJOR(tokmux_devt), token->index);
-	cdev_init(&token->cdev, &tokmux_token_fops);
+	cdev_init(&token->cdev, fops);
 	token->cdev.owner = THIS_MODULE;
 	dev_set_uevent_suppress(&token->dev, true);
 	ret = cdev_device_add(&token->cdev, &token->dev);
@@ -336,9 +340,6 @@ void tokmux_token_put_file(struct tokmux_token *token)
 	put_device(&token->dev);
 }
 
-/* From before the processes are frozen until they run again. */
-bool tokmux_suspended;
-
 /*
  * What is behind a token may have lost power, and with it what its last holder
  * left there: nobody finds the epoch that it knew. Who asks when this begins or
@@ -354,7 +355,7 @@ static int tokmux_pm_event(struct notifier_block *nb, unsigned long event,
 	case PM_SUSPEND_PREPARE:
 	case PM_HIBERNATION_PREPARE:
 	case PM_RESTORE_PREPARE:
-		WRITE_ONCE(tokmux_suspended, true);
+		tokmux_lease_set_suspended(true);
 		return NOTIFY_OK;
 	case PM_POST_SUSPEND:
 	case PM_POST_HIBERNATION:
@@ -370,7 +371,7 @@ static int tokmux_pm_event(struct notifier_block *nb, unsigned long event,
 		mutex_unlock(&token->lock);
 	}
 	mutex_unlock(&tokmux_tokens_lock);
-	WRITE_ONCE(tokmux_suspended, false);
+	tokmux_lease_set_suspended(false);
 	return NOTIFY_OK;
 }
 
