@@ -17,7 +17,6 @@
 #include <linux/cred.h>
 #include <linux/fdtable.h>
 #include <linux/fs.h>
-#include <linux/module.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include "internal.h"
@@ -91,7 +90,7 @@ static void tokmux_caller_end(struct tokmux_caller *caller, bool group)
  * may be granted now. If the thread is being killed, all callers of its thread
  * group end first (R2).
  */
-static void tokmux_caller_withdrew(struct tokmux_caller *caller)
+void tokmux_caller_withdrew(struct tokmux_caller *caller)
 {
 	if (tokmux_is_dying(current))
 		tokmux_caller_end_locked(caller, true);
@@ -141,7 +140,7 @@ static int tokmux_death_wake(wait_queue_entry_t *wait, unsigned int mode,
 	return 0;
 }
 
-static int tokmux_caller_bind(struct tokmux_call *call, void *argp)
+int tokmux_caller_bind(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_caller *caller = call->caller;
 	struct tokmux_token *token = caller->token;
@@ -178,40 +177,8 @@ out:
 	return ret;
 }
 
-static int tokmux_caller_info(struct tokmux_call *call, void *argp)
-{
-	struct tokmux_caller *caller = call->caller;
-	struct tokmux_token *token = caller->token;
-	struct tokmux_info *info = argp;
-
-	if (token->index == TOKMUX_NO_INDEX)
-		info->flags |= TOKMUX_INFO_USER;
-	if (token->unclean)
-		info->flags |= TOKMUX_INFO_UNCLEAN;
-	if (token->exclusive)
-		info->flags |= TOKMUX_INFO_EXCLUSIVE;
-	if (caller->tgid)
-		info->flags |= TOKMUX_INFO_BOUND;
-	if (caller->held)
-		info->flags |= TOKMUX_INFO_HOLDING;
-	info->index = token->index;
-	info->epoch = token->epoch;
-	info->owner_uid = from_kuid_munged(current_user_ns(), token->owner);
-	info->holder_pid = tokmux_party_pid(token);
-	info->holders = token->nr_holders;
-	info->waiters = token->lease_queue.length;
-	info->sessions = token->nr_sessions;
-	info->max_sessions = token->max_sessions;
-	info->users = token->nr_logins[TOKMUX_USER];
-	info->sos = token->nr_logins[TOKMUX_SO];
-	info->hold_limit_ms = token->hold_limit_ms;
-	info->grants = token->grants;
-	strscpy_pad(info->name, token->name, sizeof(info->name));
-	return 0;
-}
-
 /* The deliberate act that ends what other callers have. */
-static int tokmux_caller_eject(struct tokmux_call *call, void *argp)
+int tokmux_caller_eject(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_token *token = call->caller->token;
 	struct tokmux_eject *arg = argp;
@@ -292,30 +259,12 @@ void tokmux_caller_free(struct tokmux_caller *caller)
 	put_device(&token->dev);
 }
 
-static int tokmux_token_open(struct inode *inode, struct file *file)
-{
-	struct tokmux_token *token =
-		container_of(inode->i_cdev, struct tokmux_token, cdev);
-	struct tokmux_caller *caller = tokmux_caller_new(token, file->f_mode);
-
-	if (IS_ERR(caller))
-		return PTR_ERR(caller);
-	file->private_data = caller;
-	return 0;
-}
-
-static int tokmux_token_release(struct inode *inode, struct file *file)
-{
-	tokmux_caller_free(file->private_data);
-	return 0;
-}
-
 static int tokmux_is_file(const void *file, struct file *other, unsigned int fd)
 {
 	return file == other;
 }
 
-static int tokmux_token_flush(struct file *file, fl_owner_t id)
+int tokmux_caller_flush(struct file *file, fl_owner_t id)
 {
 	struct tokmux_caller *caller = file->private_data;
 	/* pairs with the store in bind */
@@ -334,71 +283,3 @@ static int tokmux_token_flush(struct file *file, fl_owner_t id)
 		tokmux_caller_end(caller, false);
 	return 0;
 }
-
-static const struct tokmux_verb tokmux_caller_verbs[] = {
-	{ TOKMUX_VERB(TOKMUX_BIND, struct tokmux_bind, reserved,
-		      tokmux_caller_bind), .unbound = true },
-	{ TOKMUX_VERB(TOKMUX_INFO, struct tokmux_info, name,
-		      tokmux_caller_info), .unbound = true },
-	{ TOKMUX_VERB(TOKMUX_ACQUIRE, struct tokmux_acquire, epoch,
-		      tokmux_lease_acquire) },
-	{ TOKMUX_VERB(TOKMUX_RELEASE, struct tokmux_release, reserved,
-		      tokmux_lease_release) },
-	{ TOKMUX_VERB(TOKMUX_MARK_CLEAN, struct tokmux_mark_clean, reserved,
-		      tokmux_lease_mark_clean) },
-	{ TOKMUX_VERB(TOKMUX_SESSION_OPEN, struct tokmux_session_open, reserved,
-		      tokmux_session_open) },
-	{ TOKMUX_VERB(TOKMUX_SESSION_CLOSE, struct tokmux_session_close, sessions,
-		      tokmux_session_close) },
-	{ TOKMUX_VERB(TOKMUX_SESSION_CLOSE_ALL, struct tokmux_session_close_all, reserved,
-		      tokmux_session_close_all) },
-	{ TOKMUX_VERB(TOKMUX_LOGIN, struct tokmux_login, reserved,
-		      tokmux_login) },
-	{ TOKMUX_VERB(TOKMUX_LOGOUT, struct tokmux_logout, closed,
-		      tokmux_logout) },
-	{ TOKMUX_VERB(TOKMUX_EJECT, struct tokmux_eject, logins,
-		      tokmux_caller_eject) },
-	{ TOKMUX_VERB(TOKMUX_LEASE_FD, struct tokmux_lease_fd, fd,
-		      tokmux_lease_fd_open) },
-};
-
-/* Run a token's verb: the caller is checked before the values are (R3). */
-static int tokmux_token_run(struct tokmux_call *call)
-{
-	struct mutex *lock = &call->caller->token->lock;
-	int ret;
-
-	mutex_lock(lock);
-	ret = tokmux_caller_check(call->caller);
-	if (!ret || (ret == -ENOTCONN && call->verb->unbound))
-		ret = call->verb->run(call, call->arg);
-	if (call->withdrew)
-		tokmux_caller_withdrew(call->caller);
-	mutex_unlock(lock);
-	return ret;
-}
-
-static long tokmux_token_ioctl(struct file *file, unsigned int cmd,
-			       unsigned long arg)
-{
-	struct tokmux_call call = { .caller = file->private_data };
-	int ret;
-
-	ret = tokmux_call_begin(&call, tokmux_caller_verbs,
-				ARRAY_SIZE(tokmux_caller_verbs), cmd, arg);
-	if (ret)
-		return ret;
-	return tokmux_call_end(&call, tokmux_token_run(&call));
-}
-
-const struct file_operations tokmux_token_fops = {
-	.owner		= THIS_MODULE,
-	.open		= tokmux_token_open,
-	.flush		= tokmux_token_flush,
-	.release	= tokmux_token_release,
-	.unlocked_ioctl	= tokmux_token_ioctl,
-	.compat_ioctl	= compat_ptr_ioctl,
-	.read		= tokmux_event_read,
-	.poll		= tokmux_event_poll,
-	.show_fdinfo	= tokmux_fdinfo,
-};

@@ -223,9 +223,15 @@ struct tokmux_token *tokmux_token_get_user(const char *name,
 void tokmux_token_put_file(struct tokmux_token *token);
 
 /* caller.c */
-extern const struct file_operations tokmux_token_fops;
 struct tokmux_caller *tokmux_caller_new(struct tokmux_token *token, fmode_t mode);
 void tokmux_caller_free(struct tokmux_caller *caller);
+void tokmux_caller_withdrew(struct tokmux_caller *caller);
+int tokmux_caller_flush(struct file *file, fl_owner_t id);
+int tokmux_caller_bind(struct tokmux_call *call, void *arg);
+int tokmux_caller_eject(struct tokmux_call *call, void *arg);
+
+/* dev.c */
+extern const struct file_operations tokmux_token_fops;
 
 /* party.c */
 struct tokmux_party *tokmux_party_new(struct tokmux_token *token, bool group);

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The device of a token, /dev/tokmuxN, and the files that the control device
+ * gives out for a user's tokens: the table of verbs.
+ *
+ * Keeps R3: each verb is run from here, after a check of the caller.
+ */
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include "internal.h"
+
+static int tokmux_token_info(struct tokmux_call *call, void *argp)
+{
+	struct tokmux_caller *caller = call->caller;
+	struct tokmux_token *token = caller->token;
+	struct tokmux_info *info = argp;
+
+	if (token->index == TOKMUX_NO_INDEX)
+		info->flags |= TOKMUX_INFO_USER;
+	if (token->unclean)
+		info->flags |= TOKMUX_INFO_UNCLEAN;
+	if (token->exclusive)
+		info->flags |= TOKMUX_INFO_EXCLUSIVE;
+	if (caller->tgid)
+		info->flags |= TOKMUX_INFO_BOUND;
+	if (caller->held)
+		info->flags |= TOKMUX_INFO_HOLDING;
+	info->index = token->index;
+	info->epoch = token->epoch;
+	info->owner_uid = from_kuid_munged(current_user_ns(), token->owner);
+	info->holder_pid = tokmux_party_pid(token);
+	info->holders = token->nr_holders;
+	info->waiters = token->lease_queue.length;
+	info->sessions = token->nr_sessions;
+	info->max_sessions = token->max_sessions;
+	info->users = token->nr_logins[TOKMUX_USER];
+	info->sos = token->nr_logins[TOKMUX_SO];
+	info->hold_limit_ms = token->hold_limit_ms;
+	info->grants = token->grants;
+	strscpy_pad(info->name, token->name, sizeof(info->name));
+	return 0;
+}
+
+static int tokmux_token_open(struct inode *inode, struct file *file)
+{
+	struct tokmux_token *token =
+		container_of(inode->i_cdev, struct tokmux_token, cdev);
+	struct tokmux_caller *caller = tokmux_caller_new(token, file->f_mode);
+
+	if (IS_ERR(caller))
+		return PTR_ERR(caller);
+	file->private_data = caller;
+	return 0;
+}
+
+static int tokmux_token_release(struct inode *inode, struct file *file)
+{
+	tokmux_caller_free(file->private_data);
+	return 0;
+}
+
+static const struct tokmux_verb tokmux_token_verbs[] = {
+	{ TOKMUX_VERB(TOKMUX_BIND, struct tokmux_bind, reserved,
+		      tokmux_caller_bind), .unbound = true },
+	{ TOKMUX_VERB(TOKMUX_INFO, struct tokmux_info, name,
+		      tokmux_token_info), .unbound = true },
+	{ TOKMUX_VERB(TOKMUX_ACQUIRE, struct tokmux_acquire, epoch,
+		      tokmux_lease_acquire) },
+	{ TOKMUX_VERB(TOKMUX_RELEASE, struct tokmux_release, reserved,
+		      tokmux_lease_release) },
+	{ TOKMUX_VERB(TOKMUX_MARK_CLEAN, struct tokmux_mark_clean, reserved,
+		      tokmux_lease_mark_clean) },
+	{ TOKMUX_VERB(TOKMUX_SESSION_OPEN, struct tokmux_session_open, reserved,
+		      tokmux_session_open) },
+	{ TOKMUX_VERB(TOKMUX_SESSION_CLOSE, struct tokmux_session_close, sessions,
+		      tokmux_session_close) },
+	{ TOKMUX_VERB(TOKMUX_SESSION_CLOSE_ALL, struct tokmux_session_close_all, reserved,
+		      tokmux_session_close_all) },
+	{ TOKMUX_VERB(TOKMUX_LOGIN, struct tokmux_login, reserved,
+		      tokmux_login) },
+	{ TOKMUX_VERB(TOKMUX_LOGOUT, struct tokmux_logout, closed,
+		      tokmux_logout) },
+	{ TOKMUX_VERB(TOKMUX_EJECT, struct tokmux_eject, logins,
+		      tokmux_caller_eject) },
+	{ TOKMUX_VERB(TOKMUX_LEASE_FD, struct tokmux_lease_fd, fd,
+		      tokmux_lease_fd_open) },
+};
+
+/* Run a token's verb: the caller is checked before the values are (R3). */
+static int tokmux_token_run(struct tokmux_call *call)
+{
+	struct mutex *lock = &call->caller->token->lock;
+	int ret;
+
+	mutex_lock(lock);
+	ret = tokmux_caller_check(call->caller);
+	if (!ret || (ret == -ENOTCONN && call->verb->unbound))
+		ret = call->verb->run(call, call->arg);
+	if (call->withdrew)
+		tokmux_caller_withdrew(call->caller);
+	mutex_unlock(lock);
+	return ret;
+}
+
+static long tokmux_token_ioctl(struct file *file, unsigned int cmd,
+			       unsigned long arg)
+{
+	struct tokmux_call call = { .caller = file->private_data };
+	int ret;
+
+	ret = tokmux_call_begin(&call, tokmux_token_verbs,
+				ARRAY_SIZE(tokmux_token_verbs), cmd, arg);
+	if (ret)
+		return ret;
+	return tokmux_call_end(&call, tokmux_token_run(&call));
+}
+
+const struct file_operations tokmux_token_fops = {
+	.owner		= THIS_MODULE,
+	.open		= tokmux_token_open,
+	.flush		= tokmux_caller_flush,
+	.release	= tokmux_token_release,
+	.unlocked_ioctl	= tokmux_token_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+	.read		= tokmux_event_read,
+	.poll		= tokmux_event_poll,
+	.show_fdinfo	= tokmux_fdinfo,
+};
