@@ -10,30 +10,36 @@
 #include <linux/uaccess.h>
 #include "internal.h"
 
+/* Leave the oldest event out. */
+static void tokmux_events_drop(struct tokmux_events *events)
+{
+	events->first = (events->first + 1) % TOKMUX_EVENT_RING;
+	WRITE_ONCE(events->nr, events->nr - 1);
+}
+
 void tokmux_event_send(struct tokmux_caller *caller, u32 type, u64 arg)
 {
-	struct tokmux_event *event;
+	struct tokmux_events *events = &caller->events;
 
 	lockdep_assert_held(&caller->token->lock);
-	if (caller->nr_events == TOKMUX_EVENT_RING) {
-		caller->first_event = (caller->first_event + 1) % TOKMUX_EVENT_RING;
-		WRITE_ONCE(caller->nr_events, caller->nr_events - 1);
-		caller->overflow = true;
+	if (events->nr == TOKMUX_EVENT_RING) {
+		tokmux_events_drop(events);
+		events->overflow = true;
 	}
-	event = &caller->events[(caller->first_event + caller->nr_events) %
-				TOKMUX_EVENT_RING];
-	event->type = type;
-	event->flags = 0;
-	event->time_ns = ktime_get_ns();
-	event->arg = arg;
-	WRITE_ONCE(caller->nr_events, caller->nr_events + 1);
+	events->ring[(events->first + events->nr) % TOKMUX_EVENT_RING] =
+		(struct tokmux_event){
+			.type = type,
+			.time_ns = ktime_get_ns(),
+			.arg = arg,
+		};
+	WRITE_ONCE(events->nr, events->nr + 1);
 	wake_up_interruptible(&caller->wait);
 }
 
 /* Is there something that read() wouldn't wait for? */
 static bool tokmux_event_ready(const struct tokmux_caller *caller)
 {
-	return READ_ONCE(caller->nr_events) || READ_ONCE(caller->ended) ||
+	return READ_ONCE(caller->events.nr) || READ_ONCE(caller->ended) ||
 	       READ_ONCE(caller->token->gone);
 }
 
@@ -42,22 +48,21 @@ static int tokmux_event_check(struct tokmux_caller *caller)
 {
 	int ret = tokmux_caller_check(caller);
 
-	return ret == -ENODEV && caller->nr_events ? 0 : ret;
+	return ret == -ENODEV && caller->events.nr ? 0 : ret;
 }
 
-static unsigned int tokmux_event_take(struct tokmux_caller *caller,
-				      struct tokmux_event *events,
-				      unsigned int max)
+static unsigned int tokmux_events_take(struct tokmux_events *events,
+				       struct tokmux_event *taken,
+				       unsigned int max)
 {
 	unsigned int nr = 0;
 
-	while (nr < max && caller->nr_events) {
-		events[nr] = caller->events[caller->first_event];
-		if (caller->overflow)
-			events[nr].flags |= TOKMUX_EVENT_OVERFLOW;
-		caller->overflow = false;
-		caller->first_event = (caller->first_event + 1) % TOKMUX_EVENT_RING;
-		WRITE_ONCE(caller->nr_events, caller->nr_events - 1);
+	while (nr < max && events->nr) {
+		taken[nr] = events->ring[events->first];
+		if (events->overflow)
+			taken[nr].flags |= TOKMUX_EVENT_OVERFLOW;
+		events->overflow = false;
+		tokmux_events_drop(events);
 		nr++;
 	}
 	return nr;
@@ -77,7 +82,7 @@ ssize_t tokmux_event_read(struct file *file, char __user *buf, size_t count,
 	for (;;) {
 		mutex_lock(&caller->token->lock);
 		ret = tokmux_event_check(caller);
-		nr = ret ? 0 : tokmux_event_take(caller, events, max);
+		nr = ret ? 0 : tokmux_events_take(&caller->events, events, max);
 		mutex_unlock(&caller->token->lock);
 		if (ret)
 			return ret;
@@ -95,7 +100,7 @@ ssize_t tokmux_event_read(struct file *file, char __user *buf, size_t count,
 	return nr * sizeof(*events);
 }
 
-__poll_t tokmux_event_poll(struct file *file, struct poll_table_struct *wait)
+__poll_t tokmux_event_poll(struct file *file, poll_table *wait)
 {
 	struct tokmux_caller *caller = file->private_data;
 	/* pairs with the store in bind */
@@ -105,7 +110,7 @@ __poll_t tokmux_event_poll(struct file *file, struct poll_table_struct *wait)
 	poll_wait(file, &caller->wait, wait);
 	if (tgid && tgid != task_tgid(current))
 		return EPOLLERR;
-	if (READ_ONCE(caller->nr_events))
+	if (READ_ONCE(caller->events.nr))
 		mask |= EPOLLIN | EPOLLRDNORM;
 	if (READ_ONCE(caller->token->gone) || READ_ONCE(caller->ended))
 		mask |= EPOLLHUP;

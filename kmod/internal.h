@@ -31,6 +31,8 @@
 #include <linux/xarray.h>
 #include <linux/tokmux.h>
 #include "call.h"
+#include "device.h"
+#include "event.h"
 #include "queue.h"
 
 /* Limits (R8). A user's tokens are limited by the parameter user_tokens. */
@@ -38,36 +40,10 @@
 #define TOKMUX_MAX_SESSIONS	65536
 #define TOKMUX_DEFAULT_SESSIONS	4096
 #define TOKMUX_MAX_HOLD_MS	(24 * 60 * 60 * 1000)
-#define TOKMUX_EVENT_RING	8
 
 #define TOKMUX_NO_INDEX		(~0U)
 
 struct tokmux_user;
-struct usb_device;
-
-/**
- * struct tokmux_device - the real device behind a token
- * @kind: &enum tokmux_device_kind
- * @devt: its number
- * @sentinel: the registrar's file, until the token is removed (token->lock)
- * @usb_endpoints: of &struct tokmux_create, as the two below
- * @usb_interface: likewise
- * @usb_configuration: likewise
- * @usb: of a USB device, or NULL; only to know whether it was touched
- * @urbs: how many requests were sent to it as far as we have been told
- * @asleep: it was suspended when its token was last granted
- */
-struct tokmux_device {
-	u32 kind;
-	dev_t devt;
-	struct file *sentinel;
-	u32 usb_endpoints;
-	u8 usb_interface;
-	u8 usb_configuration;
-	struct usb_device *usb;
-	atomic_t urbs;
-	bool asleep;
-};
 
 /* One thing that one party uses at a time. */
 struct tokmux_token {
@@ -175,10 +151,7 @@ struct tokmux_party {
  * @sessions: its sessions
  * @death_wait: on the thread group's wait_pidfd
  * @death_work: queued from there
- * @overflow: events were dropped
- * @first_event: where the oldest one is in @events
- * @nr_events: how many there are
- * @events: a ring
+ * @events: the events that it has not read yet
  */
 struct tokmux_caller {
 	struct tokmux_token *token;
@@ -200,10 +173,7 @@ struct tokmux_caller {
 	struct list_head sessions;
 	wait_queue_entry_t death_wait;
 	struct work_struct death_work;
-	bool overflow;
-	u8 first_event;
-	u8 nr_events;
-	struct tokmux_event events[TOKMUX_EVENT_RING];
+	struct tokmux_events events;
 };
 
 /* work.c */
@@ -264,28 +234,8 @@ int tokmux_login(struct tokmux_call *call, void *arg);
 int tokmux_logout(struct tokmux_call *call, void *arg);
 u32 tokmux_login_end(struct tokmux_caller *caller);
 
-/* device.c */
-bool tokmux_device_valid(const struct tokmux_create *arg);
-int tokmux_device_init(struct tokmux_device *device,
-		       const struct tokmux_create *arg);
-void tokmux_device_close(struct tokmux_device *device);
-void tokmux_device_exit(struct tokmux_device *device);
-struct file *tokmux_device_open(struct tokmux_device *device,
-				struct file *sentinel);
-int tokmux_device_filter(const struct tokmux_device *device, unsigned int *cmd,
-			 void __user *arg, bool *wait);
-void tokmux_device_passed(struct tokmux_device *device, unsigned int cmd);
-bool tokmux_device_touched(struct tokmux_device *device);
-const char *tokmux_device_kind_name(const struct tokmux_device *device);
-
 /* lease_fd.c */
 int tokmux_lease_fd_open(struct tokmux_call *call, void *arg);
-
-/* event.c */
-void tokmux_event_send(struct tokmux_caller *caller, u32 type, u64 arg);
-ssize_t tokmux_event_read(struct file *file, char __user *buf, size_t count,
-			  loff_t *ppos);
-__poll_t tokmux_event_poll(struct file *file, struct poll_table_struct *wait);
 
 /* sysfs.c */
 extern const struct attribute_group *tokmux_token_groups[];

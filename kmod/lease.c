@@ -112,7 +112,7 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 		arg->granted |= TOKMUX_GRANT_LOGIN;
 	if (caller->lost)
 		arg->granted |= TOKMUX_GRANT_LOST;
-	if (caller->nr_events)
+	if (caller->events.nr)
 		arg->granted |= TOKMUX_GRANT_EVENTS;
 	arg->epoch = token->epoch;
 	caller->thread = task_pid_nr(task);

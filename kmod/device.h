@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef TOKMUX_DEVICE_H
+#define TOKMUX_DEVICE_H
+
+#include <linux/atomic.h>
+#include <linux/types.h>
+
+struct file;
+struct tokmux_create;
+struct usb_device;
+
+/**
+ * struct tokmux_device - the real device behind a token
+ * @kind: &enum tokmux_device_kind
+ * @devt: its number
+ * @sentinel: the registrar's file, until the token is removed (token->lock)
+ * @usb_endpoints: of &struct tokmux_create, as the two below
+ * @usb_interface: likewise
+ * @usb_configuration: likewise
+ * @usb: of a USB device, or NULL; only to know whether it was touched
+ * @urbs: how many requests were sent to it as far as we have been told
+ * @asleep: it was suspended when its token was last granted
+ */
+struct tokmux_device {
+	u32 kind;
+	dev_t devt;
+	struct file *sentinel;
+	u32 usb_endpoints;
+	u8 usb_interface;
+	u8 usb_configuration;
+	struct usb_device *usb;
+	atomic_t urbs;
+	bool asleep;
+};
+
+bool tokmux_device_valid(const struct tokmux_create *arg);
+int tokmux_device_init(struct tokmux_device *device,
+		       const struct tokmux_create *arg);
+void tokmux_device_close(struct tokmux_device *device);
+void tokmux_device_exit(struct tokmux_device *device);
+struct file *tokmux_device_open(struct tokmux_device *device,
+				struct file *sentinel);
+int tokmux_device_filter(const struct tokmux_device *device, unsigned int *cmd,
+			 void __user *arg, bool *wait);
+void tokmux_device_passed(struct tokmux_device *device, unsigned int cmd);
+bool tokmux_device_touched(struct tokmux_device *device);
+const char *tokmux_device_kind_name(const struct tokmux_device *device);
+
+#endif /* TOKMUX_DEVICE_H */

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef TOKMUX_EVENT_H
+#define TOKMUX_EVENT_H
+
+#include <linux/fs.h>
+#include <linux/poll.h>
+#include <linux/types.h>
+#include <linux/tokmux.h>
+
+struct tokmux_caller;
+
+#define TOKMUX_EVENT_RING	8
+
+/**
+ * struct tokmux_events - the events that a caller has not read yet
+ * @overflow: events were dropped, which the next read has to tell
+ * @first: index of the oldest event in @ring
+ * @nr: number of events
+ * @ring: the events
+ */
+struct tokmux_events {
+	bool overflow;
+	u8 first;
+	u8 nr;
+	struct tokmux_event ring[TOKMUX_EVENT_RING];
+};
+
+void tokmux_event_send(struct tokmux_caller *caller, u32 type, u64 arg);
+ssize_t tokmux_event_read(struct file *file, char __user *buf, size_t count,
+			  loff_t *ppos);
+__poll_t tokmux_event_poll(struct file *file, poll_table *wait);
+
+#endif /* TOKMUX_EVENT_H */
