@@ -64,10 +64,12 @@ static void tokmux_caller_end_locked(struct tokmux_caller *caller, bool group)
 	if (caller->ended)
 		return;
 	tokmux_caller_end_one(caller);
-	if (group)
-		list_for_each_entry(other, &caller->token->callers, token_node)
-			if (other->tgid == caller->tgid)
-				tokmux_caller_end_one(other);
+	if (!group)
+		return;
+	list_for_each_entry(other, &caller->token->callers, token_node) {
+		if (other->tgid == caller->tgid)
+			tokmux_caller_end_one(other);
+	}
 }
 
 /* Callers have lost something: whoever waits for it may go on. */

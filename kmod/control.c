@@ -15,9 +15,10 @@ static int tokmux_check_name(const char *name)
 
 	if (len == TOKMUX_NAME_SIZE)
 		return -ENAMETOOLONG;
-	for (i = 0; i < len; i++)
+	for (i = 0; i < len; i++) {
 		if (!isascii(name[i]) || !isgraph(name[i]) || name[i] == '/')
 			return -EINVAL;
+	}
 	if (!len || memchr_inv(name + len, 0, TOKMUX_NAME_SIZE - len))
 		return -EINVAL;
 	return 0;

@@ -34,9 +34,10 @@ static bool tokmux_lease_is_wanted(const struct tokmux_token *token,
 {
 	const struct tokmux_request *req;
 
-	list_for_each_entry(req, &token->lease_queue.requests, node)
+	list_for_each_entry(req, &token->lease_queue.requests, node) {
 		if (req->caller->party != party)
 			return true;
+	}
 	return false;
 }
 
@@ -55,11 +56,12 @@ static void tokmux_lease_tell_wanted(struct tokmux_token *token)
 	list_for_each_entry(party, &token->holders, holder_node) {
 		if (!tokmux_lease_is_wanted(token, party))
 			continue;
-		list_for_each_entry(caller, &party->callers, party_node)
-			if (caller->held && caller->wanted != round) {
-				caller->wanted = round;
-				tokmux_event_send(caller, TOKMUX_EVENT_WANTED, 0);
-			}
+		list_for_each_entry(caller, &party->callers, party_node) {
+			if (!caller->held || caller->wanted == round)
+				continue;
+			caller->wanted = round;
+			tokmux_event_send(caller, TOKMUX_EVENT_WANTED, 0);
+		}
 	}
 }
 
@@ -68,9 +70,10 @@ static bool tokmux_lease_is_nested(const struct tokmux_caller *caller)
 {
 	const struct tokmux_caller *other;
 
-	list_for_each_entry(other, &caller->party->callers, party_node)
+	list_for_each_entry(other, &caller->party->callers, party_node) {
 		if (other->held && other->thread == task_pid_nr(current))
 			return true;
+	}
 	return false;
 }
 
@@ -187,9 +190,10 @@ static void tokmux_lease_arm(struct tokmux_token *token)
 	if (!token->hold_limit_ms || !token->lease_queue.length)
 		return;
 	busy_ns = tokmux_queue_busy(&token->lease_queue);
-	list_for_each_entry(party, &token->holders, holder_node)
+	list_for_each_entry(party, &token->holders, holder_node) {
 		if (tokmux_lease_is_wanted(token, party))
 			left = min(left, tokmux_lease_time_left(token, party, busy_ns));
+	}
 	if (left != S64_MAX)
 		mod_delayed_work(tokmux_wq, &token->hold_work,
 				 nsecs_to_jiffies(max_t(s64, left, 0)) + 1);
@@ -202,11 +206,12 @@ static void tokmux_lease_tell_free(struct tokmux_token *token)
 
 	if (!token->nr_want_free || token->nr_holders || token->lease_queue.length)
 		return;
-	list_for_each_entry(caller, &token->callers, token_node)
-		if (caller->want_free) {
-			caller->want_free = false;
-			tokmux_event_send(caller, TOKMUX_EVENT_FREE, 0);
-		}
+	list_for_each_entry(caller, &token->callers, token_node) {
+		if (!caller->want_free)
+			continue;
+		caller->want_free = false;
+		tokmux_event_send(caller, TOKMUX_EVENT_FREE, 0);
+	}
 	token->nr_want_free = 0;
 }
 

@@ -51,9 +51,10 @@ void tokmux_queue_cancel(struct tokmux_queue *queue,
 {
 	struct tokmux_request *req, *next;
 
-	list_for_each_entry_safe(req, next, &queue->requests, node)
+	list_for_each_entry_safe(req, next, &queue->requests, node) {
 		if (!caller || req->caller == caller)
 			tokmux_queue_answer(queue, req, result);
+	}
 }
 
 /* Queue @req; its caller and what is asked for are filled in. */

@@ -56,10 +56,11 @@ static struct tokmux_token *tokmux_find(const char *name, bool user, kuid_t uid)
 
 	lockdep_assert_held(&tokmux_tokens_lock);
 	hash_for_each_possible(tokmux_by_name, token, hash_node,
-			       tokmux_name_hash(name))
+			       tokmux_name_hash(name)) {
 		if (tokmux_is_user(token) == user && !strcmp(token->name, name) &&
 		    (!user || uid_eq(token->owner, uid)))
 			return token;
+	}
 	return NULL;
 }
 
