@@ -77,9 +77,8 @@ static int tokmux_call_answer(struct tokmux_call *call)
 
 	if (!(_IOC_DIR(call->verb->cmd) & _IOC_READ))
 		return 0;
-	if (copy_to_user(call->uptr, call->arg, size))
-		return -EFAULT;
-	if (clear_user(call->uptr + size, call->usize - size))
+	if (copy_to_user(call->uptr, call->arg, size) ||
+	    clear_user(call->uptr + size, call->usize - size))
 		return -EFAULT;
 	return 0;
 }

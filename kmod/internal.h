@@ -43,6 +43,7 @@
 
 #define TOKMUX_NO_INDEX		(~0U)
 
+struct tokmux_lease_file;
 struct tokmux_user;
 
 /* One thing that one party uses at a time. */
@@ -233,6 +234,13 @@ void tokmux_session_dispatch(struct tokmux_token *token);
 int tokmux_login(struct tokmux_call *call, void *arg);
 int tokmux_logout(struct tokmux_call *call, void *arg);
 u32 tokmux_login_end(struct tokmux_caller *caller);
+
+/* lease_file.c */
+struct tokmux_lease_file *tokmux_lease_file_new(struct tokmux_call *call);
+int tokmux_lease_file_get_turn(struct tokmux_caller *caller);
+int tokmux_lease_file_open(struct tokmux_lease_file *lf,
+			   struct tokmux_caller *caller);
+void tokmux_lease_file_kill(struct tokmux_caller *caller);
 
 /* lease_fd.c */
 int tokmux_lease_fd_open(struct tokmux_call *call, void *arg);

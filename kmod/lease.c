@@ -11,7 +11,6 @@
  */
 #include <linux/jiffies.h>
 #include "internal.h"
-#include "lease_file.h"
 #include "trace.h"
 
 /* From before the processes are frozen until they run again. */

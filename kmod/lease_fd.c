@@ -4,7 +4,6 @@
  */
 #include <linux/err.h>
 #include "internal.h"
-#include "lease_file.h"
 #include "trace.h"
 
 /* Drops token->lock while it waits for the last lease's file to be closed. */
@@ -13,13 +12,9 @@ static int tokmux_lease_fd_get_turn(struct tokmux_caller *caller)
 	int ret;
 
 	do {
-		ret = tokmux_caller_check(caller);
-		if (ret)
-			return ret;
-		ret = tokmux_lease_need_exclusive(caller);
-		if (ret)
-			return ret;
-		ret = tokmux_lease_file_get_turn(caller);
+		ret = tokmux_caller_check(caller) ?:
+		      tokmux_lease_need_exclusive(caller) ?:
+		      tokmux_lease_file_get_turn(caller);
 	} while (ret == -EAGAIN);
 	return ret;
 }

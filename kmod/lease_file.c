@@ -26,7 +26,6 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include "internal.h"
-#include "lease_file.h"
 
 /**
  * struct tokmux_lease_file - a lease fd
@@ -399,18 +398,6 @@ struct tokmux_lease_file *tokmux_lease_file_new(struct tokmux_call *call)
 	return lf;
 }
 
-/* It is the caller's lease fd from now on, and being opened. */
-static void tokmux_lease_file_begin(struct tokmux_lease_file *lf,
-				    struct tokmux_caller *caller)
-{
-	lockdep_assert_held(&lf->token->lock);
-	refcount_inc(&lf->ref);
-	refcount_set(&lf->users, 2);
-	lf->caller = caller;
-	WRITE_ONCE(lf->dead, false);
-	WRITE_ONCE(lf->token->lease_file, lf);
-}
-
 /**
  * tokmux_lease_file_get_turn() - have the token's last lease file closed
  * @caller: the holder of an exclusive lease, with token->lock held
@@ -456,7 +443,13 @@ int tokmux_lease_file_open(struct tokmux_lease_file *lf,
 	struct file *sentinel = get_file(token->device.sentinel);
 	int ret;
 
-	tokmux_lease_file_begin(lf, caller);
+	lockdep_assert_held(&token->lock);
+	refcount_inc(&lf->ref);
+	refcount_set(&lf->users, 2);
+	lf->caller = caller;
+	WRITE_ONCE(lf->dead, false);
+	WRITE_ONCE(token->lease_file, lf);
+
 	mutex_unlock(&token->lock);
 	ret = tokmux_lease_file_open_backing(lf, sentinel);
 	fput(sentinel);
