@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Calls from user space: what every ioctl of the module begins and ends with.
+ * What every ioctl of the module begins and ends with.
  *
- * Keeps R7: a struct is copied from and to user space here and nowhere else.
- * Keeps R3: tokmux_caller_check() says whether a process may use a caller.
+ * Keeps R7: the struct of an ioctl is copied from and to user space only here.
+ * Keeps R3: tokmux_caller_check() says whether a thread group may use a caller.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
@@ -28,21 +28,20 @@ static const struct tokmux_verb *tokmux_verb_find(const struct tokmux_verb *verb
 }
 
 /**
- * tokmux_call_begin() - find an ioctl's verb, and copy its struct (R7)
- * @call: has its caller and zeros; the verb and the struct are filled in
- * @verbs: the verbs that this file has
+ * tokmux_call_begin() - find the verb of an ioctl, and copy its struct (R7)
+ * @call: the ioctl, with its caller; all else is zero, and filled in here
+ * @verbs: the verbs of the file
  * @nr_verbs: number of @verbs
- * @cmd: number, direction and size of the struct, as the program's header has them
+ * @cmd: the ioctl's number, with the size of the struct in the program's header
  * @uarg: the struct in user space
  *
- * Only the form of the request is checked here, without a look at a token. The
- * caller is checked next, and the values last, by the verb. If the verb will
- * have an answer, it is tried here whether the answer can be written, so that a
- * bad pointer changes nothing.
+ * Only the form of the request is checked here. The caller is checked next, and
+ * the values last. If the verb has an answer, the struct is written once before
+ * the verb runs, so that an ioctl with a bad pointer changes nothing.
  *
- * Return: 0; -ENOTTY for an unknown verb; -EINVAL if the struct was never that
- * small; -E2BIG if it is larger than this kernel's and the rest is not zero;
- * -EFAULT.
+ * Return: 0; -ENOTTY if there is no such verb; -EINVAL if the struct is smaller
+ * than it was in its first version; -E2BIG if the struct is larger than this
+ * kernel's, and what this kernel doesn't know is not zero; -EFAULT.
  */
 int tokmux_call_begin(struct tokmux_call *call, const struct tokmux_verb *verbs,
 		      size_t nr_verbs, unsigned int cmd, unsigned long uarg)
@@ -70,7 +69,7 @@ int tokmux_call_begin(struct tokmux_call *call, const struct tokmux_verb *verbs,
 	return 0;
 }
 
-/* Copy the answer to user space; what this kernel doesn't know is zero there. */
+/* Copy the answer to user space. What this kernel doesn't know is zero. */
 static int tokmux_call_answer(struct tokmux_call *call)
 {
 	size_t size = min_t(size_t, call->verb->size, call->usize);
@@ -85,13 +84,13 @@ static int tokmux_call_answer(struct tokmux_call *call)
 
 /**
  * tokmux_call_end() - answer an ioctl (R7)
- * @call: an ioctl that tokmux_call_begin() has returned 0 for
- * @ret: what the verb has returned
+ * @call: the ioctl, for which tokmux_call_begin() has returned 0
+ * @ret: the verb's return value
  *
- * A file that the verb made gets its descriptor only after user space has been
- * told the number; else both are given back.
+ * A file that the verb made is installed only after its descriptor was written
+ * to user space. If that fails, the file and the descriptor are given back.
  *
- * Return: what the ioctl returns.
+ * Return: the ioctl's return value.
  */
 long tokmux_call_end(struct tokmux_call *call, int ret)
 {
@@ -111,7 +110,9 @@ long tokmux_call_end(struct tokmux_call *call, int ret)
  * @call: the ioctl; tokmux_call_end() installs the file or gives it back
  * @name: the file's name in /proc
  * @fops: the file's operations
- * @priv: the file's private data; belongs to the file if this succeeds
+ * @priv: the file's private data, which the file owns if this succeeds
+ *
+ * Return: 0 or a negative errno.
  */
 int tokmux_call_new_file(struct tokmux_call *call, const char *name,
 			 const struct file_operations *fops, void *priv)

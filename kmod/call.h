@@ -24,8 +24,8 @@ struct tokmux_caller;
  *	answer is written there.
  *
  * A token's verb runs with token->lock held, for a caller that has been checked
- * (R3). A verb may drop the lock in order to wait. It then takes the lock again,
- * and checks the caller again: anything may have changed.
+ * (R3). A verb may drop the lock in order to wait. It then takes the lock
+ * again, and checks the caller again: anything may have changed.
  */
 struct tokmux_verb {
 	unsigned int cmd;
@@ -35,7 +35,7 @@ struct tokmux_verb {
 	int (*run)(struct tokmux_call *call, void *arg);
 };
 
-/* A verb, and the last member that its struct had when it was first released. */
+/* @_last: the last member of the struct when it was first released */
 #define TOKMUX_VERB(_cmd, _struct, _last, _run)				\
 	.cmd = (_cmd),							\
 	.size = sizeof(_struct) +					\

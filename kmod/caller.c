@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Callers: open files of a token, and the thread group that each is bound to.
+ * Callers: open files of a token. Each is bound to a thread group.
  *
- * Keeps R3 (who is not of the thread group is refused) and R2 (what a caller
- * has goes with its thread group). There are three ways to notice its end:
+ * Keeps R2: the lease, the sessions, the login and the requests of a caller end
+ * with its thread group. The end is noticed in three ways:
  *
  *  - ->release(): the last reference to the file is gone.
- *  - ->flush() when the owner closes its last descriptor of the file, by
- *    close(), exec or exit, while a copy lives on in another process.
- *  - wait_pidfd, when the thread group dies and no descriptor is closed because
- *    another process shares its table (CLONE_FILES).
+ *  - ->flush(): the thread group has closed its last descriptor of the file, by
+ *    close(), exec or exit. Another process may still have a copy.
+ *  - wait_pidfd: the thread group has died. No descriptor was closed if another
+ *    process shares the descriptor table (CLONE_FILES).
  *
- * What a thread closes in a descriptor table of its own (unshare(CLONE_FILES))
- * counts as closed by the process.
+ * If a thread has a descriptor table of its own (unshare(CLONE_FILES)), and
+ * closes the file there, the file counts as closed by the process.
  */
 #include <linux/cred.h>
 #include <linux/fdtable.h>
@@ -23,9 +23,9 @@
 #include "trace.h"
 
 /*
- * All that the caller had is gone. To have an exclusive lease or a login at
- * this point is to leave the token unclean: who leaves in good order releases
- * and logs out first.
+ * End one caller. A process that ends in good order has released its lease and
+ * logged out before; if the caller still has an exclusive lease or a login, the
+ * token is unclean.
  */
 static void tokmux_caller_end_one(struct tokmux_caller *caller)
 {
@@ -53,9 +53,10 @@ static void tokmux_caller_end_one(struct tokmux_caller *caller)
 }
 
 /*
- * R2: the caller is closed, or its whole thread group is dead. Then all of the
- * group's callers end before anybody else is granted anything, so that the next
- * holder is told unclean for a login that another file of the dead process had.
+ * R2: end a caller and, if its thread group is dead, all other callers of the
+ * group. All of them end before the next lease is granted. So the next holder
+ * is told that the token is unclean, also if another file of the dead process
+ * had the login.
  */
 static void tokmux_caller_end_locked(struct tokmux_caller *caller, bool group)
 {
@@ -72,7 +73,7 @@ static void tokmux_caller_end_locked(struct tokmux_caller *caller, bool group)
 	}
 }
 
-/* Callers have lost something: whoever waits for it may go on. */
+/* Grant what callers have lost to the requests that wait for it. */
 static void tokmux_caller_dispatch(struct tokmux_token *token)
 {
 	tokmux_lease_dispatch(token);
@@ -107,14 +108,14 @@ static bool tokmux_group_is_dead(struct pid *tgid)
 	rcu_read_lock();
 	leader = pid_task(tgid, PIDTYPE_PID);
 	dead = !leader;
-	/* data_race: written under a lock that modules don't have */
+	/* Written under tasklist_lock, which is not exported to modules. */
 	if (leader && data_race(READ_ONCE(leader->exit_state)))
 		dead = thread_group_empty(leader);
 	rcu_read_unlock();
 	return dead;
 }
 
-/* Is the last thread of the caller's group on its way out? */
+/* Is the current thread the last one of the caller's group, and exiting? */
 static bool tokmux_current_is_dead(const struct tokmux_caller *caller)
 {
 	return current->flags & PF_EXITING && caller->tgid == task_tgid(current) &&
@@ -126,12 +127,12 @@ static void tokmux_death_work(struct work_struct *work)
 	struct tokmux_caller *caller =
 		container_of(work, struct tokmux_caller, death_work);
 
-	/* Only its leader has exited? Then it wakes us once more. */
+	/* If only the leader has exited, wait_pidfd is woken once more. */
 	if (tokmux_group_is_dead(caller->tgid))
 		tokmux_caller_end(caller, true);
 }
 
-/* Under wait_pidfd.lock and the kernel's tasklist_lock. */
+/* Called under wait_pidfd.lock and tasklist_lock. */
 static int tokmux_death_wake(wait_queue_entry_t *wait, unsigned int mode,
 			     int sync, void *key)
 {
@@ -171,7 +172,7 @@ int tokmux_caller_bind(struct tokmux_call *call, void *argp)
 	if (ret)
 		goto out;
 	init_waitqueue_func_entry(&caller->death_wait, tokmux_death_wake);
-	/* ->flush() and ->poll() look at it without the lock */
+	/* Pairs with ->flush() and ->poll(), which don't take the lock. */
 	smp_store_release(&caller->tgid, get_pid(task_tgid(current)));
 	add_wait_queue(&caller->tgid->wait_pidfd, &caller->death_wait);
 out:
@@ -179,7 +180,7 @@ out:
 	return ret;
 }
 
-/* The deliberate act that ends what other callers have. */
+/* End the leases, sessions and logins of all callers, as the owner asks. */
 int tokmux_caller_eject(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_token *token = call->caller->token;
@@ -212,7 +213,7 @@ int tokmux_caller_eject(struct tokmux_call *call, void *argp)
 	return 0;
 }
 
-/* Takes over the caller's file count on @token where it succeeds. */
+/* Takes over one of token->files if it succeeds. */
 struct tokmux_caller *tokmux_caller_new(struct tokmux_token *token, fmode_t mode)
 {
 	struct tokmux_caller *caller;
@@ -269,17 +270,17 @@ static int tokmux_is_file(const void *file, struct file *other, unsigned int fd)
 int tokmux_caller_flush(struct file *file, fl_owner_t id)
 {
 	struct tokmux_caller *caller = file->private_data;
-	/* pairs with the store in bind */
+	/* Pairs with the store in tokmux_caller_bind(). */
 	struct pid *tgid = smp_load_acquire(&caller->tgid);
 
 	if (!id || tgid != task_tgid(current))
 		return 0;
 	if (tokmux_current_is_dead(caller))
 		tokmux_caller_end(caller, true);
-	/* The last reference: ->release() is next. */
+	/* If this is the last reference, ->release() comes next. */
 	else if (file_count(file) <= 1)
 		return 0;
-	/* An exit closes all of them; at other times look for a dup(). */
+	/* An exit closes all descriptors; else look for a duplicate. */
 	else if (current->flags & PF_EXITING ||
 		 !iterate_fd(id, 0, tokmux_is_file, file))
 		tokmux_caller_end(caller, false);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The control device, /dev/tokmux-control: makes, finds and removes tokens.
+ * The control device, /dev/tokmux-control, which makes, finds and removes
+ * tokens.
  */
 #include <linux/ctype.h>
 #include <linux/fs.h>
@@ -24,7 +25,7 @@ static int tokmux_check_name(const char *name)
 	return 0;
 }
 
-/* Consumes the caller's file count on @token, also where it fails. */
+/* Uses up one of token->files, also if it fails. */
 static int tokmux_new_caller_file(struct tokmux_call *call,
 				  struct tokmux_token *token)
 {
@@ -143,7 +144,7 @@ static const struct file_operations tokmux_control_fops = {
 	.compat_ioctl	= compat_ptr_ioctl,
 };
 
-/* Fixed, so that the node can be there before the module and load it. */
+/* Fixed, so that the node can exist before the module, and load it. */
 #define TOKMUX_CONTROL_MINOR	243
 
 static struct miscdevice tokmux_control = {

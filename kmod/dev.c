@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The device of a token, /dev/tokmuxN, and the files that the control device
- * gives out for a user's tokens: the table of verbs.
+ * /dev/tokmuxN: the file operations of a token, and its table of verbs. A
+ * user's token has no device, but its files have the same operations.
  *
- * Keeps R3: each verb is run from here, after a check of the caller.
+ * Keeps R3: all verbs are run from here, after a check of the caller.
  */
 #include <linux/cred.h>
 #include <linux/fs.h>
@@ -87,7 +87,7 @@ static const struct tokmux_verb tokmux_token_verbs[] = {
 		      tokmux_lease_fd_open) },
 };
 
-/* Run a token's verb: the caller is checked before the values are (R3). */
+/* Check the caller (R3), then run the verb, which checks the values. */
 static int tokmux_token_run(struct tokmux_call *call)
 {
 	struct mutex *lock = &call->caller->token->lock;

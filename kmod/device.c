@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The real device behind a token, and what a lease fd may ask of it.
+ * The real device behind a token, and what a lease fd may do with it.
  *
- * A privileged registrar hands us an open file of it. That file is never used
- * for a transfer: each lease opens the device afresh, by the same path and with
- * the registrar's credentials, because what is in flight on a shared usbfs file
- * can be reaped into another holder's memory. The registrar's file says whether
- * what was opened is still the device that was registered: a minor number is
- * used again after an unplug.
+ * A privileged registrar passes us an open file of the device. We send no
+ * transfer through that file. Each lease opens the device again, by the same
+ * path and with the registrar's credentials: with one shared file, a transfer
+ * in flight could be reaped into the memory of the next holder. The registrar's
+ * file tells whether the device that was opened is still the one that was
+ * registered, because the minor number of an unplugged device is used again.
  *
- * What is passed on is listed, for each kind of device; all else is refused. A
- * request is checked where it is, in the holder's memory, and read once more by
- * the device's driver. A holder that rewrites it in between reaches what usbfs
- * gives to any file of this one device (interfaces that no driver has), no other
- * device, and nothing beyond its lease. What could block for ever is therefore
- * not passed on at all, whatever it says.
+ * For each kind of device there is a list of ioctls that are passed on. All
+ * others are refused. An ioctl's struct is checked in the holder's memory, and
+ * the device's driver reads it again. A holder that changes it in between can
+ * do what usbfs allows with any open file of this device: use interfaces that
+ * have no driver. It cannot use another device, or this one after its lease. An
+ * ioctl that could block for ever is therefore never passed on, whatever its
+ * struct contains.
  */
 #include <linux/compat.h>
 #include <linux/file.h>
@@ -29,11 +30,9 @@
 #include "internal.h"
 
 /**
- * struct tokmux_device_ops - what we know of a kind of device
- * @name: as in sysfs
- * @filter: may this ioctl be passed on? 0, a negative errno, or what it is
- *	answered with by us. Replaces one that would block by one that returns
- *	-EAGAIN, and says so in @wait. NULL: all may.
+ * struct tokmux_device_ops - a kind of device
+ * @name: as shown in sysfs
+ * @filter: as tokmux_device_filter(); NULL if all ioctls are passed on
  */
 struct tokmux_device_ops {
 	const char *name;
@@ -43,7 +42,7 @@ struct tokmux_device_ops {
 
 /* ---- usbfs ---- */
 
-/* How many requests were sent to it, by whomever. */
+/* The number of requests that were sent to the device, by any driver. */
 static int tokmux_usb_urbs(const struct tokmux_device *device)
 {
 	return device->usb ? atomic_read(&device->usb->urbnum) : 0;
@@ -93,7 +92,7 @@ static bool tokmux_usb_is_ours(const struct tokmux_device *device,
 	return device->usb_endpoints & BIT(bit);
 }
 
-/* A request to our interface or its endpoints, or a harmless one to the device. */
+/* Allow requests to our interface or its endpoints, and reads from the device. */
 static int tokmux_usb_filter_setup(const struct tokmux_device *device,
 				   const void __user *buffer)
 {
@@ -122,7 +121,7 @@ static int tokmux_usb_filter_urb(const struct tokmux_device *device,
 				 unsigned int type, unsigned int endpoint,
 				 unsigned int signr, const void __user *buffer)
 {
-	/* It would be sent whenever the transfer ends, also after the lease. */
+	/* A signal could be sent after the lease, when the transfer ends. */
 	if (signr)
 		return -EPERM;
 	switch (type) {
@@ -137,8 +136,9 @@ static int tokmux_usb_filter_urb(const struct tokmux_device *device,
 }
 
 /*
- * Synchronous transfers can't be ended before their time, and nobody but their
- * user says how long that is. libusb needs one: which configuration is it?
+ * A synchronous transfer cannot be cancelled, and its user chooses the timeout.
+ * So it is not passed on. libusb needs one of them, which reads the number of
+ * the active configuration: it is answered here.
  */
 static int tokmux_usb_answer_control(const struct tokmux_device *device,
 				     unsigned int type, unsigned int request,
@@ -233,7 +233,7 @@ static int tokmux_usb_filter(const struct tokmux_device *device,
 	case USBDEVFS_GET_CAPABILITIES:
 	case USBDEVFS_GET_SPEED:
 		return 0;
-	/* They would reach beyond the interface, or block. */
+	/* These affect more than the interface, or may block. */
 	case USBDEVFS_BULK:
 	case USBDEVFS_RESET:
 	case USBDEVFS_SETCONFIGURATION:
@@ -251,8 +251,9 @@ static int tokmux_usb_filter(const struct tokmux_device *device,
 /* ---- hidraw ---- */
 
 /*
- * Its drivers bound the time of every request. A registrar that calls something
- * else a hidraw makes it useless, not dangerous.
+ * HID drivers limit the time of every request, so all of hidraw's ioctls are
+ * passed on. If the registrar calls another device a hidraw, it is useless, not
+ * dangerous.
  */
 static int tokmux_hidraw_filter(const struct tokmux_device *device,
 				unsigned int *cmd, void __user *arg, bool *wait)
@@ -274,11 +275,12 @@ const char *tokmux_device_kind_name(const struct tokmux_device *device)
 }
 
 /**
- * tokmux_device_passed() - an ioctl was passed on, and succeeded
- * @device: to which
- * @cmd: which, as it was passed on
+ * tokmux_device_passed() - count an ioctl that was passed on and succeeded
+ * @device: the device
+ * @cmd: the ioctl, as it was passed on
  *
- * Those that send no request, or nobody knows how many of them, aren't counted.
+ * Only ioctls that send exactly one request are counted. See
+ * tokmux_device_touched().
  */
 void tokmux_device_passed(struct tokmux_device *device, unsigned int cmd)
 {
@@ -294,15 +296,17 @@ void tokmux_device_passed(struct tokmux_device *device, unsigned int cmd)
 }
 
 /**
- * tokmux_device_touched() - may its state be another than its last holder left?
+ * tokmux_device_touched() - may the device have changed since the last holder?
  * @device: the device of a token that is being granted; token->lock is held
  *
- * Nobody tells us of a reset; but USB counts what is sent to a device, and we
- * what lease fds have sent. More than that was a reset, after which the bus looks
- * at the device again, a resume, or somebody with another file of it. It may have
- * been harmless; what is not is never missed.
+ * A driver that only uses usbfs is not told of a reset. But the USB core counts
+ * the requests that are sent to a device, and we count those of lease fds. If
+ * the core has counted more, the device may have been reset, since the core
+ * then reads its descriptors, or resumed, or used through another file. The
+ * change may have been harmless, but no change that matters is missed.
  *
- * Return: whether so since this was last asked.
+ * Return: true if the device may have changed since the function was last
+ * called.
  */
 bool tokmux_device_touched(struct tokmux_device *device)
 {
@@ -312,7 +316,7 @@ bool tokmux_device_touched(struct tokmux_device *device)
 	if (device->kind != TOKMUX_DEVICE_USB)
 		return false;
 	urbs = tokmux_usb_urbs(device);
-	/* Written under a lock of USB's; what comes later is told later. */
+	/* Written under a USB lock. A later change is noticed next time. */
 	asleep = data_race(READ_ONCE(device->usb->state)) == USB_STATE_SUSPENDED;
 	WRITE_ONCE(device->asleep, asleep);
 	return atomic_xchg(&device->urbs, urbs) != urbs || (asleep && !was_asleep);
@@ -324,7 +328,7 @@ static int tokmux_device_check(struct file *sentinel)
 	return vfs_poll(sentinel, NULL) & (EPOLLHUP | EPOLLERR) ? -ENODEV : 0;
 }
 
-/* Does what a registrar says of a device make sense? */
+/* Are the device members of the registrar's struct consistent? */
 bool tokmux_device_valid(const struct tokmux_create *arg)
 {
 	if (arg->device_kind >= ARRAY_SIZE(tokmux_device_ops) || arg->reserved)
@@ -338,11 +342,11 @@ bool tokmux_device_valid(const struct tokmux_create *arg)
 
 /**
  * tokmux_device_init() - take over the real device from its registrar
- * @device: to be filled in
- * @arg: what the registrar says, valid
+ * @device: the device, to be filled in
+ * @arg: the registrar's struct, which tokmux_device_valid() has checked
  *
- * Return: 0; -EBADF; -EINVAL if it is no device of that kind or not open for
- * reading and writing; -ENODEV if it is gone already.
+ * Return: 0; -EBADF; -EINVAL if the file is not a device of that kind, or not
+ * open for reading and writing; -ENODEV if the device is gone already.
  */
 int tokmux_device_init(struct tokmux_device *device,
 		       const struct tokmux_create *arg)
@@ -372,7 +376,7 @@ int tokmux_device_init(struct tokmux_device *device,
 		if (ret)
 			goto err;
 	}
-	/* So it was the registrar's that was found by its number. */
+	/* Still there: so the device number was not used again meanwhile. */
 	ret = tokmux_device_check(file);
 	if (ret)
 		goto err;
@@ -384,7 +388,7 @@ err:
 	return ret;
 }
 
-/* No lease fd is opened any more. */
+/* The token was removed: no lease fd can be opened any more. */
 void tokmux_device_close(struct tokmux_device *device)
 {
 	if (device->sentinel)
@@ -392,7 +396,7 @@ void tokmux_device_close(struct tokmux_device *device)
 	device->sentinel = NULL;
 }
 
-/* And none is left. */
+/* The last reference to the token is gone, so no lease fd is left. */
 void tokmux_device_exit(struct tokmux_device *device)
 {
 	tokmux_device_close(device);
@@ -401,10 +405,10 @@ void tokmux_device_exit(struct tokmux_device *device)
 
 /**
  * tokmux_device_open() - open the real device for one lease
- * @device: which
+ * @device: the device
  * @sentinel: the registrar's file
  *
- * Never blocking: who waits, waits on the lease fd.
+ * The file is non-blocking: calls that block do so in lease_file.c.
  */
 struct file *tokmux_device_open(struct tokmux_device *device,
 				struct file *sentinel)
@@ -422,7 +426,10 @@ struct file *tokmux_device_open(struct tokmux_device *device,
 		fput(file);
 		return ERR_PTR(ret);
 	}
-	/* This has woken it up; that it was asleep has been told. */
+	/*
+	 * The open has resumed the device. The requests of a resume are not
+	 * counted as a touch: that it was suspended has been told already.
+	 */
 	if (READ_ONCE(device->asleep)) {
 		WRITE_ONCE(device->asleep, false);
 		atomic_add(tokmux_usb_urbs(device) - urbs, &device->urbs);
@@ -432,12 +439,13 @@ struct file *tokmux_device_open(struct tokmux_device *device,
 
 /**
  * tokmux_device_filter() - may an ioctl be passed on?
- * @device: to which
- * @cmd: in, out: which; one that blocks is replaced by one that doesn't
- * @arg: its argument in user space
- * @wait: out: what to do about -EAGAIN is to wait
+ * @device: the device
+ * @cmd: in, out: the ioctl; one that blocks is replaced by one that returns
+ *	-EAGAIN
+ * @arg: the ioctl's argument in user space
+ * @wait: out: if the device returns -EAGAIN, wait and try again
  *
- * Return: 0 if so, else what the ioctl is answered with.
+ * Return: 0 if the ioctl may be passed on, else the return value of the ioctl.
  */
 int tokmux_device_filter(const struct tokmux_device *device, unsigned int *cmd,
 			 void __user *arg, bool *wait)

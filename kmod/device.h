@@ -12,14 +12,15 @@ struct usb_device;
 /**
  * struct tokmux_device - the real device behind a token
  * @kind: &enum tokmux_device_kind
- * @devt: its number
- * @sentinel: the registrar's file, until the token is removed (token->lock)
- * @usb_endpoints: of &struct tokmux_create, as the two below
- * @usb_interface: likewise
- * @usb_configuration: likewise
- * @usb: of a USB device, or NULL; only to know whether it was touched
- * @urbs: how many requests were sent to it as far as we have been told
- * @asleep: it was suspended when its token was last granted
+ * @devt: the device number
+ * @sentinel: the registrar's file; NULL once the token was removed
+ *	(token->lock)
+ * @usb_endpoints: as in &struct tokmux_create
+ * @usb_interface: as in &struct tokmux_create
+ * @usb_configuration: as in &struct tokmux_create
+ * @usb: the USB device, or NULL; used by tokmux_device_touched()
+ * @urbs: number of requests to @usb that were sent by lease fds, or are known
+ * @asleep: the device was suspended when its token was last granted
  */
 struct tokmux_device {
 	u32 kind;

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Events: what happened to a caller, read from its file.
+ * Events: a caller reads from its file what has happened to it.
  *
- * A ring of fixed size a caller: a slow reader loses the oldest ones, with a
- * mark on what it reads next, never memory (R8).
+ * Each caller has a ring of a fixed size. If a caller reads too slowly, the
+ * oldest events are dropped, and the next event that it reads is marked. So
+ * events cannot use up memory (R8).
  */
 #include <linux/fs.h>
 #include <linux/poll.h>
 #include <linux/uaccess.h>
 #include "internal.h"
 
-/* Leave the oldest event out. */
+/* Take the oldest event out of the ring. */
 static void tokmux_events_drop(struct tokmux_events *events)
 {
 	events->first = (events->first + 1) % TOKMUX_EVENT_RING;
@@ -36,14 +37,14 @@ void tokmux_event_send(struct tokmux_caller *caller, u32 type, u64 arg)
 	wake_up_interruptible(&caller->wait);
 }
 
-/* Is there something that read() wouldn't wait for? */
+/* Would read() return at once? */
 static bool tokmux_event_ready(const struct tokmux_caller *caller)
 {
 	return READ_ONCE(caller->events.nr) || READ_ONCE(caller->ended) ||
 	       READ_ONCE(caller->token->gone);
 }
 
-/* What is left may be read also when the token is gone. */
+/* Events that are left can be read after the token was removed. */
 static int tokmux_event_check(struct tokmux_caller *caller)
 {
 	int ret = tokmux_caller_check(caller);
@@ -103,7 +104,7 @@ ssize_t tokmux_event_read(struct file *file, char __user *buf, size_t count,
 __poll_t tokmux_event_poll(struct file *file, poll_table *wait)
 {
 	struct tokmux_caller *caller = file->private_data;
-	/* pairs with the store in bind */
+	/* Pairs with the store in tokmux_caller_bind(). */
 	struct pid *tgid = smp_load_acquire(&caller->tgid);
 	__poll_t mask = 0;
 

@@ -13,7 +13,7 @@ struct tokmux_caller;
 
 /**
  * struct tokmux_events - the events that a caller has not read yet
- * @overflow: events were dropped, which the next read has to tell
+ * @overflow: events were dropped, and no event that was read says so yet
  * @first: index of the oldest event in @ring
  * @nr: number of events
  * @ring: the events

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the module's files share: the nouns, who owns them, and the locks.
+ * The objects that the module's files share, their lifetimes and their locks.
  *
- * Ownership:
- *	a token	is kept by its device's reference count: the registry has one, and
- *		each caller has one;
- *	a caller is one open file, freed by ->release();
- *	a party	is a holder of leases, a file or a thread group, and is freed with
- *		the last caller bound to it;
- *	a session belongs to its caller.
+ * Lifetimes:
+ *	token	 its struct device is reference counted: the registry, each
+ *		 caller and each lease file hold a reference
+ *	caller	 one open file of a token; freed by ->release()
+ *	party	 a holder of leases, which is one file or one thread group; freed
+ *		 with the last caller that is bound to it
+ *	session	 owned by one caller
  *
  * Locks, outermost first:
- *	tokmux_tokens_lock	the registry of tokens, and who may find them
- *	token->lock		everything in the token, its callers, its parties
- *	wait_pidfd.lock		(the kernel's, irqs off) our callback only queues work
+ *	tokmux_tokens_lock	the registry of tokens
+ *	token->lock		the token, its callers and its parties
+ *	wait_pidfd.lock		taken by the kernel, with interrupts off, round our
+ *				callback, which only queues work
  *
- * Nothing sleeps for another process while it holds one of them: a waiter
- * drops token->lock first. So R8's "no input can hang" needs no more proof.
+ * No thread sleeps for another process while it holds one of the locks: a
+ * thread that waits in a queue has dropped token->lock. So a process cannot
+ * hang others (R8).
  */
 #ifndef TOKMUX_INTERNAL_H
 #define TOKMUX_INTERNAL_H
@@ -35,7 +37,7 @@
 #include "event.h"
 #include "queue.h"
 
-/* Limits (R8). A user's tokens are limited by the parameter user_tokens. */
+/* Limits (R8). The module parameter user_tokens limits the tokens of a user. */
 #define TOKMUX_MAX_TOKENS	65536
 #define TOKMUX_MAX_SESSIONS	65536
 #define TOKMUX_DEFAULT_SESSIONS	4096
@@ -46,9 +48,9 @@
 struct tokmux_lease_file;
 struct tokmux_user;
 
-/* One thing that one party uses at a time. */
+/* A smartcard, an HSM, or another thing that has one holder at a time. */
 struct tokmux_token {
-	/* fixed once it is in the registry */
+	/* these don't change once the token is in the registry */
 	struct device dev;
 	struct cdev cdev;
 	char name[TOKMUX_NAME_SIZE];
@@ -58,29 +60,30 @@ struct tokmux_token {
 	u32 hold_limit_ms;
 	struct tokmux_device device;
 
-	/* tokmux_tokens_lock */
+	/* protected by tokmux_tokens_lock */
 	struct hlist_node hash_node;
 	struct tokmux_user *user;
 	unsigned int files;
 
 	/*
-	 * Protects all below. Nobody allocates memory under it in a way that
-	 * might wait for some process' own limit (R8).
+	 * Protects all members below. No allocation under the lock may wait for
+	 * a process' own memory limit, because all other processes would wait
+	 * with it (R8).
 	 */
 	struct mutex lock;
 	bool gone;
 	struct list_head callers;
-	struct xarray groups;		/* parties of thread groups, by pid number */
+	struct xarray groups;		/* parties of thread groups, by pid */
 
 	/* lease.c */
 	struct list_head holders;	/* parties that hold a lease */
 	unsigned int nr_holders;
-	struct tokmux_party *exclusive;	/* the one of them that is alone, or NULL */
+	struct tokmux_party *exclusive;	/* the holder if exclusive, or NULL */
 	struct tokmux_queue lease_queue;
-	unsigned int nr_want_free;	/* callers to be told TOKMUX_EVENT_FREE */
+	unsigned int nr_want_free;	/* callers that have want_free */
 	struct delayed_work hold_work;	/* R4 */
 	u64 epoch;
-	u64 last_party;			/* id of who touched it last; 0: several */
+	u64 last_party;			/* id of the last holder; 0: several */
 	u64 next_party;
 	bool unclean;
 
@@ -92,13 +95,13 @@ struct tokmux_token {
 
 	/* login.c, by enum tokmux_user_type */
 	unsigned int nr_logins[TOKMUX_SO + 1];
-	u64 login_party;		/* who logged in last since it was clean */
+	u64 login_party;		/* id of the last one since mark clean */
 
 	/* lease_file.c */
-	struct tokmux_lease_file *lease_file;	/* until closed for good */
+	struct tokmux_lease_file *lease_file;	/* until the real file is closed */
 	wait_queue_head_t lease_file_closed;
 
-	/* counters, never reset */
+	/* counters that are never reset */
 	u64 grants;
 	u64 waits;
 	u64 longest_wait_ns;
@@ -107,17 +110,18 @@ struct tokmux_token {
 };
 
 /**
- * struct tokmux_party - who holds a lease: a file or a thread group
- * @callers: those bound to it; the party lives as long as it has one
- * @holder_node: in token->holders while it holds
- * @tgid: whose it is; its callers' references keep it
- * @group: it is in token->groups
- * @id: never used twice on a token; says whether the token changed hands
- * @nr_exclusive: how many of its callers hold an exclusive lease
- * @nr_shared: likewise
- * @granted: since when it has been holding
- * @busy_ns: tokmux_queue_busy() of the lease queue at that time: what it has
- *	grown by is how long the party has been in the way of others (R4)
+ * struct tokmux_party - a holder of leases: one file, or one thread group
+ * @callers: the callers that are bound to the party
+ * @holder_node: in token->holders while the party holds a lease
+ * @tgid: the thread group; the callers have the references
+ * @group: the party is a thread group, and in token->groups
+ * @id: never used again on the same token
+ * @nr_exclusive: number of callers that hold an exclusive lease
+ * @nr_shared: number of callers that hold a shared lease
+ * @granted: time at which the party became a holder
+ * @busy_ns: tokmux_queue_busy() of the lease queue at that time. The difference
+ *	from the value of today is how long others have waited for the party
+ *	(R4).
  */
 struct tokmux_party {
 	struct list_head callers;
@@ -133,26 +137,29 @@ struct tokmux_party {
 
 /**
  * struct tokmux_caller - one open file of a token
- * @token: its token
+ * @token: the token
  * @token_node: in token->callers
- * @may_bind: the file is open for writing; else it can only look
- * @wait: of poll() and read()
- * @tgid: the thread group it is bound to, set once; NULL before
- * @party: in whose name it holds; NULL before bind and after its end
+ * @may_bind: the file is open for writing. A file that is not can only use
+ *	TOKMUX_INFO.
+ * @wait: for poll() and read()
+ * @tgid: the thread group that the caller is bound to; NULL before it is bound
+ * @party: the party that holds the caller's lease; NULL before the caller is
+ *	bound, and after it has ended
  * @party_node: in party->callers
- * @ended: its thread group has died or closed it; nothing brings it back (R2)
- * @thread: which thread of the group got the lease, to compare only
- * @held: mode of the lease it holds, or 0
- * @lost: its lease was taken and it has not been told by an answer yet
- * @wanted: the queue's round that it has been sent TOKMUX_EVENT_WANTED in, or 0
- * @want_free: it is to be sent TOKMUX_EVENT_FREE
+ * @ended: the thread group has died or has closed the file; stays true (R2)
+ * @lost: the lease was taken, and the answer of no ioctl has said so yet
+ * @want_free: TOKMUX_EVENT_FREE is to be sent
+ * @thread: pid of the thread that got the lease; only compared
+ * @held: mode of the lease, or 0
  * @login: &enum tokmux_user_type, or 0
- * @nr_requests: how many of its threads wait in a queue
+ * @nr_requests: number of threads that wait in a queue
  * @nr_sessions: length of @sessions
- * @sessions: its sessions
- * @death_wait: on the thread group's wait_pidfd
- * @death_work: queued from there
- * @events: the events that it has not read yet
+ * @wanted: round of the lease queue for which TOKMUX_EVENT_WANTED was sent, or
+ *	0
+ * @sessions: the caller's sessions
+ * @death_wait: entry in the thread group's wait_pidfd
+ * @death_work: queued when @death_wait is woken
+ * @events: the events that the caller has not read yet
  */
 struct tokmux_caller {
 	struct tokmux_token *token;

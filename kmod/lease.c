@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Leases: who may talk to a token now.
+ * Leases: the right of a party to talk to a token now.
  *
- * Keeps R1 (exclusion, first come first served) and R4 (bounded hold). One rule
- * for all: a request is granted when it is first in the queue and nobody but
- * its own party is in the way. So a party's second file waits in turn like
- * anybody else's, and no party can keep the others out by overlapping its own
- * leases. One exception: a thread that holds the token through another file of
- * its party doesn't queue behind those who wait for it.
+ * Keeps R1 (exclusion, first come first served) and R4 (bounded hold). A
+ * request is granted when it is the first in the queue, and no other party
+ * holds a lease that excludes it. The second file of a party waits in turn as
+ * well: otherwise a party could keep all others out with leases that overlap.
+ * There is one exception: a thread that holds the token through another file of
+ * its party does not queue, because the requests in the queue wait for this
+ * very thread.
  */
 #include <linux/jiffies.h>
 #include "internal.h"
 #include "trace.h"
 
-/* From before the processes are frozen until they run again. */
+/* True from before processes are frozen until they have been thawed. */
 static bool tokmux_lease_suspended;
 
-/* R1: is nobody but the party itself in the way? */
+/* R1: could @party be granted a lease, as far as the holders go? */
 static bool tokmux_lease_is_free(const struct tokmux_token *token,
 				 const struct tokmux_party *party, u32 mode)
 {
@@ -27,7 +28,7 @@ static bool tokmux_lease_is_free(const struct tokmux_token *token,
 	return !token->exclusive || token->exclusive == party;
 }
 
-/* Does anybody wait but the party itself? Mostly the first in the queue tells. */
+/* Does another party wait? Mostly the first request in the queue tells. */
 static bool tokmux_lease_is_wanted(const struct tokmux_token *token,
 				   const struct tokmux_party *party)
 {
@@ -41,8 +42,8 @@ static bool tokmux_lease_is_wanted(const struct tokmux_token *token,
 }
 
 /*
- * Tell those who are in the way of others, once a lease; and once more when all
- * who waited have given up and somebody comes anew.
+ * Send TOKMUX_EVENT_WANTED to the callers whose leases other parties wait for:
+ * once for each lease, and again when the queue was empty in between.
  */
 static void tokmux_lease_tell_wanted(struct tokmux_token *token)
 {
@@ -64,7 +65,7 @@ static void tokmux_lease_tell_wanted(struct tokmux_token *token)
 	}
 }
 
-/* Would the current thread wait for itself? */
+/* Does the current thread hold the token through another file of its party? */
 static bool tokmux_lease_is_nested(const struct tokmux_caller *caller)
 {
 	const struct tokmux_caller *other;
@@ -87,8 +88,9 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 	bool touched = tokmux_device_touched(&token->device);
 
 	/*
-	 * Once several hold it at a time, each may have touched it after the
-	 * other: then nobody is the last, and every grant changes the epoch.
+	 * When several parties hold the token at a time, any of them may be the
+	 * last one to use it. So no party is the last, and every grant changes
+	 * the epoch.
 	 */
 	if (token->last_party != party->id || touched ||
 	    READ_ONCE(tokmux_lease_suspended))
@@ -125,7 +127,7 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 	trace_tokmux_grant(caller, arg->mode);
 }
 
-/* A caller's lease ends, for whatever reason: this is the only place. */
+/* End a caller's lease. Every lease ends here, for whatever reason. */
 void tokmux_lease_give_up(struct tokmux_caller *caller)
 {
 	struct tokmux_token *token = caller->token;
@@ -148,7 +150,7 @@ void tokmux_lease_give_up(struct tokmux_caller *caller)
 	token->nr_holders--;
 }
 
-/* Its lease ends against its will. Returns whether it had one. */
+/* Take a caller's lease, and tell the caller. Returns false if it had none. */
 bool tokmux_lease_take(struct tokmux_caller *caller)
 {
 	if (!caller->held)
@@ -168,9 +170,9 @@ void tokmux_lease_soil(struct tokmux_token *token)
 }
 
 /*
- * R4: how much of its time has a holder left? What counts is for how long anybody
- * waited since it was granted, whoever that was: who gives up and asks anew, or
- * leaves the place to another, does not set the clock back.
+ * R4: how much of its time has a holder left? Its clock runs while the queue is
+ * not empty, whichever requests are in it. So the clock is not set back when a
+ * waiter gives up, asks again, or is followed by another one.
  */
 static s64 tokmux_lease_time_left(const struct tokmux_token *token,
 				  const struct tokmux_party *party, u64 busy_ns)
@@ -179,7 +181,7 @@ static s64 tokmux_lease_time_left(const struct tokmux_token *token,
 	       (s64)(busy_ns - party->busy_ns);
 }
 
-/* R4: look again when the first holder's time is over. */
+/* R4: start the timer for the holder that has the least time left. */
 static void tokmux_lease_arm(struct tokmux_token *token)
 {
 	struct tokmux_party *party;
@@ -198,7 +200,7 @@ static void tokmux_lease_arm(struct tokmux_token *token)
 				 nsecs_to_jiffies(max_t(s64, left, 0)) + 1);
 }
 
-/* Tell who asked in vain, if now nobody has it. */
+/* If the token is free, tell the callers that were refused with timeout 0. */
 static void tokmux_lease_tell_free(struct tokmux_token *token)
 {
 	struct tokmux_caller *caller;
@@ -214,7 +216,7 @@ static void tokmux_lease_tell_free(struct tokmux_token *token)
 	token->nr_want_free = 0;
 }
 
-/* Grant what can be granted. To be called after every change. */
+/* Grant what can be granted. Must be called after every change. */
 void tokmux_lease_dispatch(struct tokmux_token *token)
 {
 	struct tokmux_queue *queue = &token->lease_queue;
@@ -232,7 +234,7 @@ void tokmux_lease_dispatch(struct tokmux_token *token)
 			tokmux_queue_answer(queue, req, -EINTR);
 			continue;
 		}
-		/* Two threads of one caller asked. */
+		/* Another thread of the same caller was granted a lease. */
 		if (caller->held) {
 			tokmux_queue_answer(queue, req, -EALREADY);
 			continue;
@@ -249,7 +251,7 @@ void tokmux_lease_dispatch(struct tokmux_token *token)
 	tokmux_lease_arm(token);
 }
 
-/* R4: take the lease from those in the way whose time is over. */
+/* R4: take the leases of the holders whose time is over. */
 static void tokmux_lease_hold_work(struct work_struct *work)
 {
 	struct tokmux_token *token = container_of(to_delayed_work(work),
@@ -282,7 +284,7 @@ out:
 	mutex_unlock(&token->lock);
 }
 
-/* Make the token's lease: nobody holds it. */
+/* Prepare a new token, which nobody holds. */
 void tokmux_lease_init(struct tokmux_token *token)
 {
 	INIT_LIST_HEAD(&token->holders);
@@ -291,13 +293,13 @@ void tokmux_lease_init(struct tokmux_token *token)
 	init_waitqueue_head(&token->lease_file_closed);
 }
 
-/* While the machine is being suspended, every grant has a new epoch. */
+/* While the machine suspends or resumes, every grant changes the epoch. */
 void tokmux_lease_set_suspended(bool suspended)
 {
 	WRITE_ONCE(tokmux_lease_suspended, suspended);
 }
 
-/* The answer to an ioctl that needs a lease which isn't there. */
+/* The error for an ioctl that needs a lease, on a caller that has none. */
 static int tokmux_lease_missing(struct tokmux_caller *caller)
 {
 	int ret = caller->lost ? -ESTALE : -ENOLCK;
@@ -306,7 +308,7 @@ static int tokmux_lease_missing(struct tokmux_caller *caller)
 	return ret;
 }
 
-/* 0 if the caller has an exclusive lease. */
+/* Returns 0 if the caller has an exclusive lease, else a negative errno. */
 int tokmux_lease_need_exclusive(struct tokmux_caller *caller)
 {
 	if (!caller->held)

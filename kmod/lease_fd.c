@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * TOKMUX_LEASE_FD: gives the holder of an exclusive lease its lease fd.
+ * TOKMUX_LEASE_FD, which gives the holder of an exclusive lease a lease fd.
  */
 #include <linux/err.h>
 #include "internal.h"
 #include "trace.h"
 
-/* Drops token->lock while it waits for the last lease's file to be closed. */
+/* Drops token->lock while the lease file of the last lease is being closed. */
 static int tokmux_lease_fd_get_turn(struct tokmux_caller *caller)
 {
 	int ret;

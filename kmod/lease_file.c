@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lease fds: a holder's way to the real device, for as long as it holds.
+ * The file that a lease fd refers to. It leads to the real device, for as long
+ * as the lease lasts.
  *
- * The file passes ioctl, read, write and poll on to a file of the real device
- * that was opened for this lease. When the lease ends, for whatever reason, it
- * is dead for good, also its copies in other processes: calls are refused with
- * -ENODEV, those under way are woken, poll() says EPOLLHUP, and once the last
- * one has left, the real file is closed, which cancels its transfers. Only then
- * can the next holder have a lease fd: never are two of them open.
+ * The file passes ioctl, read, write and poll on to a file of the real device,
+ * the backing file, which is opened for this lease. When the lease ends, for
+ * whatever reason, the lease file is dead for good, also through copies of its
+ * descriptor in other processes: calls return -ENODEV, calls that sleep are
+ * woken, and poll() returns EPOLLHUP. Once the last call has returned, the
+ * backing file is closed, which cancels its transfers. Only then can the next
+ * holder get a lease fd. So two lease fds of a token are never open at a time.
  *
- * A call under way is counted, not locked against, for it may take its time. One
- * that takes too long holds up the next holder, and sleeps where nothing else
- * would wake it, most likely on a page of its own process that somebody does not
- * deliver: its process is killed (R4).
+ * Calls in progress are counted. No lock is held during a call, because a call
+ * can take long. A call that takes too long delays the next holder. It sleeps
+ * where we cannot wake it, most likely in a page fault on memory of its own
+ * process that another process does not deliver. Its process is killed (R4).
  *
- * Nobody's poll table is passed on to the real file: an epoll entry would
- * outlive it. Its wait queue has one entry of ours, which passes wakes on to a
- * queue of ours.
+ * The poll table of a process is not passed on to the backing file, because an
+ * epoll entry would outlive that file. Instead the wait queue of the backing
+ * file has one entry of ours, the hook, which passes wakeups on to our wait
+ * queue.
  */
 #include <linux/compat.h>
 #include <linux/file.h>
@@ -28,20 +31,20 @@
 #include "internal.h"
 
 /**
- * struct tokmux_lease_file - a lease fd
- * @ref: one of the file, one of the token until the real file is closed
- * @users: calls under way, and one while it is alive
- * @dead: for good; and before it is the token's
- * @token: its token, with a reference to its device
- * @caller: whose lease it is; NULL while dead
- * @tgid: who may use it (R3)
- * @backing: the real file; NULL if it could not be opened
- * @wait: of poll() and of calls that block
- * @wakes: counts what came from the real file
- * @hook: our entry
- * @hooked: in this queue of the real file
- * @close_work: closes the real file, after the last user
- * @late_work: ends who does not leave
+ * struct tokmux_lease_file - the file that a lease fd refers to
+ * @ref: one reference for the file, one for the token until @backing is closed
+ * @users: calls in progress, and one while the lease file is alive
+ * @dead: true before the lease file is opened, and for good after the lease
+ * @token: the token; there is a reference to its device
+ * @caller: the caller that has the lease; NULL while @dead
+ * @tgid: the thread group that may use the file (R3)
+ * @backing: the file of the real device; NULL if it could not be opened
+ * @wait: for poll() and for calls that block
+ * @wakes: number of wakeups that came from @backing
+ * @hook: our entry in @hooked
+ * @hooked: the wait queue of @backing
+ * @close_work: closes @backing after the last user
+ * @late_work: kills the process if it does not return from a call
  */
 struct tokmux_lease_file {
 	refcount_t ref;
@@ -59,7 +62,7 @@ struct tokmux_lease_file {
 	struct delayed_work late_work;
 };
 
-/* A request to a device has its answer by then, or has failed: USB's take 5 s. */
+/* Longer than any request to a device: USB's time out after 5 s. */
 #define TOKMUX_LATE	(10 * HZ)
 
 static void tokmux_lease_file_put(struct tokmux_lease_file *lf)
@@ -72,8 +75,9 @@ static void tokmux_lease_file_put(struct tokmux_lease_file *lf)
 }
 
 /*
- * In a kernel thread, where __fput_sync() is allowed: a close that is put off
- * would leave the interface claimed when the next holder wants it.
+ * Runs in a kernel thread, where __fput_sync() is allowed. fput() might close
+ * the backing file later, and the interface would still be claimed when the
+ * next holder claims it.
  */
 static void tokmux_lease_file_close(struct work_struct *work)
 {
@@ -111,7 +115,7 @@ static void tokmux_lease_file_leave(struct tokmux_lease_file *lf)
 		queue_work(tokmux_wq, &lf->close_work);
 }
 
-/* Count a call, if it may be made. */
+/* Begin a call, if the current thread may use the file. */
 static int tokmux_lease_file_enter(struct tokmux_lease_file *lf)
 {
 	bool mine = lf->tgid == task_tgid(current);
@@ -135,12 +139,12 @@ static void tokmux_lease_file_die(struct tokmux_lease_file *lf)
 	WRITE_ONCE(lf->dead, true);
 	lf->caller = NULL;
 	wake_up_poll(&lf->wait, EPOLLHUP | EPOLLERR);
-	/* Before it may be closed, which takes it back. */
+	/* Must be queued before the close work can run, which cancels it. */
 	queue_delayed_work(tokmux_wq, &lf->late_work, TOKMUX_LATE);
 	tokmux_lease_file_leave(lf);
 }
 
-/* The lease of @caller has ended. */
+/* The lease of @caller has ended: so has its lease file, if it has one. */
 void tokmux_lease_file_kill(struct tokmux_caller *caller)
 {
 	struct tokmux_lease_file *lf = caller->token->lease_file;
@@ -150,9 +154,9 @@ void tokmux_lease_file_kill(struct tokmux_caller *caller)
 		tokmux_lease_file_die(lf);
 }
 
-/* ---- the file ---- */
+/* ---- file operations ---- */
 
-/* The real file has something, or the lease is over: until then. */
+/* Sleep until the backing file wakes us, or the lease ends. */
 static int tokmux_lease_file_wait(struct tokmux_lease_file *lf, int wakes)
 {
 	int ret = wait_event_interruptible(lf->wait,
@@ -316,9 +320,9 @@ static const struct file_operations tokmux_lease_file_fops = {
 	.show_fdinfo	= tokmux_lease_file_show,
 };
 
-/* ---- making one ---- */
+/* ---- open ---- */
 
-/* Under the lock of the real file's queue, irqs off. */
+/* Called with interrupts off, under the lock of @hooked. */
 static int tokmux_lease_file_wake(wait_queue_entry_t *hook, unsigned int mode,
 				  int sync, void *key)
 {
@@ -343,7 +347,7 @@ static void tokmux_lease_file_hook(struct file *backing, wait_queue_head_t *head
 		container_of(pt, struct tokmux_lease_file_table, pt);
 	struct tokmux_lease_file *lf = table->lf;
 
-	/* Each kind of device that we know has one queue: this is none. */
+	/* All kinds of device that we know have one wait queue. */
 	if (lf->hooked) {
 		table->many = true;
 		return;
@@ -371,7 +375,7 @@ static int tokmux_lease_file_open_backing(struct tokmux_lease_file *lf,
  * tokmux_lease_file_new() - make the file that TOKMUX_LEASE_FD answers with
  * @call: the ioctl; token->lock is not held, because memory is allocated
  *
- * The file is dead until tokmux_lease_file_open() has opened it.
+ * The file is dead until tokmux_lease_file_open() opens it.
  */
 struct tokmux_lease_file *tokmux_lease_file_new(struct tokmux_call *call)
 {
@@ -399,13 +403,13 @@ struct tokmux_lease_file *tokmux_lease_file_new(struct tokmux_call *call)
 }
 
 /**
- * tokmux_lease_file_get_turn() - have the token's last lease file closed
- * @caller: the holder of an exclusive lease, with token->lock held
+ * tokmux_lease_file_get_turn() - wait until the token has no lease file
+ * @caller: the holder of an exclusive lease; token->lock is held
  *
- * Return: 0 if there is none; -EALREADY if it is the caller's own, and alive;
- * -EBUSY if it is another caller's of the same party, and alive; -EAGAIN if it
- * was waited for, without the lock: the caller may have lost its lease meanwhile;
- * -ERESTARTSYS.
+ * Return: 0 if the token has no lease file; -EALREADY if the caller has one;
+ * -EBUSY if another caller of the same party has one; -EAGAIN after a wait for
+ * the last one to be closed. The lock is dropped during the wait, so the lease
+ * must be checked again. -ERESTARTSYS.
  */
 int tokmux_lease_file_get_turn(struct tokmux_caller *caller)
 {
@@ -427,14 +431,14 @@ int tokmux_lease_file_get_turn(struct tokmux_caller *caller)
 
 /**
  * tokmux_lease_file_open() - open the real device for a lease
- * @lf: from tokmux_lease_file_new()
- * @caller: the holder, with token->lock held, after tokmux_lease_file_get_turn()
- *	has returned 0
+ * @lf: the file, from tokmux_lease_file_new()
+ * @caller: the holder; token->lock is held, and tokmux_lease_file_get_turn()
+ *	has returned 0 under the same hold of it
  *
- * The device is opened without the lock, because that may take its time. Until it
- * is open, the open counts as a call under way, should the lease end meanwhile.
+ * The lock is dropped while the device is opened, which may take long. If the
+ * lease ends meanwhile, the open counts as a call in progress.
  *
- * Return: 0; -ESTALE if the lease has ended meanwhile; what the device says.
+ * Return: 0; -ESTALE if the lease has ended; the error of the device.
  */
 int tokmux_lease_file_open(struct tokmux_lease_file *lf,
 			   struct tokmux_caller *caller)

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Logins: which caller is logged in as what. Keeps R6. The PIN is between user
- * space and the token.
+ * Logins: which callers are logged in, and as which type of user. Keeps R6.
+ * PINs go from user space to the token; the kernel does not see them.
  */
 #include "internal.h"
 #include "trace.h"
 
-/* End a caller's login, if it has one. Returns TOKMUX_CLOSED_* flags. */
+/* End a caller's login. Returns TOKMUX_CLOSED_* flags, 0 if it had none. */
 u32 tokmux_login_end(struct tokmux_caller *caller)
 {
 	struct tokmux_token *token = caller->token;

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Parties: what a lease belongs to, a file or a thread group, as bound.
+ * Parties: the holders of leases. A party is one file, or one thread group with
+ * all its files that are bound as a group.
  */
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include "internal.h"
 
-/* What token->groups has for @tgid, if it is not left from another with the same number. */
+/*
+ * The party of the thread group @tgid, or NULL. The pid may have been used
+ * again: then token->groups still has the party of the thread group that had it
+ * before.
+ */
 static struct tokmux_party *tokmux_party_find(struct tokmux_token *token,
 					      struct pid *tgid)
 {
@@ -16,12 +21,13 @@ static struct tokmux_party *tokmux_party_find(struct tokmux_token *token,
 }
 
 /**
- * tokmux_party_new() - make a party of the current thread group
- * @token: of which; its lock is not held, because nobody else need wait for this
- *	process' memory (R8)
- * @group: of all callers that the thread group binds as such
+ * tokmux_party_new() - allocate a party for the current thread group
+ * @token: the token; its lock is not held, because the allocation may wait for
+ *	this process' own memory (R8)
+ * @group: the party is the thread group; else it is one file
  *
- * Return: one for tokmux_party_join() or tokmux_party_free(), or NULL.
+ * Return: a party for tokmux_party_join() or tokmux_party_free(); NULL if there
+ * is no memory.
  */
 struct tokmux_party *tokmux_party_new(struct tokmux_token *token, bool group)
 {
@@ -41,7 +47,7 @@ struct tokmux_party *tokmux_party_new(struct tokmux_token *token, bool group)
 	return party;
 }
 
-/* One that nobody has joined, or NULL. */
+/* Free a party that no caller has joined. @party may be NULL. */
 void tokmux_party_free(struct tokmux_token *token, struct tokmux_party *party)
 {
 	if (!party)
@@ -53,9 +59,11 @@ void tokmux_party_free(struct tokmux_token *token, struct tokmux_party *party)
 
 /**
  * tokmux_party_join() - bind a caller to a party of the current thread group
- * @caller: with token->lock held
- * @fresh: what it is bound to, if it is not to a group that has one already;
- *	NULL where it was taken
+ * @caller: the caller; token->lock is held
+ * @fresh: a new party. It is used, and set to NULL, unless the thread group has
+ *	a party already.
+ *
+ * Return: 0; -ENOMEM.
  */
 int tokmux_party_join(struct tokmux_caller *caller, struct tokmux_party **fresh)
 {
@@ -68,7 +76,7 @@ int tokmux_party_join(struct tokmux_caller *caller, struct tokmux_party **fresh)
 		party = tokmux_party_find(token, (*fresh)->tgid);
 	if (!party) {
 		party = *fresh;
-		/* The place is there, unless another thread's is just going. */
+		/* Mostly reserved: another thread may have released it. */
 		if (party->group) {
 			ret = xa_err(xa_store(&token->groups, pid_nr(party->tgid),
 					      party, GFP_NOWAIT | __GFP_ACCOUNT));
@@ -83,7 +91,7 @@ int tokmux_party_join(struct tokmux_caller *caller, struct tokmux_party **fresh)
 	return 0;
 }
 
-/* The caller holds nothing any more; its party goes with its last caller. */
+/* Unbind a caller that holds no lease. The last caller frees the party. */
 void tokmux_party_leave(struct tokmux_caller *caller)
 {
 	struct tokmux_token *token = caller->token;
@@ -101,7 +109,7 @@ void tokmux_party_leave(struct tokmux_caller *caller)
 	kfree(party);
 }
 
-/* The (first) holder's process, as the reader's pid namespace has it, or 0. */
+/* The first holder's pid in the current pid namespace, or 0. */
 pid_t tokmux_party_pid(struct tokmux_token *token)
 {
 	struct tokmux_party *party =

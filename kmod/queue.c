@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Queues: threads that wait in turn for a lease or a session, first come first
- * served (R1). Who is granted what is for lease.c and session.c to say.
+ * Queues in which threads wait for a lease or a session, first come first
+ * served (R1). lease.c and session.c decide when a request is granted.
  */
 #include <linux/sched/signal.h>
 #include "internal.h"
@@ -12,7 +12,7 @@ void tokmux_queue_init(struct tokmux_queue *queue)
 	queue->length = 0;
 }
 
-/* For how long anybody has been waiting, in all. */
+/* For how long the queue has been non-empty, all in all. */
 u64 tokmux_queue_busy(const struct tokmux_queue *queue)
 {
 	if (!queue->length)
@@ -21,17 +21,18 @@ u64 tokmux_queue_busy(const struct tokmux_queue *queue)
 }
 
 /*
- * Is a thread about to be killed? It could not use what it is granted, and would
- * leave the token unclean for nothing. One with a request is alive: it can't
- * leave without the lock.
+ * Is a thread about to be killed? A thread that is killed cannot use a lease,
+ * and would leave the token unclean. @task cannot go away: either it is the
+ * current thread, or it has a request, and needs token->lock in order to
+ * return.
  */
 bool tokmux_is_dying(const struct task_struct *task)
 {
-	/* written under siglock, at any time: what comes later is noticed later */
+	/* Written under siglock: a signal that comes later is noticed later. */
 	return data_race(READ_ONCE(task->signal->flags)) & SIGNAL_GROUP_EXIT;
 }
 
-/* Take a request out of its queue; the thread behind it finds the result. */
+/* Take a request out of its queue, and wake its thread with @result. */
 void tokmux_queue_answer(struct tokmux_queue *queue, struct tokmux_request *req,
 			 int result)
 {
@@ -45,7 +46,7 @@ void tokmux_queue_answer(struct tokmux_queue *queue, struct tokmux_request *req,
 	wake_up(&req->wait);
 }
 
-/* Answer all requests of @caller, or of everybody if it is NULL. */
+/* Answer all requests of @caller, or of all callers if it is NULL. */
 void tokmux_queue_cancel(struct tokmux_queue *queue,
 			 struct tokmux_caller *caller, int result)
 {
@@ -57,7 +58,7 @@ void tokmux_queue_cancel(struct tokmux_queue *queue,
 	}
 }
 
-/* Queue @req; its caller and what is asked for are filled in. */
+/* Queue @req, whose caller and ioctl structs are filled in. */
 int tokmux_queue_add(struct tokmux_queue *queue, struct tokmux_request *req)
 {
 	lockdep_assert_held(&req->caller->token->lock);
@@ -77,19 +78,19 @@ int tokmux_queue_add(struct tokmux_queue *queue, struct tokmux_request *req)
 }
 
 /**
- * tokmux_queue_wait() - wait in turn
- * @queue: of a token whose lock is held, and dropped while waiting
- * @req: from tokmux_queue_add(), perhaps answered already
+ * tokmux_queue_wait() - wait until a request is answered
+ * @queue: the queue; token->lock is held, and dropped during the wait
+ * @req: the request, queued by tokmux_queue_add(); it may be answered already
  * @timeout_ms: as in the UAPI, not 0
  *
- * A stopped or frozen thread leaves the queue too, else it would be granted
- * what it can't use. It asks anew when it goes on, with its whole timeout;
- * only a signal's handler ends a wait with a timeout for good. No timeout is
- * over before its time, as one in jiffies can be where they lag behind.
+ * A thread that is stopped or frozen leaves the queue, because it could not use
+ * a lease. Its ioctl is restarted when it continues, with the whole timeout.
+ * Only a signal handler ends a wait with a timeout for good. The timer is an
+ * hrtimer: jiffies can lag behind, and the wait would end too early.
  *
- * Return: what the request was answered with. If the wait ended without an
- * answer, -ETIMEDOUT, -ERESTARTSYS or -ERESTARTNOHAND, it has left the queue,
- * and who came behind it must be looked at.
+ * Return: the result of the request. If the wait ended without an answer:
+ * -ETIMEDOUT, -ERESTARTSYS or -ERESTARTNOHAND. The request has left the queue
+ * then, and the requests behind it must be looked at.
  */
 int tokmux_queue_wait(struct tokmux_queue *queue, struct tokmux_request *req,
 		      s32 timeout_ms)

@@ -13,16 +13,16 @@ struct tokmux_caller;
 struct tokmux_session;
 struct tokmux_session_open;
 
-/* How many may wait in one (R8). */
+/* The most requests that a queue can have (R8). */
 #define TOKMUX_MAX_REQUESTS	16384
 
 /**
  * struct tokmux_queue - requests that wait in turn
- * @requests: &struct tokmux_request, first come first
- * @length: how many
- * @round: counts how often somebody came when nobody waited
- * @busy_since: when that was the last time
- * @busy_ns: for how long anybody waited in all the rounds before
+ * @requests: list of &struct tokmux_request, the oldest first
+ * @length: number of requests
+ * @round: how often the queue has become non-empty
+ * @busy_since: when the queue became non-empty the last time
+ * @busy_ns: for how long the queue was non-empty in all earlier rounds
  */
 struct tokmux_queue {
 	struct list_head requests;
@@ -33,20 +33,21 @@ struct tokmux_queue {
 };
 
 /**
- * struct tokmux_request - one thread that waits for something of a token
- * @node: in the queue; empty when answered
- * @caller: who asks
- * @task: which thread of it
- * @lease: for a lease: what is asked for, and where the answer goes
- * @session: for a session: what is to be opened; the caller's once answered 0
- * @opened: for a session: where the answer goes
- * @since: when it began to wait
- * @result: 0 or a negative errno, valid when @node is empty
- * @answered: it has been; written under token->lock
- * @wait: woken then
+ * struct tokmux_request - a thread that waits for a lease or a session
+ * @node: in queue->requests; empty once the request is answered
+ * @caller: the caller that the lease or the session is for
+ * @task: the thread
+ * @lease: in the lease queue: the ioctl's struct, which gets the answer
+ * @session: in the session queue: the new session; owned by the caller once the
+ *	request is answered with 0
+ * @opened: in the session queue: the ioctl's struct, which gets the answer
+ * @since: when the request was queued
+ * @result: 0 or a negative errno; valid once the request is answered
+ * @answered: written under token->lock
+ * @wait: woken when the request is answered
  *
- * Lives on the stack of the waiting thread. It is answered under token->lock,
- * and the thread takes that lock before it leaves.
+ * A request is on the stack of its thread. It is answered under token->lock,
+ * and its thread takes that lock before it returns.
  */
 struct tokmux_request {
 	struct list_head node;

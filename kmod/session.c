@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sessions: numbers that callers own, and a quota on them. Keeps R5.
+ * Sessions: ids that callers own, and the quota of a token. Keeps R5.
  *
- * Memory comes from who asks, and before the token's lock is taken: an allocation
- * may have to wait for that process' own memory to be reclaimed, which is no
- * reason for others to wait (R8).
+ * The memory of a session is charged to the process that opens it, and
+ * allocated without token->lock: the allocation may wait until memory of this
+ * process is reclaimed, and other processes must not wait with it (R8).
  */
 #include <linux/slab.h>
 #include "internal.h"
@@ -15,7 +15,7 @@ struct tokmux_session {
 	u32 id;
 };
 
-/* A session that is not open yet, with an id that nobody else gets. */
+/* Make a session that is not open yet. Its id is reserved. */
 static struct tokmux_session *tokmux_session_new(struct tokmux_caller *caller)
 {
 	struct tokmux_token *token = caller->token;
@@ -26,7 +26,7 @@ static struct tokmux_session *tokmux_session_new(struct tokmux_caller *caller)
 	if (!session)
 		return ERR_PTR(-ENOMEM);
 	session->caller = caller;
-	/* Nothing is found there yet, but the place is. */
+	/* The entry is reserved: xa_load() finds NULL there. */
 	ret = xa_alloc_cyclic(&token->sessions, &session->id, NULL,
 			      XA_LIMIT(1, U32_MAX), &token->next_session,
 			      GFP_KERNEL_ACCOUNT);
@@ -48,7 +48,7 @@ static void tokmux_session_add(struct tokmux_session *session)
 	struct tokmux_caller *caller = session->caller;
 	struct tokmux_token *token = caller->token;
 
-	/* The place is there: nothing to allocate, nothing to fail. */
+	/* The entry is reserved, so this allocates nothing and cannot fail. */
 	xa_store(&token->sessions, session->id, session, 0);
 	list_add_tail(&session->node, &caller->sessions);
 	caller->nr_sessions++;
@@ -65,7 +65,7 @@ static void tokmux_session_end(struct tokmux_session *session)
 	tokmux_session_free(session);
 }
 
-/* Close all of a caller's sessions. Returns how many they were. */
+/* Close all sessions of a caller. Returns their number. */
 unsigned int tokmux_session_end_all(struct tokmux_caller *caller)
 {
 	struct tokmux_session *session, *next;
@@ -77,7 +77,7 @@ unsigned int tokmux_session_end_all(struct tokmux_caller *caller)
 	return nr;
 }
 
-/* Open what waits and fits the quota, first come first served. */
+/* Open waiting sessions as far as the quota allows, first come first served. */
 void tokmux_session_dispatch(struct tokmux_token *token)
 {
 	struct tokmux_queue *queue = &token->session_queue;
@@ -99,7 +99,7 @@ void tokmux_session_dispatch(struct tokmux_token *token)
 	}
 }
 
-/* Would one more have to wait? */
+/* Would one more session have to wait? */
 static bool tokmux_session_full(const struct tokmux_token *token)
 {
 	return token->session_queue.length ||
@@ -142,7 +142,7 @@ err_free:
 	return ret;
 }
 
-/* R6: who closes its last session is logged out, and is told so. */
+/* R6: a caller that has closed its last session is logged out, and told so. */
 static u32 tokmux_session_closed(struct tokmux_caller *caller)
 {
 	u32 closed = 0;

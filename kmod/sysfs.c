@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What can be seen of a token and of a caller: sysfs, one value a file, and
- * fdinfo. Pids are as the reader's pid namespace has them, 0 if not at all.
+ * What user space can see of a token, in sysfs, and of a caller, in fdinfo. A
+ * pid is that of the reader's pid namespace, or 0 if the process has none
+ * there.
  */
 #include <linux/cred.h>
 #include <linux/fs.h>
@@ -47,10 +48,10 @@ TOKMUX_ATTR(real_device, "%u:%u", MAJOR(token->device.devt),
 	    MINOR(token->device.devt));
 TOKMUX_ATTR(uncleans, "%llu", token->uncleans);
 
-/* Room for one more, and the line's end: a pid is not cut. */
+/* Room for one more pid and the newline, so that no pid is cut. */
 #define TOKMUX_PID_ROOM	(sizeof(" 4194304\n"))
 
-/* A list of processes, in its order; it ends where the page does. */
+/* A list of pids, in the order of @_head; it is cut at the end of the page. */
 #define TOKMUX_ATTR_PIDS(_name, _type, _head, _node, _tgid)		\
 static ssize_t _name##_show(struct device *dev,				\
 			    struct device_attribute *attr, char *buf)	\

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tokens: what is shared. The registry of them, their devices, their life.
+ * Tokens: their registry, their devices, and how they are made and removed.
  *
- * A system token is made by a privileged process, is a device, and stays until
- * it is removed. A user token belongs to a uid, is found by that uid alone, has
- * no device (what others cannot see they cannot probe, and no unprivileged
- * process can make udev work), is limited in number and goes with its last
- * file (R8).
+ * A system token is made by a privileged process. It has a device, and stays
+ * until it is removed. A user token belongs to a uid, and only that uid finds
+ * it. It is removed with its last file, and the number of a uid's tokens is
+ * limited (R8). It has no device: other users cannot probe a token that they
+ * cannot see, and an unprivileged process cannot make udev work.
  */
 #include <linux/cred.h>
 #include <linux/fs.h>
@@ -21,14 +21,14 @@ static unsigned int user_tokens = 64;
 module_param(user_tokens, uint, 0644);
 MODULE_PARM_DESC(user_tokens, "how many tokens a user may have");
 
-/* How many tokens a uid has made; there while it has one. */
+/* A uid that has tokens, and their number. */
 struct tokmux_user {
 	struct hlist_node node;
 	kuid_t uid;
 	unsigned int tokens;
 };
 
-/* Protects the three below, and what of a token internal.h says. */
+/* Protects the three below, and some members of a token: see internal.h. */
 static DEFINE_MUTEX(tokmux_tokens_lock);
 static DEFINE_HASHTABLE(tokmux_by_name, 10);
 static DEFINE_HASHTABLE(tokmux_users, 6);
@@ -64,7 +64,7 @@ static struct tokmux_token *tokmux_find(const char *name, bool user, kuid_t uid)
 	return NULL;
 }
 
-/* Takes @fresh, and makes it NULL, where @uid has no token yet. */
+/* Count one more token of @uid. The first uses @fresh, and sets it to NULL. */
 static struct tokmux_user *tokmux_user_charge(kuid_t uid,
 					      struct tokmux_user **fresh)
 {
@@ -134,7 +134,7 @@ static struct tokmux_token *tokmux_token_new(const struct tokmux_create *arg)
 	return token;
 }
 
-/* With the name: by the time that udev looks, the index may be another token's. */
+/* With the name: when udev looks, the index may be that of another token. */
 static void tokmux_token_announce(struct tokmux_token *token)
 {
 	char name[sizeof("TOKMUX_NAME=") + TOKMUX_NAME_SIZE];
@@ -148,8 +148,8 @@ static void tokmux_token_announce(struct tokmux_token *token)
 
 /**
  * tokmux_token_create_system() - make a system token and its device
- * @arg: what the registrar says, valid
- * @fops: the operations of the device's files
+ * @arg: the ioctl's struct, with valid values
+ * @fops: operations of the device's files
  * @index: out: N of /dev/tokmuxN
  */
 int tokmux_token_create_system(const struct tokmux_create *arg,
@@ -202,7 +202,7 @@ err_unlock:
 	return ret;
 }
 
-/* Everybody's leases, sessions and logins end; later calls get -ENODEV. */
+/* End all leases, sessions and logins. Later calls return -ENODEV. */
 static void tokmux_token_shut_down(struct tokmux_token *token)
 {
 	struct tokmux_caller *caller;
@@ -247,7 +247,7 @@ int tokmux_token_remove_system(u32 index)
 	return ret;
 }
 
-/* One more file of the current uid's token, if there is one. */
+/* Find a token of the current uid, and count one more file of it. */
 static struct tokmux_token *tokmux_token_find_user(const char *name,
 						   const struct tokmux_create *create)
 {
@@ -277,15 +277,16 @@ static struct tokmux_token *tokmux_token_add_user(struct tokmux_token **fresh,
 }
 
 /**
- * tokmux_token_get_user() - find the current uid's token, or make it
- * @name: its name
- * @create: how to make it, or NULL not to
- * @created: out: it was made
+ * tokmux_token_get_user() - find a token of the current uid, or make it
+ * @name: the token's name
+ * @create: the ioctl's struct; NULL if the token is not to be made
+ * @created: out: the token was made; NULL if @create is
  *
- * What a new one needs is allocated before the lock is taken: it is everybody's,
- * and an allocation may have to wait for this user's own memory (R8).
+ * Memory is allocated before tokmux_tokens_lock is taken: the allocation may
+ * wait for memory of this user, and other users must not wait with it (R8).
  *
- * Return: the token with one more file, for tokmux_token_put_file().
+ * Return: the token, with one more file for tokmux_token_put_file(); -ENOENT;
+ * -EEXIST; -EDQUOT; -ENOMEM.
  */
 struct tokmux_token *tokmux_token_get_user(const char *name,
 					   const struct tokmux_create *create,
@@ -309,7 +310,7 @@ struct tokmux_token *tokmux_token_get_user(const char *name,
 	if (!fresh || !fresh_user)
 		goto out;
 	mutex_lock(&tokmux_tokens_lock);
-	/* Another thread may have been faster. */
+	/* Another thread may have made it meanwhile. */
 	token = tokmux_token_find_user(name, create);
 	if (token == ERR_PTR(-ENOENT)) {
 		token = tokmux_token_add_user(&fresh, &fresh_user);
@@ -323,7 +324,7 @@ out:
 	return token;
 }
 
-/* A user token goes with its last file. */
+/* A user token is removed with its last file. */
 void tokmux_token_put_file(struct tokmux_token *token)
 {
 	if (!tokmux_is_user(token))
@@ -342,9 +343,9 @@ void tokmux_token_put_file(struct tokmux_token *token)
 }
 
 /*
- * What is behind a token may have lost power, and with it what its last holder
- * left there: nobody finds the epoch that it knew. Who asks when this begins or
- * ends, beside it, is granted a new one anyway.
+ * A suspended device may have lost power, and with it the state in which its
+ * last holder left it. So every token's epoch changes. A grant that races with
+ * the beginning or the end of a suspend changes the epoch by itself.
  */
 static int tokmux_pm_event(struct notifier_block *nb, unsigned long event,
 			   void *unused)
@@ -402,7 +403,7 @@ err_region:
 	return ret;
 }
 
-/* No file is open any more, so only system tokens are left. */
+/* No file is open any more, so all tokens that are left are system tokens. */
 void tokmux_tokens_exit(void)
 {
 	struct tokmux_token *token;
@@ -413,7 +414,7 @@ void tokmux_tokens_exit(void)
 	xa_for_each(&tokmux_by_index, index, token)
 		tokmux_token_remove(token);
 	mutex_unlock(&tokmux_tokens_lock);
-	/* closes of lease fds, the last to have a token */
+	/* The close work of a lease file may have the last reference. */
 	flush_workqueue(tokmux_wq);
 	xa_destroy(&tokmux_by_index);
 	class_unregister(&tokmux_class);

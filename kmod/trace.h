@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Tracepoints: what happens on tokens, in tracefs under events/tokmux.
+ * The tracepoints, in tracefs under events/tokmux.
  *
- * A token is told by its index, -1 for user tokens, and its name, a caller by
- * its address as %p shows it. Pids are those of the initial namespace.
+ * A token is identified by its index, which is -1 for a user token, and by its
+ * name; a caller by its address, hashed by %p. Pids are those of the initial
+ * namespace.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM tokmux
@@ -46,8 +47,8 @@ DEFINE_EVENT(tokmux_caller_class, tokmux_##_name,			\
 TOKMUX_TRACE(wait);		/* for a lease; arg: mode */
 TOKMUX_TRACE(grant);		/* arg: mode */
 TOKMUX_TRACE(release);		/* arg: mode */
-TOKMUX_TRACE(revoke);		/* by hold limit, eject or removal; arg: mode */
-TOKMUX_TRACE(end);		/* closed or dead; arg: 1 if it leaves unclean */
+TOKMUX_TRACE(revoke);		/* by hold limit, eject, removal; arg: mode */
+TOKMUX_TRACE(end);		/* closed or dead; arg: 1 if now unclean */
 TOKMUX_TRACE(login);		/* arg: user type */
 TOKMUX_TRACE(lease_fd);		/* the real device was opened; arg: kind */
 TOKMUX_TRACE(logout);		/* arg: user type */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The module's workqueue. Three things are done there: the hold limit is looked
- * at (R4), callers end when their thread group has died (R2), and real devices
- * are closed when their lease has ended.
+ * The module's workqueue. Three works run there: one enforces the hold limit
+ * (R4), one ends callers whose thread group has died (R2), and one closes the
+ * real device after a lease.
  */
 #include "internal.h"
 
