@@ -7,6 +7,7 @@
 #include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/ktime.h>
+#include <linux/math64.h>
 #include <linux/seq_file.h>
 #include <linux/sysfs.h>
 #include "internal.h"
@@ -41,7 +42,7 @@ TOKMUX_ATTR(users, "%u", token->nr_logins[TOKMUX_USER]);
 TOKMUX_ATTR(sos, "%u", token->nr_logins[TOKMUX_SO]);
 TOKMUX_ATTR(grants, "%llu", token->grants);
 TOKMUX_ATTR(waits, "%llu", token->waits);
-TOKMUX_ATTR(longest_wait_us, "%llu", token->longest_wait_ns / NSEC_PER_USEC);
+TOKMUX_ATTR(longest_wait_us, "%llu", div_u64(token->longest_wait_ns, NSEC_PER_USEC));
 TOKMUX_ATTR(revocations, "%llu", token->revocations);
 TOKMUX_ATTR(device_kind, "%s", tokmux_device_kind_name(&token->device));
 TOKMUX_ATTR(real_device, "%u:%u", MAJOR(token->device.devt),
