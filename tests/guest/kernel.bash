@@ -2,14 +2,15 @@
 # A kernel that a guest can run. Sourced, after tests/cache.bash.
 #
 # find_kernel NAME sets
-#	kernel_image	the bzImage
+#	kernel_image	the bzImage, or empty: it can only be built for
 #	kernel_boot	what QEMU boots: the bare vmlinux if there is one beside,
 #			to unpack a bzImage takes an emulated CPU 5 s
 #	kernel_release	what uname -r will say
 #	kernel_root	a directory with lib/modules/<release>, or empty: all built in
 #	kernel_build	where modules are built against it, or empty: nowhere
+#	kernel_chroot	the root of that path, with the programs that build
 # or leaves the reason in kernel_error and fails. NAME is one of the cache's
-# (6.1, 6.12, kasan, kcsan, a release), a bzImage or a kernel's build tree.
+# (6.1, 6.12, newest, arm64, kasan, a release…), a bzImage or a kernel's build tree.
 # shellcheck shell=bash disable=SC2034,SC2154
 
 kernel_error=
@@ -27,19 +28,27 @@ image_release() { # bzImage
 
 find_kernel() { # name
 	local name=$1 dir
-	kernel_image= kernel_boot= kernel_release= kernel_root= kernel_build= kernel_error=
+	kernel_image= kernel_boot= kernel_release= kernel_root= kernel_build= kernel_chroot=/
+	kernel_error=
 	if [[ $name != */* ]] && [ -e "$kernels/$name" ]; then
 		name=$(readlink -f "$kernels/$name")
 	elif [[ $name != */* && ! -e $name ]]; then
 		case $name in
 		6.1 | 6.12) kernel_error="kernel $name is not in $TOKMUX_CACHE; run 'make setup'" ;;
+		newest | arm64 | i386) kernel_error="kernel $name is not in $TOKMUX_CACHE; run tests/setup $name" ;;
 		kasan | kcsan) kernel_error="kernel $name is not in $TOKMUX_CACHE; run tests/guest/build-kernel $name" ;;
-		*) kernel_error="no kernel '$name': want 6.1, 6.12, kasan, kcsan or a path" ;;
+		*) kernel_error="no kernel '$name': want 6.1, 6.12, newest, kasan, kcsan or a path" ;;
 		esac
 		return 1
 	fi
 	if [ -d "$name" ]; then
 		dir=$(readlink -f "$name")
+		if [ -x "$dir/usr/bin/make" ]; then
+			kernel_chroot=$dir
+			kernel_release=${dir##*/}
+			kernel_build=/usr/src/linux-headers-$kernel_release
+			[ -e "$dir/boot/vmlinuz-$kernel_release" ] || return 0
+		fi
 		if [ -e "$dir/arch/x86/boot/bzImage" ]; then
 			kernel_image=$dir/arch/x86/boot/bzImage
 			kernel_build=$dir
