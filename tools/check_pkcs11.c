@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pkcs11/cryptoki.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,8 +15,6 @@
 
 #define SECONDS		30
 #define MAX_SLOTS	64
-/* With log = calls it says what each came to, after it has said why. */
-#define CALLS		"tokmux-pkcs11: call: "
 
 /* ---- in the child: one line, the result or what is wrong ---------------------- */
 
@@ -62,6 +61,8 @@ static int try_module(FILE *result, const void *module)
 	CK_FUNCTION_LIST *p11 = NULL;
 	void *dl = dlopen(module, RTLD_NOW | RTLD_LOCAL);
 
+	/* Why it fails goes to stderr, and nothing else, whatever is configured. */
+	setenv("TOKMUX_LOG", "errors", 1);
 	if (!dl) {
 		fprintf(result, "%s\n", dlerror());
 		return 1;
@@ -121,7 +122,7 @@ void check_pkcs11(struct findings *findings, const char *module)
 			"%s: %s", module, strerror(errno));
 		return;
 	}
-	ret = trial_run(&trial, try_module, module, SECONDS, CALLS);
+	ret = trial_run(&trial, try_module, module, SECONDS);
 	if (ret)
 		finding(findings, "pkcs11", WARNING, NULL,
 			"%s can't be tried: %s", module, strerror(-ret));

@@ -20,7 +20,6 @@
 
 struct listener {
 	int fd;
-	const char *noise;
 	char *last;
 	size_t size, length;
 	char line[1024];
@@ -29,8 +28,7 @@ struct listener {
 static void take_line(struct listener *listener)
 {
 	listener->line[listener->length] = '\0';
-	if (listener->length && (!listener->noise ||
-	    strncmp(listener->line, listener->noise, strlen(listener->noise))))
+	if (listener->length)
 		snprintf(listener->last, listener->size, "%s", listener->line);
 	listener->length = 0;
 }
@@ -114,13 +112,13 @@ static bool attend(struct listener *listeners, int child, unsigned int seconds)
 
 static int try_in_child(struct trial *trial, const int *result, const int *said,
 			int (*try)(FILE *result, const void *data),
-			const void *data, unsigned int seconds, const char *noise)
+			const void *data, unsigned int seconds)
 {
 	struct listener listeners[] = {
 		{ .fd = result[0], .last = trial->result,
 		  .size = sizeof(trial->result) },
 		{ .fd = said[0], .last = trial->said,
-		  .size = sizeof(trial->said), .noise = noise },
+		  .size = sizeof(trial->said) },
 	};
 	int child_fd, err;
 	pid_t child;
@@ -154,7 +152,7 @@ static void close_pipe(const int *fds)
 }
 
 int trial_run(struct trial *trial, int (*try)(FILE *result, const void *data),
-	      const void *data, unsigned int seconds, const char *noise)
+	      const void *data, unsigned int seconds)
 {
 	const struct sigaction by_default = { .sa_handler = SIG_DFL };
 	struct sigaction before;
@@ -173,7 +171,7 @@ int trial_run(struct trial *trial, int (*try)(FILE *result, const void *data),
 	fcntl(said[0], F_SETFL, O_NONBLOCK);
 	/* Ignored, there would be no status to collect. */
 	sigaction(SIGCHLD, &by_default, &before);
-	ret = try_in_child(trial, result, said, try, data, seconds, noise);
+	ret = try_in_child(trial, result, said, try, data, seconds);
 	sigaction(SIGCHLD, &before, NULL);
 	close_pipe(result);
 	close_pipe(said);

@@ -4,17 +4,20 @@
  *
  * /etc/tokmux/tokmux.conf, then the user's tokmux/tokmux.conf, where a later
  * word replaces an earlier one; $TOKMUX_CONF replaces both. A setuid program
- * reads the first only. A bad line is refused with file, line and reason, and
+ * reads the first only, and root no other user's. One that can't be read is as good
+ * as none, but for one that was named. A bad line is refused with file, line and reason, and
  * then nothing is loaded at all: half a configuration is nobody's intention.
  * With no file, the well-known backends that are found on the system.
  */
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -215,7 +218,7 @@ static CK_RV parse_module(struct reader *reader, const char *value)
 	return CKR_OK;
 }
 
-static CK_RV parse_text(const char *value, char **out)
+static CK_RV parse_string(const char *value, char **out)
 {
 	char *text = strdup(value);
 
@@ -227,6 +230,14 @@ static CK_RV parse_text(const char *value, char **out)
 }
 
 /* ---- keys -------------------------------------------------------------- */
+
+static const struct word logs[] = {
+	{ "none", LOG_NONE },
+	{ "errors", LOG_ERROR },
+	{ "info", LOG_INFO },
+	{ "calls", LOG_CALLS },
+	{ }
+};
 
 static CK_RV global_key(struct reader *reader, const char *key,
 			const char *value)
@@ -247,13 +258,6 @@ static CK_RV global_key(struct reader *reader, const char *key,
 		{ "alone", true },
 		{ }
 	};
-	static const struct word logs[] = {
-		{ "none", LOG_NONE },
-		{ "errors", LOG_ERROR },
-		{ "info", LOG_INFO },
-		{ "calls", LOG_CALLS },
-		{ }
-	};
 	struct config *config = reader->config;
 	int word = 0;
 	CK_RV rv;
@@ -269,7 +273,9 @@ static CK_RV global_key(struct reader *reader, const char *key,
 		config->so_alone = word;
 	} else if (!strcmp(key, "log")) {
 		rv = parse_word(reader, key, value, logs, &word);
-		config->log = word;
+		/* At once: a complaint about a later line goes there, too. */
+		if (rv == CKR_OK && !config->log_given)
+			log_choose(word, true);
 	} else {
 		rv = refuse(reader, "[global] has no key \"%s\"", key);
 	}
@@ -302,7 +308,7 @@ static CK_RV backend_key(struct reader *reader, const char *key, char *value)
 	if (!strcmp(key, "module"))
 		return parse_module(reader, value);
 	if (!strcmp(key, "init-args"))
-		return parse_text(value, &backend->init_args);
+		return parse_string(value, &backend->init_args);
 	if (!strcmp(key, "wait"))
 		return parse_ms(reader, key, value, &backend->wait_ms);
 	if (!strcmp(key, "hold"))
@@ -439,51 +445,131 @@ static CK_RV parse_line(struct reader *reader, char *line)
 	return refuse(reader, "%s stands before any section", key);
 }
 
-/* Return: CKR_OK, also where there is no such file unless it is @required. */
-static CK_RV parse_file(struct config *config, const char *path, bool required,
-			bool *found)
+static CK_RV parse_text(struct config *config, const char *path, char *text)
 {
 	struct reader reader = { .config = config, .path = path };
-	char *line = NULL;
-	size_t size = 0;
 	CK_RV rv = CKR_OK;
-	FILE *file;
+	char *line;
 
-	file = fopen(path, "re");
-	if (!file) {
-		if (!required && (errno == ENOENT || errno == ENOTDIR))
-			return CKR_OK;
-		log_error("%s: %s", path, strerror(errno));
-		return CKR_GENERAL_ERROR;
-	}
-	*found = true;
-	while (rv == CKR_OK && (errno = 0, getline(&line, &size, file) >= 0)) {
+	while (rv == CKR_OK && (line = strsep(&text, "\n"))) {
 		reader.line++;
 		rv = parse_line(&reader, line);
 	}
-	if (rv == CKR_OK && ferror(file)) {
+	return rv;
+}
+
+/* Return: all of it, to be freed; NULL if it can't be read, see errno. */
+static char *read_all(FILE *file)
+{
+	char *text = NULL;
+	size_t size = 0;
+
+	errno = 0;
+	/* An empty one is no error. */
+	if (getdelim(&text, &size, '\0', file) >= 0)
+		return text;
+	free(text);
+	return ferror(file) ? NULL : strdup("");
+}
+
+/* One that has to be there. */
+static CK_RV parse_named_file(struct config *config, const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char *text = file ? read_all(file) : NULL;
+	CK_RV rv = CKR_GENERAL_ERROR;
+
+	if (text)
+		rv = parse_text(config, path, text);
+	else
 		log_error("%s: %s", path, strerror(errno));
-		rv = CKR_GENERAL_ERROR;
+	free(text);
+	if (file)
+		fclose(file);
+	return rv;
+}
+
+/*
+ * One that needn't be there. What can't be read, for whatever reason, is as good as
+ * none; nobody is kept waiting by what is no file at all.
+ */
+static CK_RV parse_optional_file(struct config *config, const char *path,
+				 bool (*trusted)(const struct stat *info),
+				 bool *found)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat info;
+	FILE *file = NULL;
+	char *text = NULL;
+	CK_RV rv = CKR_OK;
+
+	if (fd >= 0 && !fstat(fd, &info) && S_ISREG(info.st_mode) &&
+	    trusted(&info))
+		file = fdopen(fd, "r");
+	if (file)
+		text = read_all(file);
+	if (text) {
+		*found = true;
+		rv = parse_text(config, path, text);
 	}
-	free(line);
-	fclose(file);
+	free(text);
+	if (file)
+		fclose(file);
+	else if (fd >= 0)
+		close(fd);
 	return rv;
 }
 
 /* ---- the whole ---------------------------------------------------------- */
 
+static bool always(const struct stat *info)
+{
+	return true;
+}
+
+/* Whoever is root may still have another user's HOME. */
+static bool not_anothers(const struct stat *info)
+{
+	return geteuid() || !info->st_uid;
+}
+
+/* Return: where it would be, to be freed; NULL for nobody's. */
 static char *user_file(void)
 {
 	const char *dir = secure_getenv("XDG_CONFIG_HOME");
 	const char *home = secure_getenv("HOME");
-	char *path = NULL;
-	int n = -1;
+	const char *between = "";
+	struct stat info;
+	char *path;
 
-	if (dir && *dir == '/')
-		n = asprintf(&path, "%s/" USER_FILE, dir);
-	else if (home && *home == '/')
-		n = asprintf(&path, "%s/.config/" USER_FILE, home);
-	return n < 0 ? NULL : path;
+	if (!dir || *dir != '/') {
+		dir = home;
+		between = ".config/";
+	}
+	if (!dir || *dir != '/' || stat(dir, &info) || !not_anothers(&info))
+		return NULL;
+	return asprintf(&path, "%s/%s" USER_FILE, dir, between) < 0 ? NULL :
+								      path;
+}
+
+/* For one run: what a tool or a user wants to see. */
+static CK_RV choose_log(struct config *config)
+{
+	const char *value = secure_getenv("TOKMUX_LOG");
+	const struct word *word = logs;
+
+	log_choose(LOG_ERROR, false);
+	if (!value || !*value)
+		return CKR_OK;
+	while (word->text && strcmp(word->text, value))
+		word++;
+	if (!word->text) {
+		log_error("$TOKMUX_LOG cannot be \"%s\"", value);
+		return CKR_GENERAL_ERROR;
+	}
+	log_choose(word->value, true);
+	config->log_given = true;
+	return CKR_OK;
 }
 
 static CK_RV find_well_known(struct config *config)
@@ -557,15 +643,17 @@ CK_RV config_load(struct config **config)
 	loaded = calloc(1, sizeof(*loaded));
 	if (!loaded)
 		return CKR_HOST_MEMORY;
-	loaded->log = LOG_ERROR;
 
-	if (only && *only) {
-		rv = parse_file(loaded, only, true, &found);
-	} else {
-		rv = parse_file(loaded, SYSTEM_FILE, false, &found);
+	rv = choose_log(loaded);
+	if (rv == CKR_OK && only && *only) {
+		rv = parse_named_file(loaded, only);
+		found = true;
+	} else if (rv == CKR_OK) {
+		rv = parse_optional_file(loaded, SYSTEM_FILE, always, &found);
 		user = user_file();
 		if (rv == CKR_OK && user)
-			rv = parse_file(loaded, user, false, &found);
+			rv = parse_optional_file(loaded, user, not_anothers,
+						 &found);
 		free(user);
 	}
 	if (rv == CKR_OK && !loaded->backends && !found)

@@ -42,7 +42,7 @@ struct config {
 	enum arbiter_kind arbiter;
 	bool strict_initialize;
 	bool so_alone;
-	enum log_level log;
+	bool log_given;			/* by the environment */
 	struct config_backend *backends;
 };
 

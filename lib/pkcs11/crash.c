@@ -9,9 +9,9 @@
  */
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "crash.h"
+#include "log.h"
 #include "site.h"
 
 static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
@@ -33,24 +33,28 @@ static void name_it(int signal, siginfo_t *info, void *context)
 		[SIGILL] = "SIGILL", [SIGFPE] = "SIGFPE",
 		[SIGABRT] = "SIGABRT",
 	};
+	static const struct sigaction by_default = { .sa_handler = SIG_DFL };
 	char line[256];
 	const char *end = line + sizeof(line) - 1;
 	const struct site *site = site_here();
 	char *at = line;
 
-	if (site) {
-		at = add(at, end, "tokmux-pkcs11: backend ");
+	if (site && log_wants(LOG_ERROR)) {
+		at = add(at, end, LOG_PREFIX "backend ");
 		at = add(at, end, atomic_load(&site->backend));
 		at = add(at, end, " crashes in ");
 		at = add(at, end, atomic_load(&site->function));
 		at = add(at, end, ": ");
 		at = add(at, end, names[signal]);
 		*at++ = '\n';
-		if (write(STDERR_FILENO, line, (size_t)(at - line)) < 0) {
-			/* There is nobody left to tell. */
-		}
+		log_put(line, (size_t)(at - line));
 	}
-	/* The default is in place again: a fault comes back by itself. */
+	/*
+	 * Also where ours is called by one that was installed later, as a
+	 * function: then nothing has put the default back. A fault comes again by
+	 * itself, in the place where it belongs.
+	 */
+	sigaction(signal, &by_default, NULL);
 	if (info->si_code <= 0)
 		raise(signal);
 }

@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include "now.h"
 
@@ -16,7 +17,10 @@ enum log_level {
 
 extern atomic_int log_chosen;		/* enum log_level */
 
-void log_set_level(enum log_level level);
+#define LOG_PREFIX	"tokmux-pkcs11: "
+
+void log_choose(enum log_level level, bool asked);
+void log_put(const char *line, size_t length);
 
 static inline bool log_wants(enum log_level level)
 {

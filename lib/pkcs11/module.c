@@ -427,7 +427,6 @@ static CK_RV start(struct module *module, CK_FLAGS flags)
 	rv = config_load(&module->config);
 	if (rv != CKR_OK)
 		return rv;
-	log_set_level(module->config->log);
 	be_patient(module->config);
 	rv = arbiter_choose(module->config->arbiter, &module->arbiter);
 	if (rv != CKR_OK)

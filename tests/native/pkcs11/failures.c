@@ -446,7 +446,7 @@ static CK_RV play_card(CK_RV (*scene)(const char *module))
 		return NO_RESULT;
 	}
 	world_write("tokmux.conf",
-		    "[global]\narbiter = kernel\n"
+		    "[global]\nlog = errors\narbiter = kernel\n"
 		    "[backend card]\nmodule = %s\nlease = call\ntoken = %s\n",
 		    PLUGIN("backend_fault"), name);
 	rv = play(scene, MODULE);

@@ -301,7 +301,7 @@ FIXTURE_SETUP(faults)
 {
 	ASSERT_TRUE(world_begin());
 	world_write("tokmux.conf",
-		    "[global]\narbiter = %s\n"
+		    "[global]\nlog = errors\narbiter = %s\n"
 		    "[backend faulty]\nmodule = " PLUGIN("backend_fault") "\n"
 		    "lease = %s\nwait = 300\n",
 		    world_arbiter(), variant->lease);
@@ -786,6 +786,45 @@ TEST_F(faults, a_crash_is_named)
 	/* And a signal that comes when nobody is inside kills as ever. */
 	EXPECT_EQ(NULL, strstr(last_words(self->a, "", SIGSEGV), "crashes"));
 	EXPECT_EQ(CKR_OK, sign(self->b, self->sb, self->key));
+}
+
+static struct sigaction before_mine;
+
+/* As Go's runtime does, where a fault isn't in its own code. */
+static void forward(int signal, siginfo_t *info, void *context)
+{
+	before_mine.sa_sigaction(signal, info, context);
+}
+
+TEST_F(faults, a_crash_that_is_forwarded_is_the_end)
+{
+	struct sigaction mine = {
+		.sa_sigaction = forward,
+		.sa_flags = SA_SIGINFO,
+	};
+	static const int signals[] = { SIGSEGV, SIGABRT };
+	int status, i;
+	pid_t pid;
+
+	if (getenv("SAN"))
+		SKIP(return, "a sanitizer takes the signal itself");
+	for (i = 0; i < 2; i++) {
+		if (signals[i] == SIGSEGV && !strcmp(world_arbiter(), "kernel"))
+			continue;
+		pid = fork();
+		if (!pid) {
+			alarm(20);
+			MUST(self->a->C_Initialize(NULL));
+			sigaction(signals[i], &mine, &before_mine);
+			if (signals[i] == SIGABRT)
+				raise(SIGABRT);
+			*(volatile int *)NULL = 1;
+			_exit(0);
+		}
+		EXPECT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_TRUE(WIFSIGNALED(status));
+		EXPECT_EQ(signals[i], WTERMSIG(status));
+	}
 }
 
 static void own_handler(int signal)

@@ -365,7 +365,7 @@ static void prepare(const char *lease)
 	copy_softhsm();
 	/* Names of this process: to the kernel's arbiter the cases are no others. */
 	world_write("tokmux.conf",
-		    "[global]\narbiter = %s\n"
+		    "[global]\nlog = errors\narbiter = %s\n"
 		    "[backend faulty-%d]\nmodule = " PLUGIN("backend_fault") "\n"
 		    "token = faulty-%d\nlease = %s\nwait = 300\n"
 		    "[backend other-%d]\nmodule = %s\ntoken = other-%d\nwait = 300\n",

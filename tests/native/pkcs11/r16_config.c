@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* R16: the configuration, and what is refused in it. */
 #include <fcntl.h>
+#include <pty.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include "world.h"
 #include <pkcs11/cryptoki.h>
 #include <kselftest_harness.h>
@@ -15,6 +20,7 @@ FIXTURE(config) {
 FIXTURE_SETUP(config)
 {
 	ASSERT_TRUE(world_begin());
+	setenv("TOKMUX_LOG", "errors", 1);
 	self->a = CALLER_A;
 	ASSERT_NE(NULL, self->a);
 }
@@ -120,6 +126,7 @@ TEST_F(config, tokens_are_named)
 	CK_SESSION_HANDLE session;
 	CK_RV rv;
 
+	unsetenv("TOKMUX_LOG");
 	world_configure("initialize = counted\nso-login = beside\nlog = info",
 			"# comment\n  lease=call  \nwait = 0\n"
 			"on-unclean = refuse\n"
@@ -167,6 +174,144 @@ TEST_F(config, the_users_own_is_read)
 		  initialize(self->a, self->log, sizeof(self->log)));
 	EXPECT_NE(NULL, strstr(self->log, "/tokmux/tokmux.conf:2: "));
 }
+
+/* The user's file alone, where C_Initialize reads it and the machine has none. */
+static bool only_the_users(void)
+{
+	unsetenv("TOKMUX_CONF");
+	setenv("XDG_CONFIG_HOME", world_dir, 1);
+	return access("/etc/tokmux/tokmux.conf", F_OK) &&
+	       !mkdir(world_path("tokmux"), 0700);
+}
+
+TEST_F(config, an_optional_file_that_cant_be_read_is_as_good_as_none)
+{
+	const char *file = strdup(world_path("tokmux/tokmux.conf"));
+
+	if (!only_the_users())
+		SKIP(return, "this machine has a configuration");
+	/* a folder, a circle, nobody writes to it */
+	ASSERT_EQ(0, mkdir(file, 0700));
+	EXPECT_EQ(CKR_OK, initialize(self->a, self->log, sizeof(self->log)));
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	rmdir(file);
+	ASSERT_EQ(0, symlink(file, file));
+	EXPECT_EQ(CKR_OK, initialize(self->a, self->log, sizeof(self->log)));
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	unlink(file);
+	ASSERT_EQ(0, mkfifo(file, 0600));
+	EXPECT_EQ(CKR_OK, initialize(self->a, self->log, sizeof(self->log)));
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	unlink(file);
+	/* not allowed to */
+	world_write("tokmux/tokmux.conf", "[global]\nwhat\n");
+	ASSERT_EQ(0, chmod(file, 0));
+	if (!geteuid())
+		ASSERT_EQ(0, chmod(world_dir, 0755) || seteuid(65534));
+	EXPECT_EQ(CKR_OK, initialize(self->a, self->log, sizeof(self->log)));
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	/* A named one has to be there, whatever it is that keeps us from it. */
+	setenv("TOKMUX_CONF", file, 1);
+	EXPECT_EQ(CKR_GENERAL_ERROR,
+		  initialize(self->a, self->log, sizeof(self->log)));
+	if (!getuid())
+		ASSERT_EQ(0, seteuid(0));
+}
+
+TEST_F(config, root_reads_no_other_users)
+{
+	const char *file = strdup(world_path("tokmux/tokmux.conf"));
+
+	if (geteuid())
+		SKIP(return, "not root");
+	if (!only_the_users())
+		SKIP(return, "this machine has a configuration");
+	world_write("tokmux/tokmux.conf", "[global]\nwhat\n");
+	ASSERT_EQ(0, chown(file, 1000, 1000));
+	EXPECT_EQ(CKR_OK, initialize(self->a, self->log, sizeof(self->log)));
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	/* Whose the folder is may put any file there that is root's. */
+	ASSERT_EQ(0, chown(file, 0, 0) || chown(world_dir, 1000, 1000));
+	EXPECT_EQ(CKR_OK, initialize(self->a, self->log, sizeof(self->log)));
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	ASSERT_EQ(0, chown(world_dir, 0, 0));
+	EXPECT_EQ(CKR_GENERAL_ERROR,
+		  initialize(self->a, self->log, sizeof(self->log)));
+}
+
+/* ---- where it is said ------------------------------------------------------- */
+
+/* Return: a socket where the system's log would listen, or -1. */
+static int be_the_systems_log(void)
+{
+	struct sockaddr_un address = {
+		.sun_family = AF_UNIX,
+		.sun_path = "/dev/log",
+	};
+	int fd;
+
+	if (unshare(CLONE_NEWNS | (geteuid() ? CLONE_NEWUSER : 0)) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", "/dev", "tmpfs", 0, NULL))
+		return -1;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)))
+		return -1;
+	return fd;
+}
+
+TEST_F(config, standard_error_is_not_ours)
+{
+	int fd = be_the_systems_log();
+	char line[1024] = "";
+
+	unsetenv("TOKMUX_LOG");
+	world_write("tokmux.conf", "what\n");
+	EXPECT_EQ(CKR_GENERAL_ERROR,
+		  initialize(self->a, self->log, sizeof(self->log)));
+	EXPECT_STREQ("", self->log);
+	if (fd < 0)
+		SKIP(return, "no place for a log of our own");
+	EXPECT_LT(0, recv(fd, line, sizeof(line) - 1, 0));
+	EXPECT_TRUE(line == strstr(line, "<11>r16_config: tokmux-pkcs11: "));
+	EXPECT_NE(NULL, strstr(line, "/tokmux.conf:1: ")) {
+		TH_LOG("%s", line);
+	}
+	/* As soon as a file asks for it. */
+	world_write("tokmux.conf", "[global]\nlog = errors\nwhat\n");
+	EXPECT_EQ(CKR_GENERAL_ERROR,
+		  initialize(self->a, self->log, sizeof(self->log)));
+	EXPECT_NE(NULL, strstr(self->log, "/tokmux.conf:3: "));
+	EXPECT_GT(0, recv(fd, line, sizeof(line) - 1, 0));
+	/* And no longer than that. */
+	world_write("tokmux.conf", "what\n");
+	EXPECT_EQ(CKR_GENERAL_ERROR,
+		  initialize(self->a, self->log, sizeof(self->log)));
+	EXPECT_STREQ("", self->log);
+}
+
+TEST_F(config, unless_it_is_a_terminal)
+{
+	char text[1024] = "";
+	ssize_t n, at = 0;
+	int terminal;
+	pid_t pid;
+
+	unsetenv("TOKMUX_LOG");
+	world_write("tokmux.conf", "what\n");
+	pid = forkpty(&terminal, NULL, NULL, NULL);
+	ASSERT_LE(0, pid);
+	if (!pid)
+		_exit(self->a->C_Initialize(NULL) != CKR_GENERAL_ERROR);
+	while ((n = read(terminal, text + at, sizeof(text) - 1 - at)) > 0)
+		at += n;
+	EXPECT_EQ(pid, waitpid(pid, NULL, 0));
+	EXPECT_NE(NULL, strstr(text, "/tokmux.conf:1: ")) {
+		TH_LOG("%s", text);
+	}
+}
+
+/* ---- without any ------------------------------------------------------------ */
 
 TEST_F(config, without_a_file_softhsm_is_found)
 {

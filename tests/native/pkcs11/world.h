@@ -75,7 +75,7 @@ UNUSED static const char *world_arbiter(void)
 UNUSED static void world_configure(const char *global, const char *backend)
 {
 	world_write("tokmux.conf",
-		    "[global]\narbiter = %s\n%s\n"
+		    "[global]\nlog = errors\narbiter = %s\n%s\n"
 		    "[backend softhsm]\nmodule = " SOFTHSM "\n%s\n",
 		    world_arbiter(), global, backend);
 }
@@ -84,7 +84,7 @@ UNUSED static void world_configure(const char *global, const char *backend)
 UNUSED static void world_configure_plugin(const char *path, const char *backend)
 {
 	world_write("tokmux.conf",
-		    "[global]\narbiter = %s\n"
+		    "[global]\nlog = errors\narbiter = %s\n"
 		    "[backend plugin]\nmodule = %s\n%s\n",
 		    world_arbiter(), path, backend);
 }
@@ -93,7 +93,7 @@ UNUSED static void world_configure_plugin(const char *path, const char *backend)
 UNUSED static void world_configure_nss(const char *backend)
 {
 	world_write("tokmux.conf",
-		    "[global]\narbiter = %s\n"
+		    "[global]\nlog = errors\narbiter = %s\n"
 		    "[backend nss]\nmodule = libsoftokn3.so\nlease = shared\n"
 		    "init-args = configdir='' flags=noCertDB,noModDB\n%s\n",
 		    world_arbiter(), backend);
