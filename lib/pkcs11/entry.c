@@ -76,10 +76,12 @@ _Static_assert(offsetof(CK_FUNCTION_LIST_3_2, C_WaitForSlotEvent) ==
 /*
  * One for each version of PKCS#11 that callers may ask for, whatever the
  * backends have: those aren't known before C_Initialize, and each slot may be
- * another's. Newest first, as C_GetInterface(NULL) takes the first.
+ * another's. First the one for callers that don't say which, or that take the
+ * first: today's know 3.0. One that is put between a program and this module to
+ * see the calls, and knows no newer one, would pass that on as it is.
  */
 static const CK_VERSION versions[] = {
-	{ 3, 2 }, { 3, 1 }, { 3, 0 }, { 2, 40 }
+	{ 3, 0 }, { 3, 1 }, { 3, 2 }, { 2, 40 }
 };
 
 #define VERSIONS	(sizeof(versions) / sizeof(*versions))
@@ -97,7 +99,7 @@ static struct {
 static CK_UTF8CHAR interface_name[] = "PKCS 11";
 
 /* It says the version that the list has. */
-static CK_RV get_info_3_2(CK_INFO *info)
+static CK_RV get_info_3_0(CK_INFO *info)
 {
 	return module_info(&versions[0], info);
 }
@@ -107,7 +109,7 @@ static CK_RV get_info_3_1(CK_INFO *info)
 	return module_info(&versions[1], info);
 }
 
-static CK_RV get_info_3_0(CK_INFO *info)
+static CK_RV get_info_3_2(CK_INFO *info)
 {
 	return module_info(&versions[2], info);
 }
@@ -118,7 +120,7 @@ CK_RV C_GetInfo(CK_INFO *info)
 }
 
 static const CK_C_GetInfo get_infos[VERSIONS] = {
-	get_info_3_2, get_info_3_1, get_info_3_0, C_GetInfo
+	get_info_3_0, get_info_3_1, get_info_3_2, C_GetInfo
 };
 
 /* With the pool's lock held. */

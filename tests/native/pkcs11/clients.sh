@@ -15,6 +15,11 @@ tap_check "pkcs11-tool --keypairgen RSA" tool --token-label one "${user[@]}" \
 tap_check "pkcs11-tool --keypairgen EC" tool --token-label one "${user[@]}" \
 	--keypairgen --key-type EC:prime256v1 --label ec --id 02
 tap_check "pkcs11-tool -I names us" says tokmux tool -I
+spied() { # a spy that knows 3.0 sees what is called
+	PKCS11SPY=$module PKCS11SPY_OUTPUT=$dir/spy module=pkcs11-spy.so tool -L &&
+		grep -q C_GetTokenInfo "$dir/spy"
+}
+tap_check "pkcs11-spy sees the calls" spied
 tap_check "pkcs11-tool -L" says 'token label        : one' tool -L
 tap_check "pkcs11-tool -M" says 'ECDSA' tool -M --token-label one
 tap_check "pkcs11-tool -O shows public keys" says 'Public Key Object; RSA' \
