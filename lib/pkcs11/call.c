@@ -5,6 +5,7 @@
 #include "call.h"
 #include "log.h"
 #include "module.h"
+#include "token.h"
 #include "users.h"
 
 /* ---- in and out of a session ------------------------------------------------- */
@@ -19,7 +20,7 @@ static CK_RV refuse(struct call *call, CK_RV rv)
 		caller = session->seat->caller;
 		/* Closed as far as we are concerned is nothing to wonder at. */
 		if (rv == CKR_DEVICE_REMOVED)
-			slot_hear(session->seat, rv, false);
+			token_hear(session->seat, rv);
 		session_put(session);
 	}
 	return log_call_end(&call->log, caller, call->given, rv);
@@ -90,7 +91,7 @@ static __attribute__((noinline)) CK_RV end(struct call *call, CK_RV rv)
 	unsigned int caller = call->seat->caller;
 
 	lease_give(call->seat, &call->lease);
-	slot_hear(call->seat, rv, false);
+	token_hear(call->seat, rv);
 	session_put(call->session);
 	return log_call_end(&call->log, caller, call->given, rv);
 }
@@ -121,14 +122,9 @@ CK_RV call_begin_slot_as(struct call *call, CK_SLOT_ID id, const char *function)
 	if (!slot)
 		goto err_module;
 
-	pthread_mutex_lock(&slot->lock);
-	if (lease_join_keeper(slot, &call->seat, &call->lease)) {
-		call->seat->references++;
-		rv = CKR_OK;
-	} else {
+	rv = CKR_OK;
+	if (!lease_join_keeper(slot, &call->seat, &call->lease))
 		rv = seat_get(slot, NOBODY, &call->seat);
-	}
-	pthread_mutex_unlock(&slot->lock);
 	if (rv != CKR_OK)
 		goto err_module;
 	if (!lease_has(&call->lease))
@@ -141,10 +137,8 @@ CK_RV call_begin_slot_as(struct call *call, CK_SLOT_ID id, const char *function)
 	return CKR_OK;
 
 err_seat:
-	pthread_mutex_lock(&slot->lock);
-	slot_hear(call->seat, rv, true);
+	token_hear(call->seat, rv);
 	seat_put(call->seat);
-	pthread_mutex_unlock(&slot->lock);
 err_module:
 	users_put();
 err:
@@ -153,13 +147,9 @@ err:
 
 CK_RV call_end_slot(struct call *call, CK_RV rv)
 {
-	struct slot *slot = call->seat->slot;
-
 	lease_give(call->seat, &call->lease);
-	pthread_mutex_lock(&slot->lock);
-	slot_hear(call->seat, rv, true);
+	token_hear(call->seat, rv);
 	seat_put(call->seat);
-	pthread_mutex_unlock(&slot->lock);
 	users_put();
 	return log_call_end(&call->log, NOBODY, 0, rv);
 }

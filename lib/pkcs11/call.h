@@ -40,7 +40,7 @@ CK_RV call_end_slot(struct call *call, CK_RV rv);
 
 static inline bool call_is_user(const struct call *call)
 {
-	return atomic_load(&call->seat->login) == LOGIN_USER;
+	return seat_login(call->seat) == LOGIN_USER;
 }
 
 #endif /* TOKMUX_CALL_H */

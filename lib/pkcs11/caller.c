@@ -15,7 +15,9 @@
 #include "module.h"
 #include "now.h"
 #include "origin.h"
+#include "opening.h"
 #include "session.h"
+#include "token.h"
 #include "turn.h"
 #include "users.h"
 
@@ -506,13 +508,9 @@ static CK_RV init_in_turn(struct slot *slot, CK_UTF8CHAR_PTR pin,
 			  CK_ULONG length, CK_UTF8CHAR_PTR label)
 {
 	struct backend_lease all;
-	bool sessions;
 	CK_RV rv;
 
-	pthread_mutex_lock(&slot->lock);
-	sessions = slot_sessions(slot, NULL);
-	pthread_mutex_unlock(&slot->lock);
-	if (sessions)
+	if (slot_has_sessions(slot, NULL))
 		return CKR_SESSION_EXISTS;
 	backend_lease_take(slot->backend, ARBITER_EXCLUSIVE, &all);
 	rv = BACKEND(slot->backend, C_InitToken, slot->backend_id, pin, length,
@@ -537,11 +535,8 @@ static CK_RV init_with_lease(struct seat *seat, CK_UTF8CHAR_PTR pin,
 		rv = init_in_turn(slot, pin, length, label);
 		turn_give(&slot->turn);
 	}
-	if (rv == CKR_OK) {
-		pthread_mutex_lock(&slot->lock);
-		slot_token_changed(slot);
-		pthread_mutex_unlock(&slot->lock);
-	}
+	if (rv == CKR_OK)
+		token_renamed(slot);
 	lease_give(seat, &lease);
 	return rv;
 }
@@ -559,17 +554,14 @@ static CK_RV init_token(struct caller *caller, CK_SLOT_ID id,
 	if (rv != CKR_OK)
 		return rv;
 	/* Once to be refused before the lease, once for those that came since. */
-	pthread_mutex_lock(&slot->lock);
-	rv = slot_sessions(slot, NULL) ? CKR_SESSION_EXISTS :
-					 seat_get(slot, caller_number(caller),
-						  &seat);
-	pthread_mutex_unlock(&slot->lock);
+	rv = slot_has_sessions(slot, NULL) ? CKR_SESSION_EXISTS :
+					     seat_get(slot,
+						      caller_number(caller),
+						      &seat);
 	if (rv != CKR_OK)
 		goto out;
 	rv = init_with_lease(seat, pin, length, label);
-	pthread_mutex_lock(&slot->lock);
 	seat_put(seat);
-	pthread_mutex_unlock(&slot->lock);
 out:
 	users_put();
 	return rv;

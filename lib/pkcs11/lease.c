@@ -2,44 +2,34 @@
 /*
  * lease: the right to talk to the token, for a call or for longer (R14)
  *
- * lease = shared takes a shared lease for each call, all others an exclusive
- * one. It is kept between calls from an operation's Init to its end (operation),
- * from a caller's first session to its last (session), and with either kind
- * while a security officer is logged in. A kept lease covers all calls of its
- * seat. Who waits for it takes it away once it is kept for too long (R4 within
- * the process, the kernel does the same among processes); what it was kept for
- * is lost then.
+ * With "lease = shared" each call takes a shared lease, with all other kinds an
+ * exclusive one. A seat keeps the exclusive lease between calls: from an
+ * operation's Init to its end (operation), from a caller's first session to its
+ * last (session), and with any kind while a security officer is logged in. A kept
+ * lease covers all calls of its seat. A waiter takes it away once it is kept for
+ * too long (R4 within the process; the kernel does the same among processes).
+ * What it was kept for is lost then.
  */
 #include <errno.h>
 #include <stdint.h>
 
+#include "lease.h"
 #include "log.h"
 #include "now.h"
-#include "slot.h"
-
-void keep_init(struct keep *keep)
-{
-	pthread_mutex_init(&keep->lock, NULL);
-}
-
-void keep_destroy(struct keep *keep)
-{
-	pthread_mutex_destroy(&keep->lock);
-}
 
 /* ---- what a seat loses -------------------------------------------------------- */
 
-/* Ejected: what the caller had is gone, whatever the backend thinks. */
+/* After an eject what the caller had is gone, whatever the backend says. */
 static void hear(struct seat *seat, unsigned int news)
 {
-	/* First: whoever is just logging in looks whether it changes. */
+	/* First: a thread that is just logging in sees whether this changes. */
 	if (news & ARBITER_SESSIONS_ENDED)
 		atomic_fetch_add(&seat->ejects, 1);
 	if (news & (ARBITER_LOGIN_ENDED | ARBITER_SESSIONS_ENDED))
 		seat_lose_login(seat);
 }
 
-/* ---- a lease that is kept: all with its lock held ------------------------------- */
+/* ---- a lease that is kept: all with the keep's lock ------------------------------ */
 
 static void give_back(struct seat *seat)
 {
@@ -65,7 +55,7 @@ static void lose(struct seat *seat)
 	give_back(seat);
 	if (seat->slot->backend->config->lease == LEASE_SESSION)
 		hear(seat, ARBITER_SESSIONS_ENDED);
-	else if (atomic_load(&seat->login) == LOGIN_SO)
+	else if (seat_login(seat) == LOGIN_SO)
 		seat_lose_login(seat);
 }
 
@@ -137,7 +127,7 @@ struct waiting {
 	struct lease *lease;
 };
 
-/* From whoever keeps one for too long. Return: when to look again. */
+/* Takes leases that are kept for too long. Return: when to look again. */
 static int64_t reclaim(struct slot *slot)
 {
 	int64_t now = now_ms();
@@ -146,7 +136,7 @@ static int64_t reclaim(struct slot *slot)
 
 	if (!slot->backend->config->hold_ms)
 		return INT64_MAX;
-	/* Whoever begins to keep one from now on is not due before that. */
+	/* A lease that is kept from now on is not due before that. */
 	next = now + slot->backend->config->hold_ms;
 	pthread_mutex_lock(&slot->seats_lock);
 	for (seat = slot->seats; seat; seat = seat->next) {
@@ -174,7 +164,7 @@ static int64_t look(void *arg)
 	return reclaim(waiting->seat->slot);
 }
 
-/* What takes more than a turn that is free: see lease_take(). */
+/* For lease_take(), where it is more than a turn that is free. */
 CK_RV lease_wait(struct seat *seat, struct lease *lease, enum arbiter_mode mode)
 {
 	struct waiting waiting = { .seat = seat, .lease = lease };
@@ -259,7 +249,7 @@ void lease_unkeep(struct seat *seat, struct reason *reason)
 	pthread_mutex_unlock(&keep->lock);
 }
 
-/* The token is gone: with it whatever this seat has there. */
+/* The token is gone, and with it all that this seat has there. */
 void lease_end_all(struct seat *seat)
 {
 	pthread_mutex_lock(&seat->keep.lock);
@@ -282,12 +272,12 @@ bool lease_lost(struct seat *seat, struct reason *reason)
 }
 
 /**
- * lease_join_keeper() - what is asked about a slot while somebody keeps a lease
- * @slot: locked
- * @seat: out: whose lease covers it; not referenced
- * @lease: out: for lease_give()
+ * lease_join_keeper() - a lease for a call about a slot, if a seat keeps one
+ * @slot: where
+ * @seat: out: the seat that keeps it, for seat_put(); or NULL
+ * @lease: out: covered by that, for lease_give(); or none
  *
- * It may well be the one who asks, who would wait for itself.
+ * The seat may well be the calling thread's own, which would wait for itself.
  */
 bool lease_join_keeper(struct slot *slot, struct seat **seat,
 		       struct lease *lease)
@@ -295,9 +285,13 @@ bool lease_join_keeper(struct slot *slot, struct seat **seat,
 	struct seat *keeper;
 
 	*lease = (struct lease){ 0 };
+	pthread_mutex_lock(&slot->lock);
 	for (keeper = slot->seats; keeper; keeper = keeper->next)
 		if (join(keeper, lease) && still_covered(keeper, lease))
 			break;
+	if (keeper)
+		keeper->references++;
+	pthread_mutex_unlock(&slot->lock);
 	*seat = keeper;
 	return keeper;
 }

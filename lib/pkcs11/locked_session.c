@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * locked_session: a session for a function that changes a login or a PIN: with
- * a lease, then the slot's turn
+ * locked_session: a session or seat whose login may change: with a lease, then the
+ * slot's turn, then its lock
  */
 #include "locked_session.h"
-#include "login.h"
+#include "token.h"
+
+/* ---- logins and PINs ---------------------------------------------------------- */
 
 CK_RV unlock_session(struct locked_session *locked, CK_RV rv)
 {
 	unsigned int caller = locked->seat->caller;
 
-	slot_hear(locked->seat, rv, false);
+	token_hear(locked->seat, rv);
 	if (locked->turn)
 		turn_give(&locked->slot->turn);
 	lease_give(locked->seat, &locked->lease);
@@ -38,7 +40,7 @@ CK_RV lock_session_as(struct locked_session *locked, CK_SESSION_HANDLE handle,
 	if (session_ejected(locked->session))
 		goto err_session;
 	rv = CKR_USER_NOT_LOGGED_IN;
-	login = atomic_load(&locked->seat->login);
+	login = seat_login(locked->seat);
 	if ((how == LOCK_AS_SO && login != LOGIN_SO) ||
 	    (how == LOCK_LOGGED_IN && login == LOGIN_NONE))
 		goto err_session;
@@ -54,7 +56,7 @@ CK_RV lock_session_as(struct locked_session *locked, CK_SESSION_HANDLE handle,
 	if (rv != CKR_OK && how != LOCK_LOGGED_IN)
 		goto err_lease;
 	locked->handle = atomic_load(&locked->session->backend_handle);
-	/* Closed while we waited, or ejected. */
+	/* It may have been closed or ejected while we waited. */
 	if (atomic_load(&locked->session->handle) != handle ||
 	    session_ejected(locked->session))
 		return unlock_session(locked, CKR_SESSION_HANDLE_INVALID);
@@ -68,7 +70,7 @@ err:
 	return log_call_end(&locked->log, caller, handle, rv);
 }
 
-/* Before a PIN is shown: wrong ones make their caller wait, without a lease. */
+/* Before a PIN is shown: after wrong ones their caller waits, without a lease. */
 void lock_session_wait(CK_SESSION_HANDLE handle)
 {
 	struct session *session;
@@ -77,4 +79,78 @@ void lock_session_wait(CK_SESSION_HANDLE handle)
 		return;
 	login_wait_turn(session->seat);
 	session_put(session);
+}
+
+/* ---- closing sessions --------------------------------------------------------- */
+
+/*
+ * Where calls are shared, closing takes a lease only to log out. Without one that
+ * comes in time the close goes on.
+ */
+static void take_lease(struct seat *seat, struct lease *lease)
+{
+	struct slot *slot = seat->slot;
+
+	if (atomic_load(&seat->gone))
+		return;
+	if (slot->backend->config->lease != LEASE_SHARED ||
+	    seat_login(seat) != LOGIN_NONE || login_waits(slot))
+		lease_take(seat, lease);
+}
+
+/**
+ * lock_seat() - before sessions are closed
+ * @locked: out: for unlock_seat()
+ * @seat: whose
+ * @sessions: how many are closed at most
+ *
+ * The turn is taken if the login ends with the sessions, or if the backend is yet
+ * to be told that another one has ended. If the call that has the turn hangs, the
+ * close goes on without it in the end.
+ */
+void lock_seat(struct locked_seat *locked, struct seat *seat,
+	       unsigned int sessions)
+{
+	struct slot *slot = seat->slot;
+	bool wanted;
+
+	*locked = (struct locked_seat){ .seat = seat };
+	take_lease(seat, &locked->lease);
+	pthread_mutex_lock(&slot->lock);
+	wanted = (seat->open <= sessions && seat_login(seat) != LOGIN_NONE) ||
+		 login_waits(slot);
+	if (wanted && !atomic_load(&seat->gone)) {
+		pthread_mutex_unlock(&slot->lock);
+		locked->turn = backend_turn(slot->backend, &slot->turn) ==
+			       CKR_OK;
+		pthread_mutex_lock(&slot->lock);
+	}
+	/* Until leave_seat(): the seat may have had no other session. */
+	seat->references += lease_has(&locked->lease);
+}
+
+/**
+ * unlock_seat() - what was closed here ends in the backend
+ * @locked: the slot's lock and turn are given back, the lease is not
+ * @closed: one of the sessions, still referenced; NULL if there was none
+ */
+void unlock_seat(struct locked_seat *locked, const struct session *closed)
+{
+	struct seat *seat = locked->seat;
+
+	pthread_mutex_unlock(&seat->slot->lock);
+	if (closed)
+		login_tell(seat, session_backend_handle(closed),
+			   &locked->lease, locked->turn, &locked->left);
+	if (locked->turn)
+		turn_give(&seat->slot->turn);
+}
+
+/* The seat may be gone afterwards. */
+void leave_seat(struct locked_seat *locked)
+{
+	if (!lease_has(&locked->lease))
+		return;
+	lease_give(locked->seat, &locked->lease);
+	seat_put(locked->seat);
 }

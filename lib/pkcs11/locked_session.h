@@ -4,12 +4,15 @@
 
 #include "log.h"
 #include "p11.h"
+#include "login.h"
 #include "session.h"
 
 /*
- * The session of a function that changes a login or a PIN: it has a lease, then
- * the slot's turn.
+ * What changes who is logged in has a lease, then the slot's turn, then its lock.
+ * They are taken here, so that no other file has to know that order.
  */
+
+/* The session of a function that changes a login or a PIN: a lease and the turn. */
 struct locked_session {
 	struct session *session;
 	struct seat *seat;
@@ -36,5 +39,21 @@ CK_RV lock_session_as(struct locked_session *locked, CK_SESSION_HANDLE handle,
 		      enum lock_how how, const char *function);
 CK_RV unlock_session(struct locked_session *locked, CK_RV rv);
 void lock_session_wait(CK_SESSION_HANDLE handle);
+
+/*
+ * The seat of sessions that are closed: with its slot's lock, and a lease and the
+ * turn if the login ends with them. A close never fails for want of these.
+ */
+struct locked_seat {
+	struct seat *seat;
+	struct lease lease;
+	bool turn;
+	struct left left;		/* of the login, for unlock_seat() */
+};
+
+void lock_seat(struct locked_seat *locked, struct seat *seat,
+	       unsigned int sessions);
+void unlock_seat(struct locked_seat *locked, const struct session *closed);
+void leave_seat(struct locked_seat *locked);
 
 #endif /* TOKMUX_LOCKED_SESSION_H */

@@ -204,7 +204,7 @@ static void lose_all_logins(struct seat *noticed)
 		  slot->id);
 	pthread_mutex_lock(&slot->lock);
 	for (seat = slot->seats; seat; seat = seat->next)
-		if (atomic_load(&seat->login) != LOGIN_NONE)
+		if (seat_login(seat) != LOGIN_NONE)
 			seat_lose_login(seat);
 	pthread_mutex_unlock(&slot->lock);
 	backend_is(noticed, LOGIN_NONE);
@@ -243,7 +243,7 @@ static CK_RV join_login(struct seat *seat, CK_SESSION_HANDLE session,
 /* With the slot's turn: a place among those that are logged in (R6). */
 static CK_RV take_place(struct seat *seat, enum login login)
 {
-	enum login mine = atomic_load(&seat->login);
+	enum login mine = seat_login(seat);
 
 	if (mine != LOGIN_NONE)
 		return mine == login ? CKR_USER_ALREADY_LOGGED_IN :
@@ -455,6 +455,20 @@ void login_tell(struct seat *seat, CK_SESSION_HANDLE session,
 	if (left->ended)
 		lease_unkeep(seat, &seat->so);
 	free(left->objects);
+}
+
+/* The caller logs out. Return: CKR_OK or CKR_USER_NOT_LOGGED_IN. */
+CK_RV login_leave(struct seat *seat, CK_SESSION_HANDLE session,
+		  const struct lease *lease, bool turn)
+{
+	struct slot *slot = seat->slot;
+	struct left left = { 0 };
+
+	pthread_mutex_lock(&slot->lock);
+	login_end(seat, &left);
+	pthread_mutex_unlock(&slot->lock);
+	login_tell(seat, session, lease, turn, &left);
+	return left.ended ? CKR_OK : CKR_USER_NOT_LOGGED_IN;
 }
 
 /**

@@ -3,9 +3,9 @@
 #define TOKMUX_LOGIN_H
 
 #include "p11.h"
-#include "slot.h"
+#include "lease.h"
 
-/* Who wants to log in, as given by the caller; nothing of it is kept. */
+/* What a caller logs in with; nothing of it is kept. */
 struct credentials {
 	unsigned char *pin;		/* NULL: the reader has keys of its own */
 	CK_ULONG length;
@@ -16,7 +16,7 @@ struct credentials {
 CK_RV login_backend(struct backend *backend, CK_SESSION_HANDLE session,
 		    CK_USER_TYPE type, const struct credentials *given);
 
-/* What a login leaves that is over here: the backend is yet to be told. */
+/* A login has ended here, and the backend is yet to be told of it. */
 struct left {
 	bool ended;
 	unsigned long era;		/* of the slot, when it did */
@@ -32,9 +32,9 @@ void login_count_try(struct seat *seat, CK_RV rv);
 CK_RV login_check(struct seat *seat, enum login login);
 
 /*
- * With the slot's turn, and @lease taken before that; @session is any open one
- * of the backend's. Without a lease (lease_has()) the backend is told at the
- * next occasion.
+ * With the slot's turn, and @lease taken before that, see locked_session.h.
+ * @session is any open one of the backend's. Without a lease (lease_has()) the
+ * backend is told at the next occasion.
  */
 CK_RV login_enter(struct seat *seat, CK_SESSION_HANDLE session,
 		  struct lease *lease, enum login login,
@@ -44,11 +44,13 @@ void login_settle(struct seat *seat, CK_SESSION_HANDLE session,
 void login_pin_changed(struct seat *seat, unsigned char *pin, CK_ULONG length);
 
 /*
- * Out: the seat with the slot's lock, then the backend without. All of it with
- * the slot's turn, unless that is not to be had (@turn).
+ * Out: login_end() with the slot's lock, then login_tell() without. Both with the
+ * slot's turn, unless it is not to be had (@turn).
  */
 bool login_waits(const struct slot *slot);
 void login_end(struct seat *seat, struct left *left);
+CK_RV login_leave(struct seat *seat, CK_SESSION_HANDLE session,
+		  const struct lease *lease, bool turn);
 void login_tell(struct seat *seat, CK_SESSION_HANDLE session,
 		const struct lease *lease, bool turn, struct left *left);
 

@@ -15,6 +15,8 @@
 #include "log.h"
 #include "module.h"
 #include "now.h"
+#include "seat.h"
+#include "token.h"
 #include "turn.h"
 #include "users.h"
 
@@ -190,22 +192,6 @@ static bool take_event(struct module *module, unsigned int caller,
 	return false;
 }
 
-/* What everybody has there may be gone; slots are never taken away. */
-static void look_after(struct slot *slot)
-{
-	CK_SLOT_INFO info;
-	CK_RV rv;
-
-	if (!atomic_load(&slot->suspect))
-		return;
-	rv = BACKEND(slot->backend, C_GetSlotInfo, slot->backend_id, &info);
-	if (rv == CKR_OK && info.flags & CKF_TOKEN_PRESENT)
-		return;
-	pthread_mutex_lock(&slot->lock);
-	slot_token_gone(slot);
-	pthread_mutex_unlock(&slot->lock);
-}
-
 /* Something has happened there: nobody has been told yet. */
 static void note_event(struct slot *slot)
 {
@@ -270,7 +256,7 @@ CK_RV module_slot_event(unsigned int caller, CK_SLOT_ID *id, bool *told)
 		rv = ask_for_event(module, module->backends[i], &slot);
 		*told |= rv != CKR_FUNCTION_NOT_SUPPORTED;
 		if (rv == CKR_OK)
-			look_after(slot);
+			token_look_after(slot);
 	}
 	pthread_mutex_lock(&module->slots_lock);
 	found = take_event(module, caller, id);
@@ -285,8 +271,10 @@ static void module_free(struct module *module)
 	struct site_before site;
 	size_t i;
 
-	for (i = 0; i < module->slot_count; i++)
+	for (i = 0; i < module->slot_count; i++) {
+		slot_leave(module->slots[i]);
 		slot_free(module->slots[i]);
+	}
 	free(module->slots);
 	for (i = 0; i < module->backend_count; i++) {
 		site = site_enter(module->backends[i]->config->name,

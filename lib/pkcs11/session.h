@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include "p11.h"
-#include "slot.h"
+#include "lease.h"
 
 /* What can be going on in a session; each lasts from its Init to its end. */
 enum operation {
@@ -50,7 +50,7 @@ struct session {
 
 	/* What is going on, as far as answers tell: a bit for each. */
 	atomic_uint active;
-	atomic_uint restored;		/* of these, one or two, nobody knows which */
+	atomic_uint restored;		/* of these only one or two go on */
 	struct reason operating;	/* lease = operation: while any is */
 	struct reason open;		/* lease = session */
 	/* The login that each operation's key needs; 0: none. */
@@ -61,18 +61,16 @@ struct session {
 	struct session *next_free;
 };
 
-CK_RV session_open(struct slot *slot, unsigned int caller,
-		   const atomic_ulong *generation, unsigned long born,
-		   CK_FLAGS flags, void *application, CK_NOTIFY notify,
-		   CK_SESSION_HANDLE *handle);
-CK_RV session_close(struct session *session);
-void session_close_all(struct slot *slot, unsigned int caller, bool leave);
+/* for opening.c */
+struct session *session_alloc(CK_SESSION_HANDLE *handle);
+void session_free(struct session *session);
+CK_RV session_open_backend(struct session *session, CK_SESSION_HANDLE *handle);
 
 CK_RV session_renew(struct session *session);
 void session_need_no_login(struct session *session);
 void session_forked(void);
 
-/* An eject closed it, or what was there is gone. */
+/* Has an eject closed it, or is the token gone? */
 static inline bool session_ejected(const struct session *session)
 {
 	return atomic_load_explicit(&session->seat->ejects,
@@ -90,7 +88,7 @@ static inline bool session_writes(const struct session *session)
 	return session->flags & CKF_RW_SESSION;
 }
 
-/* ---- finding one, inline: it is on the way of every call ---------------------- */
+/* ---- finding a session, inline: every call does ------------------------------- */
 
 /*
  * A handle is a count, random bits and an index: 24 + 20 + 20 bits, or
@@ -103,7 +101,7 @@ static inline bool session_writes(const struct session *session)
 #define SESSION_CHUNK		256
 #define SESSION_CHUNKS		((1ul << SESSION_INDEX_BITS) / SESSION_CHUNK)
 
-/* Set in @references once closed: whoever brings the rest to 0 destroys it. */
+/* Set in @references once closed: the last reference to go destroys it. */
 #define SESSION_DYING		(1u << 31)
 
 extern _Atomic(struct session *) session_chunks[];
@@ -111,13 +109,13 @@ extern _Atomic(struct session *) session_chunks[];
 CK_RV session_missing(void);
 void session_last_out(struct session *session, struct lease *lease);
 
-/* With the slot's lock held, of one that is open there. */
+/* With the slot's lock, of a session that is open there. */
 static inline void session_hold(struct session *session)
 {
 	atomic_fetch_add(&session->references, 1);
 }
 
-/* @lease: any of the slot that the thread has, or couldn't have */
+/* @lease: that the thread has on the slot, or couldn't get */
 static inline void session_put_with(struct session *session,
 				    struct lease *lease)
 {
@@ -125,7 +123,7 @@ static inline void session_put_with(struct session *session,
 		session_last_out(session, lease);
 }
 
-/* Of a thread without a lease: one is taken if this closes it. */
+/* By a thread without a lease: one is taken if this closes the session. */
 static inline void session_put(struct session *session)
 {
 	session_put_with(session, NULL);

@@ -37,12 +37,9 @@ static CK_RV login_first(CK_SESSION_HANDLE session, enum login login,
 			     function);
 	if (rv != CKR_OK)
 		return rv;
-	if (login == LOGIN_SO && module_config()->so_alone) {
-		pthread_mutex_lock(&locked.slot->lock);
-		if (slot_sessions(locked.slot, locked.seat))
-			rv = CKR_SESSION_EXISTS;
-		pthread_mutex_unlock(&locked.slot->lock);
-	}
+	if (login == LOGIN_SO && module_config()->so_alone &&
+	    slot_has_sessions(locked.slot, locked.seat))
+		rv = CKR_SESSION_EXISTS;
 	if (rv == CKR_OK)
 		rv = login_enter(locked.seat, locked.handle, &locked.lease,
 				 login, given);
@@ -107,17 +104,12 @@ CK_RV C_LoginUser(CK_SESSION_HANDLE session, CK_USER_TYPE type,
 CK_RV C_Logout(CK_SESSION_HANDLE session)
 {
 	struct locked_session locked;
-	struct left left = { 0 };
 	CK_RV rv;
 
 	rv = lock_session(&locked, session, LOCK_LOGGED_IN);
 	if (rv != CKR_OK)
 		return rv;
-	pthread_mutex_lock(&locked.slot->lock);
-	login_end(locked.seat, &left);
-	pthread_mutex_unlock(&locked.slot->lock);
-	login_tell(locked.seat, locked.handle, &locked.lease, locked.turn,
-		   &left);
-	return unlock_session(&locked, left.ended ? CKR_OK :
-						    CKR_USER_NOT_LOGGED_IN);
+	rv = login_leave(locked.seat, locked.handle, &locked.lease,
+			 locked.turn);
+	return unlock_session(&locked, rv);
 }

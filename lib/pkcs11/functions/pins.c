@@ -14,7 +14,7 @@ CK_RV C_InitPIN(CK_SESSION_HANDLE session, unsigned char *pin, CK_ULONG length)
 	rv = lock_session(&locked, session, LOCK_AS_SO);
 	if (rv != CKR_OK)
 		return rv;
-	if (atomic_load(&locked.seat->login) != LOGIN_SO)
+	if (seat_login(locked.seat) != LOGIN_SO)
 		return unlock_session(&locked, CKR_USER_NOT_LOGGED_IN);
 	backend_lease_take(locked.slot->backend, ARBITER_EXCLUSIVE, &lease);
 	rv = BACKEND(locked.slot->backend, C_InitPIN, locked.handle, pin,

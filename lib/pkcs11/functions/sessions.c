@@ -6,6 +6,7 @@
  * The others of this chapter are rows of functions.def.
  */
 #include "objects_seen.h"
+#include "opening.h"
 #include "operation.h"
 
 CK_RV C_CloseSession(CK_SESSION_HANDLE handle)
@@ -29,7 +30,7 @@ static CK_STATE session_state(const struct call *call)
 {
 	bool writes = session_writes(call->session);
 
-	switch ((enum login)atomic_load(&call->seat->login)) {
+	switch (seat_login(call->seat)) {
 	case LOGIN_SO:
 		return CKS_RW_SO_FUNCTIONS;
 	case LOGIN_USER:

@@ -4,6 +4,7 @@
  */
 #include "call.h"
 #include "module.h"
+#include "token.h"
 #include "users.h"
 
 CK_RV C_GetSlotList(CK_BBOOL present, CK_SLOT_ID *list, CK_ULONG *count)
@@ -49,7 +50,7 @@ CK_RV C_GetTokenInfo(CK_SLOT_ID id, CK_TOKEN_INFO *info)
 	if (rv != CKR_OK)
 		return rv;
 	rv = CALL(&call, C_GetTokenInfo, info);
-	if (rv == CKR_OK && slot_is_another(call.seat, info))
-		slot_hear(call.seat, CKR_DEVICE_REMOVED, false);
+	if (rv == CKR_OK && token_is_another(call.seat, info))
+		token_hear(call.seat, CKR_DEVICE_REMOVED);
 	return call_end_slot(&call, rv);
 }

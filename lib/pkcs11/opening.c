@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * opening: sessions are opened and closed (R11, R13)
+ *
+ * A session is opened in the backend first and is found by its handle then. It is
+ * closed the other way round, and with a caller's last session ends its login.
+ */
+#include <limits.h>
+
+#include "locked_session.h"
+#include "opening.h"
+#include "token.h"
+#include "users.h"
+
+/* ---- open -------------------------------------------------------------------- */
+
+/* With the slot's lock: from here on other threads find it. */
+static CK_RV publish(struct session *session, CK_SESSION_HANDLE handle,
+		     const atomic_ulong *generation, unsigned long born)
+{
+	struct seat *seat = session->seat;
+
+	if (atomic_load(generation) != born)
+		return CKR_CRYPTOKI_NOT_INITIALIZED;
+	if (seat->abandoned)
+		return CKR_DEVICE_REMOVED;
+	if (!session_writes(session) &&
+	    (seat_login(seat) == LOGIN_SO || seat->coming == LOGIN_SO))
+		return CKR_SESSION_READ_WRITE_SO_EXISTS;
+
+	session->ejects = atomic_load(&seat->ejects);
+	session->next = seat->sessions;
+	seat->sessions = session;
+	seat->open++;
+	seat->read_only += !session_writes(session);
+	/* Of its own: it may be closed before its opener returns. */
+	seat->references++;
+	users_hold();
+	atomic_store(&session->handle, handle);
+	return CKR_OK;
+}
+
+static CK_RV open_once(struct slot *slot, unsigned int caller,
+		       const atomic_ulong *generation, unsigned long born,
+		       CK_FLAGS flags, void *application, CK_NOTIFY notify,
+		       CK_SESSION_HANDLE *handle)
+{
+	CK_SESSION_HANDLE backend_handle = 0, fresh;
+	struct session *session;
+	struct lease lease;
+	struct seat *seat;
+	CK_RV rv;
+	bool keeps = slot->backend->config->lease == LEASE_SESSION;
+
+	rv = seat_get(slot, caller, &seat);
+	if (rv != CKR_OK)
+		return rv;
+
+	rv = CKR_HOST_MEMORY;
+	session = session_alloc(&fresh);
+	if (!session)
+		goto out;
+	session->seat = seat;
+	session->flags = flags;
+	session->application = application;
+	session->notify = notify;
+	atomic_store_explicit(&session->backend_handle, 0, memory_order_relaxed);
+	atomic_store_explicit(&session->active, 0, memory_order_relaxed);
+	atomic_store_explicit(&session->restored, 0, memory_order_relaxed);
+	session->operating.on = false;
+	session->open.on = false;
+	session_need_no_login(session);
+
+	rv = arbiter_rv(slot->arbiter->session_open(seat->party,
+						    slot->backend->config->wait_ms,
+						    &session->arbiter_id));
+	if (rv != CKR_OK)
+		goto err_session;
+	rv = lease_take(seat, &lease);
+	if (rv != CKR_OK)
+		goto err_arbiter;
+	rv = token_check(seat, &lease);
+	if (rv == CKR_OK)
+		rv = session_open_backend(session, &backend_handle);
+	if (rv != CKR_OK)
+		goto err_lease;
+	atomic_store(&session->backend_handle, backend_handle);
+
+	pthread_mutex_lock(&slot->lock);
+	rv = publish(session, fresh, generation, born);
+	if (rv == CKR_OK) {
+		*handle = fresh;
+		if (keeps)
+			lease_keep(seat, &lease, &session->open);
+	}
+	pthread_mutex_unlock(&slot->lock);
+	if (rv == CKR_OK) {
+		lease_give(seat, &lease);
+		goto out;
+	}
+
+	BACKEND(slot->backend, C_CloseSession, backend_handle);
+err_lease:
+	lease_give(seat, &lease);
+err_arbiter:
+	slot->arbiter->session_close(seat->party, session->arbiter_id);
+err_session:
+	token_hear(seat, rv);
+	atomic_fetch_sub(&session->references, 1);
+	session_free(session);
+out:
+	seat_put(seat);
+	return rv;
+}
+
+/**
+ * session_open() - C_OpenSession
+ * @slot: where
+ * @caller: its number
+ * @generation: changes when the caller leaves
+ * @born: @generation before the caller was seen to be initialized
+ * @flags: as the caller gave them
+ * @application: for @notify
+ * @notify: may be NULL
+ * @handle: out: ours
+ *
+ * With a users_get() of the caller's own; the session has another.
+ */
+CK_RV session_open(struct slot *slot, unsigned int caller,
+		   const atomic_ulong *generation, unsigned long born,
+		   CK_FLAGS flags, void *application, CK_NOTIFY notify,
+		   CK_SESSION_HANDLE *handle)
+{
+	CK_RV rv = open_once(slot, caller, generation, born, flags,
+			     application, notify, handle);
+
+	/* That token is gone: once more, with the one that is there now. */
+	if (rv == CKR_DEVICE_REMOVED)
+		rv = open_once(slot, caller, generation, born, flags,
+			       application, notify, handle);
+	return rv;
+}
+
+/* ---- close ------------------------------------------------------------------------- */
+
+/*
+ * With the slot's lock: no other thread finds it from here on. The seat's last
+ * session takes the login with it (R11: no other caller's session matters). The
+ * table's reference is left to be put, and @left to be told.
+ */
+static CK_RV unpublish(struct session *session, struct left *left)
+{
+	CK_SESSION_HANDLE handle = atomic_exchange(&session->handle, 0);
+	struct seat *seat = session->seat;
+	struct session **at;
+
+	if (!handle)
+		return CKR_SESSION_HANDLE_INVALID;
+	for (at = &seat->sessions; *at != session; at = &(*at)->next)
+		;
+	*at = session->next;
+	seat->open--;
+	seat->read_only -= !session_writes(session);
+	objects_remove_owned(&seat->objects, session);
+	if (!seat->open && !atomic_load(&seat->gone))
+		login_end(seat, left);
+	seat->slot->arbiter->session_close(seat->party, session->arbiter_id);
+	atomic_fetch_or(&session->references, SESSION_DYING);
+	return CKR_OK;
+}
+
+/* The caller's reference, from session_get(), is put. */
+CK_RV session_close(struct session *session)
+{
+	struct locked_seat locked;
+	CK_RV rv;
+
+	lock_seat(&locked, session->seat, 1);
+	rv = unpublish(session, &locked.left);
+	unlock_seat(&locked, session);
+	if (rv == CKR_OK)
+		session_put_with(session, &locked.lease);
+	session_put_with(session, &locked.lease);
+	leave_seat(&locked);
+	return rv;
+}
+
+/* With the slot's lock: all sessions of a seat, as a list to be put. */
+static struct session *unpublish_all(struct seat *seat, struct left *left)
+{
+	struct session *closed = NULL;
+	struct session *session;
+
+	while ((session = seat->sessions)) {
+		unpublish(session, left);
+		session->next = closed;
+		closed = session;
+	}
+	return closed;
+}
+
+/* Return: a seat of the caller's with sessions to close, or any; referenced. */
+static struct seat *seat_of(struct slot *slot, unsigned int caller, bool any)
+{
+	struct seat *seat;
+
+	pthread_mutex_lock(&slot->lock);
+	for (seat = slot->seats; seat; seat = seat->next)
+		if (seat->caller == caller &&
+		    (seat->sessions || (any && !seat->abandoned)))
+			break;
+	if (seat)
+		seat->references++;
+	pthread_mutex_unlock(&slot->lock);
+	return seat;
+}
+
+/**
+ * session_close_all() - close a caller's sessions on a slot, nobody else's
+ * @slot: where
+ * @caller: its number
+ * @leave: the caller leaves the slot as well
+ */
+void session_close_all(struct slot *slot, unsigned int caller, bool leave)
+{
+	struct session *closed, *session;
+	struct locked_seat locked;
+	struct seat *seat;
+
+	/* A seat for each token that was there while the caller had sessions. */
+	while ((seat = seat_of(slot, caller, leave))) {
+		lock_seat(&locked, seat, UINT_MAX);
+		closed = unpublish_all(seat, &locked.left);
+		if (leave && !seat->abandoned)
+			seat_abandon(seat);
+		unlock_seat(&locked, closed);
+		while ((session = closed)) {
+			closed = session->next;
+			session_put_with(session, &locked.lease);
+		}
+		leave_seat(&locked);
+		seat_put(seat);
+	}
+}

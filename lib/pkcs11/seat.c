@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * seat: a caller's place on a slot, with its login and its objects (R11, R12)
+ */
+#include <stdlib.h>
+
+#include "seat.h"
+
+/* ---- coming and going ------------------------------------------------------- */
+
+/* With the slot's lock. */
+static struct seat *find(struct slot *slot, unsigned int caller)
+{
+	struct seat *seat;
+
+	for (seat = slot->seats; seat; seat = seat->next)
+		if (seat->caller == caller && !seat->abandoned)
+			return seat;
+	return NULL;
+}
+
+/* With the slot's lock, and a token in it. */
+static CK_RV make(struct slot *slot, unsigned int caller, struct seat **seat)
+{
+	struct seat *made;
+	CK_RV rv;
+
+	made = calloc(1, sizeof(*made));
+	if (!made)
+		return CKR_HOST_MEMORY;
+	rv = arbiter_rv(slot->arbiter->party_open(slot->token, &made->party));
+	if (rv != CKR_OK) {
+		free(made);
+		return rv;
+	}
+	made->slot = slot;
+	made->token = slot->token;
+	made->token->references++;
+	made->mode = slot->backend->config->lease == LEASE_SHARED ?
+		     ARBITER_SHARED : ARBITER_EXCLUSIVE;
+	made->operations = slot->backend->config->lease == LEASE_OPERATION;
+	if (slot->arbiter->alone && made->mode == ARBITER_SHARED)
+		made->shares = made->token->queue;
+	made->identity = slot->identity;
+	made->caller = caller;
+	pthread_mutex_init(&made->keep.lock, NULL);
+	made->references = 2;	/* the slot's and the one that is returned */
+	objects_init(&made->objects);
+
+	pthread_mutex_lock(&slot->seats_lock);
+	made->next = slot->seats;
+	slot->seats = made;
+	pthread_mutex_unlock(&slot->seats_lock);
+	*seat = made;
+	return CKR_OK;
+}
+
+/**
+ * seat_get() - a caller's place on a slot, made if need be
+ * @slot: where
+ * @caller: its number, or NOBODY for calls about the slot
+ * @seat: out: the seat, with a reference for seat_put()
+ *
+ * Without any lock: the backend may have to be asked for the token's name.
+ */
+CK_RV seat_get(struct slot *slot, unsigned int caller, struct seat **seat)
+{
+	struct seat *found;
+	CK_RV rv = CKR_OK;
+
+	pthread_mutex_lock(&slot->lock);
+	while (!(found = find(slot, caller)) && !slot->token) {
+		pthread_mutex_unlock(&slot->lock);
+		rv = slot_find_token(slot);
+		if (rv != CKR_OK)
+			return rv;
+		pthread_mutex_lock(&slot->lock);
+	}
+	if (found) {
+		found->references++;
+		*seat = found;
+	} else {
+		rv = make(slot, caller, seat);
+	}
+	pthread_mutex_unlock(&slot->lock);
+	return rv;
+}
+
+/* With the slot's lock. */
+static void put(struct seat *seat)
+{
+	struct slot *slot = seat->slot;
+	struct seat **at;
+
+	if (--seat->references)
+		return;
+	pthread_mutex_lock(&slot->seats_lock);
+	for (at = &slot->seats; *at != seat; at = &(*at)->next)
+		;
+	*at = seat->next;
+	pthread_mutex_unlock(&slot->seats_lock);
+	slot->arbiter->party_close(seat->party);
+	arbiter_token_put(seat->token);
+	pthread_mutex_destroy(&seat->keep.lock);
+	objects_destroy(&seat->objects);
+	free(seat);
+}
+
+void seat_put(struct seat *seat)
+{
+	struct slot *slot = seat->slot;
+
+	pthread_mutex_lock(&slot->lock);
+	put(seat);
+	pthread_mutex_unlock(&slot->lock);
+}
+
+/* The slot lets go of the seat, which lives on until its last session is closed. */
+void seat_abandon(struct seat *seat)
+{
+	seat->abandoned = true;
+	put(seat);
+}
+
+/* ---- the caller's login ----------------------------------------------------- */
+
+/*
+ * The last caller to log out takes the PIN's hash with it. Return: false if this
+ * caller is not logged in.
+ */
+bool seat_end_login(struct seat *seat)
+{
+	struct slot *slot = seat->slot;
+
+	/* First: a thread that is just logging in sees whether this changes. */
+	atomic_fetch_add(&seat->login_ends, 1);
+	if (atomic_exchange(&seat->login, LOGIN_NONE) == LOGIN_NONE)
+		return false;
+	atomic_store(&seat->login_id, 0);
+	slot->arbiter->logout(seat->party);
+	if (atomic_fetch_sub(&slot->logins, 1) == 1)
+		slot_forget_pin(slot);
+	return true;
+}
+
+/* The same, where the backend needn't be told of it, or can't be. */
+void seat_lose_login(struct seat *seat)
+{
+	struct object object;
+
+	seat_end_login(seat);
+	while (objects_remove_private(&seat->objects, &object))
+		;
+}
+
+/* ---- all seats of a slot ---------------------------------------------------- */
+
+/**
+ * slot_forget_object() - no caller may name an object any more
+ * @slot: where; its lock need not be held
+ * @handle: the backend's
+ */
+void slot_forget_object(struct slot *slot, CK_OBJECT_HANDLE handle)
+{
+	struct seat *seat;
+
+	pthread_mutex_lock(&slot->seats_lock);
+	for (seat = slot->seats; seat; seat = seat->next)
+		objects_remove(&seat->objects, handle);
+	pthread_mutex_unlock(&slot->seats_lock);
+}
+
+/**
+ * slot_forget_stale() - a handle means another object than it did
+ * @slot: where; its lock need not be held
+ * @object: the object from now on
+ * @except: the seat that has got it
+ *
+ * Another caller that knows the handle as just this object has found it already,
+ * or may find it. A session object is its maker's alone.
+ */
+void slot_forget_stale(struct slot *slot, const struct object *object,
+		       const struct seat *except)
+{
+	struct seat *seat;
+
+	pthread_mutex_lock(&slot->seats_lock);
+	for (seat = slot->seats; seat; seat = seat->next)
+		if (seat != except)
+			objects_remove_stale(&seat->objects, object);
+	pthread_mutex_unlock(&slot->seats_lock);
+}
+
+/* Has any other caller than @except's a session here, with the token in it now? */
+bool slot_has_sessions(struct slot *slot, const struct seat *except)
+{
+	const struct seat *seat;
+
+	pthread_mutex_lock(&slot->lock);
+	for (seat = slot->seats; seat; seat = seat->next)
+		if (seat != except && seat->open && !seat->abandoned)
+			break;
+	pthread_mutex_unlock(&slot->lock);
+	return seat;
+}
+
+/* No call uses the slot any more: only the seat that no caller owns may be left. */
+void slot_leave(struct slot *slot)
+{
+	pthread_mutex_lock(&slot->lock);
+	while (slot->seats)
+		seat_abandon(slot->seats);
+	pthread_mutex_unlock(&slot->lock);
+}
