@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "caller.h"
+#include "events.h"
 #include "log.h"
 #include "module.h"
 #include "now.h"
@@ -62,15 +63,6 @@ static struct {
 	.changed = PTHREAD_COND_INITIALIZER,
 };
 
-/* Where threads wait in C_WaitForSlotEvent. */
-static struct {
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-} events = {
-	.lock = PTHREAD_MUTEX_INITIALIZER,
-	.changed = PTHREAD_COND_INITIALIZER,
-};
-
 /* A backend that leads back here, through a proxy, would wait for itself. */
 static __thread bool inside;
 
@@ -92,8 +84,7 @@ static void forked(void)
 	pthread_mutex_init(&pool.lock, NULL);
 	pthread_mutex_init(&gate.lock, NULL);
 	pthread_cond_init(&gate.changed, NULL);
-	pthread_mutex_init(&events.lock, NULL);
-	pthread_cond_init(&events.changed, NULL);
+	events_forked();
 	gate.callers = 0;
 	gate.busy = false;
 	inside = false;
@@ -404,14 +395,12 @@ static CK_RV initialize(struct caller *caller, CK_VOID_PTR args)
 	return end(CKR_OK);
 }
 
-static void wake_waiters(void);
-
 /* What it has is closed, as far as that can be done in time. */
 static void close_all(struct caller *caller)
 {
 	struct slot *slot = NULL;
 
-	wake_waiters();
+	events_wake();
 	while ((slot = module_next_slot(slot)))
 		session_close_all(slot, caller_number(caller), true);
 }
@@ -567,63 +556,17 @@ out:
 	return rv;
 }
 
-/* ---- waiting for events --------------------------------------------------------------- */
-
-/*
- * A thread that waits in a backend could be woken by that backend's C_Finalize
- * only, which is not for one caller to call, and no thread can wait in several.
- * So backends are asked in turns, and whoever waits here is woken by those.
- */
-#define ASK_MS	200
-
-
-/* To those who wait: one of them has found an event, or has to leave. */
-static void wake_waiters(void)
-{
-	pthread_mutex_lock(&events.lock);
-	pthread_cond_broadcast(&events.changed);
-	pthread_mutex_unlock(&events.lock);
-}
-
-/* Return: false if the caller left. */
-static bool wait_a_turn(const struct caller *caller, unsigned long born)
-{
-	bool stays;
-
-	pthread_mutex_lock(&events.lock);
-	stays = atomic_load(&caller->generation) == born;
-	if (stays)
-		turn_wait(&events.changed, &events.lock,
-			  now_ms() + ASK_MS);
-	pthread_mutex_unlock(&events.lock);
-	return stays && atomic_load(&caller->generation) == born;
-}
-
 static CK_RV wait_for_slot_event(struct caller *caller, CK_FLAGS flags,
 				 CK_SLOT_ID_PTR id, CK_VOID_PTR reserved)
 {
 	unsigned long born = atomic_load(&caller->generation);
-	bool told;
-	CK_RV rv;
 
 	if (!atomic_load(&caller->count))
 		return CKR_CRYPTOKI_NOT_INITIALIZED;
 	if (!id || reserved)
 		return CKR_ARGUMENTS_BAD;
-	do {
-		rv = users_get();
-		if (rv != CKR_OK)
-			return rv;
-		rv = module_slot_event(caller_number(caller), id, &told);
-		users_put();
-		if (rv == CKR_OK)
-			wake_waiters();
-		if (rv != CKR_NO_EVENT || flags & CKF_DONT_BLOCK)
-			return rv;
-		if (!told)
-			return CKR_FUNCTION_NOT_SUPPORTED;
-	} while (wait_a_turn(caller, born));
-	return CKR_CRYPTOKI_NOT_INITIALIZED;
+	return events_wait(caller_number(caller), &caller->generation, born,
+			   flags, id);
 }
 
 /* ---- the same, as the doors lead here ------------------------------------------------- */

@@ -16,7 +16,6 @@
 #include "module.h"
 #include "now.h"
 #include "seat.h"
-#include "token.h"
 #include "turn.h"
 #include "users.h"
 
@@ -52,7 +51,7 @@ static struct {
 
 /* ---- slots ------------------------------------------------------------------ */
 
-/* Called with the slots' lock held. */
+/* With the slots' lock. */
 static struct slot *slot_of(struct module *module, struct backend *backend,
 			    CK_SLOT_ID backend_id)
 {
@@ -76,7 +75,7 @@ static struct slot *slot_of(struct module *module, struct backend *backend,
 	return slot;
 }
 
-/* What no backend has, unless it returns nonsense. */
+/* No backend has as many, unless it returns nonsense. */
 #define MANY_SLOTS	65536
 #define MANY_TRIES	16
 
@@ -111,8 +110,8 @@ static CK_RV backend_slots(struct backend *backend, bool present,
  * @list: out: room for *@count ids, or NULL
  * @count: in: the room; out: how many there are
  *
- * A backend that can't say, or that another thread has asked and that hasn't
- * answered, is logged and left out: it doesn't take the others with it.
+ * A backend that fails, or that hasn't answered another thread yet, is logged and
+ * left out: the other backends' slots are listed all the same.
  */
 CK_RV module_find_slots(bool present, CK_SLOT_ID *list, CK_ULONG *count)
 {
@@ -174,94 +173,24 @@ struct slot *module_next_slot(const struct slot *slot)
 	return module_slot(slot ? slot->id + 1 : 0);
 }
 
-static bool take_event(struct module *module, unsigned int caller,
-		       CK_SLOT_ID *id)
+/* Return: NULL after the last. */
+struct backend *module_backend(size_t number)
 {
-	unsigned char bit = (unsigned char)(1 << caller % 8);
-	size_t i;
+	struct module *module = state.module;
 
-	for (i = 0; i < module->slot_count; i++) {
-		struct slot *slot = module->slots[i];
-
-		if (atomic_fetch_and(&slot->events[caller / 8],
-				     (unsigned char)~bit) & bit) {
-			*id = slot->id;
-			return true;
-		}
-	}
-	return false;
+	return number < module->backend_count ? module->backends[number] : NULL;
 }
 
-/* Something has happened there: nobody has been told yet. */
-static void note_event(struct slot *slot)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(slot->events); i++)
-		atomic_store(&slot->events[i], 0xff);
-	atomic_store(&slot->suspect, true);
-}
-
-/*
- * Return: CKR_OK and a slot, CKR_NO_EVENT, or what the backend says. Whoever
- * asks it just now finds the event for all.
- */
-static CK_RV ask_for_event(struct module *module, struct backend *backend,
-			   struct slot **slot)
-{
-	CK_ULONG count;
-	CK_SLOT_ID id;
-	CK_RV rv;
-
-	if (!turn_take(&backend->events, 0))
-		return CKR_NO_EVENT;
-	/*
-	 * A backend may look for new readers only when it is asked how many slots
-	 * there are: OpenSC does. Whoever is asking does as well.
-	 */
-	if (turn_take(&backend->listing, 0)) {
-		BACKEND(backend, C_GetSlotList, CK_FALSE, NULL, &count);
-		turn_give(&backend->listing);
-	}
-	rv = BACKEND(backend, C_WaitForSlotEvent, CKF_DONT_BLOCK, &id, NULL);
-	turn_give(&backend->events);
-	if (rv != CKR_OK)
-		return rv;
-	pthread_mutex_lock(&module->slots_lock);
-	*slot = slot_of(module, backend, id);
-	if (*slot)
-		note_event(*slot);
-	pthread_mutex_unlock(&module->slots_lock);
-	return *slot ? CKR_OK : CKR_HOST_MEMORY;
-}
-
-/**
- * module_slot_event() - has anything happened that this caller doesn't know?
- * @caller: its number
- * @id: out: our slot
- * @told: out: is there a backend that would ever say so?
- *
- * A backend tells an event once. Every caller is told it once.
- */
-CK_RV module_slot_event(unsigned int caller, CK_SLOT_ID *id, bool *told)
+/* Return: a backend's slot as one of ours; NULL if there is no memory for it. */
+struct slot *module_slot_of(struct backend *backend, CK_SLOT_ID backend_id)
 {
 	struct module *module = state.module;
 	struct slot *slot;
-	bool found;
-	size_t i;
-	CK_RV rv;
 
-	*told = false;
-	for (i = 0; i < module->backend_count; i++) {
-		rv = ask_for_event(module, module->backends[i], &slot);
-		*told |= rv != CKR_FUNCTION_NOT_SUPPORTED;
-		if (rv == CKR_OK)
-			token_look_after(slot);
-	}
 	pthread_mutex_lock(&module->slots_lock);
-	found = take_event(module, caller, id);
+	slot = slot_of(module, backend, backend_id);
 	pthread_mutex_unlock(&module->slots_lock);
-	return found ? CKR_OK : CKR_NO_EVENT;
+	return slot;
 }
 
 /* ---- start and stop ----------------------------------------------------------- */
@@ -346,14 +275,14 @@ static CK_RV load_backends(struct module *module, CK_FLAGS flags)
 			continue;
 		}
 		backend_free(backend);
-		/* What was named has to work; what was found may not. */
+		/* A backend that is configured has to work; one that was found need not. */
 		if (config->file || rv == CKR_HOST_MEMORY)
 			return rv;
 	}
 	return CKR_OK;
 }
 
-/* How long a start or a stop is waited for: as for any backend's turn. */
+/* How long to wait for a start or a stop: as long as for any backend's turn. */
 static atomic_int patience_ms = BACKEND_WAIT_MS;
 
 int module_patience_ms(void)
@@ -373,7 +302,7 @@ static void be_patient(const struct config *config)
 		atomic_store(&patience_ms, ms);
 }
 
-/* With the state's lock held. Return: false if it isn't gone in time. */
+/* With the state's lock. Return: false if the module isn't gone in time. */
 static bool wait_gone(void)
 {
 	int64_t until_ms = now_ms() + module_patience_ms();
@@ -386,8 +315,8 @@ static bool wait_gone(void)
 }
 
 /*
- * A call that hangs has kept it from stopping when the last caller left: then it
- * is there, and goes on as it was.
+ * A call that hangs may have kept the module from stopping when the last caller
+ * left. Then the module goes on as it was.
  */
 static CK_RV resume(bool *resumed)
 {
@@ -422,7 +351,7 @@ static CK_RV start(struct module *module, CK_FLAGS flags)
 	return load_backends(module, flags);
 }
 
-/* The last user is out: nobody gets it any more, nor does another one start. */
+/* The last user is gone: no other comes, and no other module starts meanwhile. */
 static void last_out(void)
 {
 	module_free(state.module);
@@ -463,8 +392,8 @@ CK_RV module_start(CK_FLAGS flags)
 }
 
 /*
- * Waits until every call is out, every session closed and all is finalized, but
- * not for ever: whoever comes out last does the rest.
+ * Waits until every call has returned, every session is closed and all is
+ * finalized, but not for ever: the last call to return does the rest.
  */
 void module_stop(void)
 {

@@ -19,6 +19,7 @@ CK_RV module_info(const CK_VERSION *version, CK_INFO *info);
 struct slot *module_slot(CK_SLOT_ID id);
 struct slot *module_next_slot(const struct slot *slot);
 CK_RV module_find_slots(bool present, CK_SLOT_ID *list, CK_ULONG *count);
-CK_RV module_slot_event(unsigned int caller, CK_SLOT_ID *id, bool *told);
+struct slot *module_slot_of(struct backend *backend, CK_SLOT_ID backend_id);
+struct backend *module_backend(size_t number);
 
 #endif /* TOKMUX_MODULE_H */
