@@ -9,15 +9,16 @@
  *
  * - Fixed-width types only; every struct is a multiple of 8 bytes and has the
  *   same layout for 32-bit and 64-bit callers.
- * - Every struct can grow at its end. The size that user space was built with
- *   is part of the ioctl number, the kernel looks at the number alone: what an
- *   older program leaves out reads as zero, what a newer program adds must be
- *   zero for an older kernel (else -E2BIG). Answers are cut to the caller's
- *   size.
+ * - Every struct can grow at its end. The ioctl number contains the size of the
+ *   struct that the program was built with. The kernel finds the ioctl by the
+ *   rest of the number. Members that an older program does not have count as
+ *   zero. Members that an older kernel does not have must be zero, else the
+ *   ioctl returns -E2BIG. An answer is cut to the size of the program's struct.
  * - Unknown flags, non-zero reserved fields and unknown enum values are
  *   refused with -EINVAL; an unknown ioctl with -ENOTTY.
- * - A timeout is in milliseconds with poll(2)'s meaning: negative waits for
- *   ever, 0 does not wait (-EAGAIN), else -ETIMEDOUT when it has run out.
+ * - A timeout is in milliseconds, as in poll(2). A negative one waits for ever.
+ *   0 does not wait: the ioctl returns -EAGAIN. After any other timeout the
+ *   ioctl returns -ETIMEDOUT.
  */
 #ifndef _UAPI_LINUX_TOKMUX_H
 #define _UAPI_LINUX_TOKMUX_H
@@ -32,12 +33,13 @@
 
 /**
  * enum tokmux_create_flags - how to make a token
- * @TOKMUX_CREATE_USER: a user token: belongs to the caller's effective uid, is
- *	found by that uid only, has no device and no sysfs, and goes with its
- *	last file. Without it: a system token (needs CAP_SYS_ADMIN).
- * @TOKMUX_CREATE_EXCL: fail with -EEXIST where a token of that name exists.
- *	Without it, a user token that exists is opened as it is and @hold_limit_ms
- *	and @max_sessions are not applied; a system token is always exclusive.
+ * @TOKMUX_CREATE_USER: make a user token. It belongs to the effective uid of
+ *	the process, and only that uid finds it. It has no device and no
+ *	directory in sysfs. It is removed with its last file. Without this flag
+ *	a system token is made, which needs CAP_SYS_ADMIN.
+ * @TOKMUX_CREATE_EXCL: return -EEXIST if a token of that name exists. Without
+ *	this flag a user token that exists is opened, and @hold_limit_ms and
+ *	@max_sessions are ignored. A system token must never exist already.
  */
 enum tokmux_create_flags {
 	TOKMUX_CREATE_USER	= 1 << 0,
@@ -45,9 +47,9 @@ enum tokmux_create_flags {
 };
 
 /**
- * enum tokmux_device_kind - what the real device behind a system token is
- * @TOKMUX_DEVICE_NONE: none that the kernel knows of
- * @TOKMUX_DEVICE_USB: a USB device, by its node of usbfs
+ * enum tokmux_device_kind - kinds of the real device behind a system token
+ * @TOKMUX_DEVICE_NONE: the kernel does not know the real device
+ * @TOKMUX_DEVICE_USB: a USB device, by its usbfs node
  * @TOKMUX_DEVICE_HIDRAW: a HID device, by its hidraw node
  */
 enum tokmux_device_kind {
@@ -59,27 +61,30 @@ enum tokmux_device_kind {
 /**
  * struct tokmux_create - TOKMUX_CTL_CREATE: make a token
  * @flags: in: TOKMUX_CREATE_*
- * @max_sessions: in: quota of sessions over all processes, 0 for the default
- * @hold_limit_ms: in: for how long others may have waited, all in all, while a
- *	lease is kept (R4), 0 for no limit
+ * @max_sessions: in: how many sessions all processes may have; 0 for the
+ *	default
+ * @hold_limit_ms: in: for how long other holders may have to wait, all in all,
+ *	while one lease is held (R4); 0 for no limit
  * @index: out: N of /dev/tokmuxN; ~0 for a user token
- * @fd: out: for a user token an open file of it (O_CLOEXEC), else -1
- * @created: out: 1 if the token is new, 0 if it was there
+ * @fd: out: an open file of a user token (O_CLOEXEC); -1 for a system token
+ * @created: out: 1 if the token is new, 0 if it existed
  * @name: in: 1 to 63 printable ASCII characters, no blank and no '/',
  *	NUL-terminated and NUL-padded
- * @device_kind: in: &enum tokmux_device_kind; of a user token it is none
- * @device_fd: in: the real device's node, open for reading and writing (-EBADF;
- *	-ENODEV if the device is gone); 0 if there is none. Only the kernel uses
- *	it, and keeps it open until the token is removed.
- * @usb_endpoints: in: of a USB device: which endpoints belong to the interface,
- *	bit N for OUT endpoint N, bit 16 + N for IN endpoint N
- * @usb_interface: in: likewise: number of the one interface that a lease fd
+ * @device_kind: in: &enum tokmux_device_kind; TOKMUX_DEVICE_NONE for a user
+ *	token
+ * @device_fd: in: the node of the real device, open for reading and writing
+ *	(-EBADF; -ENODEV if the device is gone); 0 if there is none. The kernel
+ *	keeps the file open until the token is removed.
+ * @usb_endpoints: in: for a USB device: the endpoints of the interface, bit N
+ *	for OUT endpoint N, bit 16 + N for IN endpoint N
+ * @usb_interface: in: for a USB device: number of the interface that a lease fd
  *	may claim
- * @usb_configuration: in: likewise: bConfigurationValue of the active one
+ * @usb_configuration: in: for a USB device: bConfigurationValue of the active
+ *	configuration
  * @reserved: in: 0
  *
- * A system token's name is unique among system tokens, a user token's among
- * those of its uid.
+ * The name of a system token is unique among all system tokens, the name of a
+ * user token among the user tokens of its uid.
  */
 struct tokmux_create {
 	__u32 flags;
@@ -100,11 +105,12 @@ struct tokmux_create {
 /**
  * struct tokmux_open - TOKMUX_CTL_OPEN: open a user token that exists
  * @flags: in: 0
- * @fd: out: an open file of it (O_CLOEXEC)
+ * @fd: out: an open file of the token (O_CLOEXEC)
  * @name: in: as in &struct tokmux_create
  *
- * Only the caller's own tokens are found; all others are -ENOENT. A system
- * token is opened by its device node, whose permissions decide.
+ * Only the tokens of the effective uid are found; for all others the ioctl
+ * returns -ENOENT. A system token is opened by its device node, which has
+ * permissions.
  */
 struct tokmux_open {
 	__u32 flags;
@@ -117,8 +123,8 @@ struct tokmux_open {
  * @flags: in: 0
  * @index: in: N of /dev/tokmuxN
  *
- * Needs CAP_SYS_ADMIN. Leases, sessions and logins on it end, waiters and
- * later calls get -ENODEV, every caller gets TOKMUX_EVENT_REMOVED.
+ * Needs CAP_SYS_ADMIN. All leases, sessions and logins end. Waiting ioctls and
+ * later ones return -ENODEV. Every caller gets TOKMUX_EVENT_REMOVED.
  */
 struct tokmux_remove {
 	__u32 flags;
@@ -134,9 +140,10 @@ struct tokmux_remove {
 /* ---- a token's file -------------------------------------------------- */
 
 /**
- * enum tokmux_bind_flags - who holds what is acquired through a file
- * @TOKMUX_BIND_GROUP: the thread group: all files that this process bound with
- *	this flag count as one holder. Without it: this file alone.
+ * enum tokmux_bind_flags - the holder of the leases that a file acquires
+ * @TOKMUX_BIND_GROUP: the thread group is the holder: all files that the
+ *	process binds with this flag count as one holder. Without it: the file
+ *	alone.
  */
 enum tokmux_bind_flags {
 	TOKMUX_BIND_GROUP	= 1 << 0,
@@ -147,12 +154,16 @@ enum tokmux_bind_flags {
  * @flags: in: TOKMUX_BIND_*
  * @reserved: in: 0
  *
- * Comes first, once (-EISCONN), on a file that is open for writing (-EBADF): all
- * other verbs but TOKMUX_INFO are -ENOTCONN without it. From then on every verb
- * from another thread group is -EPERM (R3), and when the thread group ends, or
- * closes its last descriptor of the file, lease, sessions, login and queue place
- * are gone for good (R2), also where a copy of the descriptor lives on elsewhere
- * (and -ESHUTDOWN if one comes back). What has a lease or login then leaves the token unclean.
+ * Must be the first ioctl on a file: all others but TOKMUX_INFO return
+ * -ENOTCONN before it. The file must be open for writing (-EBADF), and is bound
+ * only once (-EISCONN). From then on all ioctls from other thread groups return
+ * -EPERM (R3).
+ *
+ * When the thread group ends, or closes its last descriptor of the file, the
+ * file's lease, sessions, login and requests end for good (R2), also if another
+ * process has a copy of the descriptor. If a copy is passed back to the thread
+ * group, ioctls on it return -ESHUTDOWN. If there was an exclusive lease or a
+ * login, the token is unclean.
  */
 struct tokmux_bind {
 	__u32 flags;
@@ -160,10 +171,10 @@ struct tokmux_bind {
 };
 
 /**
- * enum tokmux_info_flags - what is true of a token
- * @TOKMUX_INFO_USER: it is a user token
- * @TOKMUX_INFO_UNCLEAN: its last holder left it in an unknown state
- * @TOKMUX_INFO_EXCLUSIVE: it is held exclusively at this moment
+ * enum tokmux_info_flags - the state of a token
+ * @TOKMUX_INFO_USER: the token is a user token
+ * @TOKMUX_INFO_UNCLEAN: the last holder left the token in an unknown state
+ * @TOKMUX_INFO_EXCLUSIVE: the token is held exclusively at this moment
  * @TOKMUX_INFO_BOUND: this file is bound
  * @TOKMUX_INFO_HOLDING: this file holds a lease
  */
@@ -180,19 +191,19 @@ enum tokmux_info_flags {
  * @flags: out: TOKMUX_INFO_*
  * @index: out: N of /dev/tokmuxN; ~0 for a user token
  * @epoch: out: see &struct tokmux_acquire
- * @owner_uid: out: who made it, as seen in the caller's user namespace
- * @holder_pid: out: the (first) holder's process, as seen in the caller's pid
- *	namespace; 0 if there is none or it can't be seen from there
+ * @owner_uid: out: the uid that made the token, in the caller's user namespace
+ * @holder_pid: out: the first holder's pid in the caller's pid namespace; 0 if
+ *	there is no holder, or if it has no pid there
  * @holders: out: number of holders
  * @waiters: out: number of requests in the queue
  * @sessions: out: number of sessions of all callers
- * @max_sessions: out: their quota
+ * @max_sessions: out: how many sessions all callers may have
  * @users: out: number of callers logged in as user
  * @sos: out: number of callers logged in as security officer
  * @hold_limit_ms: out: 0 for none
  * @reserved: out: 0
- * @grants: out: leases granted so far
- * @name: out: its name, NUL-padded
+ * @grants: out: number of leases that were granted so far
+ * @name: out: the token's name, NUL-padded
  */
 struct tokmux_info {
 	__u32 flags;
@@ -224,12 +235,13 @@ enum tokmux_mode {
 
 /**
  * enum tokmux_grant_flags - what a new holder must know
- * @TOKMUX_GRANT_UNCLEAN: somebody died, or was thrown out, while holding an
- *	exclusive lease or a login, and nobody has said TOKMUX_MARK_CLEAN since
+ * @TOKMUX_GRANT_UNCLEAN: a caller died, or was thrown out, while it had an
+ *	exclusive lease or a login, and TOKMUX_MARK_CLEAN was not called since
  * @TOKMUX_GRANT_LOST: this caller's previous lease was taken from it
  * @TOKMUX_GRANT_JOINED: the thread group held the token already
- * @TOKMUX_GRANT_LOGIN: another holder has logged in since the token was last
- *	said to be clean: a card may still be open to whoever talks to it
+ * @TOKMUX_GRANT_LOGIN: another holder has logged in since TOKMUX_MARK_CLEAN was
+ *	last called: the card may still be logged in, for any program that talks
+ *	to it
  * @TOKMUX_GRANT_EVENTS: this caller has events to read
  */
 enum tokmux_grant_flags {
@@ -246,20 +258,20 @@ enum tokmux_grant_flags {
  * @mode: in: &enum tokmux_mode
  * @timeout_ms: in: see the conventions above
  * @granted: out: TOKMUX_GRANT_*
- * @epoch: out: changes whenever another holder may have touched the token, or
- *	the machine was suspended, since this holder was last told the epoch; also
- *	when the USB device behind it may have been reset, was suspended, or was
- *	used otherwise than by lease fds
+ * @epoch: out: a counter. It differs from the one that this holder was told
+ *	last if another holder may have used the token since, or the machine was
+ *	suspended, or the USB device behind the token may have been reset, was
+ *	suspended, or was used without a lease fd.
  *
- * A caller holds one lease at a time (-EALREADY). A wait ends with -EINTR when a
- * signal's handler has run, unless it has no timeout and SA_RESTART says to go
- * on. A thread that is stopped or frozen asks anew when it continues. Either
- * way its place in the queue is given up.
+ * A caller holds one lease at a time (-EALREADY). After a signal handler has
+ * run the ioctl returns -EINTR, or is restarted if it has no timeout and the
+ * handler has SA_RESTART. A thread that is stopped or frozen restarts the ioctl
+ * when it continues. In each case it loses its place in the queue.
  *
- * Files of one thread group that are bound as such are one holder: another one
- * is granted beside the first, yet in turn, behind who waits already. Only a
- * thread that holds the token through another of them does not queue, because
- * it would wait for itself.
+ * All files that a thread group has bound with TOKMUX_BIND_GROUP are one
+ * holder. A second one is granted a lease beside the first, but it waits in
+ * turn. There is one exception: a thread that holds the token through another
+ * of these files does not wait in the queue, because it would wait for itself.
  */
 struct tokmux_acquire {
 	__u32 flags;
@@ -274,7 +286,7 @@ struct tokmux_acquire {
  * @flags: in: 0
  * @reserved: in: 0
  *
- * -ENOLCK if the caller holds none, -ESTALE (once) if it was taken from it.
+ * -ENOLCK if the caller holds no lease; -ESTALE, once, if its lease was taken.
  */
 struct tokmux_release {
 	__u32 flags;
@@ -286,7 +298,7 @@ struct tokmux_release {
  * @flags: in: 0
  * @reserved: in: 0
  *
- * Needs the exclusive lease (-ENOLCK, or -ESTALE if it was taken).
+ * Needs the exclusive lease (-ENOLCK; -ESTALE if the lease was taken).
  */
 struct tokmux_mark_clean {
 	__u32 flags;
@@ -294,10 +306,11 @@ struct tokmux_mark_clean {
 };
 
 /**
- * struct tokmux_session_open - TOKMUX_SESSION_OPEN: count one more session
+ * struct tokmux_session_open - TOKMUX_SESSION_OPEN: open one more session
  * @flags: in: 0
- * @timeout_ms: in: how long to wait, in turn, while the quota is used up
- * @id: out: unique on the token among the open ones, never 0
+ * @timeout_ms: in: how long to wait, in turn, while the token's quota is used
+ *	up
+ * @id: out: the session; unique among the open sessions of the token, never 0
  * @reserved: out: 0
  */
 struct tokmux_session_open {
@@ -310,7 +323,7 @@ struct tokmux_session_open {
 /**
  * enum tokmux_closed_flags - what a close or a logout ended (R6)
  * @TOKMUX_CLOSED_LOGIN: this call ended the caller's login
- * @TOKMUX_CLOSED_LAST_LOGIN: it was the last login of its type on the token
+ * @TOKMUX_CLOSED_LAST_LOGIN: that was the last login of its type on the token
  */
 enum tokmux_closed_flags {
 	TOKMUX_CLOSED_LOGIN		= 1 << 0,
@@ -320,7 +333,7 @@ enum tokmux_closed_flags {
 /**
  * struct tokmux_session_close - TOKMUX_SESSION_CLOSE: close one session
  * @flags: in: 0
- * @id: in: the session; -ENOENT if it is not open or not this caller's
+ * @id: in: the session; -ENOENT if the caller has no such session
  * @closed: out: TOKMUX_CLOSED_*
  * @sessions: out: how many sessions the caller has left
  */
@@ -332,7 +345,8 @@ struct tokmux_session_close {
 };
 
 /**
- * struct tokmux_session_close_all - TOKMUX_SESSION_CLOSE_ALL: the caller's
+ * struct tokmux_session_close_all - TOKMUX_SESSION_CLOSE_ALL: close the
+ * caller's sessions
  * @flags: in: 0
  * @closed: out: TOKMUX_CLOSED_*
  * @sessions: out: how many sessions were closed
@@ -346,7 +360,7 @@ struct tokmux_session_close_all {
 };
 
 /**
- * enum tokmux_user_type - who is logged in
+ * enum tokmux_user_type - types of users
  * @TOKMUX_USER: the token's normal user
  * @TOKMUX_SO: the security officer
  */
@@ -359,11 +373,11 @@ enum tokmux_user_type {
  * struct tokmux_login - TOKMUX_LOGIN: note that this caller logged in
  * @flags: in: 0
  * @user_type: in: &enum tokmux_user_type
- * @others: out: how many other callers are logged in as the same
+ * @others: out: number of other callers that are logged in as the same type
  * @reserved: out: 0
  *
- * The kernel keeps who is logged in; it never sees a PIN. -ENOLINK if the
- * caller has no session, -EALREADY if it is logged in, -EBUSY while another
+ * The kernel keeps account of logins; it never sees a PIN. -ENOLINK if the
+ * caller has no session; -EALREADY if it is logged in; -EBUSY while another
  * caller is logged in as the other type.
  */
 struct tokmux_login {
@@ -386,15 +400,15 @@ struct tokmux_logout {
 };
 
 /**
- * struct tokmux_eject - TOKMUX_EJECT: end everybody's leases, sessions, logins
+ * struct tokmux_eject - TOKMUX_EJECT: end all leases, sessions and logins
  * @flags: in: 0
  * @leases: out: how many leases were taken
  * @sessions: out: how many sessions were closed
  * @logins: out: how many logins were ended
  *
- * The deliberate act that closes other callers' sessions. Needs the token's
- * owner or CAP_SYS_ADMIN (-EPERM). The token is unclean if anybody held it
- * exclusively or was logged in. Waiting requests stay in the queue.
+ * No other ioctl closes the sessions of other callers. Only the owner of the
+ * token and CAP_SYS_ADMIN may do it (-EPERM). The token is unclean if a caller
+ * held it exclusively or was logged in. Waiting requests stay in the queue.
  */
 struct tokmux_eject {
 	__u32 flags;
@@ -404,23 +418,24 @@ struct tokmux_eject {
 };
 
 /**
- * struct tokmux_lease_fd - TOKMUX_LEASE_FD: get at the real device
+ * struct tokmux_lease_fd - TOKMUX_LEASE_FD: open the real device
  * @flags: in: 0
  * @fd: out: a file that passes read, write, ioctl and poll on to the real
  *	device (O_CLOEXEC)
  *
- * Needs the exclusive lease (-ENOLCK, or -ESTALE if it was taken); a caller has
- * one such file at a time (-EALREADY; -EBUSY while another file of this process
- * has it). -EOPNOTSUPP if the token has no real device, -ENODEV if that was
- * unplugged. It waits until the previous one is closed for good, -EINTR if a
- * signal comes first. A process that is in a call on it 10 s after its lease ended
- * is killed.
+ * Needs the exclusive lease (-ENOLCK; -ESTALE if the lease was taken). A caller
+ * has one lease fd at a time (-EALREADY; -EBUSY while another file of the same
+ * holder has one). -EOPNOTSUPP if the token has no real device; -ENODEV if the
+ * device was unplugged. The ioctl waits until the lease fd of the previous
+ * lease is closed for good (-EINTR if a signal comes first).
  *
- * The moment the lease ends, for whatever reason, the file is dead for good,
- * with all its copies: -ENODEV, EPOLLHUP, transfers under way are cancelled.
- * Only the process that holds the lease can use it (-EPERM, R3). Ioctls that
- * would reach beyond the interface, or block what a revocation could not end,
- * are refused with -EPERM; see Documentation/uapi.rst.
+ * The moment the lease ends, for whatever reason, the lease fd and all its
+ * copies are dead for good: calls return -ENODEV, poll() returns EPOLLHUP, and
+ * transfers in progress are cancelled. A process that is still in a call on it
+ * 10 s later is killed. Only the process that holds the lease can use the lease
+ * fd (-EPERM, R3). Ioctls that affect more than the interface, or block in a
+ * way that the end of the lease could not end, return -EPERM; see
+ * Documentation/uapi.rst.
  */
 struct tokmux_lease_fd {
 	__u32 flags;
@@ -444,14 +459,15 @@ struct tokmux_lease_fd {
 
 /**
  * enum tokmux_event_type - what happened
- * @TOKMUX_EVENT_WANTED: somebody waits for the lease that this caller holds; said
- *	once a lease, and again when all had given up and another comes
+ * @TOKMUX_EVENT_WANTED: another holder waits for this caller's lease. Sent once
+ *	for each lease, and again if the queue was empty in between.
  * @TOKMUX_EVENT_LEASE_LOST: this caller's lease was taken; @arg is 0
- * @TOKMUX_EVENT_SESSIONS_ENDED: an eject closed this caller's @arg sessions
+ * @TOKMUX_EVENT_SESSIONS_ENDED: an eject closed the sessions of this caller;
+ *	@arg is their number
  * @TOKMUX_EVENT_LOGIN_ENDED: an eject ended this caller's login
- * @TOKMUX_EVENT_REMOVED: the token is gone
- * @TOKMUX_EVENT_FREE: nobody holds the token, and this caller's last request
- *	for it with timeout 0 was refused
+ * @TOKMUX_EVENT_REMOVED: the token was removed
+ * @TOKMUX_EVENT_FREE: the token is free. Sent to a caller whose last request
+ *	for a lease with timeout 0 was refused.
  */
 enum tokmux_event_type {
 	TOKMUX_EVENT_WANTED		= 1,
@@ -474,11 +490,11 @@ enum tokmux_event_flags {
  * struct tokmux_event - one record of read(2)
  * @type: &enum tokmux_event_type
  * @flags: TOKMUX_EVENT_OVERFLOW
- * @time_ns: when, CLOCK_MONOTONIC
- * @arg: see the type
+ * @time_ns: time of the event, CLOCK_MONOTONIC
+ * @arg: depends on the type
  *
- * read(2) returns whole records, as many as fit (-EINVAL if none does). A slow
- * reader loses the oldest ones.
+ * read(2) returns whole records, as many as fit (-EINVAL if none fits). If they
+ * are not read in time, the oldest records are dropped.
  */
 struct tokmux_event {
 	__u32 type;
