@@ -8,9 +8,9 @@
 #include "token.h"
 #include "users.h"
 
-/* ---- in and out of a session ------------------------------------------------- */
+/* ---- in and out of a session --------------------------------------------- */
 
-/* It begins no call: what call_begin_as() returns then. */
+/* The session can't be used: logs @rv, and returns it for call_begin_as(). */
 static CK_RV refuse(struct call *call, CK_RV rv)
 {
 	struct session *session = call->session;
@@ -18,7 +18,7 @@ static CK_RV refuse(struct call *call, CK_RV rv)
 
 	if (session) {
 		caller = session->seat->caller;
-		/* Closed as far as we are concerned is nothing to wonder at. */
+		/* A token that is gone is news for its slot, an ejected session isn't. */
 		if (rv == CKR_DEVICE_REMOVED)
 			token_hear(session->seat, rv);
 		session_put(session);
@@ -26,7 +26,7 @@ static CK_RV refuse(struct call *call, CK_RV rv)
 	return log_call_end(&call->log, caller, call->given, rv);
 }
 
-/* With a lease. */
+/* The call has its lease. The session may have been ejected meanwhile. */
 static inline CK_RV enter(struct call *call)
 {
 	struct session *session = call->session;
@@ -68,14 +68,15 @@ begin_logged(struct call *call, CK_SESSION_HANDLE handle, const char *function)
 }
 
 /**
- * call_begin_as() - from a session's handle to the backend's door
+ * call_begin_as() - find a session and take a lease for a call of the backend
  * @call: out: valid until call_end()
- * @handle: ours
- * @function: what it is for, see call_begin()
+ * @handle: the session's, as the caller gave it
+ * @function: the function of PKCS#11 that is called, see call_begin()
  *
- * What is refused has been logged: there is no call_end() to it. All that most
- * calls don't need is out of line, here and in call_end(): it would cost them
- * half as much again to keep registers for it.
+ * A call that is refused has been logged already, and has no call_end().
+ *
+ * Whatever most calls don't need is out of line, here and in call_end(). Inline it
+ * would make each call half as long again, because registers are saved for it.
  */
 CK_RV call_begin_as(struct call *call, CK_SESSION_HANDLE handle,
 		    const char *function)
@@ -105,9 +106,13 @@ CK_RV call_end(struct call *call, CK_RV rv)
 	return CKR_OK;
 }
 
-/* ---- about a slot ------------------------------------------------------------ */
+/* ---- in and out of a slot ------------------------------------------------ */
 
-/* The same for what is asked about a slot, by nobody in particular. */
+/*
+ * The same for a function that is told a slot. It has no session, and so no caller:
+ * its lease is taken for a seat that belongs to no caller, unless a seat of the slot
+ * keeps a lease that covers the call.
+ */
 CK_RV call_begin_slot_as(struct call *call, CK_SLOT_ID id, const char *function)
 {
 	struct slot *slot;

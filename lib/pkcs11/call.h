@@ -7,21 +7,21 @@
 #include "session.h"
 
 /*
- * One call into a backend: find the session, take the lease, call, give the
- * lease back, let go of the session. Between call_begin() and call_end() a
- * thread asks for no other lease.
+ * One call of a backend: find the session, take the lease, call, give the lease
+ * back, let go of the session. Between call_begin() and call_end() a thread asks
+ * for no other lease.
  */
 struct call {
-	struct session *session;	/* NULL: about a slot */
+	struct session *session;	/* NULL: the function is told a slot */
 	struct seat *seat;
 	struct backend *backend;
-	CK_ULONG handle;		/* the backend's session, or slot */
+	CK_ULONG handle;		/* the backend's, of its session or slot */
 	struct lease lease;
 	CK_SESSION_HANDLE given;	/* ours, as the caller gave it */
 	struct log_call log;
 };
 
-/* In the function of PKCS#11 itself: its name is taken for the log. */
+/* Used in the function of PKCS#11 itself, as the log takes its name from there. */
 #define call_begin(call, handle)	call_begin_as(call, handle, __func__)
 #define call_begin_slot(call, id)	call_begin_slot_as(call, id, __func__)
 
@@ -32,12 +32,14 @@ CK_RV call_begin_slot_as(struct call *call, CK_SLOT_ID id,
 			 const char *function);
 CK_RV call_end_slot(struct call *call, CK_RV rv);
 
-/* The first refusal: what follows one isn't looked at. CKR_OK is 0. */
+/* The result of the first check that fails; the second isn't made then. */
 #define CHECKS(first, second) ((first) ?: (second))
 
+/* Calls the backend's function on its session or slot. */
 #define CALL(call, function, ...) \
 	BACKEND((call)->backend, function, (call)->handle, ##__VA_ARGS__)
 
+/* Is the caller logged in as the user? */
 static inline bool call_is_user(const struct call *call)
 {
 	return seat_login(call->seat) == LOGIN_USER;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * entry: where callers come in, each by its own door (R9)
+ * entry: the function lists, of which each caller has its own (R9)
  *
- * Nearly every function is told a session, and a session knows its caller. Each of
- * the others, OWN in functions.def, is here once for each caller that there may be,
- * so that a caller is known by its function lists. No code is made at run time.
+ * Nearly every function is told a session, and a session knows its caller. The other
+ * functions, OWN in functions.def, are here once for each possible caller. A caller's
+ * lists have its own ones of these, so that a call says which caller makes it. No
+ * code is made at run time.
  */
 #include <string.h>
 
@@ -20,10 +21,10 @@ static CK_RV interface_of(unsigned int number, const CK_UTF8CHAR *name,
 			  const CK_VERSION *version, CK_INTERFACE **interface,
 			  CK_FLAGS flags);
 
-/* ---- one door for each ---------------------------------------------------------- */
+/* ---- functions of one caller --------------------------------------------- */
 
-/* A caller's own function: it tells the action the caller's number. */
-#define DOOR(n, function, first, more, action)				\
+/* Caller n's own function: it tells the action the caller's number. */
+#define FUNCTION_OF(n, function, first, more, action)			\
 static CK_RV function##_##n(P_##first P_##more)				\
 {									\
 	return action(n, A_##first A_##more);				\
@@ -38,7 +39,7 @@ static CK_RV function##_##n(P_##first P_##more)				\
 	M(n##f, __VA_ARGS__)
 
 /* M(n, ...) for each caller's number. */
-#define CALLERS(M, ...)							\
+#define FOR_EACH_CALLER(M, ...)						\
 	SIXTEEN(M, 0x0, __VA_ARGS__) SIXTEEN(M, 0x1, __VA_ARGS__)	\
 	SIXTEEN(M, 0x2, __VA_ARGS__) SIXTEEN(M, 0x3, __VA_ARGS__)	\
 	SIXTEEN(M, 0x4, __VA_ARGS__) SIXTEEN(M, 0x5, __VA_ARGS__)	\
@@ -48,19 +49,19 @@ static CK_RV function##_##n(P_##first P_##more)				\
 	SIXTEEN(M, 0xc, __VA_ARGS__) SIXTEEN(M, 0xd, __VA_ARGS__)	\
 	SIXTEEN(M, 0xe, __VA_ARGS__) SIXTEEN(M, 0xf, __VA_ARGS__)
 
-#define DOOR_OF(n, function)	function##_##n,
+#define POINTER_TO(n, function)	function##_##n,
 
 #define F(...)
 #define OWN(version, function, first, more, action)			\
-CALLERS(DOOR, function, first, more, action)				\
+FOR_EACH_CALLER(FUNCTION_OF, function, first, more, action)		\
 static const CK_##function function##_of[] = {				\
-	CALLERS(DOOR_OF, function)					\
+	FOR_EACH_CALLER(POINTER_TO, function)				\
 };									\
 _Static_assert(sizeof(function##_of) / sizeof(*function##_of) ==	\
-	       MAX_CALLERS, "a door for each caller");
+	       MAX_CALLERS, "one for each caller");
 #include "functions/functions.def"
 
-/* What all lists have in common. */
+/* The functions that all callers share. */
 static const CK_FUNCTION_LIST_3_2 common = {
 #define OWN(...)
 #define F(version, function, ...) .function = function,
@@ -71,14 +72,14 @@ _Static_assert(offsetof(CK_FUNCTION_LIST_3_2, C_WaitForSlotEvent) ==
 	       offsetof(CK_FUNCTION_LIST, C_WaitForSlotEvent),
 	       "every list begins as that of 2.40");
 
-/* ---- a caller's lists ------------------------------------------------------- */
+/* ---- a caller's lists ---------------------------------------------------- */
 
 /*
- * One for each version of PKCS#11 that callers may ask for, whatever the
- * backends have: those aren't known before C_Initialize, and each slot may be
- * another's. First the one for callers that don't say which, or that take the
- * first: today's know 3.0. One that is put between a program and this module to
- * see the calls, and knows no newer one, would pass that on as it is.
+ * A caller has a list for each version of PKCS#11, whichever versions the backends
+ * have. The backends aren't known before C_Initialize, and each slot may belong to
+ * another one. The first is for callers that don't say which version they want, or
+ * that take the first: today's know 3.0. A module between a program and this one, to
+ * show the calls for example, would pass on a newer list unchanged.
  */
 static const CK_VERSION versions[] = {
 	{ 3, 0 }, { 3, 1 }, { 3, 2 }, { 2, 40 }
@@ -88,8 +89,8 @@ static const CK_VERSION versions[] = {
 #define LEGACY		(VERSIONS - 1)
 
 /*
- * Filled in when a caller comes for the first time, and never changed again.
- * An older version's list is a newer one's beginning; 3.1 has 3.0's functions.
+ * Filled in when a number has a caller for the first time, and never changed again.
+ * An older version's list is the beginning of a newer one's. 3.1 has 3.0's functions.
  */
 static struct {
 	CK_FUNCTION_LIST_3_2 lists[VERSIONS];
@@ -98,7 +99,7 @@ static struct {
 
 static CK_UTF8CHAR interface_name[] = "PKCS 11";
 
-/* It says the version that the list has. */
+/* C_GetInfo says the version of the list that it is in. */
 static CK_RV get_info_3_0(CK_INFO *info)
 {
 	return module_info(&versions[0], info);
@@ -172,8 +173,8 @@ static CK_RV interfaces_of(unsigned int number, CK_INTERFACE *interfaces,
 }
 
 /*
- * No interface has CKF_INTERFACE_FORK_SAFE: what is the parent's isn't the
- * child's here (R10). One that isn't there is CKR_ARGUMENTS_BAD, as NSS has it.
+ * No interface has CKF_INTERFACE_FORK_SAFE, as a child has none of its parent's
+ * sessions (R10). For an unknown interface the result is NSS', CKR_ARGUMENTS_BAD.
  */
 static CK_RV interface_of(unsigned int number, const CK_UTF8CHAR *name,
 			  const CK_VERSION *version, CK_INTERFACE **interface,
@@ -194,11 +195,12 @@ static CK_RV interface_of(unsigned int number, const CK_UTF8CHAR *name,
 	return CKR_ARGUMENTS_BAD;
 }
 
-/* ---- the common door ---------------------------------------------------------------- */
+/* ---- functions that are found by name ------------------------------------ */
 
 /*
- * A caller that comes in by name is known by where the call returns to. Not to be
- * inlined, and with the answer taken first, so that this is really the caller.
+ * A program that calls C_Initialize by its name has no list that says who it is. The
+ * object that the call returns to does. So these aren't inlined, and don't end in a
+ * jump that would hide where they return to.
  */
 #define F(...)
 #define OWN(version, function, first, more, action)			\
@@ -212,7 +214,7 @@ __attribute__((noinline)) CK_RV function(P_##first P_##more)		\
 }
 #include "functions/functions.def"
 
-/* ---- by request ------------------------------------------------------------------------ */
+/* ---- callers by request -------------------------------------------------- */
 
 CK_RV tokmux_pkcs11_new_caller(CK_FUNCTION_LIST_PTR_PTR list)
 {
@@ -225,7 +227,7 @@ CK_RV tokmux_pkcs11_new_caller(CK_FUNCTION_LIST_PTR_PTR list)
 	return rv == CKR_OK ? list_of(number, list) : rv;
 }
 
-/* Return: whose list it is, MAX_CALLERS if nobody's. */
+/* Return: the number of the caller that has this list, else MAX_CALLERS. */
 static unsigned int number_of(const CK_FUNCTION_LIST *list)
 {
 	unsigned int i;

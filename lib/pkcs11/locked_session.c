@@ -56,7 +56,7 @@ CK_RV lock_session_as(struct locked_session *locked, CK_SESSION_HANDLE handle,
 	if (rv != CKR_OK && how != LOCK_LOGGED_IN)
 		goto err_lease;
 	locked->handle = atomic_load(&locked->session->backend_handle);
-	/* It may have been closed or ejected while we waited. */
+	/* The session may have been closed or ejected while this thread waited. */
 	if (atomic_load(&locked->session->handle) != handle ||
 	    session_ejected(locked->session))
 		return unlock_session(locked, CKR_SESSION_HANDLE_INVALID);
@@ -70,7 +70,10 @@ err:
 	return log_call_end(&locked->log, caller, handle, rv);
 }
 
-/* Before a PIN is shown: after wrong ones their caller waits, without a lease. */
+/*
+ * Called before a PIN is shown. A caller that showed wrong PINs waits here, while it
+ * has no lease.
+ */
 void lock_session_wait(CK_SESSION_HANDLE handle)
 {
 	struct session *session;

@@ -18,20 +18,20 @@ struct locked_session {
 	struct seat *seat;
 	struct slot *slot;
 	CK_SESSION_HANDLE handle;	/* the backend's */
-	CK_SESSION_HANDLE given;	/* ours */
+	CK_SESSION_HANDLE given;	/* as the caller gave it */
 	struct lease lease;
-	bool turn;
+	bool turn;			/* the slot's turn is ours */
 	struct log_call log;
 };
 
 enum lock_how {
-	LOCK_LEASE,		/* as the configuration says */
-	LOCK_EXCLUSIVE,
-	LOCK_AS_SO,		/* the same, refused at once to all others */
-	LOCK_LOGGED_IN,		/* without a lease or turn if need be */
+	LOCK_LEASE,		/* with the lease that the configuration says */
+	LOCK_EXCLUSIVE,		/* with an exclusive lease */
+	LOCK_AS_SO,		/* the same, for a security officer only */
+	LOCK_LOGGED_IN,		/* while logged in, even if lease and turn can't be had */
 };
 
-/* In the function of PKCS#11 itself: its name is taken for the log. */
+/* Used in the function of PKCS#11 itself, as the log takes its name from there. */
 #define lock_session(locked, handle, how) \
 	lock_session_as(locked, handle, how, __func__)
 

@@ -2,12 +2,14 @@
 /*
  * mechanism: the keys that a mechanism's parameters name (R11)
  *
- * A backend takes any handle there that it knows, also one that this caller
- * never got, and may return some that nobody has recorded as this caller's. So
- * those that are named in a way that is easily read are looked at like any
- * other; a mechanism where they aren't, or that makes more than one key, isn't
- * passed on. Known is what PKCS#11 has up to 3.2. What a vendor's parameters
- * mean nobody knows here: the configuration says whether they are passed on.
+ * A mechanism's parameters can name keys. The backend takes any handle there that it
+ * knows, even one that this caller never got. It can return new keys there, which
+ * would not be recorded as this caller's. So handles that can be read from the
+ * parameters are checked like any other. A mechanism whose handles can't be read,
+ * or that makes more than one key, is refused.
+ *
+ * The mechanisms of PKCS#11 up to 3.2 are known here. The parameters of a vendor's
+ * mechanism are not: the configuration says whether those are passed on.
  */
 #include <string.h>
 
@@ -47,7 +49,7 @@ static CK_RV check_hkdf(struct call *call, const CK_MECHANISM *mechanism)
 		       check_key(call, params.hSaltKey) : CKR_OK;
 }
 
-/* ---- IKE ---------------------------------------------------------------------- */
+/* ---- IKE ----------------------------------------------------------------- */
 
 static CK_RV check_ike2_prf_plus(struct call *call,
 				 const CK_MECHANISM *mechanism)
@@ -91,9 +93,9 @@ static CK_RV check_ike1_extended(struct call *call,
 	return params.bHasKeygxy ? check_key(call, params.hKeygxy) : CKR_OK;
 }
 
-/* ---- SP 800-108 ----------------------------------------------------------------- */
+/* ---- SP 800-108 ---------------------------------------------------------- */
 
-/* Keys it is made of, and no more than the one that it is to make. */
+/* The keys that go into the new key are checked. More new keys are refused. */
 static CK_RV check_kdf(struct call *call, const CK_PRF_DATA_PARAM *data,
 		       CK_ULONG count, CK_ULONG additional_keys)
 {
@@ -135,9 +137,9 @@ static CK_RV check_sp800_108_feedback(struct call *call,
 			 params.ulAdditionalDerivedKeys);
 }
 
-/* ---- all of them ------------------------------------------------------------------ */
+/* ---- all of them --------------------------------------------------------- */
 
-/* What is too short for a handle, or for a pointer to one, names none. */
+/* Parameters that are too short for a handle, or for a pointer, name no key. */
 static CK_RV check_vendors(struct call *call, const CK_MECHANISM *mechanism)
 {
 	const struct config_backend *config = call->backend->config;
@@ -151,14 +153,14 @@ static CK_RV check_vendors(struct call *call, const CK_MECHANISM *mechanism)
 }
 
 /**
- * call_check_mechanism() - no keys in its parameters that weren't looked at
+ * call_check_mechanism() - may this caller use the keys in a mechanism's parameters?
  * @call: the call
  * @mechanism: as the caller gave it
  */
 CK_RV call_check_mechanism(struct call *call, CK_MECHANISM *mechanism)
 {
 	if (!mechanism)
-		return CKR_OK;	/* the backend knows what it thinks of that */
+		return CKR_OK;	/* the backend decides */
 	if (mechanism->mechanism & CKM_VENDOR_DEFINED)
 		return check_vendors(call, mechanism);
 	switch (mechanism->mechanism) {

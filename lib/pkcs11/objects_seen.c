@@ -8,18 +8,21 @@
 #include "log.h"
 #include "objects_seen.h"
 
-/* Return: the login by which this caller has private objects; 0: it has none. */
+/* Return: the login that gives this caller private objects, 0 if it has none. */
 static unsigned long user_login(const struct call *call)
 {
-	/* In this order: if it changes meanwhile, it is one that is over. */
+	/* Read first: if the login changes meanwhile, this is one that is over. */
 	unsigned long login = atomic_load(&call->seat->login_id);
 
 	return call_is_user(call) ? login : 0;
 }
 
-/* ---- objects that are there ------------------------------------------------ */
+/* ---- objects that exist -------------------------------------------------- */
 
-/* A private one is known for as long as the login lasts that it was given to. */
+/*
+ * A caller knows a private object for as long as the login lasts in which it got
+ * the object's handle.
+ */
 static bool find_object(struct call *call, CK_OBJECT_HANDLE handle,
 			struct object *object)
 {
@@ -31,8 +34,8 @@ static bool find_object(struct call *call, CK_OBJECT_HANDLE handle,
 /**
  * call_check_object() - may this caller name this object?
  * @call: the call
- * @handle: the backend's, as the caller gave it
- * @bad: what the function at hand says of a bad handle
+ * @handle: the object's, as the caller gave it
+ * @bad: the function's result for a bad handle
  */
 CK_RV call_check_object(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad)
 {
@@ -44,12 +47,12 @@ CK_RV call_check_object(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad)
 /**
  * call_check_key() - may this caller use this key?
  * @call: the call
- * @handle: the key
- * @bad: what the function at hand says of a bad handle
- * @needs_login: out: the login without which it may not; 0 if it needs none
+ * @handle: the key's, as the caller gave it
+ * @bad: the function's result for a bad handle
+ * @needs_login: out: the login that the use of the key needs, 0 if it needs none
  *
- * A token's private key needs the PIN even where it isn't CKA_PRIVATE, on a
- * token that has one: else another caller's login would do (R12).
+ * On a token with a PIN, a private key of the token needs a login even if it isn't
+ * CKA_PRIVATE. Otherwise any caller could use it while another is logged in (R12).
  */
 CK_RV call_check_key(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad,
 		     unsigned long *needs_login)
@@ -70,7 +73,7 @@ CK_RV call_check_key(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad,
 	return CKR_OK;
 }
 
-/* Token objects are written in read/write sessions only. */
+/* May this caller change the object? One of the token takes a read/write session. */
 CK_RV call_check_write(struct call *call, CK_OBJECT_HANDLE handle)
 {
 	struct object object;
@@ -83,8 +86,8 @@ CK_RV call_check_write(struct call *call, CK_OBJECT_HANDLE handle)
 }
 
 /*
- * A change of what is recorded here, whether it is private or on the token, is
- * what C_CopyObject is for, as PKCS#11 has it.
+ * Whether an object is private, and whether it is the token's, is recorded here and
+ * doesn't change. PKCS#11 has C_CopyObject for that.
  */
 CK_RV call_check_change(struct call *call, CK_OBJECT_HANDLE handle,
 			const CK_ATTRIBUTE *template, CK_ULONG count)
@@ -98,11 +101,12 @@ CK_RV call_check_change(struct call *call, CK_OBJECT_HANDLE handle,
 	return call_check_write(call, handle);
 }
 
-/* ---- objects that are being made --------------------------------------------- */
+/* ---- objects that are made ----------------------------------------------- */
 
 /*
- * Out: what a template says, if it does. It may say so once: of two, nobody knows
- * which one the backend goes by.
+ * Gets a boolean attribute from a template; @value stays as it is if the template
+ * doesn't have it. A template that has it twice is refused, as the backend may go by
+ * either.
  */
 static CK_RV template_says(const CK_ATTRIBUTE *template, CK_ULONG count,
 			   CK_ATTRIBUTE_TYPE type, bool *value)
@@ -125,7 +129,8 @@ static CK_RV template_says(const CK_ATTRIBUTE *template, CK_ULONG count,
 }
 
 /*
- * A backend's session is read/write and may be logged in: this caller's may not.
+ * May this caller make such an object? The backend doesn't know: its session is
+ * read/write and may be logged in, where the caller's isn't.
  * @token, @private: what the object will be if the template doesn't say
  */
 static CK_RV check_making(struct call *call, const CK_ATTRIBUTE *template,
@@ -152,9 +157,9 @@ CK_RV call_check_template(struct call *call, CK_ATTRIBUTE *template,
 }
 
 /*
- * A copy is what the original is, where the template doesn't say. A key that may
- * not be used may not be copied either: its copy would be the session's, and
- * need no login.
+ * A copy is like the original where the template doesn't say. A key that the caller
+ * may not use may not be copied either: the copy would be a session object, which
+ * can be used without a login.
  */
 CK_RV call_check_copy(struct call *call, CK_OBJECT_HANDLE handle,
 		      CK_ATTRIBUTE *template, CK_ULONG count)
@@ -174,8 +179,9 @@ CK_RV call_check_copy(struct call *call, CK_OBJECT_HANDLE handle,
 }
 
 /*
- * What is it? An object that doesn't say whether it is private is so if it is a
- * secret; one that doesn't say whether it is on the token is.
+ * Asks the backend whether an object is private, a private key, and the token's. An
+ * object without CKA_PRIVATE counts as private if it is a private or secret key. An
+ * object without CKA_TOKEN counts as the token's.
  *
  * Return: false if there is no such object any more.
  */
@@ -211,13 +217,13 @@ static bool look_at(struct call *call, struct object *object)
 }
 
 /**
- * call_created() - the backend made an object: this caller's
+ * call_created() - the backend has made an object for this caller
  * @call: the call
- * @handle: the backend's
+ * @handle: the object's
  *
- * Where no template says so, the backend may make it private all the same, and
- * OpenSC puts generated keys on the token whatever it says. One that this caller
- * may not have is destroyed again.
+ * The backend may make a private object where no template asks for one, and OpenSC
+ * puts generated keys on the token whatever the template says. An object that this
+ * caller may not have is destroyed again.
  */
 CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle)
 {
@@ -242,7 +248,7 @@ CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle)
 	rv = objects_add(&call->seat->objects, &object);
 	if (rv != CKR_OK)
 		goto err;
-	/* A logout meanwhile destroys it, if it sees it already. */
+	/* If a logout came between, it has destroyed the object, or it is done here. */
 	if (!object.owner || !object.login || object.login == user_login(call))
 		return CKR_OK;
 	rv = CKR_USER_NOT_LOGGED_IN;
@@ -256,9 +262,12 @@ err:
 	return rv;
 }
 
-/* ---- objects that are looked for ----------------------------------------------- */
+/* ---- objects that are looked for ----------------------------------------- */
 
-/* A caller sees public ones, private ones if it is logged in, and its own. */
+/*
+ * A caller sees public objects of the token, its private ones while it is logged in,
+ * and its own session objects.
+ */
 static bool may_see(struct call *call, CK_OBJECT_HANDLE handle, CK_RV *rv)
 {
 	struct object object;
@@ -277,8 +286,8 @@ static bool may_see(struct call *call, CK_OBJECT_HANDLE handle, CK_RV *rv)
 }
 
 /*
- * CKA_PRIVATE is an attribute of all that is stored. What else can be asked for
- * by its class, and what a vendor has, may not have it.
+ * Objects of these classes are stored, and have CKA_PRIVATE. Objects of other
+ * classes, and of a vendor's, may not have it.
  */
 static bool stored(const CK_ATTRIBUTE *class)
 {
@@ -301,7 +310,7 @@ static bool stored(const CK_ATTRIBUTE *class)
 	}
 }
 
-/* Would the backend find private objects that this caller isn't to see? */
+/* Would the backend find private objects that this caller may not see? */
 static bool finds_too_much(struct call *call, const CK_ATTRIBUTE *template,
 			   CK_ULONG count)
 {
@@ -321,9 +330,9 @@ static bool finds_too_much(struct call *call, const CK_ATTRIBUTE *template,
 /**
  * call_find_init() - C_FindObjectsInit, for what this caller may see
  *
- * A caller that isn't logged in finds what it would if the backend weren't: the
- * template says so, and the search stays the backend's. Where it says itself that
- * it looks for private ones, call_find() shows none.
+ * A caller that isn't logged in finds what it would find if the backend weren't
+ * either: CKA_PRIVATE = false is added to its template. Where the template has
+ * CKA_PRIVATE already, call_find() leaves out the private objects.
  */
 CK_RV call_find_init(struct call *call, CK_ATTRIBUTE *template, CK_ULONG count)
 {
@@ -347,7 +356,8 @@ CK_RV call_find_init(struct call *call, CK_ATTRIBUTE *template, CK_ULONG count)
 /**
  * call_find() - C_FindObjects, for what this caller may see
  *
- * Goes on until there is one to show or there are no more: none means the end.
+ * An answer without objects ends a search. So the backend is asked again until
+ * there is an object that the caller may see, or there are no more.
  */
 CK_RV call_find(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
 		CK_ULONG *count)
@@ -363,7 +373,7 @@ CK_RV call_find(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
 		rv = CALL(call, C_FindObjects, list, room, &found);
 		if (rv != CKR_OK)
 			return rv;
-		/* More than there is room for, or the same for ever? */
+		/* More than there is room for, or the same object for ever */
 		if (found > room || (found && list[0] == last)) {
 			log_error("backend %s: C_FindObjects returned nonsense",
 				  call->backend->config->name);

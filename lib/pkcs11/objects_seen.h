@@ -8,7 +8,7 @@ CK_RV call_check_object(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad);
 CK_RV call_check_key(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad,
 		     unsigned long *needs_login);
 
-/* The same, for the length of this call only. */
+/* The same, for a key that is used in this call only. */
 static inline CK_RV call_check_key_now(struct call *call,
 				       CK_OBJECT_HANDLE handle, CK_RV bad)
 {

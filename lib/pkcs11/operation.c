@@ -4,13 +4,14 @@
  */
 #include "operation.h"
 
-/* lease = operation: somebody else may have been there since it began. */
+/* With lease = operation: was the lease lost since the operation began? */
 static bool interrupted(const struct call *call)
 {
 	return call->seat->operations &&
 	       lease_lost(call->seat, &call->session->operating);
 }
 
+/* Is the login over that the operation's key needs? */
 static bool revoked(const struct call *call, int operation)
 {
 	unsigned long needs = atomic_load_explicit(
@@ -20,7 +21,7 @@ static bool revoked(const struct call *call, int operation)
 						      memory_order_acquire);
 }
 
-/* Ends whatever is going on in the session. */
+/* Ends all operations of the session. */
 static CK_RV call_renew(struct call *call)
 {
 	CK_RV rv = session_renew(call->session);
@@ -39,9 +40,9 @@ static CK_RV call_renew(struct call *call)
  * call_operation_settle() - before anything begins in a session
  * @call: the call
  *
- * An operation whose key went with the login is still going on in the backend,
- * if that stayed logged in for others: it is ended here. Many backends know one
- * operation at a time, of whatever kind.
+ * An operation whose key needs a login that is over goes on in the backend if that
+ * stayed logged in for other callers. It is ended here, because many backends have
+ * one operation at a time in a session, of whatever kind.
  */
 CK_RV call_operation_settle(struct call *call)
 {
@@ -56,8 +57,9 @@ CK_RV call_operation_settle(struct call *call)
 }
 
 /*
- * Before one goes on: is its key still this caller's? Not after the logout. Did
- * nobody come between? CKR_DEVICE_ERROR, once, if the lease was taken.
+ * Before an operation goes on. It is over if the caller has logged out since, and
+ * its key needs the login. It is over, and says CKR_DEVICE_ERROR once, if the lease
+ * was lost, as another holder may have used the token.
  */
 CK_RV call_operation_check(struct call *call, enum operation operation)
 {
@@ -72,7 +74,10 @@ CK_RV call_operation_check(struct call *call, enum operation operation)
 	return rv;
 }
 
-/* Beside those that others of its operations do: nearly always the first. */
+/*
+ * The session has an operation that needs this login. Its other operations nearly
+ * always need the same one, or none.
+ */
 void call_operation_needs_too(struct call *call, unsigned long login)
 {
 	unsigned long needs = 0;
@@ -83,15 +88,15 @@ void call_operation_needs_too(struct call *call, unsigned long login)
 }
 
 /**
- * call_operation_restored() - a state is in the session again
+ * call_operation_restored() - C_SetOperationState has restored a state
  * @call: the call
- * @encryption: with a key to encrypt or decrypt
- * @authentication: with a key to sign or verify
- * @needs_login: the login that it may need
+ * @encryption: it was given a key to encrypt or decrypt
+ * @authentication: it was given a key to sign or verify
+ * @needs_login: the login that the operations may need
  *
- * What the state holds the backend knows: one of the two that a key is for, a
- * digest without or beside one. All that it may be count as going on, and the
- * first that ends ends them all.
+ * Only the backend knows which operations a state holds: a digest, or either of the
+ * two that a key is for. All of these count as going on. The first that ends ends
+ * them all.
  */
 void call_operation_restored(struct call *call, bool encryption,
 			     bool authentication, unsigned long needs_login)
@@ -109,7 +114,7 @@ void call_operation_restored(struct call *call, bool encryption,
 	atomic_store(&call->session->restored, kinds);
 }
 
-/* ---- ending operations: C_SessionCancel ------------------------------------------ */
+/* ---- ending operations: C_SessionCancel ---------------------------------- */
 
 static const struct {
 	CK_FLAGS flag;
@@ -133,8 +138,9 @@ static const struct {
 #define CANCEL_FLAGS	(sizeof(cancel_flags) / sizeof(*cancel_flags))
 
 /*
- * For a backend of 2.40: a search has an end of its own, all else goes with the
- * backend's session, if no other operation would.
+ * For a backend of 2.40, which has no C_SessionCancel. A search is ended by
+ * C_FindObjectsFinal. Other operations end with the backend's session, which is done
+ * only if no operation goes on in it that the caller wants to keep.
  */
 static CK_RV cancel_without_backend(struct call *call, unsigned int wanted)
 {
@@ -156,9 +162,9 @@ static CK_RV cancel_without_backend(struct call *call, unsigned int wanted)
 }
 
 /**
- * call_cancel() - C_SessionCancel, of which 2.40 has none
+ * call_cancel() - C_SessionCancel
  * @call: the call
- * @flags: CKF_FIND_OBJECTS, CKF_SIGN…: what to end, if it is going on
+ * @flags: CKF_FIND_OBJECTS, CKF_SIGN…: the operations to end, if they are going on
  */
 CK_RV call_cancel(struct call *call, CK_FLAGS flags)
 {
@@ -178,7 +184,7 @@ CK_RV call_cancel(struct call *call, CK_FLAGS flags)
 	return rv;
 }
 
-/* An Init without a mechanism means this one. */
+/* C_SignInit and its like without a mechanism end their operation. */
 CK_RV call_cancel_one(struct call *call, enum operation operation)
 {
 	size_t i;

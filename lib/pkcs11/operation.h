@@ -5,8 +5,8 @@
 #include "call.h"
 
 /*
- * Operations. Inline where there is little to do: most need no login, and with
- * most kinds of lease none is kept for them.
+ * Operations. The frequent path is inline: most operations need no login, and with
+ * most kinds of lease none is kept for an operation.
  */
 CK_RV call_operation_check(struct call *call, enum operation operation);
 CK_RV call_operation_settle(struct call *call);
@@ -19,7 +19,7 @@ void call_operation_restored(struct call *call, bool encryption,
 	((rv) == CKR_OK || (rv) == CKR_BUFFER_TOO_SMALL || \
 	 (rv) == CKR_ARGUMENTS_BAD)
 
-/* May an operation here have lost its login, or its lease? */
+/* May an operation of this session have lost its login, or its lease? */
 static inline bool call_operations_matter(const struct call *call)
 {
 	unsigned long needs = atomic_load_explicit(&call->session->needs,
@@ -30,21 +30,21 @@ static inline bool call_operations_matter(const struct call *call)
 						       memory_order_acquire));
 }
 
-/* Before anything begins in a session. */
+/* Before an operation begins in a session. */
 static inline CK_RV call_operation_ready(struct call *call)
 {
 	return call_operations_matter(call) ? call_operation_settle(call) :
 					      CKR_OK;
 }
 
-/* Before one goes on. */
+/* Before an operation goes on. */
 static inline CK_RV call_operation(struct call *call, enum operation operation)
 {
 	return call_operations_matter(call) ?
 		       call_operation_check(call, operation) : CKR_OK;
 }
 
-/* From now on it needs that login, 0 for none. */
+/* The operation needs this login from now on; 0: none. */
 static inline void call_operation_needs(struct call *call,
 					enum operation operation,
 					unsigned long login)
@@ -58,7 +58,7 @@ static inline void call_operation_needs(struct call *call,
 		call_operation_needs_too(call, login);
 }
 
-/* The backend has begun one, or added a key to it. */
+/* The backend has begun an operation, or added a key to it. */
 static inline void call_operation_started(struct call *call,
 					  enum operation operation,
 					  unsigned long needs_login)

@@ -17,7 +17,7 @@
 #define P_SLOT		CK_SLOT_ID slot
 #define A_SLOT		slot
 
-/* ---- after NOTHING -------------------------------------------------------- */
+/* ---- after NOTHING ------------------------------------------------------- */
 
 #define P_POINTER	void *pointer
 #define A_POINTER	pointer
@@ -35,7 +35,7 @@
 			CK_INTERFACE **interface, CK_FLAGS flags
 #define A_INTERFACE	name, version, interface, flags
 
-/* ---- after SLOT ----------------------------------------------------------- */
+/* ---- after SLOT ---------------------------------------------------------- */
 
 #define P_SLOT_INFO	, CK_SLOT_INFO *info
 #define A_SLOT_INFO	, info
@@ -51,7 +51,7 @@
 			CK_NOTIFY notify, CK_SESSION_HANDLE *handle
 #define A_OPEN		, flags, application, notify, handle
 
-/* ---- after SESSION: data -------------------------------------------------- */
+/* ---- after SESSION: data ------------------------------------------------- */
 
 #define P_IN		, unsigned char *in, CK_ULONG n
 #define A_IN		, in, n
@@ -78,7 +78,7 @@
 #define P_AEAD_NEXT	P_PARAM P_IN_OUT, CK_FLAGS flags
 #define A_AEAD_NEXT	A_PARAM A_IN_OUT, flags
 
-/* ---- after SESSION: objects and keys -------------------------------------- */
+/* ---- after SESSION: objects and keys ------------------------------------- */
 
 #define P_TEMPLATE	, CK_ATTRIBUTE *template, CK_ULONG count
 #define A_TEMPLATE	, template, count
@@ -128,7 +128,7 @@
 #define P_DECAPSULATE	P_WITH P_TEMPLATE P_IN P_NEW
 #define A_DECAPSULATE	A_WITH A_TEMPLATE A_IN A_NEW
 
-/* ---- after SESSION: the session itself ------------------------------------ */
+/* ---- after SESSION: the session itself ----------------------------------- */
 
 #define P_SESSION_INFO	, CK_SESSION_INFO *info
 #define A_SESSION_INFO	, info

@@ -27,7 +27,7 @@ CK_RV C_DigestInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism)
 	return call_end(&call, rv);
 }
 
-/* From here on the digest is the key's as well. */
+/* From here on the digest needs the login that the key needs. */
 CK_RV C_DigestKey(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key)
 {
 	unsigned long login;

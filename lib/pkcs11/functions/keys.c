@@ -7,7 +7,7 @@
 #include "mechanism.h"
 #include "objects_seen.h"
 
-/* Both halves or none. */
+/* The caller gets both keys or none. */
 CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
 			CK_ATTRIBUTE *public, CK_ULONG public_count,
 			CK_ATTRIBUTE *private, CK_ULONG private_count,

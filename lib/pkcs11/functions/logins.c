@@ -7,7 +7,7 @@
 #include "login.h"
 #include "module.h"
 
-/* For one operation of a caller that is logged in: the token asks again. */
+/* CKU_CONTEXT_SPECIFIC: the token wants the PIN again for one operation. */
 static CK_RV login_again(CK_SESSION_HANDLE session,
 			 const struct credentials *given, const char *function)
 {
@@ -25,7 +25,7 @@ static CK_RV login_again(CK_SESSION_HANDLE session,
 	return call_end(&call, rv);
 }
 
-/* As USER or SO, after login_check(). */
+/* Logs in as the user or the security officer, after login_check(). */
 static CK_RV login_first(CK_SESSION_HANDLE session, enum login login,
 			 const struct credentials *given, const char *function)
 {
@@ -47,8 +47,8 @@ static CK_RV login_first(CK_SESSION_HANDLE session, enum login login,
 }
 
 /*
- * What others' logins refuse is refused before the lease: a security officer's
- * is kept until that one logs out.
+ * A login that another caller's login rules out is refused before the lease is asked
+ * for: a security officer keeps the lease until the logout.
  */
 static CK_RV login_as(CK_SESSION_HANDLE handle, CK_USER_TYPE type,
 		      const struct credentials *given, const char *function)
@@ -84,7 +84,7 @@ CK_RV C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE type, unsigned char *pin,
 	return login_as(session, type, &given, __func__);
 }
 
-/* Without a name it is C_Login, which 2.40 has as well. */
+/* Without a name it is C_Login, also for the backend, which may be of 2.40. */
 CK_RV C_LoginUser(CK_SESSION_HANDLE session, CK_USER_TYPE type,
 		  unsigned char *pin, CK_ULONG length, unsigned char *name,
 		  CK_ULONG name_length)

@@ -22,7 +22,7 @@ CK_RV C_DestroyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
 	return call_end(&call, rv);
 }
 
-/* What the search finds is sorted out as it is told as well, see call_find(). */
+/* C_FindObjects leaves out what the caller may not see: see call_find(). */
 CK_RV C_FindObjectsInit(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
 			CK_ULONG count)
 {

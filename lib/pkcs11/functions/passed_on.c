@@ -13,7 +13,7 @@
 #include "objects_seen.h"
 #include "operation.h"
 
-/* ---- what is checked ------------------------------------------------------ */
+/* ---- what is checked ----------------------------------------------------- */
 
 /* These name the parameters of the functions that they are for: see arguments.h. */
 #define MECHANISM_OK	call_check_mechanism(&call, mechanism)
@@ -32,7 +32,7 @@
 #define UNWRAP_OK	\
 	CHECKS(WITH_OK(CKR_UNWRAPPING_KEY_HANDLE_INVALID), TEMPLATE_OK)
 
-/* ---- shapes: calls -------------------------------------------------------- */
+/* ---- shapes: calls ------------------------------------------------------- */
 
 /* Passed on after the checks. */
 #define IF(function, checks, ...)					\
@@ -78,7 +78,7 @@
 #define MAKES(function, object, checks, ...)				\
 	MAKES_UNLESS(function, false, object, checks, __VA_ARGS__)
 
-/* ---- shapes: operations --------------------------------------------------- */
+/* ---- shapes: operations -------------------------------------------------- */
 
 /*
  * Begins an operation with a key. Without a mechanism it ends one, as PKCS#11 3.0
@@ -156,7 +156,7 @@
 	}								\
 	return call_end(&call, rv)
 
-/* ---- the functions -------------------------------------------------------- */
+/* ---- the functions ------------------------------------------------------- */
 
 /* Once more through the preprocessor, as A_##more stands for several arguments. */
 #define BODY(shape, ...)	shape(__VA_ARGS__)

@@ -25,9 +25,10 @@ CK_RV C_InitPIN(CK_SESSION_HANDLE session, unsigned char *pin, CK_ULONG length)
 }
 
 /*
- * The backend changes the PIN of whoever it is logged in as, the user's if it
- * is nobody. While a security officer is logged in, that one is alone here; a
- * login that is over, but that the backend wasn't told of, counts for nobody.
+ * The backend changes the PIN of the user or security officer that it is logged in
+ * as, and the user's if it isn't logged in. While a security officer is logged in, no
+ * other caller gets here. If a login is over and the backend hasn't been told yet, it
+ * is told first (login_settle()): else it would change the wrong PIN.
  */
 CK_RV C_SetPIN(CK_SESSION_HANDLE session, unsigned char *old_pin,
 	       CK_ULONG old_length, unsigned char *new_pin, CK_ULONG new_length)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * sessions: the functions about a session, and about the state of what goes on in
- * it
+ * sessions: the functions about a session, and about the state of its operations
  *
  * The others of this chapter are rows of functions.def.
  */
@@ -25,7 +24,7 @@ CK_RV C_CloseSession(CK_SESSION_HANDLE handle)
 	return log_call_end(&log, caller, handle, rv);
 }
 
-/* The state is this caller's, whatever the backend's session can do. */
+/* The state of the caller's session; the backend's may be logged in otherwise. */
 static CK_STATE session_state(const struct call *call)
 {
 	bool writes = session_writes(call->session);
@@ -57,7 +56,10 @@ CK_RV C_GetSessionInfo(CK_SESSION_HANDLE session, CK_SESSION_INFO *info)
 	return call_end(&call, rv);
 }
 
-/* May this caller use the keys that a state goes on with, or a state without? */
+/*
+ * May this caller restore a state with these keys? A state without keys may hold an
+ * operation with a key of another caller's login.
+ */
 static CK_RV check_state(struct call *call, CK_OBJECT_HANDLE encryption_key,
 			 CK_OBJECT_HANDLE authentication_key)
 {
@@ -76,9 +78,8 @@ static CK_RV check_state(struct call *call, CK_OBJECT_HANDLE encryption_key,
 }
 
 /*
- * A state may hold an operation with a key of an earlier login: restored by who
- * is not logged in, only the keys that are named could tell. What was going on
- * in the session ends here; a lost one would be taken for the one restored.
+ * Operations of the session that have lost their login or lease are ended first, as
+ * they would be taken for those that the state restores.
  */
 CK_RV C_SetOperationState(CK_SESSION_HANDLE session, unsigned char *state,
 			  CK_ULONG length, CK_OBJECT_HANDLE encryption_key,
@@ -102,7 +103,7 @@ CK_RV C_SetOperationState(CK_SESSION_HANDLE session, unsigned char *state,
 	return call_end(&call, rv);
 }
 
-/* A 2.40 backend has none: see call_cancel(). */
+/* A backend of 2.40 doesn't have it: see call_cancel(). */
 CK_RV C_SessionCancel(CK_SESSION_HANDLE session, CK_FLAGS flags)
 {
 	struct call call;
@@ -114,8 +115,8 @@ CK_RV C_SessionCancel(CK_SESSION_HANDLE session, CK_FLAGS flags)
 }
 
 /*
- * No session of ours is asynchronous, so a backend has nothing to tell here;
- * if it has, what it made is this caller's.
+ * No session here is asynchronous, so a backend should have no result. If it has
+ * one, the objects in it become this caller's.
  */
 CK_RV C_AsyncComplete(CK_SESSION_HANDLE session, CK_UTF8CHAR *function,
 		      CK_ASYNC_DATA *result)

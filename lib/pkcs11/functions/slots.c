@@ -22,7 +22,7 @@ CK_RV C_GetSlotList(CK_BBOOL present, CK_SLOT_ID *list, CK_ULONG *count)
 	return log_call_end(&log, NOBODY, 0, rv);
 }
 
-/* About the reader, which may have no token in it: there is no lease to take. */
+/* The reader may have no token in it, so no lease is taken. */
 CK_RV C_GetSlotInfo(CK_SLOT_ID id, CK_SLOT_INFO *info)
 {
 	struct log_call log;
@@ -41,7 +41,7 @@ CK_RV C_GetSlotInfo(CK_SLOT_ID id, CK_SLOT_INFO *info)
 	return log_call_end(&log, NOBODY, 0, rv);
 }
 
-/* Who asks often notices first that it is another one now. */
+/* This is often the first call that finds another token in the slot. */
 CK_RV C_GetTokenInfo(CK_SLOT_ID id, CK_TOKEN_INFO *info)
 {
 	struct call call;
