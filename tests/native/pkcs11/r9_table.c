@@ -107,7 +107,7 @@ TEST_F(table, no_function_is_missing)
 
 #define F(version, function, ...)					\
 	count++;							\
-	EXPECT_NE(NULL, self->p11->function) {				\
+	EXPECT_NE(NULL, (void *)self->p11->function) {			\
 		TH_LOG("%s in the list", #function);			\
 	}								\
 	EXPECT_NE(NULL, module_symbol(#function)) {			\
