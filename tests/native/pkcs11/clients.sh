@@ -73,12 +73,14 @@ tap_check "pkcs11-tool --generate-random" tool --token-label one \
 	--generate-random 16 -o "$dir/random"
 tap_check "pkcs11-tool with a wrong PIN fails" \
 	not tool --token-label one --login --pin 9999 -O
+# All but which slot it was, and (OpenSC 0.26) where in memory something is.
+said() { sed '/^Using slot/d; s/=0x[0-9a-f]*/=0x…/'; }
 # SoftHSM2 fails some of its tests by itself.
 same_as_bare() {
 	local ours theirs
 	ours=$(tool "$@" 2>&1)
 	theirs=$(bare_tool "$@" 2>&1)
-	diff <(grep -v '^Using slot' <<<"$theirs") <(grep -v '^Using slot' <<<"$ours")
+	diff <(said <<<"$theirs") <(said <<<"$ours")
 }
 tap_check "pkcs11-tool --test --login says what it says without us" \
 	same_as_bare --token-label one "${user[@]}" --test

@@ -381,14 +381,14 @@ TEST_F(config, a_backend_gets_its_arguments)
 	CK_SESSION_HANDLE session;
 	CK_OBJECT_HANDLE key;
 
-	world_write("tokmux.conf", "[global]\narbiter = %s\n[backend nss]\n"
-		    "module = libsoftokn3.so\n", world_arbiter());
-	EXPECT_NE(CKR_OK, initialize(self->a, self->log, sizeof(self->log)));
+	/* NSS makes its database where it is told to. */
 	world_write("tokmux.conf", "[global]\narbiter = %s\n[backend nss]\n"
 		    "module = libsoftokn3.so\n"
-		    "init-args = configdir='' flags=noCertDB,noModDB\n",
-		    world_arbiter());
+		    "init-args = configdir='sql:%s' flags=noModDB\n",
+		    world_arbiter(), world_dir);
+	EXPECT_NE(0, access(world_path("key4.db"), F_OK));
 	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	EXPECT_EQ(0, access(world_path("key4.db"), F_OK));
 	ASSERT_EQ(CKR_OK, get(self->a, NULL, NULL, &interface, 0));
 	p11 = interface->pFunctionList;
 	ASSERT_EQ(CKR_OK, p11->C_OpenSession(the_slot(self->a),
