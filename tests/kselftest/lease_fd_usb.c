@@ -125,9 +125,19 @@ FIXTURE_SETUP(usb)
 	ASSERT_GE(self->fd, 0);
 }
 
+/*
+ * The next test registers the reader as a token of its own, which does not wait for
+ * the last lease fd of this one. A lease fd of this token does: when it is there, the
+ * interface has been released.
+ */
 FIXTURE_TEARDOWN(usb)
 {
+	int fd;
+
 	close(self->fd);
+	fd = open_index_bound(self->index, 0);
+	acquire_lease_fd(fd);
+	close(fd);
 	unregister_token(self->index);
 }
 
