@@ -40,8 +40,8 @@ static const struct tokmux_verb *tokmux_verb_find(const struct tokmux_verb *verb
  * the verb runs, so that an ioctl with a bad pointer changes nothing.
  *
  * Return: 0; -ENOTTY if there is no such verb; -EINVAL if the struct is smaller
- * than it was in its first version; -E2BIG if the struct is larger than this
- * kernel's, and what this kernel doesn't know is not zero; -EFAULT.
+ * than it was in its first version; -E2BIG if a member that this kernel lacks is
+ * not zero; -EFAULT.
  */
 int tokmux_call_begin(struct tokmux_call *call, const struct tokmux_verb *verbs,
 		      size_t nr_verbs, unsigned int cmd, unsigned long uarg)
@@ -69,7 +69,7 @@ int tokmux_call_begin(struct tokmux_call *call, const struct tokmux_verb *verbs,
 	return 0;
 }
 
-/* Copy the answer to user space. What this kernel doesn't know is zero. */
+/* Copy the answer to user space. Members that this kernel lacks are zero. */
 static int tokmux_call_answer(struct tokmux_call *call)
 {
 	size_t size = min_t(size_t, call->verb->size, call->usize);

@@ -73,7 +73,7 @@ static void tokmux_caller_end_locked(struct tokmux_caller *caller, bool group)
 	}
 }
 
-/* Grant what callers have lost to the requests that wait for it. */
+/* Callers have lost leases or sessions: grant them to those that wait. */
 static void tokmux_caller_dispatch(struct tokmux_token *token)
 {
 	tokmux_lease_dispatch(token);

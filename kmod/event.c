@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Events: a caller reads from its file what has happened to it.
+ * Events: messages of the kernel to a caller, which reads them from its file.
  *
  * Each caller has a ring of a fixed size. If a caller reads too slowly, the
  * oldest events are dropped, and the next event that it reads is marked. So

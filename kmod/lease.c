@@ -216,7 +216,7 @@ static void tokmux_lease_tell_free(struct tokmux_token *token)
 	token->nr_want_free = 0;
 }
 
-/* Grant what can be granted. Must be called after every change. */
+/* Grant all requests that can be granted. Must be called after every change. */
 void tokmux_lease_dispatch(struct tokmux_token *token)
 {
 	struct tokmux_queue *queue = &token->lease_queue;
@@ -284,7 +284,7 @@ out:
 	mutex_unlock(&token->lock);
 }
 
-/* Prepare a new token, which nobody holds. */
+/* Prepare a new token, which has no holder. */
 void tokmux_lease_init(struct tokmux_token *token)
 {
 	INIT_LIST_HEAD(&token->holders);
