@@ -75,7 +75,7 @@ tap_check "uapi: the example compiles" fragment uapi "$docs/uapi.rst" 'TOKMUX_CT
 conf=$docs/man/tokmux.conf.5.rst
 block "$conf" '[backend hsm]' >"$dir/example.conf"
 with_hsm() { # configuration command…
-	export TOKMUX_CONF=$1 SOFTHSM2_CONF=$dir/softhsm2.conf
+	export TOKMUX_CONF=$1 TOKMUX_LOG=errors SOFTHSM2_CONF=$dir/softhsm2.conf
 	shift
 	unshare -m sh -ec 'mount -t tmpfs tmpfs /opt
 		mkdir -p /opt/hsm/lib
@@ -96,6 +96,7 @@ elif [ "$(id -u)" != 0 ] || ! unshare -m true 2>/dev/null; then
 else
 	SOFTHSM2_CONF=$dir/softhsm2.conf softhsm2-util --init-token --free --label ca \
 		--so-pin 12345678 --pin 1234 >/dev/null
+	export SOFTHSM2_CONF=$dir/softhsm2.conf
 	if [ -e /dev/tokmux-control ]; then
 		tap_check "tokmux.conf(5): the example works" shows "$dir/example.conf" ': ca'
 	else
@@ -104,6 +105,14 @@ else
 		sed "s/arbiter = kernel/arbiter = local/" "$dir/example.conf" >"$dir/local.conf"
 		tap_check "tokmux.conf(5): the rest of the example works" shows "$dir/local.conf" ': ca'
 	fi
+	block "$docs/administrators.rst" '[backend hsm]' >"$dir/hsm.conf"
+	tap_check "administrators: the configuration for an HSM works" shows "$dir/hsm.conf" ': ca'
+	calls() {
+		local line module=$B/tokmux-pkcs11.so
+		line=$(grep '^	TOKMUX_LOG=calls ' "$docs/applications.rst") &&
+			eval "$line" 2>&1 | grep -q 'C_GetTokenInfo caller'
+	}
+	tap_check "applications: each call is shown" calls
 fi
 
 if [ ! -e /dev/tokmux-control ]; then
@@ -215,6 +224,18 @@ export PATH=$dir:$PATH
 tap_check "tokmux(8): one after the other" runs "$(example "$man" 'gpg --card-status')" "gpg --card-status"
 tap_check "applications: take your turn" \
 	runs "$(example "$docs/applications.rst" 'gpg --card-status')" "gpg --card-status"
+registers() {
+	local line
+	while read -r line; do
+		eval "$line" && tokmux unregister the-ca || return
+	done < <(grep -oE '^	tokmux register the-ca .*' "$docs/administrators.rst")
+	[ -n "$line" ]
+}
+if [ "$(id -u)" = 0 ]; then
+	tap_check "administrators: a token for several users" registers
+else
+	tap_skip "administrators: a token for several users" "it needs root"
+fi
 tap_check "applications: is it free?" runs "$(example "$docs/applications.rst" 'echo free')" "free"
 readme=$(grep -E '^    tokmux lock ' "$top/README.md")
 tap_check "README: hold a token" runs "$readme" "mine"
