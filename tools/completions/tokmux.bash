@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 
 _tokmux() {
-	local cur prev words cword split verb prefix i
+	local cur prev words cword split verb prefix name names i
 	_init_completion -s || return
 
 	for ((i = 1; i < cword; i++)); do
@@ -61,8 +61,11 @@ _tokmux() {
 		done
 		;;&
 	status | who | lock | monitor | top | eject | unregister | atr | apdu)
-		mapfile -t COMPREPLY < <(compgen -W "$(tokmux list --noheadings \
-			-o name 2>/dev/null)" -- "$cur")
+		# Not compgen -W, which would run what a name says.
+		mapfile -t names < <(tokmux list --noheadings -o name 2>/dev/null)
+		for name in "${names[@]}"; do
+			[[ $name != "$cur"* ]] || COMPREPLY+=("$(printf %q "$name")")
+		done
 		;;
 	esac
 }

@@ -140,4 +140,19 @@ tap_check "completion: --output=, all of them" offers "$("$tool" who -o help | a
 tap_check "completion: another option's argument" offers "" tokmux top --delay=
 tap_check "completion: an option of a card's verb" offers "--keep-going" tokmux apdu my-card --k
 tap_check "completion: a verb to help with" offers "eject" tokmux help ej
+# A token's name is somebody's text, and no command.
+# shellcheck disable=SC2016 # that is the point
+names() {
+	local dir output status=0
+	dir=$(mktemp -d)
+	printf '#!/bin/sh\necho card\necho "c\\$(touch owned)"\necho "c;id"\necho other\n' >"$dir/tokmux"
+	chmod +x "$dir/tokmux"
+	output=$(cd "$dir" && B=$dir && complete tokmux who c) || status=1
+	[ "$output" = 'card
+c\$\(touch\ owned\)
+c\;id' ] && [ ! -e "$dir/owned" ] || { echo "$output"; status=1; }
+	rm -r "$dir"
+	return $status
+}
+tap_check "completion: names of tokens, which nothing runs" names
 tap_end
