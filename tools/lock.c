@@ -135,14 +135,18 @@ static _Noreturn void run_command(const struct lock *lock, const sigset_t *mask)
 static void lost(const struct lock *lock, pid_t child)
 {
 	struct tokmux_info info;
+	const char *why;
 
-	complain("%s: %s; %s", lock->what,
-		 tokmux_info(lock->caller, &info) == -ENODEV ?
-		 "the token is gone" : "the lease was taken away",
-		 lock->kill ? "its command is terminated" :
-		 "its command goes on without it");
-	if (lock->kill)
-		kill(child, SIGTERM);
+	why = tokmux_info(lock->caller, &info) == -ENODEV ?
+	      "the token is gone" : "the lease was taken away";
+	if (!lock->kill)
+		complain("%s: %s; its command goes on without it", lock->what,
+			 why);
+	else if (!kill(child, SIGTERM))
+		complain("%s: %s; its command is terminated", lock->what, why);
+	else	/* It may have become another user's. */
+		complain("%s: %s; its command goes on without it, it can't be terminated: %s",
+			 lock->what, why, strerror(errno));
 }
 
 /* false when there is nothing more to be told. */

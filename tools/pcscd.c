@@ -9,12 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 #include "pcscd.h"
 #include "process.h"
 
 #define DIRECTORY	"/run/pcscd"
-/* Also where it is called /var/run. */
 #define SOCKET		DIRECTORY "/pcscd.comm"
 
 #define ESTABLISHED	1	/* of <netinet/tcp.h>; unix sockets have it, too */
@@ -36,6 +37,8 @@ pid_t pcscd_pid(void)
 }
 
 struct clients {
+	/* Where pcscd listens. Its directory is root's, so is the way to it. */
+	struct stat socket;
 	uint32_t *inodes;
 	size_t count;
 };
@@ -52,28 +55,37 @@ static void add(struct clients *clients, uint32_t inode)
 	clients->inodes[clients->count] = 0;
 }
 
-static bool is_ours(const char *name, size_t length)
+/*
+ * By the file, and not by its path: that is what its maker has called it, perhaps
+ * in a file system of his own. The kernel has the device's number in its own way.
+ */
+static bool is_pcscds(const struct clients *clients,
+		      const struct unix_diag_vfs *vfs)
 {
-	length = strnlen(name, length);
-	return length >= strlen(SOCKET) &&
-	       !strncmp(name + length - strlen(SOCKET), SOCKET, strlen(SOCKET));
+	return vfs->udiag_vfs_ino == (uint32_t)clients->socket.st_ino &&
+	       vfs->udiag_vfs_dev >> 20 == major(clients->socket.st_dev) &&
+	       (vfs->udiag_vfs_dev & 0xfffff) == minor(clients->socket.st_dev);
 }
 
-/* A socket that pcscd has accepted has the name of the one that listens. */
+/* A socket that pcscd has accepted has the file of the one that listens. */
 static void see_socket(struct clients *clients, struct nlmsghdr *message)
 {
 	struct unix_diag_msg *diag = NLMSG_DATA(message);
 	struct rtattr *attribute = (struct rtattr *)(diag + 1);
 	int left = message->nlmsg_len - NLMSG_LENGTH(sizeof(*diag));
+	struct unix_diag_vfs vfs;
 	bool ours = false;
 	uint32_t peer = 0;
 
 	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
-		if (attribute->rta_type == UNIX_DIAG_NAME)
-			ours = is_ours(RTA_DATA(attribute), RTA_PAYLOAD(attribute));
-		else if (attribute->rta_type == UNIX_DIAG_PEER &&
-			 RTA_PAYLOAD(attribute) >= sizeof(peer))
+		if (attribute->rta_type == UNIX_DIAG_VFS &&
+		    RTA_PAYLOAD(attribute) >= sizeof(vfs)) {
+			memcpy(&vfs, RTA_DATA(attribute), sizeof(vfs));
+			ours = is_pcscds(clients, &vfs);
+		} else if (attribute->rta_type == UNIX_DIAG_PEER &&
+			 RTA_PAYLOAD(attribute) >= sizeof(peer)) {
 			memcpy(&peer, RTA_DATA(attribute), sizeof(peer));
+		}
 	}
 	if (ours && peer)
 		add(clients, peer);
@@ -93,7 +105,7 @@ static bool ask(int netlink)
 		.diag = {
 			.sdiag_family = AF_UNIX,
 			.udiag_states = 1 << ESTABLISHED,
-			.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER,
+			.udiag_show = UDIAG_SHOW_VFS | UDIAG_SHOW_PEER,
 		},
 	};
 
@@ -125,6 +137,8 @@ uint32_t *pcscd_clients(void)
 	struct clients clients = {};
 	int netlink;
 
+	if (lstat(SOCKET, &clients.socket) || !S_ISSOCK(clients.socket.st_mode))
+		return NULL;
 	netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 	if (netlink < 0)
 		return NULL;
