@@ -7,7 +7,9 @@
  * reads the first only, and root no other user's. One that can't be read is as good
  * as none, but for one that was named. A bad line is refused with file, line and reason, and
  * then nothing is loaded at all: half a configuration is nobody's intention.
- * With no file, the well-known backends that are found on the system.
+ * With no file, the well-known backends that are found on the system; but a setuid
+ * program loads nothing that the administrator has not named: OpenSC, for one, reads
+ * what its user's $OPENSC_CONF says, and loads what that names.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -17,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -187,24 +190,33 @@ err:
 static CK_RV parse_module(struct reader *reader, const char *value)
 {
 	struct config_backend *backend = reader->backend;
-	char *file = strdup(reader->path);
 	char *module = NULL;
+	char *file;
 	size_t i;
 
+	/*
+	 * Nothing is left to the loader: it would look into the working directory, or
+	 * where the user's LD_LIBRARY_PATH says.
+	 */
+	if (strchr(value, '/') && *value != '/')
+		return refuse(reader, "module is the relative path \"%s\"; write the whole path",
+			      value);
 	/* A bare name is looked for where PKCS#11 modules are kept. */
-	for (i = 0; !strchr(value, '/') && !module &&
+	for (i = 0; *value != '/' && !module &&
 		    i < sizeof(module_dirs) / sizeof(*module_dirs); i++) {
-		if (asprintf(&module, "%s/%s", module_dirs[i], value) < 0) {
-			free(file);
+		if (asprintf(&module, "%s/%s", module_dirs[i], value) < 0)
 			return CKR_HOST_MEMORY;
-		}
 		if (access(module, R_OK)) {
 			free(module);
 			module = NULL;
 		}
 	}
+	if (!module && *value != '/')
+		return refuse(reader, "no \"%s\" is where PKCS#11 modules are kept; write the whole path",
+			      value);
 	if (!module)
 		module = strdup(value);
+	file = strdup(reader->path);
 	if (!module || !file) {
 		free(module);
 		free(file);
@@ -656,7 +668,9 @@ CK_RV config_load(struct config **config)
 						 &found);
 		free(user);
 	}
-	if (rv == CKR_OK && !loaded->backends && !found)
+	if (rv == CKR_OK && !loaded->backends && !found && getauxval(AT_SECURE))
+		log_error("a setuid program loads what " SYSTEM_FILE " names, and there is no such file");
+	else if (rv == CKR_OK && !loaded->backends && !found)
 		rv = find_well_known(loaded);
 	if (rv == CKR_OK)
 		rv = complete(loaded);

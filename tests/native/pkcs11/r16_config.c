@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pty.h>
 #include <sched.h>
+#include <sys/auxv.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -85,6 +86,12 @@ static const struct {
 	  ":2: backend x: /no/such/module.so: cannot open" },
 	{ "[backend x]\nmodule = " MODULE "\n", ":2: backend x: this is tokmux" },
 	{ "[backend x]\nmodule = libc.so.6\n", ":2: backend x: no PKCS#11" },
+	{ "[backend x]\nmodule = relative/softhsm.so\n",
+	  ":2: module is the relative path \"relative/softhsm.so\"" },
+	{ "[backend x]\nmodule = ./softhsm.so\n",
+	  ":2: module is the relative path \"./softhsm.so\"" },
+	{ "[backend x]\nmodule = elsewhere.so\n",
+	  ":2: no \"elsewhere.so\" is where PKCS#11 modules are kept" },
 	{ "[backend y]\nmodule = " SOFTHSM "\n[backend x]\nmodule = /nowhere\n",
 	  ":4: backend x: " },
 };
@@ -324,6 +331,69 @@ TEST_F(config, without_a_file_softhsm_is_found)
 	EXPECT_EQ(CKR_OK, initialize(self->a, self->log, sizeof(self->log)));
 	EXPECT_EQ(CKR_OK, open_rw(self->a, &session));
 	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+}
+
+/*
+ * A copy of this program that is set-uid, and run by another user: what is loaded
+ * runs with more rights than its user has, and may heed the user's environment.
+ */
+#define SETUID_PROBE	"R16_CONFIG_SETUID_PROBE"
+
+static __attribute__((constructor)) void be_the_probe(void)
+{
+	CK_FUNCTION_LIST *p11;
+	CK_ULONG count = 0;
+	CK_RV (*get)(CK_FUNCTION_LIST **);
+	void *module;
+
+	if (!getenv(SETUID_PROBE))
+		return;
+	module = dlopen(MODULE, RTLD_NOW);
+	*(void **)&get = module ? dlsym(module, "C_GetFunctionList") : NULL;
+	if (!getauxval(AT_SECURE) || !get || get(&p11) ||
+	    p11->C_Initialize(NULL) ||
+	    p11->C_GetSlotList(CK_FALSE, NULL, &count))
+		_exit(100);
+	_exit(count < 100 ? count : 99);
+}
+
+static int run_setuid(const char *program)
+{
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	if (!pid) {
+		if (setresgid(65534, 65534, 65534) ||
+		    setresuid(65534, 65534, 65534))
+			_exit(101);
+		setenv(SETUID_PROBE, "1", 1);
+		execl(program, program, NULL);
+		_exit(102);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+TEST_F(config, a_setuid_program_loads_what_the_system_names)
+{
+	char command[512], program[256];
+	int slots;
+
+	if (geteuid() || getenv("SAN") ||
+	    !access("/etc/tokmux/tokmux.conf", F_OK))
+		SKIP(return, "needs root, and no configuration");
+	unsetenv("TOKMUX_CONF");
+	snprintf(program, sizeof(program), "%s", world_path("setuid"));
+	snprintf(command, sizeof(command),
+		 "chmod 755 %s && cp /proc/%d/exe %s && chmod 4755 %s",
+		 world_dir, getpid(), program, program);
+	ASSERT_EQ(0, system(command));
+	slots = run_setuid(program);
+	if (slots == 100 || slots == 102)
+		SKIP(return, "set-uid has no effect here");
+	EXPECT_EQ(0, slots);
 }
 
 TEST_F(config, two_backends_have_slots_of_their_own)
