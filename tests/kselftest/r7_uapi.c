@@ -78,7 +78,7 @@ TEST(layout)
 	EXPECT_EQ(8, sizeof(struct tokmux_logout));
 	EXPECT_EQ(16, sizeof(struct tokmux_eject));
 	EXPECT_EQ(24, sizeof(struct tokmux_event));
-	EXPECT_EQ(0xC018BA12, TOKMUX_ACQUIRE);
+	EXPECT_EQ(0xC018BD12, TOKMUX_ACQUIRE);
 }
 
 TEST_F(r7, unknown_ioctl)

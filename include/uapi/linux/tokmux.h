@@ -131,7 +131,7 @@ struct tokmux_remove {
 	__u32 index;
 };
 
-#define TOKMUX_IOC_MAGIC	0xBA
+#define TOKMUX_IOC_MAGIC	0xBD
 
 #define TOKMUX_CTL_CREATE	_IOWR(TOKMUX_IOC_MAGIC, 0x00, struct tokmux_create)
 #define TOKMUX_CTL_OPEN		_IOWR(TOKMUX_IOC_MAGIC, 0x01, struct tokmux_open)
