@@ -144,7 +144,10 @@ static const struct file_operations tokmux_control_fops = {
 	.compat_ioctl	= compat_ptr_ioctl,
 };
 
-/* Fixed, so that the node can exist before the module, and load it. */
+/*
+ * Fixed, so that the node can exist before the module, and load it. 243 to 254
+ * are for local use.
+ */
 #define TOKMUX_CONTROL_MINOR	243
 
 static struct miscdevice tokmux_control = {
@@ -165,6 +168,9 @@ static int __init tokmux_init(void)
 	if (ret)
 		goto err_work;
 	ret = misc_register(&tokmux_control);
+	if (ret == -EBUSY)
+		pr_err("tokmux: misc minor %d is taken, /proc/misc says by which driver: unload that, or give it another minor\n",
+		       TOKMUX_CONTROL_MINOR);
 	if (ret)
 		goto err_tokens;
 	return 0;

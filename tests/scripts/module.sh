@@ -19,6 +19,17 @@ fi
 tap_check "rmmod" rmmod tokmux
 gone() { [ ! -e $control ] && [ ! -e /sys/class/tokmux ]; }
 tap_check "nothing is left in /dev and /sys" gone
+if [ -n "${TOKMUX_MINOR_KO-}" ]; then
+	clash() { # says what to do, and leaves nothing
+		insmod "$TOKMUX_MINOR_KO" || return
+		! insmod "$TOKMUX_KO" && gone &&
+			dmesg | tail -n 5 | grep ' tokmux: misc minor 243 is taken.*/proc/misc'
+		local status=$?
+		rmmod minor_taken
+		return $status
+	}
+	tap_check "with its minor taken the module says so, and does not load" clash
+fi
 if [ -n "${TOKMUX_KO-}" ]; then
 	tap_check "insmod" insmod "$TOKMUX_KO"
 	udevadm settle
