@@ -1,97 +1,50 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * caller: who calls, and how often it has initialized (R9, R10)
+ * caller: who calls (R9)
  *
- * A caller is a shared object that asked for a function list, or somebody who
- * asked for a list of its own. Each counts its own C_Initialize; the backends
- * see one of each. Finalizing ends what that caller has, and nobody else's.
+ * A caller is a shared object that asked for a function list, or a program that
+ * asked for a list of its own. Each is known by a number, and has the functions
+ * here, which are not told a session and so have to be told the caller.
  */
 #include <pthread.h>
-#include <stdatomic.h>
-#include <string.h>
 
 #include "caller.h"
 #include "events.h"
+#include "gate.h"
 #include "log.h"
 #include "module.h"
-#include "now.h"
-#include "origin.h"
 #include "opening.h"
-#include "session.h"
+#include "origin.h"
 #include "token.h"
-#include "turn.h"
 #include "users.h"
 
 enum kind {
 	VACANT,
 	OBJECT,
 	EXPLICIT,
-	LOST,		/* an object that isn't there any more */
-	LEAVING,	/* the same, and a thread sees to it */
 };
 
 struct caller {
-	/* under the pool's lock */
 	enum kind kind;
 	struct origin origin;		/* which object */
-	bool seen;			/* by a sweep that is going on */
-
-	/* under the gate's lock, but that anybody may look at them */
-	atomic_uint count;		/* of C_Initialize */
-	atomic_ulong generation;	/* changes when it leaves */
-	bool leaving;			/* what it has is being closed */
 };
 
 static struct {
 	pthread_mutex_t lock;
 	struct caller callers[MAX_CALLERS];
-	unsigned long long unloads;	/* as of the last sweep */
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-/*
- * C_Initialize and C_Finalize: who is in, and whether the module is just starting
- * or stopping. Comes before every other lock; nobody has it in a backend, so that
- * one caller's hung C_Finalize is in nobody else's way.
- */
-static struct {
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	unsigned int callers;		/* that have initialized */
-	bool busy;			/* one thread starts it, or stops it */
-} gate = {
-	.lock = PTHREAD_MUTEX_INITIALIZER,
-	.changed = PTHREAD_COND_INITIALIZER,
-};
-
-/* A backend that leads back here, through a proxy, would wait for itself. */
-static __thread bool inside;
-
-static unsigned int caller_number(const struct caller *caller)
-{
-	return (unsigned int)(caller - pool.callers);
-}
 
 /* ---- after fork -------------------------------------------------------------- */
 
 /* The child has one thread and has initialized nothing. */
 static void forked(void)
 {
-	size_t i;
-
 	origin_after_fork();
 	module_forked();
 	session_forked();
-	pthread_mutex_init(&pool.lock, NULL);
-	pthread_mutex_init(&gate.lock, NULL);
-	pthread_cond_init(&gate.changed, NULL);
 	events_forked();
-	gate.callers = 0;
-	gate.busy = false;
-	inside = false;
-	for (i = 0; i < MAX_CALLERS; i++) {
-		atomic_store(&pool.callers[i].count, 0);
-		pool.callers[i].leaving = false;
-	}
+	gate_forked();
+	pthread_mutex_init(&pool.lock, NULL);
 }
 
 static void watch(void)
@@ -109,133 +62,50 @@ static void watch_forks(void)
 
 /* ---- who ---------------------------------------------------------------------- */
 
-static void see(const struct origin *now)
+/* An object may be unloaded while it has nothing; then its place is free. */
+static bool is_free(unsigned int number)
 {
-	size_t i;
+	const struct caller *caller = &pool.callers[number];
 
+	return caller->kind == VACANT ||
+	       (caller->kind == OBJECT && !gate_has(number) &&
+		!origin_loaded(&caller->origin));
+}
+
+/* With the pool's lock. Return: MAX_CALLERS if all places are taken. */
+static unsigned int find_place(const struct origin *origin, enum kind kind)
+{
+	unsigned int i;
+
+	for (i = 0; kind == OBJECT && i < MAX_CALLERS; i++)
+		if (pool.callers[i].kind == OBJECT &&
+		    pool.callers[i].origin.base == origin->base)
+			return i;
 	for (i = 0; i < MAX_CALLERS; i++)
-		if (origin_same(&pool.callers[i].origin, now))
-			pool.callers[i].seen = true;
-}
-
-/* With the pool's lock held: whose objects have been unloaded? */
-static void sweep(void)
-{
-	unsigned long long unloads = origin_unloads();
-	size_t i;
-
-	if (unloads == pool.unloads)
-		return;
-	pool.unloads = unloads;
+		if (pool.callers[i].kind == VACANT)
+			return i;
 	for (i = 0; i < MAX_CALLERS; i++)
-		pool.callers[i].seen = false;
-	origin_each(see);
-	for (i = 0; i < MAX_CALLERS; i++) {
-		struct caller *caller = &pool.callers[i];
-
-		if (caller->kind == OBJECT && caller->origin.mark &&
-		    !caller->seen)
-			caller->kind = LOST;
-	}
+		if (is_free(i))
+			break;
+	return i;
 }
 
-/* Return: one that is lost and that nobody sees to, or NULL. */
-static struct caller *next_lost(void)
-{
-	struct caller *found = NULL;
-	size_t i;
-
-	pthread_mutex_lock(&pool.lock);
-	sweep();
-	for (i = 0; i < MAX_CALLERS && !found; i++)
-		if (pool.callers[i].kind == LOST)
-			found = &pool.callers[i];
-	if (found)
-		found->kind = LEAVING;
-	pthread_mutex_unlock(&pool.lock);
-	return found;
-}
-
-static void become(struct caller *caller, enum kind kind)
-{
-	pthread_mutex_lock(&pool.lock);
-	caller->kind = kind;
-	if (kind == VACANT)
-		caller->origin = (struct origin){ 0 };
-	pthread_mutex_unlock(&pool.lock);
-}
-
-static CK_RV finalize(struct caller *caller, CK_VOID_PTR reserved);
-
-/*
- * What callers have whose objects are gone ends, and others may have their
- * places. Not when it is noticed, as that may be within the loader.
- */
-static void reap(void)
-{
-	struct caller *caller;
-	CK_RV rv;
-
-	while (!inside && (caller = next_lost())) {
-		log_info("caller %u is gone without C_Finalize",
-			 caller_number(caller));
-		do
-			rv = finalize(caller, NULL);
-		while (rv == CKR_OK);
-		if (rv != CKR_CRYPTOKI_NOT_INITIALIZED) {
-			become(caller, LOST);	/* another time */
-			return;
-		}
-		become(caller, VACANT);
-	}
-}
-
-/* With the pool's lock held. Return: its place, NULL if all are taken. */
-static struct caller *find_place(const struct origin *origin, enum kind kind)
-{
-	struct caller *vacant = NULL;
-	size_t i;
-
-	for (i = 0; i < MAX_CALLERS; i++) {
-		struct caller *caller = &pool.callers[i];
-
-		if (caller->kind == VACANT && !vacant)
-			vacant = caller;
-		if (caller->kind == OBJECT && kind == OBJECT &&
-		    origin_same(&caller->origin, origin))
-			return caller;
-	}
-	return vacant;
-}
-
-static CK_RV take_place(struct origin *origin, enum kind kind,
+static CK_RV take_place(const struct origin *origin, enum kind kind,
 			void (*come)(unsigned int number), unsigned int *number)
 {
-	struct caller *caller;
-	bool keep = false;
+	unsigned int place;
 
 	pthread_mutex_lock(&pool.lock);
-	sweep();
-	caller = find_place(origin, kind);
-	if (!caller) {
-		pthread_mutex_unlock(&pool.lock);
-		reap();
-		pthread_mutex_lock(&pool.lock);
-		caller = find_place(origin, kind);
-	}
-	if (caller && caller->kind == VACANT) {
-		keep = !origin_claim(origin);
-		caller->kind = kind;
-		caller->origin = *origin;
-	}
-	if (caller) {
-		*number = caller_number(caller);
-		come(*number);
+	place = find_place(origin, kind);
+	if (place < MAX_CALLERS) {
+		/* An object that has nothing may be another one by now. */
+		if (pool.callers[place].kind == VACANT || !gate_has(place))
+			pool.callers[place] = (struct caller){ kind, *origin };
+		*number = place;
+		come(place);
 	}
 	pthread_mutex_unlock(&pool.lock);
-	if (keep)
-		origin_keep(origin);
-	if (caller)
+	if (place < MAX_CALLERS)
 		return CKR_OK;
 	log_error("there are %d callers in this process already", MAX_CALLERS);
 	return CKR_HOST_MEMORY;
@@ -244,8 +114,8 @@ static CK_RV take_place(struct origin *origin, enum kind kind,
 /**
  * caller_of() - the shared object that calls
  * @address: within it
- * @come: told its number, with the pool's lock held, before anybody else
- * @number: out: its number, the same one until it is unloaded
+ * @come: told its number, with the pool's lock held, before any other thread is
+ * @number: out: its number
  *
  * Code that is in no shared object, made at run time, is one caller together.
  */
@@ -255,6 +125,7 @@ CK_RV caller_of(const void *address, void (*come)(unsigned int number),
 	struct origin origin;
 
 	watch_forks();
+	origin_see_thread();
 	origin_of(address, &origin);
 	return take_place(&origin, OBJECT, come, number);
 }
@@ -279,7 +150,9 @@ CK_RV caller_free(unsigned int number)
 		return CKR_ARGUMENTS_BAD;
 	while (caller_finalize(number, NULL) == CKR_OK)
 		;
-	become(caller, VACANT);
+	pthread_mutex_lock(&pool.lock);
+	caller->kind = VACANT;
+	pthread_mutex_unlock(&pool.lock);
 	return CKR_OK;
 }
 
@@ -306,142 +179,60 @@ static CK_RV check_arguments(const CK_C_INITIALIZE_ARGS *args)
 	return CKR_OK;
 }
 
-/* Through the gate, with its lock held afterwards, or not at all. */
-static CK_RV begin(const struct caller *caller)
-{
-	int64_t until_ms = now_ms() + module_patience_ms();
-
-	if (inside) {
-		log_error("a backend leads back to tokmux: is a proxy module one of its backends?");
-		return CKR_GENERAL_ERROR;
-	}
-	pthread_mutex_lock(&gate.lock);
-	if (gate.busy || caller->leaving)
-		site_watch(NULL);
-	while (gate.busy || caller->leaving) {
-		if (turn_wait(&gate.changed, &gate.lock, until_ms))
-			continue;
-		pthread_mutex_unlock(&gate.lock);
-		module_name_hung();
-		return CKR_FUNCTION_FAILED;
-	}
-	return CKR_OK;
-}
-
-static CK_RV end(CK_RV rv)
-{
-	pthread_mutex_unlock(&gate.lock);
-	return rv;
-}
-
-/* What follows calls backends: the lock is let go, and @flag keeps others out. */
-static void go_in(bool *flag)
-{
-	*flag = true;
-	pthread_mutex_unlock(&gate.lock);
-	inside = true;
-}
-
-static void come_out(bool *flag)
-{
-	inside = false;
-	pthread_mutex_lock(&gate.lock);
-	*flag = false;
-	pthread_cond_broadcast(&gate.changed);
-}
-
-static void tell_name(const struct caller *caller)
+static void tell_name(unsigned int number, const struct caller *caller)
 {
 	if (caller->kind == EXPLICIT)
-		log_info("caller %u has asked for a list of its own",
-			 caller_number(caller));
+		log_info("caller %u has asked for a list of its own", number);
 	else if (*caller->origin.name)
-		log_info("caller %u is %s", caller_number(caller),
-			 caller->origin.name);
+		log_info("caller %u is %s", number, caller->origin.name);
 }
 
-static CK_RV initialize(struct caller *caller, CK_VOID_PTR args)
+static CK_RV initialize(unsigned int number, const CK_C_INITIALIZE_ARGS *args)
 {
+	struct caller caller;
 	CK_FLAGS flags = 0;
+	void *object;
+	bool first;
 	CK_RV rv;
 
 	rv = check_arguments(args);
 	if (rv != CKR_OK)
 		return rv;
 	if (args)
-		flags = ((CK_C_INITIALIZE_ARGS *)args)->flags &
-			CKF_LIBRARY_CANT_CREATE_OS_THREADS;
-
-	reap();
-	rv = begin(caller);
-	if (rv != CKR_OK)
-		return rv;
-	if (atomic_load(&caller->count)) {
-		if (module_config()->strict_initialize)
-			return end(CKR_CRYPTOKI_ALREADY_INITIALIZED);
-		atomic_fetch_add(&caller->count, 1);
-		return end(CKR_OK);
-	}
-	if (!gate.callers) {
-		go_in(&gate.busy);
-		rv = module_start(flags);
-		come_out(&gate.busy);
-		if (rv != CKR_OK)
-			return end(rv);
-	}
-	gate.callers++;
-	atomic_store(&caller->count, 1);
-	tell_name(caller);
-	return end(CKR_OK);
+		flags = args->flags & CKF_LIBRARY_CANT_CREATE_OS_THREADS;
+	pthread_mutex_lock(&pool.lock);
+	caller = pool.callers[number];
+	pthread_mutex_unlock(&pool.lock);
+	/* Before the gate: no thread waits for the loader while others wait for it. */
+	object = origin_hold(&caller.origin);
+	rv = gate_initialize(number, flags, &object, &first);
+	origin_release(object);
+	if (first)
+		tell_name(number, &caller);
+	return rv;
 }
 
-/* What it has is closed, as far as that can be done in time. */
-static void close_all(struct caller *caller)
+static CK_RV finalize(unsigned int number, CK_VOID_PTR reserved)
 {
-	struct slot *slot = NULL;
-
-	events_wake();
-	while ((slot = module_next_slot(slot)))
-		session_close_all(slot, caller_number(caller), true);
-}
-
-static CK_RV finalize(struct caller *caller, CK_VOID_PTR reserved)
-{
+	void *object;
 	CK_RV rv;
 
 	if (reserved)
 		return CKR_ARGUMENTS_BAD;
-	rv = begin(caller);
-	if (rv != CKR_OK)
-		return rv;
-	if (!atomic_load(&caller->count))
-		return end(CKR_CRYPTOKI_NOT_INITIALIZED);
-	if (atomic_fetch_sub(&caller->count, 1) > 1)
-		return end(CKR_OK);
-
-	/* No session is opened for it from here on, see session_open(). */
-	atomic_fetch_add(&caller->generation, 1);
-	go_in(&caller->leaving);
-	close_all(caller);
-	come_out(&caller->leaving);
-	/* It counts until now, so the module neither starts nor stops meanwhile. */
-	if (!--gate.callers) {
-		go_in(&gate.busy);
-		module_stop();
-		come_out(&gate.busy);
-	}
-	return end(CKR_OK);
+	rv = gate_finalize(number, &object);
+	origin_release(object);
+	return rv;
 }
 
-/* ---- what has to be told who calls ------------------------------------------------- */
+/* ---- functions that have to know who calls -------------------------------------- */
 
-/* With the module kept from stopping. */
-static CK_RV enter_slot(const struct caller *caller, CK_SLOT_ID id,
-			struct slot **slot)
+/* Return: CKR_OK with a users_get(). */
+static CK_RV enter_slot(unsigned int number, CK_SLOT_ID id, struct slot **slot)
 {
 	CK_RV rv;
 
-	if (!atomic_load(&caller->count))
+	origin_see_thread();
+	if (!gate_has(number))
 		return CKR_CRYPTOKI_NOT_INITIALIZED;
 	rv = users_get();
 	if (rv != CKR_OK)
@@ -453,16 +244,17 @@ static CK_RV enter_slot(const struct caller *caller, CK_SLOT_ID id,
 	return CKR_SLOT_ID_INVALID;
 }
 
-static CK_RV open_session(struct caller *caller, CK_SLOT_ID id, CK_FLAGS flags,
+static CK_RV open_session(unsigned int number, CK_SLOT_ID id, CK_FLAGS flags,
 			  CK_VOID_PTR application, CK_NOTIFY notify,
 			  CK_SESSION_HANDLE_PTR handle)
 {
-	/* Before the count is looked at: whoever finalizes takes it down first. */
-	unsigned long born = atomic_load(&caller->generation);
+	/* Before the count is looked at, which C_Finalize takes down first. */
+	const atomic_ulong *generation = gate_generation(number);
+	unsigned long born = atomic_load(generation);
 	struct slot *slot;
 	CK_RV rv;
 
-	rv = enter_slot(caller, id, &slot);
+	rv = enter_slot(number, id, &slot);
 	if (rv != CKR_OK)
 		return rv;
 	if (!(flags & CKF_SERIAL_SESSION))
@@ -473,22 +265,21 @@ static CK_RV open_session(struct caller *caller, CK_SLOT_ID id, CK_FLAGS flags,
 	else if (!handle)
 		rv = CKR_ARGUMENTS_BAD;
 	else
-		rv = session_open(slot, caller_number(caller),
-				  &caller->generation, born, flags,
+		rv = session_open(slot, number, generation, born, flags,
 				  application, notify, handle);
 	users_put();
 	return rv;
 }
 
-static CK_RV close_all_sessions(struct caller *caller, CK_SLOT_ID id)
+static CK_RV close_all_sessions(unsigned int number, CK_SLOT_ID id)
 {
 	struct slot *slot;
 	CK_RV rv;
 
-	rv = enter_slot(caller, id, &slot);
+	rv = enter_slot(number, id, &slot);
 	if (rv != CKR_OK)
 		return rv;
-	session_close_all(slot, caller_number(caller), false);
+	session_close_all(slot, number, false);
 	users_put();
 	return CKR_OK;
 }
@@ -530,8 +321,8 @@ static CK_RV init_with_lease(struct seat *seat, CK_UTF8CHAR_PTR pin,
 	return rv;
 }
 
-/* Of any caller: it would be the end of what they have. */
-static CK_RV init_token(struct caller *caller, CK_SLOT_ID id,
+/* Refused while any caller has sessions: it would be their end. */
+static CK_RV init_token(unsigned int number, CK_SLOT_ID id,
 			CK_UTF8CHAR_PTR pin, CK_ULONG length,
 			CK_UTF8CHAR_PTR label)
 {
@@ -539,14 +330,12 @@ static CK_RV init_token(struct caller *caller, CK_SLOT_ID id,
 	struct seat *seat;
 	CK_RV rv;
 
-	rv = enter_slot(caller, id, &slot);
+	rv = enter_slot(number, id, &slot);
 	if (rv != CKR_OK)
 		return rv;
-	/* Once to be refused before the lease, once for those that came since. */
+	/* Looked at now, to be refused before the lease, and once more with it. */
 	rv = slot_has_sessions(slot, NULL) ? CKR_SESSION_EXISTS :
-					     seat_get(slot,
-						      caller_number(caller),
-						      &seat);
+					     seat_get(slot, number, &seat);
 	if (rv != CKR_OK)
 		goto out;
 	rv = init_with_lease(seat, pin, length, label);
@@ -556,28 +345,28 @@ out:
 	return rv;
 }
 
-static CK_RV wait_for_slot_event(struct caller *caller, CK_FLAGS flags,
+static CK_RV wait_for_slot_event(unsigned int number, CK_FLAGS flags,
 				 CK_SLOT_ID_PTR id, CK_VOID_PTR reserved)
 {
-	unsigned long born = atomic_load(&caller->generation);
+	const atomic_ulong *generation = gate_generation(number);
+	unsigned long born = atomic_load(generation);
 
-	if (!atomic_load(&caller->count))
+	origin_see_thread();
+	if (!gate_has(number))
 		return CKR_CRYPTOKI_NOT_INITIALIZED;
 	if (!id || reserved)
 		return CKR_ARGUMENTS_BAD;
-	return events_wait(caller_number(caller), &caller->generation, born,
-			   flags, id);
+	return events_wait(number, generation, born, flags, id);
 }
 
-/* ---- the same, as the doors lead here ------------------------------------------------- */
+/* ---- the same, as the functions of PKCS#11 are logged -------------------------------- */
 
 CK_RV caller_initialize(unsigned int number, CK_VOID_PTR args)
 {
 	struct log_call log;
 
 	log_call_begin_first(&log, "C_Initialize");
-	return log_call_end(&log, number, 0,
-			    initialize(&pool.callers[number], args));
+	return log_call_end(&log, number, 0, initialize(number, args));
 }
 
 CK_RV caller_finalize(unsigned int number, CK_VOID_PTR reserved)
@@ -585,9 +374,7 @@ CK_RV caller_finalize(unsigned int number, CK_VOID_PTR reserved)
 	struct log_call log;
 
 	log_call_begin(&log, "C_Finalize");
-	reap();
-	return log_call_end(&log, number, 0,
-			    finalize(&pool.callers[number], reserved));
+	return log_call_end(&log, number, 0, finalize(number, reserved));
 }
 
 CK_RV caller_open_session(unsigned int number, CK_SLOT_ID id, CK_FLAGS flags,
@@ -598,8 +385,7 @@ CK_RV caller_open_session(unsigned int number, CK_SLOT_ID id, CK_FLAGS flags,
 	CK_RV rv;
 
 	log_call_begin(&log, "C_OpenSession");
-	rv = open_session(&pool.callers[number], id, flags, application,
-			  notify, handle);
+	rv = open_session(number, id, flags, application, notify, handle);
 	return log_call_end(&log, number, rv == CKR_OK ? *handle : 0, rv);
 }
 
@@ -608,8 +394,7 @@ CK_RV caller_close_all_sessions(unsigned int number, CK_SLOT_ID id)
 	struct log_call log;
 
 	log_call_begin(&log, "C_CloseAllSessions");
-	return log_call_end(&log, number, 0,
-			    close_all_sessions(&pool.callers[number], id));
+	return log_call_end(&log, number, 0, close_all_sessions(number, id));
 }
 
 CK_RV caller_init_token(unsigned int number, CK_SLOT_ID id, CK_UTF8CHAR_PTR pin,
@@ -619,8 +404,7 @@ CK_RV caller_init_token(unsigned int number, CK_SLOT_ID id, CK_UTF8CHAR_PTR pin,
 
 	log_call_begin(&log, "C_InitToken");
 	return log_call_end(&log, number, 0,
-			    init_token(&pool.callers[number], id, pin, length,
-				       label));
+			    init_token(number, id, pin, length, label));
 }
 
 CK_RV caller_wait_for_slot_event(unsigned int number, CK_FLAGS flags,
@@ -630,6 +414,5 @@ CK_RV caller_wait_for_slot_event(unsigned int number, CK_FLAGS flags,
 
 	log_call_begin(&log, "C_WaitForSlotEvent");
 	return log_call_end(&log, number, 0,
-			    wait_for_slot_event(&pool.callers[number], flags,
-						id, reserved));
+			    wait_for_slot_event(number, flags, id, reserved));
 }

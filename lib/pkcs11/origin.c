@@ -1,38 +1,27 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * origin: which shared object it is that calls, and whether it still is (R9)
+ * origin: which shared object it is that calls (R9)
  *
- * An address alone doesn't say: what is unloaded makes room for another, or for
- * itself once more, and neither may have what the first one had (R12). Nor does
- * anything that the loader tells, as a library that is loaded again often comes
- * to be where it was, described at the same places. So an object is marked, in
- * the rest of the last page of its data, which belongs to nobody, is mapped with
- * it and is fresh when it is loaded again. One without such a rest is kept from
- * being unloaded; the program itself can't be.
+ * An object is known by the address that it is loaded at. That is enough: for as
+ * long as it has anything here it is held, so that nothing else can be loaded
+ * there, and an object that has nothing need not be told from another one. Nothing
+ * is written into it.
  */
 #include <dlfcn.h>
 #include <link.h>
 #include <pthread.h>
-#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 
 #include "origin.h"
-
-#define MAGIC	0x746f6b6d75785039ull
-
-struct mark {
-	uint64_t magic;
-	uint64_t serial;
-};
 
 /* ---- what is loaded -------------------------------------------------------- */
 
 /*
- * Held over fork(): else the child of another thread's might find the loader's own
- * lock taken, by a thread of ours that it hasn't got. Nothing that calls anybody's
- * code is done with it.
+ * Held over fork(): else the loader's own lock might be taken in the child, by a
+ * thread of the parent's that the child hasn't got. No other code is called while
+ * a thread has it.
  */
 static pthread_mutex_t looking = PTHREAD_MUTEX_INITIALIZER;
 
@@ -58,56 +47,31 @@ static int look(int (*at)(struct dl_phdr_info *info, size_t size, void *arg),
 	return result;
 }
 
-static bool has(const struct dl_phdr_info *info, const ElfW(Phdr) *part,
-		const char *address)
+/* Return: the address of its first segment, NULL if it has none. */
+static const char *base_of(const struct dl_phdr_info *info)
 {
-	const char *start = (const char *)info->dlpi_addr + part->p_vaddr;
+	int i;
 
-	return address >= start && address < start + part->p_memsz;
+	for (i = 0; i < info->dlpi_phnum; i++)
+		if (info->dlpi_phdr[i].p_type == PT_LOAD)
+			return (const char *)info->dlpi_addr +
+			       info->dlpi_phdr[i].p_vaddr;
+	return NULL;
 }
 
-/* Between the end of its data and that of the page, unless it is read-only. */
-static void find_room(struct origin *origin, const struct dl_phdr_info *info)
+static bool has(const struct dl_phdr_info *info, const char *address)
 {
-	uintptr_t page = getauxval(AT_PAGESZ);
-	uintptr_t end = 0, from, to;
+	const char *start;
 	int i;
 
 	for (i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *part = &info->dlpi_phdr[i];
-
-		if (part->p_type == PT_LOAD && part->p_flags & PF_W)
-			end = info->dlpi_addr + part->p_vaddr + part->p_memsz;
+		start = (const char *)info->dlpi_addr +
+			info->dlpi_phdr[i].p_vaddr;
+		if (info->dlpi_phdr[i].p_type == PT_LOAD && address >= start &&
+		    address < start + info->dlpi_phdr[i].p_memsz)
+			return true;
 	}
-	from = (end + sizeof(struct mark) - 1) & ~(sizeof(struct mark) - 1);
-	to = (end + page - 1) & ~(page - 1);
-	for (i = 0; i < info->dlpi_phnum; i++)
-		if (info->dlpi_phdr[i].p_type == PT_GNU_RELRO &&
-		    has(info, &info->dlpi_phdr[i], (const char *)to - 1))
-			return;
-	if (from >= to)
-		return;
-	origin->room = (char *)from;
-	origin->room_end = (char *)to;
-}
-
-/* The program itself is the one without a name, and never goes. */
-static void describe(struct origin *origin, const struct dl_phdr_info *info)
-{
-	bool program = !*info->dlpi_name;
-	int i = 0;
-
-	*origin = (struct origin){ 0 };
-	while (i < info->dlpi_phnum && info->dlpi_phdr[i].p_type != PT_LOAD)
-		i++;
-	if (i == info->dlpi_phnum)
-		return;
-	origin->base = (const char *)info->dlpi_addr +
-		       info->dlpi_phdr[i].p_vaddr;
-	snprintf(origin->name, sizeof(origin->name), "%s",
-		 program ? "the program" : info->dlpi_name);
-	if (!program)
-		find_room(origin, info);
+	return false;
 }
 
 struct search {
@@ -118,22 +82,19 @@ struct search {
 static int find_one(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	struct search *search = arg;
-	int i;
 
-	for (i = 0; i < info->dlpi_phnum; i++) {
-		if (info->dlpi_phdr[i].p_type != PT_LOAD ||
-		    !has(info, &info->dlpi_phdr[i], search->address))
-			continue;
-		describe(search->origin, info);
-		return 1;
-	}
-	return 0;
+	if (!has(info, search->address))
+		return 0;
+	search->origin->base = base_of(info);
+	snprintf(search->origin->name, sizeof(search->origin->name), "%s",
+		 *info->dlpi_name ? info->dlpi_name : "the program");
+	return 1;
 }
 
 /**
- * origin_of() - what is loaded where this address is
- * @address: of a call that is going on: it isn't unloaded meanwhile
- * @origin: out: without a mark
+ * origin_of() - which object is loaded where this address is
+ * @address: of a call that is going on, so that the object stays meanwhile
+ * @origin: out: the object
  */
 void origin_of(const void *address, struct origin *origin)
 {
@@ -143,94 +104,101 @@ void origin_of(const void *address, struct origin *origin)
 	*origin = (struct origin){ 0 };
 	if (look(find_one, &search))
 		return;
-	/* Of another namespace: it is taken to stay. */
+	/* Of another namespace: it has no name here. */
 	if (dladdr(address, &info))
 		origin->base = info.dli_fbase;
 }
 
-static int see_one(struct dl_phdr_info *info, size_t size, void *arg)
+static int is_at(struct dl_phdr_info *info, size_t size, void *arg)
 {
-	void (**see)(const struct origin *now) = arg;
-	struct origin now;
-
-	describe(&now, info);
-	(*see)(&now);
-	return 0;
+	return base_of(info) == arg;
 }
 
-/* All that are loaded, and stay so while @see looks at them. */
-void origin_each(void (*see)(const struct origin *now))
+/* Is an object loaded there, this one or another? One without a name stays. */
+bool origin_loaded(const struct origin *origin)
 {
-	look(see_one, &see);
+	return !*origin->name || look(is_at, (void *)origin->base);
 }
 
-static int count_unloads(struct dl_phdr_info *info, size_t size, void *arg)
-{
-	unsigned long long *unloads = arg;
+/* ---- holding it -------------------------------------------------------------- */
 
-	*unloads = info->dlpi_subs;
+/*
+ * An object that nobody else holds is unloaded by origin_release(), which must not
+ * return into it then. In C_Finalize that is so only when the process exits: a
+ * program has closed the object already, and an exit handler of the object's own
+ * calls. Exit handlers run after the destructors of the exiting thread's locals:
+ * from those on it releases nothing, nor does a thread that wasn't seen before.
+ */
+static __thread enum {
+	UNSEEN,
+	SEEN,
+	ENDS,
+} thread;
+
+extern int __cxa_thread_atexit_impl(void (*function)(void *), void *arg,
+				    void *dso) __attribute__((weak));
+extern void *__dso_handle __attribute__((visibility("hidden")));
+
+static void thread_ends(void *arg)
+{
+	thread = ENDS;
+}
+
+void origin_see_thread(void)
+{
+	if (thread == UNSEEN && __cxa_thread_atexit_impl &&
+	    !__cxa_thread_atexit_impl(thread_ends, NULL, &__dso_handle))
+		thread = SEEN;
+}
+
+struct named {
+	const char *base;
+	ElfW(Addr) address;
+	char *name;			/* to be freed */
+};
+
+static int name_one(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct named *named = arg;
+
+	if (base_of(info) != named->base)
+		return 0;
+	named->address = info->dlpi_addr;
+	named->name = strdup(info->dlpi_name);
 	return 1;
 }
 
-/* It changes whenever anything is unloaded. */
-unsigned long long origin_unloads(void)
-{
-	unsigned long long unloads = 0;
-
-	look(count_unloads, &unloads);
-	return unloads;
-}
-
-/* ---- marks -------------------------------------------------------------------- */
-
 /**
- * origin_claim() - mark it, so that it will be known again
+ * origin_hold() - keep an object from being unloaded
  * @origin: from origin_of()
  *
- * Return: false where there is no room: it has to be kept, see origin_keep().
+ * Return: for origin_release(); NULL for the program, which stays anyway, and for
+ * code in no object or in another namespace, which is taken to stay.
  */
-bool origin_claim(struct origin *origin)
+void *origin_hold(const struct origin *origin)
 {
-	static uint64_t serial;
-	struct mark *at;
-
-	if (!origin->room)
-		return false;
-	/* What is there is the file's, or another copy's mark. */
-	for (at = (struct mark *)origin->room_end - 1;
-	     (char *)at >= origin->room; at--) {
-		if (at->magic == MAGIC)
-			continue;
-		origin->mark = at;
-		origin->serial = ++serial;
-		*at = (struct mark){ MAGIC, serial };
-		return true;
-	}
-	return false;
-}
-
-/* From now on it is never unloaded, whatever others do. */
-void origin_keep(const struct origin *origin)
-{
+	struct named named = { .base = origin->base };
+	struct link_map *map = NULL;
 	void *object = NULL;
 
-	if (strchr(origin->name, '/'))
-		object = dlopen(origin->name,
-				RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
-	if (object)
+	origin_see_thread();
+	if (!origin->base || !look(name_one, &named))
+		return NULL;
+	if (named.name && strchr(named.name, '/'))
+		object = dlopen(named.name, RTLD_LAZY | RTLD_NOLOAD);
+	free(named.name);
+	/* One of this name, but elsewhere? */
+	if (object && (dlinfo(object, RTLD_DI_LINKMAP, &map) ||
+		       map->l_addr != named.address)) {
 		dlclose(object);
+		return NULL;
+	}
+	return object;
 }
 
-/* Is @now, which is loaded, what was @known? */
-bool origin_same(const struct origin *known, const struct origin *now)
+/* Where it can't be released, it stays for good. */
+void origin_release(void *object)
 {
-	char *mark = (char *)known->mark;
-
-	if (known->base != now->base)
-		return false;
-	if (!mark)
-		return true;
-	return mark >= now->room && mark < now->room_end &&
-	       known->mark->magic == MAGIC &&
-	       known->mark->serial == known->serial;
+	if (object && thread == SEEN)
+		dlclose(object);
 }

@@ -3,27 +3,22 @@
 #define TOKMUX_ORIGIN_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
-struct mark;
-
-/* A shared object as it was loaded that one time. */
+/* A shared object. */
 struct origin {
-	const char *base;		/* where it is; NULL: not known */
-	char *room, *room_end;		/* for marks; none if it isn't unmapped */
-	struct mark *mark;		/* ours; NULL: it stays for good */
-	uint64_t serial;		/* what is written there */
-	char name[128];			/* its file */
+	const char *base;		/* where it is loaded; NULL: in none */
+	char name[128];			/* its file, for the log */
 };
 
 void origin_of(const void *address, struct origin *origin);
-void origin_keep(const struct origin *origin);
+bool origin_loaded(const struct origin *origin);
 
-/* with the lock of the pool of callers held: that of the marks */
-bool origin_claim(struct origin *origin);
-bool origin_same(const struct origin *known, const struct origin *now);
-unsigned long long origin_unloads(void);
-void origin_each(void (*see)(const struct origin *now));
+/* keep it from being unloaded; NULL where that can't be done, or needn't be */
+void *origin_hold(const struct origin *origin);
+void origin_release(void *object);
+
+/* a thread that may call origin_release() some day */
+void origin_see_thread(void);
 
 void origin_before_fork(void);
 void origin_after_fork(void);

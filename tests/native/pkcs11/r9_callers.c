@@ -2,6 +2,7 @@
 /* R9: who is the caller. */
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include "world.h"
 #include <kselftest_harness.h>
 
@@ -159,7 +160,17 @@ static bool load(struct plugin *plugin, const char *path)
 	return plugin->p11;
 }
 
-/* Initializes, logs in, and is unloaded. */
+/* Is it loaded, once its own reference is given back? */
+static bool is_loaded(const char *path)
+{
+	void *object = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
+
+	if (object)
+		dlclose(object);
+	return object;
+}
+
+/* Initializes, logs in, and is closed by its program without C_Finalize. */
 static CK_RV come_and_vanish(const char *path, struct plugin *plugin)
 {
 	CK_SESSION_HANDLE session;
@@ -176,7 +187,7 @@ static CK_RV come_and_vanish(const char *path, struct plugin *plugin)
 	return rv;
 }
 
-/* Whoever is loaded there next has nothing of it. */
+/* What is loaded there next has nothing of it. */
 static const char *what_it_inherits(struct plugin *plugin)
 {
 	CK_FUNCTION_LIST *p11 = plugin->p11;
@@ -199,10 +210,15 @@ static const char *what_it_inherits(struct plugin *plugin)
 	return p11->C_Finalize(NULL) == CKR_OK ? NULL : "C_Finalize";
 }
 
+/*
+ * One that is closed without C_Finalize stays, and so does what it has; another is
+ * not taken for it, nor is the same one once it has finalized.
+ */
 TEST_F(callers, an_address_is_no_caller)
 {
-	struct plugin first, second;
+	struct plugin first, second, again;
 	const char *inherited;
+	CK_SESSION_HANDLE session;
 	char *paths[2];
 	int i, same = 0;
 
@@ -212,6 +228,25 @@ TEST_F(callers, an_address_is_no_caller)
 	/* Itself once more, and another. */
 	for (i = 0; i < 6; i++) {
 		ASSERT_EQ(CKR_OK, come_and_vanish(paths[0], &first));
+		ASSERT_TRUE(is_loaded(paths[0]));
+		ASSERT_TRUE(load(&second, paths[1]));
+		ASSERT_NE(first.p11, second.p11);
+		inherited = what_it_inherits(&second);
+		EXPECT_EQ(NULL, inherited) {
+			TH_LOG("round %d: %s", i, inherited);
+		}
+		dlclose(second.object);
+		EXPECT_FALSE(is_loaded(paths[1]));
+
+		/* It finds what it has. */
+		ASSERT_TRUE(load(&again, paths[0]));
+		ASSERT_EQ(first.address, again.address);
+		ASSERT_EQ(first.p11, again.p11);
+		EXPECT_EQ(CKR_OK, open_rw(again.p11, &session));
+		EXPECT_EQ(CKR_OK, again.p11->C_Finalize(NULL));
+		dlclose(again.object);
+		ASSERT_FALSE(is_loaded(paths[0]));
+
 		ASSERT_TRUE(load(&second, paths[i % 2]));
 		same += first.address == second.address;
 		inherited = what_it_inherits(&second);
@@ -226,8 +261,8 @@ TEST_F(callers, an_address_is_no_caller)
 	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
 }
 
-/* The backend is finalized with the last that is there. */
-TEST_F(callers, one_that_vanished_keeps_nothing_up)
+/* It is a caller until its C_Finalize, whoever else leaves. */
+TEST_F(callers, one_that_is_closed_is_still_a_caller)
 {
 	CK_FUNCTION_LIST *softhsm = world_softhsm();
 	struct plugin plugin;
@@ -235,9 +270,54 @@ TEST_F(callers, one_that_vanished_keeps_nothing_up)
 
 	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
 	ASSERT_EQ(CKR_OK, come_and_vanish(copy_plugin(0), &plugin));
-	EXPECT_EQ(CKR_OK, softhsm->C_GetInfo(&info));
 	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, softhsm->C_GetInfo(&info));
+	ASSERT_TRUE(load(&plugin, world_path("plugin0.so")));
+	EXPECT_EQ(CKR_OK, plugin.p11->C_Finalize(NULL));
 	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, softhsm->C_GetInfo(&info));
+}
+
+/* Nothing is written into it: all of its data may be read-only. */
+TEST_F(callers, one_whose_data_is_read_only)
+{
+	CK_FUNCTION_LIST *(*list)(const char *), *p11;
+	CK_SESSION_HANDLE session;
+	void (*seal)(void);
+	void *object;
+
+	object = dlopen(copy_plugin(0), RTLD_NOW | RTLD_LOCAL);
+	ASSERT_NE(NULL, object);
+	seal = (void (*)(void))dlsym(object, "plugin_seal");
+	list = (CK_FUNCTION_LIST * (*)(const char *))dlsym(object,
+							   "plugin_list");
+	seal();
+	p11 = list(MODULE);
+	ASSERT_NE(NULL, p11);
+	EXPECT_EQ(CKR_OK, p11->C_Initialize(NULL));
+	EXPECT_EQ(CKR_OK, open_rw(p11, &session));
+	EXPECT_EQ(CKR_OK, p11->C_Finalize(NULL));
+}
+
+/* Its only C_Finalize comes when the process exits, after it was closed. */
+TEST_F(callers, one_that_finalizes_at_exit)
+{
+	CK_RV (*begin)(const char *);
+	const char *path = copy_plugin(0);
+	void *object;
+	pid_t child;
+	int status;
+
+	child = fork();
+	if (!child) {
+		object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+		begin = (CK_RV (*)(const char *))dlsym(object, "plugin_begin");
+		if (begin(MODULE) != CKR_OK)
+			_exit(1);
+		dlclose(object);
+		exit(0);
+	}
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
 }
 
 /* It stays the same one, whatever else comes and goes. */
@@ -255,7 +335,9 @@ TEST_F(callers, others_are_unloaded)
 	for (i = 0; i < 50; i++) {
 		ASSERT_TRUE(load(&goes, paths[1]));
 		ASSERT_EQ(CKR_OK, goes.p11->C_Initialize(NULL));
+		ASSERT_EQ(CKR_OK, goes.p11->C_Finalize(NULL));
 		dlclose(goes.object);
+		ASSERT_FALSE(is_loaded(paths[1]));
 		ASSERT_TRUE(load(&again, paths[0]));
 		ASSERT_EQ(stays.p11, again.p11);
 		ASSERT_EQ(CKR_OK, open_rw(stays.p11, &session));
@@ -278,6 +360,8 @@ static void *work_as_one(void *arg)
 		plugin->rv = open_rw(plugin->p11, &session);
 	if (plugin->rv == CKR_OK)
 		plugin->rv = plugin->p11->C_GetSessionInfo(session, &info);
+	if (plugin->rv == CKR_OK)
+		plugin->rv = plugin->p11->C_Finalize(NULL);
 	return NULL;
 }
 

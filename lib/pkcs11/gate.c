@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * gate: which callers have initialized, and how often (R10)
+ *
+ * Each caller counts its own C_Initialize; the backends see one of each. A caller's
+ * last C_Finalize ends what that caller has, and nothing of another's.
+ */
+#include <pthread.h>
+
+#include "events.h"
+#include "gate.h"
+#include "log.h"
+#include "module.h"
+#include "now.h"
+#include "opening.h"
+
+/* A caller; what other files look at is atomic, all is changed under the lock. */
+struct member {
+	atomic_uint count;		/* of C_Initialize */
+	atomic_ulong generation;	/* changes when the caller leaves */
+	bool leaving;			/* what the caller has is being closed */
+	void *object;			/* held for as long as @count isn't 0 */
+};
+
+/*
+ * Which callers are in, and whether the module is just starting or stopping. Comes
+ * before every other lock. No thread has it in a backend, so one caller's C_Finalize
+ * that hangs is in no other caller's way.
+ */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct member members[MAX_CALLERS];
+	unsigned int callers;		/* that have initialized */
+	bool busy;			/* a thread starts or stops the module */
+} gate = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.changed = PTHREAD_COND_INITIALIZER,
+};
+
+/* A backend that leads back here, through a proxy, would wait for itself. */
+static __thread bool inside;
+
+/* The child has one thread and has initialized nothing. */
+void gate_forked(void)
+{
+	size_t i;
+
+	pthread_mutex_init(&gate.lock, NULL);
+	pthread_cond_init(&gate.changed, NULL);
+	gate.callers = 0;
+	gate.busy = false;
+	inside = false;
+	for (i = 0; i < MAX_CALLERS; i++) {
+		atomic_store(&gate.members[i].count, 0);
+		gate.members[i].leaving = false;
+	}
+}
+
+bool gate_has(unsigned int caller)
+{
+	return atomic_load(&gate.members[caller].count);
+}
+
+/* It changes when the caller leaves. */
+const atomic_ulong *gate_generation(unsigned int caller)
+{
+	return &gate.members[caller].generation;
+}
+
+/* Takes the gate's lock, once it is this caller's time; or fails without it. */
+static CK_RV begin(const struct member *member)
+{
+	int64_t until_ms = now_ms() + module_patience_ms();
+
+	if (inside) {
+		log_error("a backend leads back to tokmux: is a proxy module one of its backends?");
+		return CKR_GENERAL_ERROR;
+	}
+	pthread_mutex_lock(&gate.lock);
+	if (gate.busy || member->leaving)
+		site_watch(NULL);
+	while (gate.busy || member->leaving) {
+		if (turn_wait(&gate.changed, &gate.lock, until_ms))
+			continue;
+		pthread_mutex_unlock(&gate.lock);
+		module_name_hung();
+		return CKR_FUNCTION_FAILED;
+	}
+	return CKR_OK;
+}
+
+static CK_RV end(CK_RV rv)
+{
+	pthread_mutex_unlock(&gate.lock);
+	return rv;
+}
+
+/* What follows calls backends: without the lock, while @flag keeps others out. */
+static void go_in(bool *flag)
+{
+	*flag = true;
+	pthread_mutex_unlock(&gate.lock);
+	inside = true;
+}
+
+static void come_out(bool *flag)
+{
+	inside = false;
+	pthread_mutex_lock(&gate.lock);
+	*flag = false;
+	pthread_cond_broadcast(&gate.changed);
+}
+
+/**
+ * gate_initialize() - C_Initialize
+ * @caller: its number
+ * @flags: CKF_LIBRARY_CANT_CREATE_OS_THREADS or 0
+ * @object: in: what is to be held until the caller's last C_Finalize; out: NULL
+ *	if the gate has taken it, unchanged if it holds one already
+ * @first: out: does the caller come in with this?
+ */
+CK_RV gate_initialize(unsigned int caller, CK_FLAGS flags, void **object,
+		      bool *first)
+{
+	struct member *member = &gate.members[caller];
+	CK_RV rv;
+
+	*first = false;
+	rv = begin(member);
+	if (rv != CKR_OK)
+		return rv;
+	if (atomic_load(&member->count)) {
+		if (module_config()->strict_initialize)
+			return end(CKR_CRYPTOKI_ALREADY_INITIALIZED);
+		atomic_fetch_add(&member->count, 1);
+		return end(CKR_OK);
+	}
+	if (!gate.callers) {
+		go_in(&gate.busy);
+		rv = module_start(flags);
+		come_out(&gate.busy);
+		if (rv != CKR_OK)
+			return end(rv);
+	}
+	gate.callers++;
+	/* A forked child still has its parent's. */
+	if (!member->object) {
+		member->object = *object;
+		*object = NULL;
+	}
+	atomic_store(&member->count, 1);
+	*first = true;
+	return end(CKR_OK);
+}
+
+/* What the caller has is closed, as far as that can be done in time. */
+static void close_all(unsigned int caller)
+{
+	struct slot *slot = NULL;
+
+	events_wake();
+	while ((slot = module_next_slot(slot)))
+		session_close_all(slot, caller, true);
+}
+
+/**
+ * gate_finalize() - C_Finalize
+ * @caller: its number
+ * @object: out: what was held for the caller and isn't any more; or NULL
+ */
+CK_RV gate_finalize(unsigned int caller, void **object)
+{
+	struct member *member = &gate.members[caller];
+	CK_RV rv;
+
+	*object = NULL;
+	rv = begin(member);
+	if (rv != CKR_OK)
+		return rv;
+	if (!atomic_load(&member->count))
+		return end(CKR_CRYPTOKI_NOT_INITIALIZED);
+	if (atomic_fetch_sub(&member->count, 1) > 1)
+		return end(CKR_OK);
+
+	/* No session is opened for it from here on, see session_open(). */
+	atomic_fetch_add(&member->generation, 1);
+	go_in(&member->leaving);
+	close_all(caller);
+	come_out(&member->leaving);
+	*object = member->object;
+	member->object = NULL;
+	/* It counts until now, so the module neither starts nor stops meanwhile. */
+	if (!--gate.callers) {
+		go_in(&gate.busy);
+		module_stop();
+		come_out(&gate.busy);
+	}
+	return end(CKR_OK);
+}
