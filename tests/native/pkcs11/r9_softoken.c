@@ -11,7 +11,7 @@
 static CK_MECHANISM sha256 = { CKM_SHA256, NULL, 0 };
 static CK_MECHANISM ecb = { CKM_AES_ECB, NULL, 0 };
 static CK_MECHANISM hmac = { CKM_SHA256_HMAC, NULL, 0 };
-static unsigned char text[32] = "two blocks of text, sixteen each";
+static unsigned char text[32] = "two blocks of text, 16 with NUL";
 
 FIXTURE(softoken) {
 	CK_FUNCTION_LIST *p11, *other;
