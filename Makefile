@@ -15,10 +15,10 @@ install uninstall:
 	$(MAKE) -f install.mk $@
 deb:
 	$(MAKE) -f deb.mk deb
-# The module, for the kernel whose build tree KDIR is.
-KDIR ?= /lib/modules/$(shell uname -r)/build
-kmod:
-	$(MAKE) -C $(KDIR) M=$(CURDIR)/kmod modules
+kmod kmod-install kmod-uninstall dkms-install dkms-uninstall:
+	$(MAKE) -f kmod.mk $@
+install-deps:
+	packaging/install-deps
 setup:
 	tests/setup
 demo: setup
@@ -40,5 +40,6 @@ bench-quick: setup
 clean:
 	rm -rf build
 
-.PHONY: all lib pkcs11 tools docs install uninstall deb kmod setup demo check check-debug attack mutants \
+.PHONY: all lib pkcs11 tools docs install uninstall deb kmod kmod-install kmod-uninstall \
+	dkms-install dkms-uninstall install-deps setup demo check check-debug attack mutants \
 	fuzz bench bench-quick clean
