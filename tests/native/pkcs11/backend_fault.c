@@ -98,32 +98,23 @@ static enum kind look_up(const char *function, unsigned long *number)
 	return NOTHING;
 }
 
-/* What is said without a token: it's out, or this session was on it. */
-static CK_RV without_token(const char *function)
+/*
+ * What is said without a token: it's out, or this session was on it. @first is
+ * what the function is told, as in functions.def.
+ */
+static CK_RV without_token(const char *function, const char *first)
 {
-	static const char *const works[] = {
-		"C_Initialize", "C_Finalize", "C_GetInfo", "C_GetSlotList",
-		"C_GetSlotInfo", "C_WaitForSlotEvent", "C_CloseSession",
-		"C_CloseAllSessions",
-	};
-	static const char *const slots[] = {
-		"C_GetTokenInfo", "C_OpenSession", "C_InitToken",
-		"C_GetMechanismList", "C_GetMechanismInfo",
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(works) / sizeof(*works); i++)
-		if (!strcmp(function, works[i]))
-			return CKR_OK;
-	for (i = 0; i < sizeof(slots) / sizeof(*slots); i++)
-		if (!strcmp(function, slots[i]))
-			return CKR_TOKEN_NOT_PRESENT;
-	return CKR_DEVICE_REMOVED;
+	if (!strcmp(first, "NOTHING") || !strcmp(function, "C_GetSlotInfo") ||
+	    !strcmp(function, "C_CloseSession") ||
+	    !strcmp(function, "C_CloseAllSessions"))
+		return CKR_OK;
+	return strcmp(first, "SLOT") ? CKR_DEVICE_REMOVED :
+				       CKR_TOKEN_NOT_PRESENT;
 }
 
 /* Return: true if the call ends here, with @rv. */
-static bool before(const char *function, CK_RV *rv, enum kind *kind,
-		   unsigned long *number)
+static bool before(const char *function, const char *first, CK_RV *rv,
+		   enum kind *kind, unsigned long *number)
 {
 	int *volatile nowhere = (int *)8;
 
@@ -143,7 +134,7 @@ static bool before(const char *function, CK_RV *rv, enum kind *kind,
 		*nowhere = 0;
 		return false;
 	case REMOVED:
-		*rv = without_token(function);
+		*rv = without_token(function, first);
 		return *rv != CKR_OK;
 	default:
 		return false;
@@ -187,7 +178,7 @@ static CK_RV fault_##function(P_##first P_##more)			\
 	enum kind kind;							\
 	CK_RV rv;							\
 									\
-	if (before(#function, &rv, &kind, &number))			\
+	if (before(#function, #first, &rv, &kind, &number))		\
 		return rv;						\
 	rv = real->function(A_##first A_##more);			\
 	if (kind == NUMBER)						\
