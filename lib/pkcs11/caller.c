@@ -248,13 +248,18 @@ static CK_RV open_session(unsigned int number, CK_SLOT_ID id, CK_FLAGS flags,
 			  CK_VOID_PTR application, CK_NOTIFY notify,
 			  CK_SESSION_HANDLE_PTR handle)
 {
-	/* Before the count is looked at, which C_Finalize takes down first. */
-	const atomic_ulong *generation = gate_generation(number);
-	unsigned long born = atomic_load(generation);
-	struct slot *slot;
+	struct opening opening = {
+		.caller = number,
+		.generation = gate_generation(number),
+		.flags = flags,
+		.application = application,
+		.notify = notify,
+	};
 	CK_RV rv;
 
-	rv = enter_slot(number, id, &slot);
+	/* Before the count is looked at, which C_Finalize takes down first. */
+	opening.born = atomic_load(opening.generation);
+	rv = enter_slot(number, id, &opening.slot);
 	if (rv != CKR_OK)
 		return rv;
 	if (!(flags & CKF_SERIAL_SESSION))
@@ -265,8 +270,7 @@ static CK_RV open_session(unsigned int number, CK_SLOT_ID id, CK_FLAGS flags,
 	else if (!handle)
 		rv = CKR_ARGUMENTS_BAD;
 	else
-		rv = session_open(slot, number, generation, born, flags,
-				  application, notify, handle);
+		rv = session_open(&opening, handle);
 	users_put();
 	return rv;
 }

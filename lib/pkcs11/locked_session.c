@@ -142,7 +142,8 @@ void unlock_seat(struct locked_seat *locked, const struct session *closed)
 	struct seat *seat = locked->seat;
 
 	pthread_mutex_unlock(&seat->slot->lock);
-	if (closed)
+	/* Most sessions are closed without a login ending. */
+	if (closed && (locked->turn || locked->left.ended))
 		login_tell(seat, session_backend_handle(closed),
 			   &locked->lease, locked->turn, &locked->left);
 	if (locked->turn)

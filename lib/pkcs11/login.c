@@ -351,13 +351,6 @@ CK_RV login_enter(struct seat *seat, CK_SESSION_HANDLE session,
 
 /* ---- out ------------------------------------------------------------------ */
 
-/* Is the backend logged in for nobody, and yet to be told so? */
-bool login_waits(const struct slot *slot)
-{
-	return atomic_load(&slot->login) != LOGIN_NONE &&
-	       !atomic_load(&slot->logins);
-}
-
 /**
  * login_settle() - log the backend out if nobody is logged in any more
  * @seat: whose call it is

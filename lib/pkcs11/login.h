@@ -47,7 +47,14 @@ void login_pin_changed(struct seat *seat, unsigned char *pin, CK_ULONG length);
  * Out: login_end() with the slot's lock, then login_tell() without. Both with the
  * slot's turn, unless it is not to be had (@turn).
  */
-bool login_waits(const struct slot *slot);
+
+/* Is the backend logged in for nobody, and yet to be told so? */
+static inline bool login_waits(const struct slot *slot)
+{
+	return atomic_load(&slot->login) != LOGIN_NONE &&
+	       !atomic_load(&slot->logins);
+}
+
 void login_end(struct seat *seat, struct left *left);
 CK_RV login_leave(struct seat *seat, CK_SESSION_HANDLE session,
 		  const struct lease *lease, bool turn);

@@ -16,11 +16,11 @@
 
 /* With the slot's lock: from here on other threads find it. */
 static CK_RV publish(struct session *session, CK_SESSION_HANDLE handle,
-		     const atomic_ulong *generation, unsigned long born)
+		     const struct opening *opening)
 {
 	struct seat *seat = session->seat;
 
-	if (atomic_load(generation) != born)
+	if (atomic_load(opening->generation) != opening->born)
 		return CKR_CRYPTOKI_NOT_INITIALIZED;
 	if (seat->abandoned)
 		return CKR_DEVICE_REMOVED;
@@ -40,19 +40,17 @@ static CK_RV publish(struct session *session, CK_SESSION_HANDLE handle,
 	return CKR_OK;
 }
 
-static CK_RV open_once(struct slot *slot, unsigned int caller,
-		       const atomic_ulong *generation, unsigned long born,
-		       CK_FLAGS flags, void *application, CK_NOTIFY notify,
-		       CK_SESSION_HANDLE *handle)
+static CK_RV open_once(const struct opening *opening, CK_SESSION_HANDLE *handle)
 {
 	CK_SESSION_HANDLE backend_handle = 0, fresh;
+	struct slot *slot = opening->slot;
 	struct session *session;
 	struct lease lease;
 	struct seat *seat;
 	CK_RV rv;
 	bool keeps = slot->backend->config->lease == LEASE_SESSION;
 
-	rv = seat_get(slot, caller, &seat);
+	rv = seat_get(slot, opening->caller, &seat);
 	if (rv != CKR_OK)
 		return rv;
 
@@ -61,9 +59,9 @@ static CK_RV open_once(struct slot *slot, unsigned int caller,
 	if (!session)
 		goto out;
 	session->seat = seat;
-	session->flags = flags;
-	session->application = application;
-	session->notify = notify;
+	session->flags = opening->flags;
+	session->application = opening->application;
+	session->notify = opening->notify;
 	atomic_store_explicit(&session->backend_handle, 0, memory_order_relaxed);
 	atomic_store_explicit(&session->active, 0, memory_order_relaxed);
 	atomic_store_explicit(&session->restored, 0, memory_order_relaxed);
@@ -87,7 +85,7 @@ static CK_RV open_once(struct slot *slot, unsigned int caller,
 	atomic_store(&session->backend_handle, backend_handle);
 
 	pthread_mutex_lock(&slot->lock);
-	rv = publish(session, fresh, generation, born);
+	rv = publish(session, fresh, opening);
 	if (rv == CKR_OK) {
 		*handle = fresh;
 		if (keeps)
@@ -115,30 +113,17 @@ out:
 
 /**
  * session_open() - C_OpenSession
- * @slot: where
- * @caller: its number
- * @generation: changes when the caller leaves
- * @born: @generation before the caller was seen to be initialized
- * @flags: as the caller gave them
- * @application: for @notify
- * @notify: may be NULL
+ * @opening: what the caller asks for
  * @handle: out: ours
  *
  * With a users_get() of the caller's own; the session has another.
  */
-CK_RV session_open(struct slot *slot, unsigned int caller,
-		   const atomic_ulong *generation, unsigned long born,
-		   CK_FLAGS flags, void *application, CK_NOTIFY notify,
-		   CK_SESSION_HANDLE *handle)
+CK_RV session_open(const struct opening *opening, CK_SESSION_HANDLE *handle)
 {
-	CK_RV rv = open_once(slot, caller, generation, born, flags,
-			     application, notify, handle);
+	CK_RV rv = open_once(opening, handle);
 
 	/* That token is gone: once more, with the one that is there now. */
-	if (rv == CKR_DEVICE_REMOVED)
-		rv = open_once(slot, caller, generation, born, flags,
-			       application, notify, handle);
-	return rv;
+	return rv == CKR_DEVICE_REMOVED ? open_once(opening, handle) : rv;
 }
 
 /* ---- close ------------------------------------------------------------------------- */

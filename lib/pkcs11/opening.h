@@ -4,10 +4,18 @@
 
 #include "session.h"
 
-CK_RV session_open(struct slot *slot, unsigned int caller,
-		   const atomic_ulong *generation, unsigned long born,
-		   CK_FLAGS flags, void *application, CK_NOTIFY notify,
-		   CK_SESSION_HANDLE *handle);
+/* What a caller asks for. */
+struct opening {
+	struct slot *slot;
+	unsigned int caller;		/* its number */
+	const atomic_ulong *generation;	/* changes when the caller leaves */
+	unsigned long born;		/* before it was seen to be initialized */
+	CK_FLAGS flags;
+	void *application;		/* for @notify */
+	CK_NOTIFY notify;		/* may be NULL */
+};
+
+CK_RV session_open(const struct opening *opening, CK_SESSION_HANDLE *handle);
 CK_RV session_close(struct session *session);
 void session_close_all(struct slot *slot, unsigned int caller, bool leave);
 

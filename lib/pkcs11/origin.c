@@ -129,11 +129,7 @@ bool origin_loaded(const struct origin *origin)
  * calls. Exit handlers run after the destructors of the exiting thread's locals:
  * from those on it releases nothing, nor does a thread that wasn't seen before.
  */
-static __thread enum {
-	UNSEEN,
-	SEEN,
-	ENDS,
-} thread;
+__thread enum origin_thread origin_thread;
 
 extern int __cxa_thread_atexit_impl(void (*function)(void *), void *arg,
 				    void *dso) __attribute__((weak));
@@ -141,14 +137,15 @@ extern void *__dso_handle __attribute__((visibility("hidden")));
 
 static void thread_ends(void *arg)
 {
-	thread = ENDS;
+	origin_thread = THREAD_ENDS;
 }
 
-void origin_see_thread(void)
+/* For origin_see_thread(). */
+void origin_see_first(void)
 {
-	if (thread == UNSEEN && __cxa_thread_atexit_impl &&
+	if (__cxa_thread_atexit_impl &&
 	    !__cxa_thread_atexit_impl(thread_ends, NULL, &__dso_handle))
-		thread = SEEN;
+		origin_thread = THREAD_SEEN;
 }
 
 struct named {
@@ -199,6 +196,6 @@ void *origin_hold(const struct origin *origin)
 /* Where it can't be released, it stays for good. */
 void origin_release(void *object)
 {
-	if (object && thread == SEEN)
+	if (object && origin_thread == THREAD_SEEN)
 		dlclose(object);
 }

@@ -17,8 +17,23 @@ bool origin_loaded(const struct origin *origin);
 void *origin_hold(const struct origin *origin);
 void origin_release(void *object);
 
-/* a thread that may call origin_release() some day */
-void origin_see_thread(void);
+enum origin_thread {
+	THREAD_UNSEEN,
+	THREAD_SEEN,
+	THREAD_ENDS,
+};
+
+extern __thread enum origin_thread origin_thread
+	__attribute__((tls_model("initial-exec")));
+
+void origin_see_first(void);
+
+/* Of a thread that may call origin_release() some day. */
+static inline void origin_see_thread(void)
+{
+	if (origin_thread == THREAD_UNSEEN)
+		origin_see_first();
+}
 
 void origin_before_fork(void);
 void origin_after_fork(void);

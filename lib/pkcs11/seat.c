@@ -86,14 +86,12 @@ CK_RV seat_get(struct slot *slot, unsigned int caller, struct seat **seat)
 	return rv;
 }
 
-/* With the slot's lock. */
-static void put(struct seat *seat)
+/* With the slot's lock: the last reference is gone. */
+static void destroy(struct seat *seat)
 {
 	struct slot *slot = seat->slot;
 	struct seat **at;
 
-	if (--seat->references)
-		return;
 	pthread_mutex_lock(&slot->seats_lock);
 	for (at = &slot->seats; *at != seat; at = &(*at)->next)
 		;
@@ -111,7 +109,8 @@ void seat_put(struct seat *seat)
 	struct slot *slot = seat->slot;
 
 	pthread_mutex_lock(&slot->lock);
-	put(seat);
+	if (!--seat->references)
+		destroy(seat);
 	pthread_mutex_unlock(&slot->lock);
 }
 
@@ -119,7 +118,8 @@ void seat_put(struct seat *seat)
 void seat_abandon(struct seat *seat)
 {
 	seat->abandoned = true;
-	put(seat);
+	if (!--seat->references)
+		destroy(seat);
 }
 
 /* ---- the caller's login ----------------------------------------------------- */

@@ -189,7 +189,8 @@ static void session_destroy(struct session *session, struct lease *lease)
 		lease_unkeep(seat, &session->operating);
 	if (session->open.on)
 		lease_unkeep(seat, &session->open);
-	lease_give(seat, &own);
+	if (lease == &own)
+		lease_give(seat, &own);
 
 	seat_put(seat);
 	session_free(session);
