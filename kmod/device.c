@@ -20,7 +20,6 @@
 #include <linux/compat.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/security.h>
 #include <linux/uaccess.h>
@@ -344,12 +343,14 @@ bool tokmux_device_valid(const struct tokmux_create *arg)
  * tokmux_device_init() - take over the real device from its registrar
  * @device: the device, to be filled in
  * @arg: the registrar's struct, which tokmux_device_valid() has checked
+ * @token_fops: operations of a token's files: a token is no device of a token
  *
  * Return: 0; -EBADF; -EINVAL if the file is not a device of that kind, or not
  * open for reading and writing; -ENODEV if the device is gone already.
  */
 int tokmux_device_init(struct tokmux_device *device,
-		       const struct tokmux_create *arg)
+		       const struct tokmux_create *arg,
+		       const struct file_operations *token_fops)
 {
 	struct file *file;
 	int ret = -EINVAL;
@@ -361,7 +362,7 @@ int tokmux_device_init(struct tokmux_device *device,
 		return -EBADF;
 	if (!S_ISCHR(file_inode(file)->i_mode) ||
 	    !(file->f_mode & FMODE_READ) || !(file->f_mode & FMODE_WRITE) ||
-	    file->f_op->owner == THIS_MODULE || !file_can_poll(file))
+	    file->f_op == token_fops || !file_can_poll(file))
 		goto err;
 	if (arg->device_kind == TOKMUX_DEVICE_USB &&
 	    imajor(file_inode(file)) != USB_DEVICE_MAJOR)

@@ -6,6 +6,7 @@
 #include <linux/types.h>
 
 struct file;
+struct file_operations;
 struct tokmux_create;
 struct usb_device;
 
@@ -36,7 +37,8 @@ struct tokmux_device {
 
 bool tokmux_device_valid(const struct tokmux_create *arg);
 int tokmux_device_init(struct tokmux_device *device,
-		       const struct tokmux_create *arg);
+		       const struct tokmux_create *arg,
+		       const struct file_operations *token_fops);
 void tokmux_device_close(struct tokmux_device *device);
 void tokmux_device_exit(struct tokmux_device *device);
 struct file *tokmux_device_open(struct tokmux_device *device,

@@ -161,7 +161,7 @@ int tokmux_token_create_system(const struct tokmux_create *arg,
 	token = tokmux_token_new(arg);
 	if (!token)
 		return -ENOMEM;
-	ret = tokmux_device_init(&token->device, arg);
+	ret = tokmux_device_init(&token->device, arg, fops);
 	if (ret) {
 		put_device(&token->dev);
 		return ret;
