@@ -10,6 +10,12 @@
 #include <pkcs11/functions/arguments.h>
 #include <kselftest_harness.h>
 
+/* A row has the arguments that the function's declaration has. */
+#define F(version, function, first, more, ...)				\
+	_Static_assert(__builtin_types_compatible_p(CK_##function,	\
+		       CK_RV (*)(P_##first P_##more)), #function);
+#include <pkcs11/functions/functions.def>
+
 /* ---- each function, called with nothing but a handle -------------------------------- */
 
 #define Z0
