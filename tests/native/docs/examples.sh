@@ -108,7 +108,9 @@ else
 	block "$docs/administrators.rst" '[backend hsm]' >"$dir/hsm.conf"
 	tap_check "administrators: the configuration for an HSM works" shows "$dir/hsm.conf" ': ca'
 	calls() {
-		local line module=$B/tokmux-pkcs11.so
+		local line
+		# shellcheck disable=SC2034 # the line's
+		local module=$B/tokmux-pkcs11.so
 		line=$(grep '^	TOKMUX_LOG=calls ' "$docs/applications.rst") &&
 			eval "$line" 2>&1 | grep -q 'C_GetTokenInfo caller'
 	}
