@@ -34,7 +34,7 @@ static CK_RV note(struct tour *tour, const char *name, CK_RV rv)
 	note(tour, #function, p11->function(__VA_ARGS__))
 
 /* Buffers begin as zeros: what failed to fill them is used all the same. */
-static unsigned char data[32] = "thirty-two bytes of test data...";
+static unsigned char data[32] = "thirty-one bytes and a NUL here";
 
 static void cipher(struct tour *tour, CK_FUNCTION_LIST *p11,
 		   CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key)
