@@ -28,7 +28,7 @@ udev/73-seat-enforce-tokmux.rules 644 $(UDEVRULESDIR) 73-seat-enforce-tokmux.rul
 lib/tokmux.h 644 $(INCLUDEDIR) tokmux.h
 lib/tokmux-card.h 644 $(INCLUDEDIR) tokmux-card.h
 lib/pkcs11/tokmux-pkcs11.h 644 $(INCLUDEDIR) tokmux-pkcs11.h
-include/uapi/linux/tokmux.h 644 $(INCLUDEDIR)/linux tokmux.h
+include/uapi/linux/tokmux.h 644 $(INCLUDEDIR)/tokmux/linux tokmux.h
 tools/completions/tokmux.bash 644 $(COMPLETIONDIR) tokmux
 udev/tokmux.sysusers.conf 644 $(SYSUSERSDIR) tokmux.conf
 udev/readers.conf 644 $(DOCDIR)/examples readers.conf

@@ -20,10 +20,10 @@ files() { (cd "$dest" && find . ! -type d -printf '%M %p %l\n' | sed 's/ $//' | 
 wanted() {
 	cat <<-END
 	-rwxr-xr-x ./usr/bin/tokmux
-	-rw-r--r-- ./usr/include/linux/tokmux.h
 	-rw-r--r-- ./usr/include/tokmux-card.h
 	-rw-r--r-- ./usr/include/tokmux-pkcs11.h
 	-rw-r--r-- ./usr/include/tokmux.h
+	-rw-r--r-- ./usr/include/tokmux/linux/tokmux.h
 	-rw-r--r-- ./usr/lib/sysusers.d/tokmux.conf
 	-rw-r--r-- ./usr/lib/udev/rules.d/69-tokmux.rules
 	-rw-r--r-- ./usr/lib/udev/rules.d/73-seat-enforce-tokmux.rules
