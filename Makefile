@@ -15,6 +15,8 @@ install uninstall:
 	$(MAKE) -f install.mk $@
 deb:
 	$(MAKE) -f deb.mk deb
+dist rpm:
+	$(MAKE) -f dist.mk $@
 kmod kmod-install kmod-uninstall dkms-install dkms-uninstall:
 	$(MAKE) -f kmod.mk $@
 install-deps:
@@ -40,6 +42,6 @@ bench-quick: setup
 clean:
 	rm -rf build
 
-.PHONY: all lib pkcs11 tools docs install uninstall deb kmod kmod-install kmod-uninstall \
+.PHONY: all lib pkcs11 tools docs install uninstall deb dist rpm kmod kmod-install kmod-uninstall \
 	dkms-install dkms-uninstall install-deps setup demo check check-debug attack mutants \
 	fuzz bench bench-quick clean
