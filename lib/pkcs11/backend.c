@@ -14,7 +14,7 @@
 #include "backend.h"
 #include "log.h"
 
-/* It is said where the module was named, or by its path if it was found. */
+/* With the line that names the module, or its path if it was found. */
 static void complain(const struct config_backend *config, const char *reason)
 {
 	if (config->file)
@@ -122,8 +122,8 @@ static int64_t nothing_to_look_at(void *arg)
  *	token what C_Initialize reads, logins for example
  * @lease: out: for backend_lease_give(), whether or not there is one
  *
- * A backend in software reads its tokens in C_Initialize, before anybody knows
- * which they are and could ask for their leases. One that is just being written
+ * A backend in software reads its tokens in C_Initialize, before it is known which
+ * they are, and so before their leases can be asked for. One that is just being written
  * to isn't there for the whole life of the process: seen with SoftHSM2. Where
  * leases are exclusive anyhow, there is a device behind it that keeps its own
  * state.
@@ -175,15 +175,15 @@ void backend_lease_give(const struct backend *backend,
 /* ---- waiting for others ----------------------------------------------------- */
 
 /*
- * Of the calls that have been inside for most of the wait, one is to blame; if
- * there is none, another process is.
+ * Names the calls that have been inside for most of the wait. If there is none,
+ * another process is to blame.
  */
 void backend_name_hung(const struct backend *backend)
 {
 	site_name_hung(backend->config->name, backend->config->wait_ms / 2);
 }
 
-/* For a turn: as for a lease, but other callers' own work is waited for. */
+/* How long to wait for a turn: as for a lease, but at least as long as a call takes. */
 int backend_wait_ms(const struct config_backend *config)
 {
 	return config->wait_ms > BACKEND_TURN_MS ? config->wait_ms :
@@ -191,11 +191,11 @@ int backend_wait_ms(const struct config_backend *config)
 }
 
 /**
- * backend_turn() - be the one who has it, for turn_give()
- * @backend: whose
- * @turn: one that is had while this backend is called
+ * backend_turn() - take a turn, for turn_give()
+ * @backend: that is called while a thread has the turn
+ * @turn: the backend's or a slot's
  *
- * Return: CKR_FUNCTION_FAILED if somebody else kept it for all of the wait.
+ * Return: CKR_FUNCTION_FAILED if another thread kept it for all of the wait.
  */
 CK_RV backend_turn(const struct backend *backend, struct turn *turn)
 {
@@ -213,7 +213,7 @@ CK_RV backend_turn(const struct backend *backend, struct turn *turn)
 /**
  * backend_load() - bring a backend into the process
  * @config: what the configuration says of it
- * @arbiter: who keeps other processes away
+ * @arbiter: that keeps other processes away
  * @backend: out: the backend, not initialized
  *
  * It stays in the process after backend_free(): too many modules leave threads
@@ -266,7 +266,7 @@ err:
  * @flags: CKF_LIBRARY_CANT_CREATE_OS_THREADS or 0
  * @forked: an ancestor of this process had it initialized
  *
- * A backend that was initialized by somebody beside us in this process is used
+ * A backend that other code of this process has initialized already is used
  * and left as it is. After fork some backends say that they still are: those
  * are finalized first, since what they hold is the parent's.
  */
@@ -308,7 +308,7 @@ CK_RV backend_initialize(struct backend *backend, CK_FLAGS flags, bool forked)
 	return CKR_OK;
 }
 
-/* The process exits: it has been destroyed, or is just going to be. */
+/* The process exits: the backend has been destroyed, or is about to be. */
 void backend_abandon(struct backend *backend)
 {
 	static const CK_FUNCTION_LIST_3_2 nothing;

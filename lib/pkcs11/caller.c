@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * caller: who calls (R9)
+ * caller: the callers of this process, and the functions that are told them (R9)
  *
  * A caller is a shared object that asked for a function list, or a program that
- * asked for a list of its own. Each is known by a number, and has the functions
- * here, which are not told a session and so have to be told the caller.
+ * asked for a list of its own. Each is known by a number. The functions here are
+ * given no session, which would tell them the caller.
  */
 #include <pthread.h>
 
@@ -60,7 +60,7 @@ static void watch_forks(void)
 	pthread_once(&once, watch);
 }
 
-/* ---- who ---------------------------------------------------------------------- */
+/* ---- places -------------------------------------------------------------------- */
 
 /* An object may be unloaded while it has nothing; then its place is free. */
 static bool is_free(unsigned int number)
@@ -224,7 +224,7 @@ static CK_RV finalize(unsigned int number, CK_VOID_PTR reserved)
 	return rv;
 }
 
-/* ---- functions that have to know who calls -------------------------------------- */
+/* ---- functions that are given no session ----------------------------------------- */
 
 /* Return: CKR_OK with a users_get(). */
 static CK_RV enter_slot(unsigned int number, CK_SLOT_ID id, struct slot **slot)

@@ -2,14 +2,16 @@
 /*
  * config: what the administrator and the user asked for (R16)
  *
- * /etc/tokmux/tokmux.conf, then the user's tokmux/tokmux.conf, where a later
- * word replaces an earlier one; $TOKMUX_CONF replaces both. A setuid program
- * reads the first only, and root no other user's. One that can't be read is as good
- * as none, but for one that was named. A bad line is refused with file, line and reason, and
- * then nothing is loaded at all: half a configuration is nobody's intention.
- * With no file, the well-known backends that are found on the system; but a setuid
- * program loads nothing that the administrator has not named: OpenSC, for one, reads
- * what its user's $OPENSC_CONF says, and loads what that names.
+ * /etc/tokmux/tokmux.conf is read first, then the user's tokmux/tokmux.conf, where a
+ * later word replaces an earlier one. $TOKMUX_CONF replaces both. A setuid program
+ * reads the first file only, and root reads no other user's. A file that can't be
+ * read is as good as none, unless $TOKMUX_CONF names it. A bad line is refused with
+ * file, line and reason, and then nothing is loaded: nobody wants half of a
+ * configuration.
+ *
+ * Without any file the well-known backends are loaded that are found on the system.
+ * But a setuid program loads no backend that the administrator has not named: OpenSC,
+ * for one, reads the file in its user's $OPENSC_CONF, and loads what that names.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -30,7 +32,7 @@
 #define SYSTEM_FILE	"/etc/tokmux/tokmux.conf"
 #define USER_FILE	"tokmux/tokmux.conf"
 #define DEFAULT_WAIT_MS	30000
-/* Shorter, so that who waits outlasts who forgot. */
+/* Shorter, so that a waiter outlasts a caller that keeps its lease. */
 #define DEFAULT_HOLD_MS	20000
 
 /*
@@ -539,7 +541,7 @@ static bool always(const struct stat *info)
 	return true;
 }
 
-/* Whoever is root may still have another user's HOME. */
+/* A process of root's may still have another user's HOME. */
 static bool not_anothers(const struct stat *info)
 {
 	return geteuid() || !info->st_uid;

@@ -206,7 +206,7 @@ void lease_give_back(struct seat *seat, struct lease *lease)
 
 /**
  * lease_keep() - the exclusive lease stays with the seat when the call ends
- * @seat: whose
+ * @seat: the caller's
  * @lease: exclusive, or covered by one that is kept already
  * @reason: until lease_unkeep() with the same one
  */

@@ -104,7 +104,7 @@ static void take_lease(struct seat *seat, struct lease *lease)
 /**
  * lock_seat() - before sessions are closed
  * @locked: out: for unlock_seat()
- * @seat: whose
+ * @seat: of the caller whose sessions they are
  * @sessions: how many are closed at most
  *
  * The turn is taken if the login ends with the sessions, or if the backend is yet

@@ -8,7 +8,7 @@
 #include "session.h"
 
 /*
- * What changes who is logged in has a lease, then the slot's turn, then its lock.
+ * A function that changes a login has a lease, then the slot's turn, then its lock.
  * They are taken here, so that no other file has to know that order.
  */
 

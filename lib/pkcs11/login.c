@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * login: who has shown the PIN (R12, R13)
+ * login: callers show the PIN, and log out (R12, R13)
  *
- * Each caller logs in for itself. The first one's PIN goes to the backend;
- * while somebody is logged in there, another's is compared with the hash of the
- * first one's and never reaches the token, so a wrong one burns no try. The
- * backend is logged out when the last caller is. A security officer is alone.
+ * Each caller logs in for itself. The first caller's PIN goes to the backend. While
+ * a caller is logged in, another's PIN is compared with the hash of the first one
+ * and never reaches the token, so a wrong one costs no try there. The backend is
+ * logged out when the last caller is. A security officer is the only one logged in.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +34,7 @@ CK_RV login_backend(struct backend *backend, CK_SESSION_HANDLE session,
 	struct backend_lease lease = { 0 };
 	CK_RV rv;
 
-	/* Whoever types it on the reader takes his time. */
+	/* Typing it on the reader takes time, and others need not wait for that. */
 	if (given->pin)
 		backend_lease_take(backend, ARBITER_EXCLUSIVE, &lease);
 	if (given->name_length)
@@ -47,7 +47,7 @@ CK_RV login_backend(struct backend *backend, CK_SESSION_HANDLE session,
 	return rv;
 }
 
-/* What a PIN's hash belongs to; it is the only one in use while it is out. */
+/* The hash of a PIN, taken out of the slot while a thread uses it. */
 struct known {
 	struct pin *pin;		/* NULL: there is nothing to compare */
 	unsigned long forgotten;	/* of the slot when it was taken */
@@ -73,7 +73,7 @@ static void take_known(struct slot *slot, const struct credentials *given,
 	pthread_mutex_unlock(&slot->pin_lock);
 }
 
-/* Unless it had to be forgotten meanwhile. */
+/* Unless it had to be wiped meanwhile. */
 static void give_known(struct slot *slot, struct known *known)
 {
 	pthread_mutex_lock(&slot->pin_lock);
@@ -137,8 +137,8 @@ static void backend_is(struct seat *seat, enum login login)
 }
 
 /*
- * A login that outlived the token which the backend said was gone. It is nobody's,
- * unless somebody beside us has the backend too.
+ * A login that outlived a token which the backend said was gone. It is no caller's,
+ * unless other code of the process has initialized the backend too.
  */
 static bool left_over(const struct backend *backend, CK_RV rv)
 {
@@ -148,7 +148,7 @@ static bool left_over(const struct backend *backend, CK_RV rv)
 }
 
 /*
- * Nobody of ours is logged in: the backend decides. The lease isn't held while
+ * No caller is logged in: the backend decides. The lease isn't held while
  * the hash is made, which takes long on purpose.
  */
 static CK_RV first_login(struct seat *seat, CK_SESSION_HANDLE session,
@@ -182,7 +182,7 @@ static CK_RV first_login(struct seat *seat, CK_SESSION_HANDLE session,
 	return CKR_OK;
 }
 
-/* Is the backend still logged in, or did the token go, or somebody beside us? */
+/* Is the backend still logged in? The token may be gone, or other code logged out. */
 static CK_RV ask_backend(struct seat *seat, CK_SESSION_HANDLE session,
 			 bool *logged_in)
 {
@@ -254,7 +254,7 @@ static CK_RV take_place(struct seat *seat, enum login login)
 							     ARBITER_USER));
 }
 
-/* Others' logins refuse at once what would only wait for a lease. */
+/* Refused at once by others' logins, instead of after a wait for a lease. */
 CK_RV login_check(struct seat *seat, enum login login)
 {
 	struct slot *slot = seat->slot;
@@ -270,7 +270,7 @@ CK_RV login_check(struct seat *seat, enum login login)
 	return rv;
 }
 
-/* From here on until admit() no session comes that wouldn't go with it. */
+/* From here on until admit() no session is opened that the login rules out. */
 static CK_RV come(struct seat *seat, enum login login)
 {
 	CK_RV rv = CKR_SESSION_READ_ONLY_EXISTS;
@@ -352,12 +352,12 @@ CK_RV login_enter(struct seat *seat, CK_SESSION_HANDLE session,
 /* ---- out ------------------------------------------------------------------ */
 
 /**
- * login_settle() - log the backend out if nobody is logged in any more
- * @seat: whose call it is
+ * login_settle() - log the backend out if no caller is logged in any more
+ * @seat: of the caller
  * @session: an open one of the backend's
  *
- * Without a lease, or where the backend refuses, it is done at the next occasion;
- * no caller can use the login until then, as none has shown a PIN.
+ * Without a lease, or if the backend refuses, this is done at the next occasion. No
+ * caller can use the login until then, as none has shown a PIN.
  */
 void login_settle(struct seat *seat, CK_SESSION_HANDLE session,
 		  const struct lease *lease)
@@ -395,7 +395,7 @@ static void keep_handle(struct left *left, CK_OBJECT_HANDLE handle)
 
 /**
  * login_end() - the caller logs out, or closes its last session
- * @seat: whose; with the slot's lock held
+ * @seat: the caller's; with the slot's lock
  * @left: zeroed; out: for login_tell()
  *
  * Its private session objects end with its login.
@@ -414,9 +414,9 @@ void login_end(struct seat *seat, struct left *left)
 }
 
 /*
- * While the backend stays logged in for others it doesn't end the objects: we
- * do. If it has been logged out and in since, it has, and the handles may be
- * others' by now.
+ * While the backend stays logged in for other callers it doesn't destroy these
+ * objects: we do. If it has been logged out and in since, it has destroyed them, and
+ * the handles may mean other objects by now.
  */
 static void destroy_objects(struct seat *seat, CK_SESSION_HANDLE session,
 			    const struct left *left)
@@ -432,7 +432,7 @@ static void destroy_objects(struct seat *seat, CK_SESSION_HANDLE session,
 
 /**
  * login_tell() - what was ended here ends in the backend
- * @seat: whose call it is
+ * @seat: of the caller
  * @session: an open one of the backend's
  * @lease: without one nothing is asked of it
  * @turn: nor without the turn
@@ -466,7 +466,7 @@ CK_RV login_leave(struct seat *seat, CK_SESSION_HANDLE session,
 
 /**
  * login_pin_changed() - the user's PIN is another one now
- * @seat: who changed it
+ * @seat: of the caller that changed it
  * @pin: the new one, NULL if it isn't known
  * @length: its length
  *

@@ -48,7 +48,7 @@ void login_pin_changed(struct seat *seat, unsigned char *pin, CK_ULONG length);
  * slot's turn, unless it is not to be had (@turn).
  */
 
-/* Is the backend logged in for nobody, and yet to be told so? */
+/* Is the backend logged in while no caller is? It is yet to be logged out. */
 static inline bool login_waits(const struct slot *slot)
 {
 	return atomic_load(&slot->login) != LOGIN_NONE &&

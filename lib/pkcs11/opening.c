@@ -201,7 +201,7 @@ static struct seat *seat_of(struct slot *slot, unsigned int caller, bool any)
 }
 
 /**
- * session_close_all() - close a caller's sessions on a slot, nobody else's
+ * session_close_all() - close a caller's sessions on a slot, and no other's
  * @slot: where
  * @caller: its number
  * @leave: the caller leaves the slot as well

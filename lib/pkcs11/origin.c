@@ -123,8 +123,8 @@ bool origin_loaded(const struct origin *origin)
 /* ---- holding it -------------------------------------------------------------- */
 
 /*
- * An object that nobody else holds is unloaded by origin_release(), which must not
- * return into it then. In C_Finalize that is so only when the process exits: a
+ * An object that only we hold is unloaded by origin_release(), which must not return
+ * into it then. In C_Finalize that is so only when the process exits: a
  * program has closed the object already, and an exit handler of the object's own
  * calls. Exit handlers run after the destructors of the exiting thread's locals:
  * from those on it releases nothing, nor does a thread that wasn't seen before.

@@ -152,7 +152,7 @@ static inline struct session *session_find(CK_SESSION_HANDLE handle)
  * @session: out: the session, for session_put(); or NULL
  *
  * Return: CKR_OK, CKR_SESSION_HANDLE_INVALID, or CKR_CRYPTOKI_NOT_INITIALIZED
- * where nobody has initialized the module.
+ * where no caller has initialized the module.
  */
 static inline CK_RV session_get(CK_SESSION_HANDLE handle,
 				struct session **session)

@@ -2,10 +2,11 @@
 /*
  * site: where each thread is inside a backend (R15)
  *
- * So that a call that crashes, or never comes back, can be named. A thread takes
- * its place with its first call and keeps it until it ends: a call costs a few
- * plain stores. Since when it has been there is noted by those who wait for it.
- * Threads beyond the places there are share none and aren't named.
+ * So that a call that crashes, or never returns, can be named. A thread takes a
+ * place with its first call and keeps it until the thread ends: a call costs a few
+ * plain stores. Since when a call has been going on is noted by the threads that
+ * wait for it. When all places are taken, further threads have none and aren't
+ * named.
  */
 #include <pthread.h>
 #include <stdbool.h>
@@ -67,10 +68,10 @@ const struct site *site_here(void)
 }
 
 /**
- * site_watch() - note who is in a backend, for those that haven't been noted
+ * site_watch() - note the time for calls that are going on and have none yet
  * @backend: the same pointer as given to site_enter(); NULL: any
  *
- * For whoever begins to wait.
+ * For a thread that begins to wait.
  */
 void site_watch(const char *backend)
 {
@@ -88,11 +89,11 @@ void site_watch(const char *backend)
 }
 
 /**
- * site_name_hung() - log who keeps others waiting
+ * site_name_hung() - log the calls that keep others waiting
  * @backend: the same pointer as given to site_enter(); NULL: any
- * @ms: those that have been seen inside for that long
+ * @ms: the calls that were noted so long ago, or longer
  *
- * For whoever has waited in vain.
+ * For a thread that has waited in vain.
  */
 void site_name_hung(const char *backend, int64_t ms)
 {

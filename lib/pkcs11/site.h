@@ -10,7 +10,7 @@
 struct site {
 	_Atomic(const char *) backend;	/* its name, where it is configured */
 	_Atomic(const char *) function;
-	_Atomic(int64_t) seen_ms;	/* there, by who waits; 0: not yet */
+	_Atomic(int64_t) seen_ms;	/* by a waiting thread; 0: not yet */
 	atomic_bool taken;		/* by a thread that lives */
 };
 
@@ -43,8 +43,8 @@ static inline void site_go(struct site *site, const char *backend,
  * @backend: its name, which stays where it is until the thread has left
  * @function: what is called there
  *
- * Inline, as it is on the way of every call. It looks at no clock: whoever waits
- * for the call does, see site_watch().
+ * Inline, as every call does it. It reads no clock: a thread that waits for the
+ * call does, see site_watch().
  *
  * Return: for site_leave().
  */
@@ -69,7 +69,7 @@ static inline void site_leave(const struct site_before *before)
 {
 	if (!before->site)
 		return;
-	/* Whoever looks just now sees none, or the one that ends. */
+	/* A thread that looks just now sees no call, or the one that ends. */
 	atomic_store_explicit(&before->site->function, NULL,
 			      memory_order_release);
 	if (before->function)

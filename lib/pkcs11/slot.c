@@ -143,7 +143,7 @@ static CK_RV open_token(struct slot *slot, const CK_SLOT_INFO *slot_info,
 	token_name(slot, info, name, sizeof(name));
 	log_info("slot %lu: backend %s, token %s", slot->id,
 		 slot->backend->config->name, name);
-	/* How long a single call may take is not known to anybody. */
+	/* A single call may take any time, so it has no limit. */
 	if (config->lease == LEASE_OPERATION || config->lease == LEASE_SESSION)
 		hold_ms = config->hold_ms;
 	return arbiter_rv(arbiter_token_open(name, config->unclean, hold_ms,

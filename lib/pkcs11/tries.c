@@ -3,8 +3,8 @@
  * tries: wrong PINs in a row, and the wait that they earn (R12)
  *
  * Each caller's are counted on each slot, and no other caller waits for them.
- * The count outlives sessions, callers' C_Finalize and the slots themselves: who
- * leaves and comes back goes on where it was. Only a right PIN ends it, or the
+ * The count outlives sessions, callers' C_Finalize and the slots themselves: a
+ * caller that leaves and comes back goes on where it was. Only a right PIN ends it, or the
  * process.
  */
 #include <stdatomic.h>
@@ -75,7 +75,7 @@ void tries_wait(struct tries *tries, unsigned int caller)
 		nanosleep(&pause, NULL);
 }
 
-/* What came of one that was shown. */
+/* After a PIN was shown: @rv is the result. */
 void tries_count(struct tries *tries, unsigned int caller, CK_RV rv)
 {
 	unsigned int wrong;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * turn: what one thread has at a time, and nobody waits for without end (R15)
+ * turn: something that one thread has at a time, with a bounded wait (R15)
  *
  * A lock is held for as long as our own code takes. A backend takes as long as
  * it likes, and may never return; what one thread at a time has to do there is

@@ -18,7 +18,7 @@ void turn_destroy(struct turn *turn);
 bool turn_take(struct turn *turn, int wait_ms);
 void turn_give(struct turn *turn);
 
-/* for what else is waited for: false once it is @until_ms */
+/* for any other condition: false once it is @until_ms */
 bool turn_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_ms);
 
 #endif /* TOKMUX_TURN_H */

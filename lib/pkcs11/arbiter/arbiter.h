@@ -38,7 +38,7 @@ enum unclean_policy {
 struct arbiter_queue;
 struct arbiter_party;
 
-/* One token, as long as anybody of this process uses it. */
+/* One token, for as long as a caller of this process uses it. */
 struct arbiter_token {
 	char name[64];
 	enum unclean_policy policy;

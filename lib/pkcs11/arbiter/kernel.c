@@ -3,8 +3,8 @@
  * kernel: the arbiter that asks the kernel, for all processes
  *
  * Within the process the callers stand in the same queue as with the local
- * arbiter, so they exclude each other as R1 says. Whoever has its turn there
- * asks the kernel, which counts the whole process as one holder
+ * arbiter, so they exclude each other as R1 says. The caller that has its turn
+ * there asks the kernel, which counts the whole process as one holder
  * (TOKMUX_BIND_GROUP) and keeps sessions and logins by caller (R5, R6).
  */
 #include <errno.h>

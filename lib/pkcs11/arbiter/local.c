@@ -56,7 +56,7 @@ static int local_acquire(struct arbiter_party *party, enum arbiter_mode mode,
 				     wait);
 }
 
-/* Nobody takes a lease here but by lease.c's own doing. */
+/* Leases are taken away by lease.c only. */
 static unsigned int local_news(struct arbiter_party *party)
 {
 	return 0;

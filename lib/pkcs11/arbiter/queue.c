@@ -39,7 +39,7 @@ void arbiter_queue_free(struct arbiter_queue *queue)
 	free(queue);
 }
 
-/* With QUEUED set and the lock held nobody else grants, others may release. */
+/* With QUEUED set and the lock, no other thread grants; others may release. */
 static bool grant(struct arbiter_queue *queue, enum arbiter_mode mode)
 {
 	unsigned int word = atomic_load(&queue->word);
@@ -98,9 +98,9 @@ static bool sleep_until(struct arbiter_queue *queue, struct waiter *waiter,
 }
 
 /*
- * Called with the lock held, returns with it. What the one who waits looks at
- * may give a lease back, so it looks without the lock, and once more if it was
- * told to meanwhile.
+ * Called with the lock held, returns with it. The waiter's look() may give a lease
+ * back, so it is called without the lock, and once more if the queue was poked
+ * meanwhile.
  */
 static int wait_turn(struct arbiter_queue *queue, struct waiter *waiter,
 		     int64_t until_ms, const struct arbiter_wait *wait)
@@ -184,7 +184,7 @@ int arbiter_queue_acquire(struct arbiter_queue *queue, enum arbiter_mode mode,
 	return acquire_slow(queue, mode, timeout_ms, wait);
 }
 
-/* Somebody has given back what others wait for. */
+/* A turn was given back that others wait for. */
 void arbiter_queue_serve(struct arbiter_queue *queue)
 {
 	pthread_mutex_lock(&queue->lock);
@@ -200,7 +200,7 @@ void arbiter_queue_release(struct arbiter_queue *queue, enum arbiter_mode mode)
 		arbiter_queue_serve(queue);
 }
 
-/* Who waits had better look again. */
+/* The waiters look again. */
 void arbiter_queue_poke(struct arbiter_queue *queue)
 {
 	struct waiter *waiter;

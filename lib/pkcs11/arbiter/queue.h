@@ -7,9 +7,9 @@
 #include "arbiter/arbiter.h"
 
 /*
- * All of the state is one word, so that a lease costs one atomic operation
- * while nobody waits. Once somebody does, QUEUED is set: then the word grows
- * under the lock only, and whoever shrinks it looks after the queue.
+ * All of the state is one word, so that a lease costs one atomic operation while
+ * there is no waiter. With a waiter QUEUED is set: then the word grows under the
+ * lock only, and a thread that shrinks it serves the queue.
  */
 struct arbiter_queue {
 	atomic_uint word;
