@@ -51,7 +51,8 @@ known() { printf '%s\n' "$1" >>"$dir/known"; }
 
 # ---- what is run elsewhere -------------------------------------------------------
 
-for target in demo check check-debug mutants fuzz bench deb attack; do
+# install-deps, dkms-install: tests/native/build/kmod.sh
+for target in demo check check-debug mutants fuzz bench deb attack install-deps dkms-install; do
 	known "make $target"
 	tap_check "make $target: there is such a target" make -n -o setup "$target"
 done
