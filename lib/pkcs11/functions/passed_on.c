@@ -15,7 +15,7 @@
 
 /* ---- what is checked ----------------------------------------------------- */
 
-/* These name the parameters of the functions that they are for: see arguments.h. */
+/* These use a function's parameters, by their names in arguments.h. */
 #define MECHANISM_OK	call_check_mechanism(&call, mechanism)
 #define TEMPLATE_OK	call_check_template(&call, template, count)
 #define COPY_OK		call_check_copy(&call, original, template, count)
