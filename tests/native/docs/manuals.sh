@@ -99,6 +99,18 @@ targets() {
 }
 tap_check "the pages' make targets" targets
 
+# The errors that the page on troubleshooting explains are errors of ours.
+messages() {
+	local message bad=0 found=''
+	while read -r message; do
+		found=1
+		grep -rqF --include='*.c' -- "$message" "$top/lib" "$top/tools" ||
+			{ echo "no such message: $message"; bad=1; }
+	done < <(sed -n 's/^\*\([a-z][^*]*\)\*.*/\1/p' "$top/Documentation/troubleshooting.rst")
+	[ -n "$found" ] && return $bad
+}
+tap_check "troubleshooting: the messages" messages
+
 # Completion: what bash offers is what there is.
 complete() { # word…
 	PATH=$B:$PATH bash --norc -c '
