@@ -5,21 +5,20 @@
  * So that a call that crashes, or never returns, can be named. A thread takes a
  * place with its first call and keeps it until the thread ends: a call costs a few
  * plain stores. Since when a call has been going on is noted by the threads that
- * wait for it. When all places are taken, further threads have none and aren't
- * named.
+ * wait for it. A later thread takes the place over: there are as many as there ever
+ * were threads at a time.
  */
 #include <pthread.h>
 #include <stdbool.h>
-#include <stddef.h>
+#include <stdlib.h>
 
 #include "log.h"
 #include "now.h"
 #include "site.h"
 
-#define PLACES	1024
-
-static struct site places[PLACES];
-static atomic_size_t reach;		/* none was taken from here on */
+static _Atomic(struct site *) places;	/* all of them; they stay */
+static struct site *free_places;
+static pthread_mutex_t free_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t ends;		/* of the thread */
 
@@ -28,12 +27,18 @@ static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
 
 __thread struct site *site_mine;
 
+static void give_place(struct site *site)
+{
+	site->next_free = free_places;
+	free_places = site;
+}
+
 static void thread_ends(void *arg)
 {
-	struct site *site = arg;
-
 	site_mine = NULL;
-	atomic_store(&site->taken, false);
+	pthread_mutex_lock(&free_lock);
+	give_place(arg);
+	pthread_mutex_unlock(&free_lock);
 }
 
 static void make_key(void)
@@ -43,22 +48,29 @@ static void make_key(void)
 		log_info("no thread's end will be noticed");
 }
 
+/* Return: NULL if there is no memory: the thread isn't named then. */
 struct site *site_take_place(void)
 {
-	size_t i, far = atomic_load(&reach);
+	struct site *site;
 
 	pthread_once(&once, make_key);
-	for (i = 0; i < PLACES; i++) {
-		if (atomic_exchange(&places[i].taken, true))
-			continue;
-		while (far <= i &&
-		       !atomic_compare_exchange_weak(&reach, &far, i + 1))
+	pthread_mutex_lock(&free_lock);
+	site = free_places;
+	if (site)
+		free_places = site->next_free;
+	pthread_mutex_unlock(&free_lock);
+	if (!site) {
+		site = aligned_alloc(_Alignof(struct site), sizeof(*site));
+		if (!site)
+			return NULL;
+		*site = (struct site){ .next = atomic_load(&places) };
+		while (!atomic_compare_exchange_weak(&places, &site->next,
+						     site))
 			;
-		site_mine = &places[i];
-		pthread_setspecific(ends, site_mine);
-		return site_mine;
 	}
-	return NULL;
+	site_mine = site;
+	pthread_setspecific(ends, site);
+	return site;
 }
 
 /* For a signal's handler. Return: NULL if this thread is in no backend. */
@@ -75,15 +87,15 @@ const struct site *site_here(void)
  */
 void site_watch(const char *backend)
 {
-	size_t i, far = atomic_load(&reach);
 	int64_t now = now_coarse_ms();
+	struct site *site;
 
-	for (i = 0; i < far; i++) {
+	for (site = atomic_load(&places); site; site = site->next) {
 		int64_t not_yet = 0;
 
-		if (atomic_load(&places[i].function) &&
-		    (!backend || atomic_load(&places[i].backend) == backend))
-			atomic_compare_exchange_strong(&places[i].seen_ms,
+		if (atomic_load(&site->function) &&
+		    (!backend || atomic_load(&site->backend) == backend))
+			atomic_compare_exchange_strong(&site->seen_ms,
 						       &not_yet, now);
 	}
 }
@@ -97,15 +109,15 @@ void site_watch(const char *backend)
  */
 void site_name_hung(const char *backend, int64_t ms)
 {
-	size_t i, far = atomic_load(&reach);
-	const char *function, *name;
 	int64_t seen, now = now_coarse_ms();
+	const char *function, *name;
+	struct site *site;
 
 	pthread_mutex_lock(&names_lock);
-	for (i = 0; i < far; i++) {
-		function = atomic_load(&places[i].function);
-		name = atomic_load(&places[i].backend);
-		seen = atomic_load(&places[i].seen_ms);
+	for (site = atomic_load(&places); site; site = site->next) {
+		function = atomic_load(&site->function);
+		name = atomic_load(&site->backend);
+		seen = atomic_load(&site->seen_ms);
 		if (function && seen && now - seen >= ms &&
 		    (!backend || name == backend))
 			log_error("backend %s: %s has not returned for %lld ms or more, others wait for it",
@@ -124,13 +136,15 @@ void site_names_go(void)
 /* In the child, which has one thread: the others are nowhere. */
 void site_forked(void)
 {
-	size_t i;
+	struct site *site;
 
 	pthread_mutex_init(&names_lock, NULL);
-	for (i = 0; i < PLACES; i++) {
-		if (&places[i] == site_mine)
+	pthread_mutex_init(&free_lock, NULL);
+	free_places = NULL;
+	for (site = atomic_load(&places); site; site = site->next) {
+		if (site == site_mine)
 			continue;
-		atomic_store(&places[i].function, NULL);
-		atomic_store(&places[i].taken, false);
+		atomic_store(&site->function, NULL);
+		give_place(site);
 	}
 }

@@ -6,12 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Where a thread is inside a backend; @function is NULL where it isn't. */
+/*
+ * Where a thread is inside a backend; @function is NULL where it isn't. On a cache
+ * line of its own, as its thread writes to it in each call.
+ */
 struct site {
-	_Atomic(const char *) backend;	/* its name, where it is configured */
+	_Alignas(64) _Atomic(const char *) backend;	/* as it is configured */
 	_Atomic(const char *) function;
 	_Atomic(int64_t) seen_ms;	/* by a waiting thread; 0: not yet */
-	atomic_bool taken;		/* by a thread that lives */
+	struct site *next;		/* made before it */
+	struct site *next_free;
 };
 
 /* What site_enter() found, for site_leave(): a backend may call back. */
