@@ -36,7 +36,7 @@ static inline CK_RV enter(struct call *call)
 		return refuse(call, CKR_SESSION_HANDLE_INVALID);
 	}
 	call->backend = call->seat->slot->backend;
-	call->handle = atomic_load_explicit(&session->backend_handle,
+	call->handle = atomic_load_explicit(&session->made.session,
 					    memory_order_relaxed);
 	return CKR_OK;
 }

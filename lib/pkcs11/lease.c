@@ -257,7 +257,7 @@ void lease_end_all(struct seat *seat)
 		lose(seat);
 	pthread_mutex_unlock(&seat->keep.lock);
 	hear(seat, ARBITER_SESSIONS_ENDED);
-	objects_remove_all(&seat->objects);
+	known_forget_all(&seat->known, true);
 }
 
 /* Was the lease taken that was kept for this? */

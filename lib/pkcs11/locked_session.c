@@ -55,7 +55,7 @@ CK_RV lock_session_as(struct locked_session *locked, CK_SESSION_HANDLE handle,
 	locked->turn = rv == CKR_OK;
 	if (rv != CKR_OK && how != LOCK_LOGGED_IN)
 		goto err_lease;
-	locked->handle = atomic_load(&locked->session->backend_handle);
+	locked->handle = session_backend_handle(locked->session);
 	/* The session may have been closed or ejected while this thread waited. */
 	if (atomic_load(&locked->session->handle) != handle ||
 	    session_ejected(locked->session))

@@ -47,12 +47,6 @@ CK_RV login_backend(struct backend *backend, CK_SESSION_HANDLE session,
 	return rv;
 }
 
-/* The hash of a PIN, taken out of the slot while a thread uses it. */
-struct known {
-	struct pin *pin;		/* NULL: there is nothing to compare */
-	unsigned long forgotten;	/* of the slot when it was taken */
-};
-
 static bool same_name(const struct slot *slot, const struct credentials *given)
 {
 	return slot->login_name_length == given->name_length &&
@@ -60,36 +54,24 @@ static bool same_name(const struct slot *slot, const struct credentials *given)
 					       given->name_length));
 }
 
-static void take_known(struct slot *slot, const struct credentials *given,
-		       struct known *known)
+/*
+ * Return: CKR_OK or CKR_PIN_INCORRECT; CKR_USER_ANOTHER_ALREADY_LOGGED_IN where
+ * there is nothing to compare with, or not any more.
+ */
+static CK_RV compare(struct slot *slot, const struct credentials *given)
 {
-	known->pin = NULL;
-	pthread_mutex_lock(&slot->pin_lock);
-	known->forgotten = slot->forgotten;
-	if (same_name(slot, given)) {
-		known->pin = slot->pin;
-		slot->pin = NULL;
-	}
-	pthread_mutex_unlock(&slot->pin_lock);
-}
+	CK_RV rv = CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
 
-/* Unless it had to be wiped meanwhile. */
-static void give_known(struct slot *slot, struct known *known)
-{
 	pthread_mutex_lock(&slot->pin_lock);
-	if (slot->forgotten == known->forgotten) {
-		slot->pin = known->pin;
-		known->pin = NULL;
-	}
+	if (slot->pin && same_name(slot, given))
+		rv = pin_check(slot->pin, given->pin, given->length);
 	pthread_mutex_unlock(&slot->pin_lock);
-	pin_forget(&known->pin);
+	return rv;
 }
 
 /*
- * In the place of what was known. Making the hash takes long on purpose: no lock
- * is held meanwhile.
- *
- * Return: whether there is something to compare from now on.
+ * In the place of what was remembered. Return: whether there is something to
+ * compare from now on.
  */
 static bool remember(struct seat *seat, const struct credentials *given)
 {
@@ -147,10 +129,7 @@ static bool left_over(const struct backend *backend, CK_RV rv)
 		rv == CKR_USER_ANOTHER_ALREADY_LOGGED_IN);
 }
 
-/*
- * No caller is logged in: the backend decides. The lease isn't held while
- * the hash is made, which takes long on purpose.
- */
+/* No caller is logged in: the backend decides. */
 static CK_RV first_login(struct seat *seat, CK_SESSION_HANDLE session,
 			 struct lease *lease, enum login login,
 			 const struct credentials *given)
@@ -175,7 +154,6 @@ static CK_RV first_login(struct seat *seat, CK_SESSION_HANDLE session,
 		lease_keep(seat, lease, &seat->so);
 		return CKR_OK;
 	}
-	lease_give(seat, lease);
 	if (given->pin && !remember(seat, given))
 		log_error("slot %lu: the PIN's hash can't be kept, no other caller can log in meanwhile",
 			  slot->id);
@@ -218,24 +196,20 @@ static CK_RV join_login(struct seat *seat, CK_SESSION_HANDLE session,
 			struct lease *lease, const struct credentials *given)
 {
 	struct slot *slot = seat->slot;
-	struct known known;
 	bool logged_in;
 	CK_RV rv;
 
 	/* Typed on a reader's own keys: there is nothing to compare. */
 	if (!given->pin)
 		return CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
-	take_known(slot, given, &known);
-	if (!known.pin)
-		return CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
-	rv = ask_backend(seat, session, &logged_in);
-	if (rv == CKR_OK && logged_in) {
-		lease_give(seat, lease);
-		rv = pin_check(known.pin, given->pin, given->length);
-	}
-	give_known(slot, &known);
-	if (rv != CKR_OK || logged_in)
+	rv = compare(slot, given);
+	if (rv == CKR_USER_ANOTHER_ALREADY_LOGGED_IN)
 		return rv;
+	rv = ask_backend(seat, session, &logged_in);
+	if (rv != CKR_OK)
+		return rv;
+	if (logged_in)
+		return compare(slot, given);
 	lose_all_logins(seat);
 	return first_login(seat, session, lease, LOGIN_USER, given);
 }
@@ -316,7 +290,7 @@ static CK_RV admit(struct seat *seat, enum login login, unsigned int ends,
  * login_enter() - a caller shows a PIN
  * @seat: the caller's, with at least one session
  * @session: the backend's session it is shown in
- * @lease: exclusive for LOGIN_SO; it may be given back in here
+ * @lease: exclusive for LOGIN_SO
  * @login: LOGIN_USER or LOGIN_SO
  * @given: the PIN, perhaps with a name
  */
@@ -378,21 +352,6 @@ void login_settle(struct seat *seat, CK_SESSION_HANDLE session,
 			  slot->backend->config->name, rv);
 }
 
-/* Where there is no memory they stay until their session is closed. */
-static void keep_handle(struct left *left, CK_OBJECT_HANDLE handle)
-{
-	CK_OBJECT_HANDLE *more;
-
-	if (!(left->count & (left->count - 1))) {
-		more = realloc(left->objects, (left->count ? left->count * 2 :
-				1) * sizeof(*more));
-		if (!more)
-			return;
-		left->objects = more;
-	}
-	left->objects[left->count++] = handle;
-}
-
 /**
  * login_end() - the caller logs out, or closes its last session
  * @seat: the caller's; with the slot's lock
@@ -402,32 +361,26 @@ static void keep_handle(struct left *left, CK_OBJECT_HANDLE handle)
  */
 void login_end(struct seat *seat, struct left *left)
 {
-	struct object object;
-
-	if (!seat_end_login(seat))
-		return;
-	left->ended = true;
+	left->ended = seat_end_login(seat, &left->objects);
 	left->era = atomic_load(&seat->slot->era);
-	while (objects_remove_private(&seat->objects, &object))
-		if (object.flags & OBJECT_SESSION)
-			keep_handle(left, object.handle);
 }
 
 /*
  * While the backend stays logged in for other callers it doesn't destroy these
  * objects: we do. If it has been logged out and in since, it has destroyed them, and
- * the handles may mean other objects by now.
+ * the handles may mean other objects by now. Without @may they are forgotten only.
  */
 static void destroy_objects(struct seat *seat, CK_SESSION_HANDLE session,
-			    const struct left *left)
+			    struct left *left, bool may)
 {
 	struct slot *slot = seat->slot;
-	size_t i;
+	CK_OBJECT_HANDLE handle;
 
-	for (i = 0; i < left->count; i++)
-		if (slot_logins(slot) && atomic_load(&slot->era) == left->era)
+	while (known_take_left(&seat->known, &left->objects, &handle))
+		if (may && slot_logins(slot) &&
+		    atomic_load(&slot->era) == left->era)
 			BACKEND(slot->backend, C_DestroyObject, session,
-				left->objects[i]);
+				handle);
 }
 
 /**
@@ -441,13 +394,13 @@ static void destroy_objects(struct seat *seat, CK_SESSION_HANDLE session,
 void login_tell(struct seat *seat, CK_SESSION_HANDLE session,
 		const struct lease *lease, bool turn, struct left *left)
 {
-	if (turn && lease_has(lease)) {
-		destroy_objects(seat, session, left);
+	bool may = turn && lease_has(lease);
+
+	destroy_objects(seat, session, left, may);
+	if (may)
 		login_settle(seat, session, lease);
-	}
 	if (left->ended)
 		lease_unkeep(seat, &seat->so);
-	free(left->objects);
 }
 
 /* The caller logs out. Return: CKR_OK or CKR_USER_NOT_LOGGED_IN. */

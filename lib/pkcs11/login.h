@@ -20,8 +20,7 @@ CK_RV login_backend(struct backend *backend, CK_SESSION_HANDLE session,
 struct left {
 	bool ended;
 	unsigned long era;		/* of the slot, when it did */
-	CK_OBJECT_HANDLE *objects;	/* session objects that go with it */
-	size_t count;
+	struct object *objects;		/* session objects that go with it */
 };
 
 /* before the slot's turn is taken */

@@ -12,34 +12,72 @@ enum object_flags {
 	OBJECT_KEY	= 1 << 2, /* a private key */
 };
 
-struct object {
-	CK_OBJECT_HANDLE handle;	/* the backend's; 0 is none */
+/* What a caller knows of an object. */
+struct object_view {
+	CK_OBJECT_HANDLE handle;	/* the backend's */
 	unsigned int flags;
 	unsigned long login;		/* that a private one was given to */
-	const void *owner;		/* a session object's session */
-	CK_SESSION_HANDLE made_in;	/* the backend's, that it goes with */
+};
+
+struct object;
+
+/* Open addressing; a power of two entries. */
+struct object_table {
+	struct object_entry *entries;
+	size_t size;
+	size_t used;
+};
+
+/* The objects of a slot that any caller knows. */
+struct objects {
+	pthread_mutex_t lock;
+	struct object_table table;
 };
 
 /* The objects that one caller may name on one slot. */
-struct objects {
+struct known {
+	struct objects *all;		/* of the slot; its lock comes last */
 	pthread_mutex_t lock;
-	struct object *table;		/* open addressing, a power of two */
-	size_t size;
-	size_t used;
-	atomic_size_t owned;		/* of them, by a session */
+	struct object_table table;
+	struct object *private;		/* private session objects */
+	unsigned long ended;		/* the last login that is over */
+	bool closed;			/* nothing comes to it any more */
+};
+
+/* A session of the backend's, and the session objects that go with it. */
+struct made {
+	atomic_ulong session;
+	struct object *objects;
+
+	/* of a caller's session: the backend's sessions that came before */
+	struct made *older;
+	size_t older_count;
+	size_t due;			/* to look which have no objects left */
 };
 
 void objects_init(struct objects *objects);
 void objects_destroy(struct objects *objects);
+bool objects_is_session_object(struct objects *objects,
+			       CK_OBJECT_HANDLE handle);
 
-CK_RV objects_add(struct objects *objects, const struct object *object);
-bool objects_find(struct objects *objects, CK_OBJECT_HANDLE handle,
-		  struct object *object);
-bool objects_remove(struct objects *objects, CK_OBJECT_HANDLE handle);
-void objects_remove_stale(struct objects *objects, const struct object *now);
-bool objects_made_in(struct objects *objects, CK_SESSION_HANDLE session);
-void objects_remove_owned(struct objects *objects, const void *owner);
-void objects_remove_all(struct objects *objects);
-bool objects_remove_private(struct objects *objects, struct object *object);
+void known_init(struct known *known, struct objects *all);
+void known_destroy(struct known *known);
+CK_RV known_add(struct known *known, const struct object_view *view,
+		struct made *made, CK_SESSION_HANDLE session);
+bool known_find(struct known *known, CK_OBJECT_HANDLE handle,
+		struct object_view *view);
+void known_forget(struct known *known, CK_OBJECT_HANDLE handle);
+void known_forget_all(struct known *known, bool close);
+
+void known_end_login(struct known *known, unsigned long login,
+		     struct object **left);
+bool known_take_left(struct known *known, struct object **left,
+		     CK_OBJECT_HANDLE *handle);
+
+void known_renew(struct known *known, struct made *made, struct made *old,
+		 CK_SESSION_HANDLE fresh);
+struct made *known_take_older(struct known *known, struct made *made,
+			      bool all);
+void known_forget_made(struct known *known, struct made *made);
 
 #endif /* TOKMUX_OBJECT_H */

@@ -24,9 +24,9 @@ static unsigned long user_login(const struct call *call)
  * the object's handle.
  */
 static bool find_object(struct call *call, CK_OBJECT_HANDLE handle,
-			struct object *object)
+			struct object_view *object)
 {
-	return objects_find(&call->seat->objects, handle, object) &&
+	return known_find(&call->seat->known, handle, object) &&
 	       (!(object->flags & OBJECT_PRIVATE) ||
 		object->login == atomic_load(&call->seat->login_id));
 }
@@ -39,7 +39,7 @@ static bool find_object(struct call *call, CK_OBJECT_HANDLE handle,
  */
 CK_RV call_check_object(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad)
 {
-	struct object object;
+	struct object_view object;
 
 	return find_object(call, handle, &object) ? CKR_OK : bad;
 }
@@ -58,7 +58,7 @@ CK_RV call_check_key(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad,
 		     unsigned long *needs_login)
 {
 	unsigned long login = atomic_load(&call->seat->login_id);
-	struct object object;
+	struct object_view object;
 
 	*needs_login = 0;
 	if (!find_object(call, handle, &object))
@@ -76,7 +76,7 @@ CK_RV call_check_key(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad,
 /* May this caller change the object? One of the token takes a read/write session. */
 CK_RV call_check_write(struct call *call, CK_OBJECT_HANDLE handle)
 {
-	struct object object;
+	struct object_view object;
 
 	if (!find_object(call, handle, &object))
 		return CKR_OBJECT_HANDLE_INVALID;
@@ -164,7 +164,7 @@ CK_RV call_check_template(struct call *call, CK_ATTRIBUTE *template,
 CK_RV call_check_copy(struct call *call, CK_OBJECT_HANDLE handle,
 		      CK_ATTRIBUTE *template, CK_ULONG count)
 {
-	struct object object;
+	struct object_view object;
 	unsigned long login;
 	CK_RV rv;
 
@@ -185,7 +185,7 @@ CK_RV call_check_copy(struct call *call, CK_OBJECT_HANDLE handle,
  *
  * Return: false if there is no such object any more.
  */
-static bool look_at(struct call *call, struct object *object)
+static bool look_at(struct call *call, struct object_view *object)
 {
 	CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
 	CK_BBOOL private = CK_TRUE;
@@ -227,7 +227,7 @@ static bool look_at(struct call *call, struct object *object)
  */
 CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle)
 {
-	struct object object = { .handle = handle };
+	struct object_view object = { .handle = handle };
 	CK_RV rv;
 
 	if (!look_at(call, &object))
@@ -240,20 +240,10 @@ CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle)
 		object.login = user_login(call);
 	if (object.flags & OBJECT_PRIVATE && !object.login)
 		goto err;
-	if (object.flags & OBJECT_SESSION) {
-		object.owner = call->session;
-		object.made_in = call->handle;
-	}
-	slot_forget_stale(call->seat->slot, &object, call->seat);
-	rv = objects_add(&call->seat->objects, &object);
-	if (rv != CKR_OK)
-		goto err;
-	/* If a logout came between, it has destroyed the object, or it is done here. */
-	if (!object.owner || !object.login || object.login == user_login(call))
+	rv = known_add(&call->seat->known, &object, &call->session->made,
+		       call->handle);
+	if (rv == CKR_OK)
 		return CKR_OK;
-	rv = CKR_USER_NOT_LOGGED_IN;
-	if (!objects_remove(&call->seat->objects, handle))
-		return rv;
 
 err:
 	if (CALL(call, C_DestroyObject, handle) != CKR_OK)
@@ -270,19 +260,25 @@ err:
  */
 static bool may_see(struct call *call, CK_OBJECT_HANDLE handle, CK_RV *rv)
 {
-	struct object object;
+	struct object_view object;
 
 	if (find_object(call, handle, &object))
 		return true;
-	object = (struct object){ .handle = handle };
+	if (objects_is_session_object(&call->seat->slot->objects, handle))
+		return false;
+	object = (struct object_view){ .handle = handle };
 	if (!look_at(call, &object) || object.flags & OBJECT_SESSION)
 		return false;
 	if (object.flags & OBJECT_PRIVATE)
 		object.login = user_login(call);
 	if (object.flags & OBJECT_PRIVATE && !object.login)
 		return false;
-	*rv = objects_add(&call->seat->objects, &object);
-	return *rv == CKR_OK;
+	*rv = known_add(&call->seat->known, &object, NULL, 0);
+	if (*rv != CKR_USER_NOT_LOGGED_IN)
+		return *rv == CKR_OK;
+	/* The caller has just logged out. */
+	*rv = CKR_OK;
+	return false;
 }
 
 /*

@@ -30,6 +30,9 @@ static CK_RV publish(struct session *session, CK_SESSION_HANDLE handle,
 
 	session->ejects = atomic_load(&seat->ejects);
 	session->next = seat->sessions;
+	session->at = &seat->sessions;
+	if (session->next)
+		session->next->at = &session->next;
 	seat->sessions = session;
 	seat->open++;
 	seat->read_only += !session_writes(session);
@@ -62,7 +65,7 @@ static CK_RV open_once(const struct opening *opening, CK_SESSION_HANDLE *handle)
 	session->flags = opening->flags;
 	session->application = opening->application;
 	session->notify = opening->notify;
-	atomic_store_explicit(&session->backend_handle, 0, memory_order_relaxed);
+	session->made = (struct made){ 0 };
 	atomic_store_explicit(&session->active, 0, memory_order_relaxed);
 	atomic_store_explicit(&session->restored, 0, memory_order_relaxed);
 	session->operating.on = false;
@@ -82,7 +85,7 @@ static CK_RV open_once(const struct opening *opening, CK_SESSION_HANDLE *handle)
 		rv = session_open_backend(session, &backend_handle);
 	if (rv != CKR_OK)
 		goto err_lease;
-	atomic_store(&session->backend_handle, backend_handle);
+	atomic_store(&session->made.session, backend_handle);
 
 	pthread_mutex_lock(&slot->lock);
 	rv = publish(session, fresh, opening);
@@ -137,16 +140,14 @@ static CK_RV unpublish(struct session *session, struct left *left)
 {
 	CK_SESSION_HANDLE handle = atomic_exchange(&session->handle, 0);
 	struct seat *seat = session->seat;
-	struct session **at;
 
 	if (!handle)
 		return CKR_SESSION_HANDLE_INVALID;
-	for (at = &seat->sessions; *at != session; at = &(*at)->next)
-		;
-	*at = session->next;
+	*session->at = session->next;
+	if (session->next)
+		session->next->at = session->at;
 	seat->open--;
 	seat->read_only -= !session_writes(session);
-	objects_remove_owned(&seat->objects, session);
 	if (!seat->open && !atomic_load(&seat->gone))
 		login_end(seat, left);
 	seat->slot->arbiter->session_close(seat->party, session->arbiter_id);
@@ -163,6 +164,7 @@ CK_RV session_close(struct session *session)
 	lock_seat(&locked, session->seat, 1);
 	rv = unpublish(session, &locked.left);
 	unlock_seat(&locked, session);
+	known_forget_made(&locked.seat->known, &session->made);
 	if (rv == CKR_OK)
 		session_put_with(session, &locked.lease);
 	session_put_with(session, &locked.lease);
@@ -221,6 +223,7 @@ void session_close_all(struct slot *slot, unsigned int caller, bool leave)
 		unlock_seat(&locked, closed);
 		while ((session = closed)) {
 			closed = session->next;
+			known_forget_made(&seat->known, &session->made);
 			session_put_with(session, &locked.lease);
 		}
 		leave_seat(&locked);

@@ -32,7 +32,7 @@ static CK_RV call_renew(struct call *call)
 	atomic_store(&call->session->active, 0);
 	atomic_store(&call->session->restored, 0);
 	lease_unkeep(call->seat, &call->session->operating);
-	call->handle = atomic_load(&call->session->backend_handle);
+	call->handle = session_backend_handle(call->session);
 	return CKR_OK;
 }
 

@@ -45,7 +45,7 @@ static CK_RV make(struct slot *slot, unsigned int caller, struct seat **seat)
 	made->caller = caller;
 	pthread_mutex_init(&made->keep.lock, NULL);
 	made->references = 2;	/* the slot's and the one that is returned */
-	objects_init(&made->objects);
+	known_init(&made->known, &slot->objects);
 
 	pthread_mutex_lock(&slot->seats_lock);
 	made->next = slot->seats;
@@ -100,7 +100,7 @@ static void destroy(struct seat *seat)
 	slot->arbiter->party_close(seat->party);
 	arbiter_token_put(seat->token);
 	pthread_mutex_destroy(&seat->keep.lock);
-	objects_destroy(&seat->objects);
+	known_destroy(&seat->known);
 	free(seat);
 }
 
@@ -124,19 +124,24 @@ void seat_abandon(struct seat *seat)
 
 /* ---- the caller's login ----------------------------------------------------- */
 
-/*
+/**
+ * seat_end_login() - the caller is not logged in any more
+ * @seat: the caller's
+ * @left: out: its private session objects, see known_end_login()
+ *
  * The last caller to log out takes the PIN's hash with it. Return: false if this
- * caller is not logged in.
+ * caller was not logged in.
  */
-bool seat_end_login(struct seat *seat)
+bool seat_end_login(struct seat *seat, struct object **left)
 {
 	struct slot *slot = seat->slot;
 
+	*left = NULL;
 	/* First: a thread that is just logging in sees whether this changes. */
 	atomic_fetch_add(&seat->login_ends, 1);
 	if (atomic_exchange(&seat->login, LOGIN_NONE) == LOGIN_NONE)
 		return false;
-	atomic_store(&seat->login_id, 0);
+	known_end_login(&seat->known, atomic_exchange(&seat->login_id, 0), left);
 	slot->arbiter->logout(seat->party);
 	if (atomic_fetch_sub(&slot->logins, 1) == 1)
 		slot_forget_pin(slot);
@@ -146,50 +151,15 @@ bool seat_end_login(struct seat *seat)
 /* The same, where the backend needn't be told of it, or can't be. */
 void seat_lose_login(struct seat *seat)
 {
-	struct object object;
+	CK_OBJECT_HANDLE handle;
+	struct object *left;
 
-	seat_end_login(seat);
-	while (objects_remove_private(&seat->objects, &object))
+	seat_end_login(seat, &left);
+	while (known_take_left(&seat->known, &left, &handle))
 		;
 }
 
 /* ---- all seats of a slot ---------------------------------------------------- */
-
-/**
- * slot_forget_object() - no caller may name an object any more
- * @slot: where; its lock need not be held
- * @handle: the backend's
- */
-void slot_forget_object(struct slot *slot, CK_OBJECT_HANDLE handle)
-{
-	struct seat *seat;
-
-	pthread_mutex_lock(&slot->seats_lock);
-	for (seat = slot->seats; seat; seat = seat->next)
-		objects_remove(&seat->objects, handle);
-	pthread_mutex_unlock(&slot->seats_lock);
-}
-
-/**
- * slot_forget_stale() - a handle means another object than it did
- * @slot: where; its lock need not be held
- * @object: the object from now on
- * @except: the seat that has got it
- *
- * Another caller that knows the handle as just this object has found it already,
- * or may find it. A session object is its maker's alone.
- */
-void slot_forget_stale(struct slot *slot, const struct object *object,
-		       const struct seat *except)
-{
-	struct seat *seat;
-
-	pthread_mutex_lock(&slot->seats_lock);
-	for (seat = slot->seats; seat; seat = seat->next)
-		if (seat != except)
-			objects_remove_stale(&seat->objects, object);
-	pthread_mutex_unlock(&slot->seats_lock);
-}
 
 /* Has any other caller than @except's a session here, with the token in it now? */
 bool slot_has_sessions(struct slot *slot, const struct seat *except)

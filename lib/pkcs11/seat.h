@@ -42,7 +42,7 @@ struct seat {
 	struct keep keep;
 	struct reason so;		/* until the security officer logs out */
 	atomic_uint ejects;		/* sessions opened before the last are dead */
-	struct objects objects;
+	struct known known;
 };
 
 /* without the slot's lock */
@@ -55,11 +55,8 @@ void slot_leave(struct slot *slot);
 void seat_abandon(struct seat *seat);
 
 /* with any locks but a pin's */
-bool seat_end_login(struct seat *seat);
+bool seat_end_login(struct seat *seat, struct object **left);
 void seat_lose_login(struct seat *seat);
-void slot_forget_object(struct slot *slot, CK_OBJECT_HANDLE handle);
-void slot_forget_stale(struct slot *slot, const struct object *object,
-		       const struct seat *except);
 
 /* What the caller is logged in as here, whatever the backend is. */
 static inline enum login seat_login(const struct seat *seat)

@@ -113,45 +113,29 @@ void session_free(struct session *session)
 
 /* ---- the backend's sessions that came before ------------------------------------ */
 
-/* All of them: no other thread finds them from here on. */
-static struct spare *take_spares(struct session *session)
-{
-	return atomic_exchange(&session->spares, NULL);
-}
-
-static void add_spare(struct session *session, struct spare *spare)
-{
-	spare->next = atomic_load(&session->spares);
-	while (!atomic_compare_exchange_weak(&session->spares, &spare->next,
-					     spare))
-		;
-}
-
 /* Those that have no objects left, or all of them. */
-static void close_spares(struct session *session, bool all)
+static void close_older(struct session *session, bool all)
 {
 	struct seat *seat = session->seat;
-	struct spare *spare, *next;
+	struct made *older, *next;
 
-	for (spare = take_spares(session); spare; spare = next) {
-		next = spare->next;
-		if (!all && objects_made_in(&seat->objects, spare->handle)) {
-			add_spare(session, spare);
-			continue;
-		}
-		BACKEND(seat->slot->backend, C_CloseSession, spare->handle);
-		free(spare);
+	older = known_take_older(&seat->known, &session->made, all);
+	for (; older; older = next) {
+		next = older->older;
+		BACKEND(seat->slot->backend, C_CloseSession,
+			atomic_load(&older->session));
+		free(older);
 	}
 }
 
-/* For one that is gone with its token, or can't be closed. */
-static void forget_spares(struct session *session)
+/* Those of one that is gone with its token, or can't be closed. */
+static void forget_older(struct session *session)
 {
-	struct spare *spare, *next;
+	struct made *older;
 
-	for (spare = take_spares(session); spare; spare = next) {
-		next = spare->next;
-		free(spare);
+	while ((older = session->made.older)) {
+		session->made.older = older->older;
+		free(older);
 	}
 }
 
@@ -167,7 +151,7 @@ static void session_destroy(struct session *session, struct lease *lease)
 	struct slot *slot = seat->slot;
 	/* The token may have taken it with it, and the handle be another's by now. */
 	CK_SESSION_HANDLE backend_handle = atomic_load(&seat->gone) ?
-					   0 : session->backend_handle;
+					   0 : session_backend_handle(session);
 	bool talks = slot->backend->config->lease != LEASE_SHARED;
 	struct lease own = { 0 };
 
@@ -176,14 +160,14 @@ static void session_destroy(struct session *session, struct lease *lease)
 		lease = &own;
 	}
 	if (backend_handle && (!talks || lease_has(lease))) {
-		close_spares(session, true);
+		close_older(session, true);
 		BACKEND(slot->backend, C_CloseSession, backend_handle);
 	} else if (backend_handle) {
 		log_error("slot %lu: a session of backend %s stays open until it is finalized: no lease",
 			  slot->id, slot->backend->config->name);
 	}
-	forget_spares(session);
-	objects_remove_owned(&seat->objects, session);
+	known_forget_made(&seat->known, &session->made);
+	forget_older(session);
 	/* No other thread uses it any more, so looking takes no lock. */
 	if (session->operating.on)
 		lease_unkeep(seat, &session->operating);
@@ -229,7 +213,7 @@ static CK_RV notify_caller(CK_SESSION_HANDLE backend_handle,
 
 	if (session_get(handle, &session) != CKR_OK)
 		return CKR_OK;
-	if (session->backend_handle == backend_handle)
+	if (session_backend_handle(session) == backend_handle)
 		rv = session->notify(handle, event, session->application);
 	session_put(session);
 	return rv;
@@ -278,26 +262,24 @@ static bool is_alone(const struct session *session)
 CK_RV session_renew(struct session *session)
 {
 	struct seat *seat = session->seat;
-	CK_SESSION_HANDLE fresh, old;
-	struct spare *spare;
+	CK_SESSION_HANDLE fresh;
+	struct made *old;
 	CK_RV rv;
 
-	old = atomic_load(&session->backend_handle);
-	if (BACKEND(seat->slot->backend, C_SessionCancel, old,
-		    EVERY_OPERATION) == CKR_OK)
+	if (BACKEND(seat->slot->backend, C_SessionCancel,
+		    session_backend_handle(session), EVERY_OPERATION) == CKR_OK)
 		return CKR_OK;
-	spare = malloc(sizeof(*spare));
-	if (!spare)
+	old = malloc(sizeof(*old));
+	if (!old)
 		return CKR_HOST_MEMORY;
 	rv = session_open_backend(session, &fresh);
 	if (rv != CKR_OK) {
-		free(spare);
+		free(old);
 		return rv;
 	}
-	spare->handle = atomic_exchange(&session->backend_handle, fresh);
-	add_spare(session, spare);
+	known_renew(&seat->known, &session->made, old, fresh);
 	if (is_alone(session))
-		close_spares(session, false);
+		close_older(session, false);
 	return CKR_OK;
 }
 
@@ -328,7 +310,7 @@ void session_forked(void)
 		for (j = 0; j < SESSION_CHUNK; j++) {
 			atomic_store(&chunk[j].handle, 0);
 			atomic_store(&chunk[j].references, 0);
-			forget_spares(&chunk[j]);
+			forget_older(&chunk[j]);
 			add_free(&chunk[j]);
 		}
 	}

@@ -27,12 +27,6 @@ enum operation {
 
 #define SESSION_NEEDS_SEVERAL	(~0ul)	/* logins: no seat's current one */
 
-/* A session of the backend's that is kept for the objects made in it. */
-struct spare {
-	struct spare *next;
-	CK_SESSION_HANDLE handle;
-};
-
 struct session {
 	/* 0 once it is closed, though calls may still be in it */
 	atomic_ulong handle;
@@ -40,8 +34,7 @@ struct session {
 	unsigned int index;
 
 	struct seat *seat;
-	atomic_ulong backend_handle;
-	_Atomic(struct spare *) spares;	/* that came before it */
+	struct made made;		/* in the backend's session */
 	CK_FLAGS flags;			/* what the caller asked for */
 	uint32_t arbiter_id;
 	unsigned int ejects;		/* of the seat when it was opened */
@@ -57,7 +50,9 @@ struct session {
 	atomic_ulong needs_login[OPERATIONS];
 	atomic_ulong needs;		/* the one that all of them need; 0: none */
 
-	struct session *next;		/* of the seat; under the slot's lock */
+	/* the seat's list; under the slot's lock */
+	struct session *next;
+	struct session **at;		/* what points here */
 	struct session *next_free;
 };
 
@@ -80,7 +75,7 @@ static inline bool session_ejected(const struct session *session)
 static inline CK_SESSION_HANDLE
 session_backend_handle(const struct session *session)
 {
-	return atomic_load(&session->backend_handle);
+	return atomic_load(&session->made.session);
 }
 
 static inline bool session_writes(const struct session *session)

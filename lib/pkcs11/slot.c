@@ -30,6 +30,7 @@ struct slot *slot_new(CK_SLOT_ID id, struct backend *backend,
 	pthread_mutex_init(&slot->lock, NULL);
 	pthread_mutex_init(&slot->seats_lock, NULL);
 	pthread_mutex_init(&slot->pin_lock, NULL);
+	objects_init(&slot->objects);
 	return slot;
 }
 
@@ -39,6 +40,7 @@ void slot_free(struct slot *slot)
 	if (slot->token)
 		arbiter_token_put(slot->token);
 	slot_forget_pin(slot);
+	objects_destroy(&slot->objects);
 	pthread_mutex_destroy(&slot->pin_lock);
 	pthread_mutex_destroy(&slot->seats_lock);
 	pthread_mutex_destroy(&slot->lock);
@@ -46,11 +48,10 @@ void slot_free(struct slot *slot)
 	free(slot);
 }
 
-/* Wipes the hash of the user's PIN, also one that is just made or used. */
+/* Wipes the hash of the user's PIN. */
 void slot_forget_pin(struct slot *slot)
 {
 	pthread_mutex_lock(&slot->pin_lock);
-	slot->forgotten++;
 	pin_forget(&slot->pin);
 	free(slot->login_name);
 	slot->login_name = NULL;

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include "arbiter/arbiter.h"
 #include "backend.h"
+#include "object.h"
 #include "p11.h"
 #include "pin.h"
 #include "tries.h"
@@ -31,8 +32,8 @@ struct identity {
  * last caller leaves.
  *
  * LOCK ORDER: a lease, @turn, @lock. No thread asks for a lease while it has @turn
- * or @lock. @seats_lock, then the locks in struct keep and struct objects, then
- * @pin_lock come last. A thread that has any of these locks calls no backend,
+ * or @lock. @seats_lock, then the locks in struct keep, struct known and struct
+ * objects, then @pin_lock come last. A thread that has any of these locks calls no backend,
  * which may never return; with @turn it may. See Documentation/pkcs11.rst,
  * "Locks".
  */
@@ -64,10 +65,11 @@ struct slot {
 	unsigned char *login_name;	/* with C_LoginUser, else NULL */
 	CK_ULONG login_name_length;
 	struct tries *tries;		/* outlives the slot */
-	unsigned long forgotten;	/* how often @pin was wiped */
 
 	pthread_mutex_t seats_lock;
 	struct seat *seats;
+
+	struct objects objects;
 
 	/* A bit for each caller that hasn't been told of an event yet. */
 	atomic_uchar events[MAX_CALLERS / 8];

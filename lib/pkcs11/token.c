@@ -141,7 +141,7 @@ CK_RV token_check(struct seat *seat, struct lease *lease)
 	} else {
 		/* The same token, perhaps put in again: handles may differ. */
 		if (atomic_exchange(&slot->suspect, false) && !seat->open)
-			objects_remove_all(&seat->objects);
+			known_forget_all(&seat->known, false);
 	}
 	pthread_mutex_unlock(&slot->lock);
 	return rv;

@@ -39,7 +39,7 @@ CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
 	rv = call_created(&call, *public_key);
 	if (rv != CKR_OK) {
 		CALL(&call, C_DestroyObject, *private_key);
-		slot_forget_object(call.seat->slot, *private_key);
+		known_forget(&call.seat->known, *private_key);
 	}
 	return call_end(&call, rv);
 }

@@ -18,7 +18,7 @@ CK_RV C_DestroyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
 	if (rv == CKR_OK)
 		rv = CALL(&call, C_DestroyObject, object);
 	if (rv == CKR_OK)
-		slot_forget_object(call.seat->slot, object);
+		known_forget(&call.seat->known, object);
 	return call_end(&call, rv);
 }
 
