@@ -5,6 +5,9 @@ import glob
 import os
 import re
 
+from docutils import nodes
+from sphinx import addnodes
+
 project = "tokmux"
 author = "The tokmux authors"
 copyright = author
@@ -38,8 +41,22 @@ def scale_pictures(app, exception):
             f.write(re.sub(r'<svg width="\d+pt" height="\d+pt"', "<svg", svg, count=1))
 
 
+def link_manual_pages(app, doctree, docname):
+    """A manual page of ours that another page names is a link to it."""
+    if app.builder.format != "html":
+        return
+    for node in list(doctree.findall(addnodes.manpage)):
+        target = "man/" + re.sub(r"\((\d)\)$", r".\1", node.astext())
+        if target in app.env.found_docs and target != docname:
+            link = nodes.reference(
+                refuri=app.builder.get_relative_uri(docname, target), internal=True)
+            node.replace_self(link)
+            link += node
+
+
 def setup(app):
     app.connect("build-finished", scale_pictures)
+    app.connect("doctree-resolved", link_manual_pages)
 
 
 def man_page(path):
