@@ -91,13 +91,15 @@ TEST_F(r7, unknown_ioctl)
 		bool token = nr >= 0x10 && nr <= _IOC_NR(TOKMUX_LEASE_FD);
 
 		if (!token)
-			EXPECT_EQ(-ENOTTY, verb(self->fd, _IOWR(TOKMUX_IOC_MAGIC, nr, buf[0]), buf));
+			EXPECT_EQ(-ENOTTY, verb(self->fd,
+						_IOWR(TOKMUX_IOC_MAGIC, nr, buf[0]), buf));
 		if (nr > 2)
 			EXPECT_EQ(-ENOTTY, verb(control, _IOWR(TOKMUX_IOC_MAGIC, nr, buf[0]), buf));
 	}
 	/* another magic, another direction */
 	EXPECT_EQ(-ENOTTY, verb(self->fd, _IOWR('T', 0x12, struct tokmux_acquire), buf));
-	EXPECT_EQ(-ENOTTY, verb(self->fd, _IOR(TOKMUX_IOC_MAGIC, 0x12, struct tokmux_acquire), buf));
+	EXPECT_EQ(-ENOTTY, verb(self->fd,
+				_IOR(TOKMUX_IOC_MAGIC, 0x12, struct tokmux_acquire), buf));
 	EXPECT_EQ(-ENOTTY, verb(self->fd, _IO(TOKMUX_IOC_MAGIC, 0x12), buf));
 	close(control);
 }
