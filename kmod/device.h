@@ -3,11 +3,10 @@
 #define TOKMUX_DEVICE_H
 
 #include <linux/atomic.h>
+#include <linux/fs.h>
 #include <linux/types.h>
+#include <linux/tokmux.h>
 
-struct file;
-struct file_operations;
-struct tokmux_create;
 struct usb_device;
 
 /**
