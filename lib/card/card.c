@@ -472,17 +472,17 @@ static const struct {
 	const char *text;
 } errors[] = {
 	{ ENOMEDIUM,	"there is no card in the reader" },
-	{ ECONNRESET,	"the card has no power, or was taken out since it had" },
+	{ ECONNRESET,	"the card has no power, or was taken out meanwhile" },
 	{ EIO,		"the card does not answer, or not as a card does" },
 	{ EPROTO,	"the reader or the card answers nonsense" },
-	{ EOPNOTSUPP,	"it is no smartcard reader, or one that this card doesn't go with" },
+	{ EOPNOTSUPP,	"it is no smartcard reader, or the reader does not support this card" },
 	{ EBUSY,	"another program has the reader; pcscd, perhaps" },
 	{ EMSGSIZE,	"the command is longer than the reader takes" },
 	{ EOVERFLOW,	"the answer is longer than the room for it" },
 	{ ETIMEDOUT,	"the time to wait for the token, its reader or its card ran out" },
-	{ ECONNABORTED,	"the card gave the command up" },
-	{ ENODEV,	"the reader is gone, or its lease was taken away" },
-	{ EINVAL,	"that is no APDU, no reader's file, or no flag" },
+	{ ECONNABORTED,	"the card aborted the command" },
+	{ ENODEV,	"the reader is gone, or the lease was taken away" },
+	{ EINVAL,	"not a valid APDU, flag, or file of a reader" },
 };
 
 const char *tokmux_card_strerror(int err)

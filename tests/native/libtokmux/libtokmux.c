@@ -49,7 +49,7 @@ TEST(names_that_cannot_be)
 TEST(every_error_has_its_sentence)
 {
 	EXPECT_STREQ("no error", tokmux_strerror(0));
-	EXPECT_STREQ("its lease was taken away", tokmux_strerror(-ESTALE));
+	EXPECT_STREQ("the lease was taken away", tokmux_strerror(-ESTALE));
 	EXPECT_STREQ(strerrordesc_np(EXDEV), tokmux_strerror(-EXDEV));
 	EXPECT_STREQ("an unknown error", tokmux_strerror(-99999));
 }
