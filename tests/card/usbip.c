@@ -4,12 +4,22 @@
  * vhci_hcd over a socket pair, so that a program is the device at the end of a
  * real bus, with usbfs, udev and libusb on the other side of it. Needs root.
  *
- * usage: usbip [--second | --activates | --hostile LIE] LEVEL LOG [CONTROL]
+ * usage: usbip [OPTION…] LEVEL LOG [CONTROL]
  *
- * LEVEL is t0, t1, short or extended. With --second it has two interfaces that
- * are a reader's, and on the first one it doesn't answer; with --activates it
- * gives a card power as it comes, with --hostile its descriptors say what can't
- * be, see tell_a_lie(). What the card sees goes to the file LOG. Says "ready BUS
+ *	--second		two interfaces that are a reader's; on the first one
+ *				it doesn't answer
+ *	--activates		gives a card power as it comes
+ *	--hostile LIE		its descriptors say what can't be, see tell_a_lie()
+ *	--maker, --model, --serial STRING
+ *				what it says of itself; "hex:" for UTF-16LE
+ *	--interfaces N		that are a reader's, without endpoints
+ *	--mute			it answers nothing that a program asks
+ *	--setting		its second setting is no reader
+ *	--settings N		of the first interface, which is of N kinds; the
+ *				second one is the reader
+ *	--random SEED		descriptors and strings that are mostly garbage
+ *
+ * LEVEL is t0, t1, short or extended. What the card sees goes to the file LOG. Says "ready BUS
  * DEVICE" once it is enumerated; runs until it is killed, which pulls the plug.
  * CONTROL is a fifo that takes a line each: "remove", "insert",
  * or the name of a fault (struct reader_faults) and how often.
@@ -17,6 +27,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +72,8 @@ _Static_assert(sizeof(struct usbip_header) == 48, "as on the wire");
 #define BULK_OUT	3
 /* Added to the number of an endpoint of the mute interface. */
 #define MUTE		3
+/* What nothing comes in for. */
+#define NEVER		99
 
 /* A transfer that waits for something to come in. */
 struct waiting {
@@ -76,6 +89,10 @@ static struct waiting *waiting;
 static int usb = -1;
 static bool configured, second;
 static const char *lie = "";
+static const char *strings[] = { "", "tokmux", "test reader", "1" };
+static unsigned int nr_interfaces, nr_settings;
+static bool setting, mute, is_random;
+static unsigned int seed;
 
 static const uint8_t device_desc[18] = {
 	18, 1, 0x10, 0x01, 0, 0, 0, 64, 0xe6, 0x08, 0x33, 0x44, 0, 1, 1, 2, 3, 1,
@@ -181,22 +198,106 @@ static size_t tell_a_lie(uint8_t *c, size_t len)
 	return len;
 }
 
+/* A setting without endpoints. */
+static size_t setting_desc(uint8_t *c, uint8_t number, uint8_t alternate,
+			   uint8_t class, uint8_t subclass)
+{
+	memcpy(c, (const uint8_t[]){ 9, 4, number, alternate, 0, class, subclass,
+				     0, 0 }, 9);
+	return 9;
+}
+
+static unsigned int below(unsigned int n)
+{
+	return (unsigned int)random() % n;
+}
+
+/* Descriptors of the right kinds, each with something that is wrong now and then. */
+static size_t random_config(uint8_t *c)
+{
+	unsigned int i, j, n = below(12), interfaces = 0;
+	size_t len = 9, from;
+
+	for (i = 0; i < n && len < 1500; i++) {
+		from = len;
+		if (below(3)) {
+			len += interface_desc(c + len, (uint8_t)interfaces,
+					      (uint8_t)below(12));
+			c[from + 3] = (uint8_t)(below(4) ? 0 : below(256));
+			c[from + 5] = (uint8_t)(below(3) ? 0x0b : below(256));
+			interfaces += below(4) > 0;
+		} else {
+			len += setting_desc(c + len, (uint8_t)below(interfaces + 1),
+					    (uint8_t)below(256),
+					    (uint8_t)(below(2) ? 0x0b : 0xff),
+					    (uint8_t)below(256));
+		}
+		for (j = below(3); j; j--)
+			if (!below(4))
+				c[from + below((unsigned int)(len - from))] =
+					(uint8_t)below(256);
+	}
+	memcpy(c, (const uint8_t[]){ 9, 2, (uint8_t)len, (uint8_t)(len >> 8),
+				     (uint8_t)(below(8) ? interfaces : below(256)),
+				     1, 0, 0xe0, 50 }, 9);
+	return len;
+}
+
+static size_t random_string(uint8_t *c)
+{
+	static const char odd[] = "$(){}`'\"\\;|&<>/%*?~# \n\t\033=,.-";
+	size_t i, len = below(127);
+
+	for (i = 0; i < len; i++) {
+		c[2 + 2 * i] = (uint8_t)(below(3) ? odd[below(sizeof(odd))] :
+					 (char)below(256));
+		c[3 + 2 * i] = (uint8_t)(below(4) ? 0 : below(256));
+	}
+	c[0] = (uint8_t)(2 + 2 * len);
+	c[1] = 3;
+	return c[0];
+}
+
 static size_t config_desc(uint8_t *c)
 {
+	uint8_t interfaces = (uint8_t)(1 + second);
 	size_t len = 9;
+	unsigned int i;
+
+	if (is_random) {
+		/* The same each time that it is asked for. */
+		srandom(seed);
+		return random_config(c);
+	}
+	if (nr_interfaces) {
+		for (i = 0; i < nr_interfaces; i++)
+			len += setting_desc(c + len, (uint8_t)i, 0, 0x0b, 0);
+		interfaces = (uint8_t)nr_interfaces;
+		goto head;
+	}
+	if (nr_settings) {
+		for (i = 0; i < nr_settings; i++)
+			len += setting_desc(c + len, 0, (uint8_t)i, 0xff, (uint8_t)i);
+		len += interface_desc(c + len, 1, 0);
+		interfaces = 2;
+		goto head;
+	}
 
 	if (second)
 		len += interface_desc(c + len, 0, MUTE);
 	len += tell_a_lie(c + len, interface_desc(c + len, second, 0));
-	memcpy(c, (const uint8_t[]){ 9, 2, (uint8_t)len, 0, 1 + second, 1, 0,
-				     0xe0, 50 }, 9);
+	if (setting)
+		len += setting_desc(c + len, 0, 1, 0xff, 0);
+head:
+	memcpy(c, (const uint8_t[]){ 9, 2, (uint8_t)len, (uint8_t)(len >> 8),
+				     interfaces, 1, 0, 0xe0, 50 }, 9);
 	return len;
 }
 
 static size_t string_desc(unsigned int index, uint8_t *c)
 {
-	static const char *const strings[] = { "", "tokmux", "test reader", "1" };
 	size_t i, len;
+	unsigned int byte;
 
 	if (index > 3)
 		return 0;
@@ -204,9 +305,20 @@ static size_t string_desc(unsigned int index, uint8_t *c)
 		memcpy(c, (const uint8_t[]){ 4, 3, 9, 4 }, 4);
 		return 4;
 	}
-	len = strlen(strings[index]);
-	c[0] = (uint8_t)(2 + 2 * len);
+	if (is_random) {
+		srandom(seed + index);
+		return random_string(c);
+	}
 	c[1] = 3;
+	if (!strncmp(strings[index], "hex:", 4)) {
+		for (i = 0; i < 252 && sscanf(strings[index] + 4 + 2 * i, "%2x",
+					      &byte) == 1; i++)
+			c[2 + i] = (uint8_t)byte;
+		c[0] = (uint8_t)(2 + i);
+		return c[0];
+	}
+	len = strnlen(strings[index], 126);
+	c[0] = (uint8_t)(2 + 2 * len);
 	for (i = 0; i < len; i++) {
 		c[2 + 2 * i] = (uint8_t)strings[index][i];
 		c[3 + 2 * i] = 0;
@@ -254,13 +366,35 @@ static int control(const uint8_t *setup, uint8_t *data)
 	}
 }
 
+static void wait_in(uint32_t seqnum, uint32_t ep, size_t size)
+{
+	struct waiting *w = calloc(1, sizeof(*w)), **end = &waiting;
+
+	if (ep == INTERRUPT_IN) {
+		fprintf(card.log, "listening\n");
+		fflush(card.log);
+	}
+	w->seqnum = seqnum;
+	w->ep = ep;
+	w->size = size;
+	w->data = malloc(size + READER_PACKET);
+	while (*end)
+		end = &(*end)->next;
+	*end = w;
+}
+
 static void do_control(uint32_t seqnum, const struct usbip_header *h,
 		       size_t length)
 {
 	bool in = h->submit.setup[0] & 0x80;
-	uint8_t data[512];
+	uint8_t data[2048];
 	int n;
 
+	/* The kernel itself has asked already for what it wants to know. */
+	if (mute && configured && (h->submit.setup[1] == 6 || h->submit.setup[1] == 8)) {
+		wait_in(seqnum, NEVER, length);
+		return;
+	}
 	n = control(h->submit.setup, data);
 	if (n < 0)
 		done(seqnum, -EPIPE, NULL, 0, in);
@@ -324,23 +458,6 @@ static int64_t fill(void)
 			finish(at, 0);
 	}
 	return later;
-}
-
-static void wait_in(uint32_t seqnum, uint32_t ep, size_t size)
-{
-	struct waiting *w = calloc(1, sizeof(*w)), **end = &waiting;
-
-	if (ep == INTERRUPT_IN) {
-		fprintf(card.log, "listening\n");
-		fflush(card.log);
-	}
-	w->seqnum = seqnum;
-	w->ep = ep;
-	w->size = size;
-	w->data = malloc(size + READER_PACKET);
-	while (*end)
-		end = &(*end)->next;
-	*end = w;
 }
 
 static void do_unlink(uint32_t seqnum, uint32_t victim)
@@ -490,8 +607,8 @@ static bool ready(void)
 		return false;
 	/* Of an interface that lies it may have no endpoints. */
 	snprintf(path, sizeof(path), "/sys/bus/usb/devices/%s:1.%d/%s", busid,
-		 second, *lie ? "uevent" : "ep_81");
-	if (access(path, F_OK))
+		 second, *lie || nr_interfaces || nr_settings ? "uevent" : "ep_81");
+	if (!is_random && access(path, F_OK))
 		return false;
 	printf("ready %03u %03u\n", bus, device);
 	fflush(stdout);
@@ -532,6 +649,22 @@ static void order(FILE *orders)
 
 int main(int argc, char **argv)
 {
+	enum { SECOND, ACTIVATES, HOSTILE, MAKER, MODEL, SERIAL, INTERFACES,
+	       SETTINGS, SETTING, IS_MUTE, RANDOM };
+	static const struct option options[] = {
+		{ "second",	no_argument,		NULL, SECOND },
+		{ "activates",	no_argument,		NULL, ACTIVATES },
+		{ "hostile",	required_argument,	NULL, HOSTILE },
+		{ "maker",	required_argument,	NULL, MAKER },
+		{ "model",	required_argument,	NULL, MODEL },
+		{ "serial",	required_argument,	NULL, SERIAL },
+		{ "interfaces",	required_argument,	NULL, INTERFACES },
+		{ "settings",	required_argument,	NULL, SETTINGS },
+		{ "setting",	no_argument,		NULL, SETTING },
+		{ "mute",	no_argument,		NULL, IS_MUTE },
+		{ "random",	required_argument,	NULL, RANDOM },
+		{}
+	};
 	static const char *const levels[] = { "t0", "t1", "short", "extended" };
 	struct pollfd fds[2] = { { .events = POLLIN }, { .fd = -1, .events = POLLIN } };
 	FILE *log, *orders = NULL;
@@ -540,26 +673,51 @@ int main(int argc, char **argv)
 	int64_t later, left;
 	bool said = false, activates = false;
 	size_t len;
-	int fd;
+	int fd, option;
 
-	if (argc > 1 && !strcmp(argv[1], "--second")) {
-		second = true;
-		argv++;
-		argc--;
-	} else if (argc > 1 && !strcmp(argv[1], "--activates")) {
-		activates = true;
-		argv++;
-		argc--;
-	} else if (argc > 2 && !strcmp(argv[1], "--hostile")) {
-		lie = argv[2];
-		argv += 2;
-		argc -= 2;
+	while ((option = getopt_long(argc, argv, "+", options, NULL)) >= 0) {
+		switch (option) {
+		case SECOND:
+			second = true;
+			break;
+		case ACTIVATES:
+			activates = true;
+			break;
+		case HOSTILE:
+			lie = optarg;
+			break;
+		case MAKER:
+		case MODEL:
+		case SERIAL:
+			strings[1 + option - MAKER] = optarg;
+			break;
+		case INTERFACES:
+			nr_interfaces = (unsigned int)atoi(optarg) % 33;
+			break;
+		case SETTINGS:
+			nr_settings = (unsigned int)atoi(optarg) % 129;
+			break;
+		case SETTING:
+			setting = true;
+			break;
+		case RANDOM:
+			is_random = true;
+			seed = (unsigned int)strtoul(optarg, NULL, 0);
+			break;
+		case IS_MUTE:
+			mute = true;
+			break;
+		default:
+			return 2;
+		}
 	}
+	argc -= optind - 1;
+	argv += optind - 1;
 	for (level = 0; argc > 2 && level < 4; level++)
 		if (!strcmp(argv[1], levels[level]))
 			break;
 	if (argc < 3 || argc > 4 || level == 4) {
-		fprintf(stderr, "usage: usbip [--second | --activates | --hostile LIE] t0|t1|short|extended LOG [CONTROL]\n");
+		fprintf(stderr, "usage: usbip [OPTION…] t0|t1|short|extended LOG [CONTROL]\n");
 		return 2;
 	}
 	log = fopen(argv[2], "we");
