@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include "check.h"
 #include "origin.h"
+#include "pcscd.h"
 #include "process.h"
 
 /* It is started by the first one that connects to its socket. */
@@ -86,26 +87,6 @@ static void see_reader(const struct reader *reader, void *data)
 	else
 		finding(scan->findings, what, GOOD, NULL, "it is the token %s",
 			name);
-}
-
-/* Does it listen, or systemd for it? To connect would start it. */
-static bool pcscd_listens(void)
-{
-	unsigned int flags;
-	bool listens = false;
-	char line[256];
-	FILE *f;
-
-	f = fopen("/proc/net/unix", "re");
-	if (!f)
-		return false;
-	/* 00010000 is __SO_ACCEPTCON. */
-	while (!listens && fgets(line, sizeof(line), f))
-		listens = strstr(line, " /run/pcscd/pcscd.comm\n") &&
-			  sscanf(line, "%*s %*s %*s %x", &flags) == 1 &&
-			  flags & 0x10000;
-	fclose(f);
-	return listens;
 }
 
 void check_readers(struct findings *findings)

@@ -18,7 +18,9 @@
 #define DIRECTORY	"/run/pcscd"
 #define SOCKET		DIRECTORY "/pcscd.comm"
 
-#define ESTABLISHED	1	/* of <netinet/tcp.h>; unix sockets have it, too */
+/* Of <netinet/tcp.h>; unix sockets have them, too. */
+#define ESTABLISHED	1
+#define LISTEN		10
 
 pid_t pcscd_pid(void)
 {
@@ -39,6 +41,7 @@ pid_t pcscd_pid(void)
 struct clients {
 	/* Where pcscd listens. Its directory is root's, so is the way to it. */
 	struct stat socket;
+	bool listens;
 	uint32_t *inodes;
 	size_t count;
 };
@@ -87,11 +90,13 @@ static void see_socket(struct clients *clients, struct nlmsghdr *message)
 			memcpy(&peer, RTA_DATA(attribute), sizeof(peer));
 		}
 	}
-	if (ours && peer)
+	if (ours && diag->udiag_state == LISTEN)
+		clients->listens = true;
+	else if (ours && peer)
 		add(clients, peer);
 }
 
-static bool ask(int netlink)
+static bool ask(int netlink, unsigned int state)
 {
 	struct {
 		struct nlmsghdr header;
@@ -104,7 +109,7 @@ static bool ask(int netlink)
 		},
 		.diag = {
 			.sdiag_family = AF_UNIX,
-			.udiag_states = 1 << ESTABLISHED,
+			.udiag_states = 1 << state,
 			.udiag_show = UDIAG_SHOW_VFS | UDIAG_SHOW_PEER,
 		},
 	};
@@ -132,19 +137,34 @@ static bool see_answer(int netlink, struct clients *clients)
 	return true;
 }
 
+static void see_sockets(struct clients *clients, unsigned int state)
+{
+	int netlink;
+
+	if (lstat(SOCKET, &clients->socket) ||
+	    !S_ISSOCK(clients->socket.st_mode))
+		return;
+	netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	if (netlink < 0)
+		return;
+	if (ask(netlink, state))
+		while (see_answer(netlink, clients))
+			;
+	close(netlink);
+}
+
 uint32_t *pcscd_clients(void)
 {
 	struct clients clients = {};
-	int netlink;
 
-	if (lstat(SOCKET, &clients.socket) || !S_ISSOCK(clients.socket.st_mode))
-		return NULL;
-	netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	if (netlink < 0)
-		return NULL;
-	if (ask(netlink))
-		while (see_answer(netlink, &clients))
-			;
-	close(netlink);
+	see_sockets(&clients, ESTABLISHED);
 	return clients.inodes;
+}
+
+bool pcscd_listens(void)
+{
+	struct clients clients = {};
+
+	see_sockets(&clients, LISTEN);
+	return clients.listens;
 }

@@ -12,6 +12,9 @@
 /* Its pid while it runs, or 0. */
 pid_t pcscd_pid(void);
 
+/* Does it listen, or systemd for it? It is not asked: that would start it. */
+bool pcscd_listens(void);
+
 /*
  * The sockets of programs that are connected to it, by inode, 0 at the end; to be
  * freed. NULL if there is none, or the kernel doesn't tell (CONFIG_UNIX_DIAG).
