@@ -2,6 +2,7 @@
 /*
  * tokmux check: the smartcard readers, and who has them.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,13 +10,16 @@
 #include "origin.h"
 #include "pcscd.h"
 #include "process.h"
+#include "readers_conf.h"
 
+#define TRIGGER		"plug it in again, or: udevadm trigger --action=add --subsystem-match=usb"
 /* It is started by the first one that connects to its socket. */
 #define MASK_PCSCD	"systemctl mask --now pcscd.socket pcscd.service"
 
 struct scan {
 	struct findings *findings;
 	const struct reader *reader;
+	struct readers_conf conf;
 	unsigned int readers, enforced;
 	pid_t holder;
 };
@@ -45,6 +49,24 @@ static bool is_closed(const struct reader *reader)
 	return !stat(reader->node, &st) && !st.st_uid && !(st.st_mode & 077);
 }
 
+/* The reader is a token, under @name. */
+static void check_token(struct scan *scan, const struct reader *reader,
+			const char *what, const char *title, const char *name)
+{
+	if (scan->holder)
+		finding(scan->findings, what, BAD,
+			"stop it (" MASK_PCSCD "; gpgconf --kill scdaemon): the reader is enforced",
+			"%s has it, past the token %s", title, name);
+	else if (!is_closed(reader))
+		finding(scan->findings, what, BAD,
+			"which udev rule opens it? udevadm test says so",
+			"%s is not closed, so that others get past the token %s",
+			reader->node, name);
+	else
+		finding(scan->findings, what, GOOD, NULL, "it is the token %s",
+			name);
+}
+
 static void see_reader(const struct reader *reader, void *data)
 {
 	struct scan *scan = data;
@@ -59,6 +81,12 @@ static void see_reader(const struct reader *reader, void *data)
 		process_title(scan->holder, title, sizeof(title));
 	snprintf(what, sizeof(what), "reader %s", reader_id(reader));
 	if (!is_enforced(reader)) {
+		if (scan->conf.enforce == ENFORCE_YES) {
+			finding(scan->findings, what, BAD, TRIGGER,
+				"%s is left to others%s%s, though " READERS_CONF " says enforce = yes",
+				reader->node, scan->holder ? ": " : "", title);
+			return;
+		}
 		finding(scan->findings, what, GOOD,
 			"enforce = yes in /etc/tokmux/readers.conf would make it a token of its own",
 			"%s is left to others%s%s", reader->node,
@@ -75,18 +103,25 @@ static void see_reader(const struct reader *reader, void *data)
 	}
 	tokmux_token_free(token);
 	scan->enforced++;
-	if (scan->holder)
-		finding(scan->findings, what, BAD,
-			"stop it (" MASK_PCSCD "; gpgconf --kill scdaemon): the reader is enforced",
-			"%s has it, past the token %s", title, name);
-	else if (!is_closed(reader))
-		finding(scan->findings, what, BAD,
-			"which udev rule opens it? udevadm test says so",
-			"%s is not closed, so that others get past the token %s",
-			reader->node, name);
-	else
-		finding(scan->findings, what, GOOD, NULL, "it is the token %s",
-			name);
+	check_token(scan, reader, what, title, name);
+}
+
+/* What the rules don't understand changes nothing: that must not go unnoticed. */
+static void check_conf(struct findings *findings, const struct readers_conf *conf,
+		       bool enforced)
+{
+	if (conf->line)
+		finding(findings, "readers.conf", BAD,
+			"write enforce = yes or enforce = no, and nothing else",
+			READERS_CONF ", line %u, is not understood: %s", conf->line,
+			conf->text);
+	else if (conf->error && (conf->error != ENOENT || enforced))
+		finding(findings, "readers.conf", BAD,
+			"put it back; until then what was closed stays closed, and what is plugged in is open",
+			READERS_CONF ": %s", strerror(conf->error));
+	else if (conf->enforce == ENFORCE_NO && enforced)
+		finding(findings, "readers.conf", WARNING, TRIGGER,
+			"it says enforce = no, and there are readers that are closed");
 }
 
 void check_readers(struct findings *findings)
@@ -94,8 +129,10 @@ void check_readers(struct findings *findings)
 	struct scan scan = { .findings = findings };
 	struct udev *udev = udev_new();
 
+	readers_conf_read(&scan.conf);
 	for_each_reader(udev, see_reader, &scan);
 	udev_unref(udev);
+	check_conf(findings, &scan.conf, scan.enforced);
 	/* A closed node is open to root. */
 	if (scan.enforced && pcscd_listens())
 		finding(findings, "pcscd", BAD, MASK_PCSCD,
