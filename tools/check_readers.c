@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "check.h"
 #include "origin.h"
 #include "pcscd.h"
@@ -41,27 +40,26 @@ static bool is_enforced(const struct reader *reader)
 	return enforce && !strcmp(enforce, "yes");
 }
 
-/* Closed to all but root, or the token enforces nothing. */
-static bool is_closed(const struct reader *reader)
-{
-	struct stat st;
-
-	return !stat(reader->node, &st) && !st.st_uid && !(st.st_mode & 077);
-}
-
 /* The reader is a token, under @name. */
 static void check_token(struct scan *scan, const struct reader *reader,
 			const char *what, const char *title, const char *name)
 {
+	char twin[TOKMUX_NAME_SIZE], devpath[PATH_MAX];
+
 	if (scan->holder)
 		finding(scan->findings, what, BAD,
 			"stop it (" MASK_PCSCD "; gpgconf --kill scdaemon): the reader is enforced",
 			"%s has it, past the token %s", title, name);
-	else if (!is_closed(reader))
+	else if (!reader_is_closed(reader))
 		finding(scan->findings, what, BAD,
 			"which udev rule opens it? udevadm test says so",
 			"%s is not closed, so that others get past the token %s",
 			reader->node, name);
+	else if (origin_twin(reader, twin, devpath))
+		finding(scan->findings, what, WARNING,
+			"a device can say what it likes: is each of them yours?",
+			"it is the token %s, and another reader says the same of itself: the token %s",
+			name, twin);
 	else
 		finding(scan->findings, what, GOOD, NULL, "it is the token %s",
 			name);
@@ -79,7 +77,7 @@ static void see_reader(const struct reader *reader, void *data)
 	for_each_open_file(see_file, scan);
 	if (scan->holder)
 		process_title(scan->holder, title, sizeof(title));
-	snprintf(what, sizeof(what), "reader %s", reader_id(reader));
+	snprintf(what, sizeof(what), "reader %.100s", reader->id);
 	if (!is_enforced(reader)) {
 		if (scan->conf.enforce == ENFORCE_YES) {
 			finding(scan->findings, what, BAD, TRIGGER,

@@ -9,13 +9,19 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include "origin.h"
 
 #define DIRECTORY	"/run/tokmux/tokens"
 #define LOCK		"/run/tokmux/lock"
 #define INTERFACE	"TOKMUX_INTERFACE"
+#define IDENTITY	"TOKMUX_IDENTITY"
+
+/* More than anything takes that is done under the lock. */
+#define LOCK_SECONDS	30
 
 /* false for what may be a token's name, and no file's. */
 static bool path_of(const char *name, char path[static PATH_MAX])
@@ -32,19 +38,37 @@ static void put(FILE *f, const char *key, const char *value)
 		fprintf(f, "%s=%s\n", key, value);
 }
 
+static void interrupt(int signal) {}
+
+/* As flock(), but not for ever. */
+static int lock_file(int fd)
+{
+	const struct itimerval time = { { 1, 0 }, { LOCK_SECONDS, 0 } }, none = {};
+	const struct sigaction wake = { .sa_handler = interrupt };
+	struct sigaction before;
+	int ret;
+
+	sigaction(SIGALRM, &wake, &before);
+	setitimer(ITIMER_REAL, &time, NULL);
+	ret = flock(fd, LOCK_EX) ? -errno : 0;
+	setitimer(ITIMER_REAL, &none, NULL);
+	sigaction(SIGALRM, &before, NULL);
+	return ret == -EINTR ? -ETIMEDOUT : ret;
+}
+
 int origin_lock(void)
 {
-	int fd;
+	int fd, ret;
 
 	mkdir("/run/tokmux", 0755);
 	fd = open(LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	while (flock(fd, LOCK_EX))
-		if (errno != EINTR) {
-			close(fd);
-			return -ENOLCK;
-		}
+	ret = lock_file(fd);
+	if (ret) {
+		close(fd);
+		return ret;
+	}
 	return fd;
 }
 
@@ -54,13 +78,18 @@ void origin_unlock(int lock)
 		close(lock);
 }
 
+void origin_id(const struct reader *reader, char id[static ORIGIN_ID_SIZE])
+{
+	snprintf(id, ORIGIN_ID_SIZE, "%s-if%02x", reader->id, reader->number);
+}
+
 int origin_write(const char *name, const struct reader *reader)
 {
 	static const char * const keys[] = {
 		"ID_VENDOR", "ID_VENDOR_ID", "ID_MODEL", "ID_MODEL_ID",
 		"ID_SERIAL", "ID_SERIAL_SHORT", "ID_PATH",
 	};
-	char path[PATH_MAX];
+	char path[PATH_MAX], id[ORIGIN_ID_SIZE];
 	size_t i;
 	FILE *f;
 	int ret;
@@ -76,6 +105,8 @@ int origin_write(const char *name, const struct reader *reader)
 	put(f, "TOKMUX_ID", name);
 	put(f, "TOKMUX_DEVICE", reader->node);
 	put(f, INTERFACE, udev_device_get_devpath(reader->interface));
+	origin_id(reader, id);
+	put(f, IDENTITY, id);
 	for (i = 0; i < ARRAY_SIZE(keys); i++)
 		put(f, keys[i], udev_device_get_property_value(reader->device,
 							       keys[i]));
@@ -95,9 +126,11 @@ void origin_remove(const char *name)
 		unlink(path);
 }
 
-static bool is_of(const char *name, const char *devpath)
+/* What the file of the token @name has of @key. */
+static bool get(const char *name, const char *key, char value[static PATH_MAX])
 {
 	char path[PATH_MAX], line[PATH_MAX];
+	size_t length = strlen(key);
 	bool found = false;
 	FILE *f;
 
@@ -106,14 +139,17 @@ static bool is_of(const char *name, const char *devpath)
 		return false;
 	while (!found && fgets(line, sizeof(line), f)) {
 		line[strcspn(line, "\n")] = '\0';
-		found = !strncmp(line, INTERFACE "=", sizeof(INTERFACE)) &&
-			!strcmp(line + sizeof(INTERFACE), devpath);
+		found = !strncmp(line, key, length) && line[length] == '=';
 	}
 	fclose(f);
+	if (found)
+		strcpy(value, line + length + 1);
 	return found;
 }
 
-bool origin_find(const char *devpath, char name[static TOKMUX_NAME_SIZE])
+/* The token for which @is says so. */
+static bool find(bool (*is)(const char *name, const void *data),
+		 const void *data, char name[static TOKMUX_NAME_SIZE])
 {
 	struct dirent *entry;
 	bool found = false;
@@ -124,10 +160,49 @@ bool origin_find(const char *devpath, char name[static TOKMUX_NAME_SIZE])
 		return false;
 	while (!found && (entry = readdir(dir))) {
 		found = strlen(entry->d_name) < TOKMUX_NAME_SIZE &&
-			is_of(entry->d_name, devpath);
+			is(entry->d_name, data);
 		if (found)
 			strcpy(name, entry->d_name);
 	}
 	closedir(dir);
 	return found;
+}
+
+static bool is_at(const char *name, const void *devpath)
+{
+	char value[PATH_MAX];
+
+	return get(name, INTERFACE, value) && !strcmp(value, devpath);
+}
+
+bool origin_find(const char *devpath, char name[static TOKMUX_NAME_SIZE])
+{
+	return find(is_at, devpath, name);
+}
+
+bool origin_exists(const char *name)
+{
+	char devpath[PATH_MAX], path[PATH_MAX + 4];
+
+	if (!get(name, INTERFACE, devpath))
+		return true;
+	snprintf(path, sizeof(path), "/sys%s", devpath);
+	return !access(path, F_OK);
+}
+
+static bool is_twin(const char *name, const void *data)
+{
+	const struct reader *reader = data;
+	char value[PATH_MAX], id[ORIGIN_ID_SIZE];
+
+	origin_id(reader, id);
+	return get(name, IDENTITY, value) && !strcmp(value, id) &&
+	       !is_at(name, udev_device_get_devpath(reader->interface)) &&
+	       origin_exists(name);
+}
+
+bool origin_twin(const struct reader *reader, char name[static TOKMUX_NAME_SIZE],
+		 char devpath[static PATH_MAX])
+{
+	return find(is_twin, reader, name) && get(name, INTERFACE, devpath);
 }

@@ -4,13 +4,20 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 #include "device.h"
 #include "origin.h"
 #include "subject.h"
 #include "view.h"
+
+/* Readers of several slots have one interface, or a few. */
+#define MAX_INTERFACES	8u
 
 struct registration {
 	unsigned int hold_limit_ms;
@@ -19,17 +26,19 @@ struct registration {
 	/* The real device, or NULL; of USB: -1 for the smartcard's interface. */
 	const char *node;
 	int interface;
+	/* Its node, open; -1 for none. */
+	int fd;
 };
 
 static int create(const char *name, const struct registration *with,
 		  unsigned int *index)
 {
-	if (!with->node)
+	if (with->fd < 0)
 		return tokmux_create_system(name, with->hold_limit_ms,
 					    with->max_sessions, index);
-	return tokmux_create_device(name, with->hold_limit_ms,
-				    with->max_sessions, with->node,
-				    with->interface, index);
+	return tokmux_create_device_fd(name, with->hold_limit_ms,
+				       with->max_sessions, with->fd,
+				       with->interface, index);
 }
 
 /* As the kernel has it. */
@@ -44,19 +53,36 @@ static bool is_name(const char *name)
 	return *name;
 }
 
-static int exists(const char *name)
+/* Its real device was unplugged, and nobody removed it. */
+static bool is_dead(const struct tokmux_token *token)
+{
+	char path[64];
+	dev_t rdev;
+
+	if (!token_real_device(token, &rdev))
+		return false;
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u", major(rdev),
+		 minor(rdev));
+	return access(path, F_OK) || !origin_exists(tokmux_token_name(token));
+}
+
+/* Unless @look_only, one that is dead makes room. */
+static int exists(const char *name, bool look_only)
 {
 	struct tokmux_token *token;
-	bool same;
 	int ret;
 
 	ret = tokmux_token_find(name, &token);
 	if (ret)
 		return ret == -ENOENT ? 0 : ret;
 	/* It may be another one's device that is called so. */
-	same = !strcmp(tokmux_token_name(token), name);
+	if (!strcmp(tokmux_token_name(token), name)) {
+		ret = -EEXIST;
+		if (is_dead(token))
+			ret = look_only ? 0 : tokmux_remove_token(token);
+	}
 	tokmux_token_free(token);
-	return same ? -EEXIST : 0;
+	return ret == -ENODEV ? 0 : ret;
 }
 
 /* What create() would come to, as far as that can be seen. */
@@ -69,7 +95,7 @@ static int look(const char *name, const struct registration *with)
 		return ret ? ret : -ENODEV;
 	if (!is_name(name))
 		return -EINVAL;
-	ret = exists(name);
+	ret = exists(name, true);
 	if (ret)
 		return ret;
 	return with->node ? device_look(with->node, with->interface) : 0;
@@ -114,7 +140,7 @@ static int make(const char *name, const struct reader *reader,
 
 	if (with->dry_run)
 		return look(name, with);
-	ret = exists(name);
+	ret = exists(name, false);
 	if (ret)
 		return ret;
 	/* First: when the token appears, udev takes it in. */
@@ -130,107 +156,250 @@ static int make(const char *name, const struct reader *reader,
 	return ret;
 }
 
-static int say(const char *name, const struct registration *with,
-	       unsigned int index, struct view *view)
+static void add_row(struct view *view, const char *name,
+		    const struct registration *with, unsigned int index)
 {
 	view_row(view);
 	view_set(view, NAME, name);
 	view_set(view, CREATED, with->dry_run ? "0" : "1");
 	if (!with->dry_run)
 		view_setf(view, DEVICE, "/dev/tokmux%u", index);
-	return view_print(view);
 }
 
-static int by_hand(const char *name, const struct registration *with,
+/*
+ * Before the lock is taken: to open a device may wake it, and it may be in no hurry.
+ */
+static int open_device(struct registration *with)
+{
+	if (!with->node || with->dry_run)
+		return 0;
+	with->fd = open(with->node, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	return with->fd < 0 ? -errno : 0;
+}
+
+static void close_device(struct registration *with)
+{
+	if (with->fd >= 0)
+		close(with->fd);
+	with->fd = -1;
+}
+
+static int by_hand(const char *name, struct registration *with,
 		   struct view *view)
 {
 	unsigned int index = 0;
 	int ret, lock = -1;
 
-	if (!with->dry_run)
+	ret = open_device(with);
+	if (!ret && !with->dry_run) {
 		lock = origin_lock();
-	ret = make(name, NULL, with, &index);
+		if (lock == -ETIMEDOUT)
+			ret = lock;
+	}
+	if (!ret)
+		ret = make(name, NULL, with, &index);
 	origin_unlock(lock);
-	return ret ? create_failed(name, with, ret) : say(name, with, index, view);
+	close_device(with);
+	if (ret)
+		return create_failed(name, with, ret);
+	add_row(view, name, with, index);
+	return view_print(view);
 }
 
 /* ---- for udev ---------------------------------------------------------------- */
 
-/* What the kernel takes as a name, and udev as a link, comes through. */
-static void make_name(const struct reader *reader, bool unique, char *name)
+/* FNV-1a: no more than to tell long identities apart. */
+static uint64_t hash(const char *text)
 {
-	char *p;
+	uint64_t value = UINT64_C(0xcbf29ce484222325);
 
-	/* Two readers may be alike, but not on the same port. */
-	if (unique)
-		snprintf(name, TOKMUX_NAME_SIZE, "%.38s-%.24s",
-			 reader_id(reader),
-			 udev_device_get_sysname(reader->interface));
-	else
-		snprintf(name, TOKMUX_NAME_SIZE, "%.56s-if%02x",
-			 reader_id(reader), reader->number);
-	for (p = name; *p; p++)
-		if (!isascii((unsigned char)*p) ||
-		    (!isalnum((unsigned char)*p) && !strchr("#+-.:=@_", *p)))
-			*p = '_';
-	/* Nor does it look like an option. */
-	if (*name == '-')
+	for (; *text; text++)
+		value = (value ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	return value;
+}
+
+/* No name looks like an option, or like a comment. */
+static void begin_name(char *name)
+{
+	if (!isalnum((unsigned char)*name))
 		*name = '_';
 }
 
-/* udev may tell of a reader again. */
-static bool is_registered(const struct reader *reader)
+/* The identity, whole; one that is too long is cut and hashed: serials differ last. */
+static void plain_name(const struct reader *reader, char *name)
+{
+	const char *id = reader->id;
+	size_t length = strlen(id);
+
+	if (length <= TOKMUX_NAME_SIZE - sizeof("-if00"))
+		snprintf(name, TOKMUX_NAME_SIZE, "%s-if%02x", id,
+			 reader->number & 0xff);
+	else
+		snprintf(name, TOKMUX_NAME_SIZE, "%.19s-%s-%016" PRIx64 "-if%02x",
+			 id, id + length - 20, hash(id), reader->number & 0xff);
+	begin_name(name);
+}
+
+/* Two readers may be alike, but not on the same port. */
+static void port_name(const struct reader *reader, char *name)
+{
+	snprintf(name, TOKMUX_NAME_SIZE, "%.38s-%.24s", reader->id,
+		 udev_device_get_sysname(reader->interface));
+	begin_name(name);
+}
+
+/*
+ * udev may tell of a reader again. A token of another device that was at the same
+ * port is removed: nobody else does it any more.
+ */
+static bool is_registered(const struct reader *reader, bool look_only)
+{
+	const char *devpath = udev_device_get_devpath(reader->interface);
+	char name[TOKMUX_NAME_SIZE], last[TOKMUX_NAME_SIZE] = "";
+	struct tokmux_token *token;
+	bool same = false;
+	dev_t rdev;
+
+	/* One that is found again could not be removed. */
+	while (!same && origin_find(devpath, name) && strcmp(name, last)) {
+		strcpy(last, name);
+		if (!tokmux_token_find(name, &token)) {
+			same = token_real_device(token, &rdev) &&
+			       rdev == reader->rdev;
+			if (!same && !look_only)
+				tokmux_remove_token(token);
+			tokmux_token_free(token);
+		}
+		if (!same && !look_only)
+			origin_remove(name);
+	}
+	return same;
+}
+
+/*
+ * Two readers that say the same of themselves can't be told apart: one may be made
+ * to look like the other. So neither has the plain name, whichever came first. A
+ * token can't be renamed: if the twin has the plain name, that token goes, and
+ * @twin, its reader's path, is to be registered anew.
+ */
+static int part_twins(const struct reader *reader, const char *plain,
+		      bool dry_run, char twin[static PATH_MAX])
 {
 	char name[TOKMUX_NAME_SIZE];
 	struct tokmux_token *token;
-	struct subject *subject;
-	dev_t rdev;
-	bool same;
+	int ret;
 
-	if (!origin_find(udev_device_get_devpath(reader->interface), name) ||
-	    tokmux_token_find(name, &token))
-		return false;
-	subject = subject_of(token);
-	same = subject_real_device(subject, &rdev) && rdev == reader->rdev;
-	subject_free(subject);
-	return same;
+	if (!origin_twin(reader, name, twin)) {
+		*twin = '\0';
+		return 0;
+	}
+	complain_in_log("the readers at %s and %s both say that they are %s: neither has that name; a device can say what it likes",
+			udev_device_get_devpath(reader->interface), twin, plain);
+	if (dry_run || strcmp(name, plain)) {
+		*twin = '\0';
+		return 1;
+	}
+	ret = tokmux_token_find(name, &token);
+	if (!ret) {
+		ret = tokmux_remove_token(token);
+		tokmux_token_free(token);
+	}
+	if (ret && ret != -ENOENT && ret != -ENODEV)
+		return ret;
+	origin_remove(name);
+	return 1;
+}
+
+/* Under origin_lock(). */
+static int make_reader(const struct reader *reader,
+		       const struct registration *with, struct view *view,
+		       char twin[static PATH_MAX])
+{
+	char name[TOKMUX_NAME_SIZE];
+	unsigned int index = 0;
+	int ret;
+
+	*twin = '\0';
+	if (is_registered(reader, with->dry_run))
+		return 0;
+	plain_name(reader, name);
+	ret = part_twins(reader, name, with->dry_run, twin);
+	if (ret < 0)
+		return ret;
+	ret = ret ? -EEXIST : make(name, reader, with, &index);
+	if (ret == -EEXIST) {
+		port_name(reader, name);
+		ret = make(name, reader, with, &index);
+	}
+	if (!ret)
+		add_row(view, name, with, index);
+	return ret;
+}
+
+/* One device's interfaces don't keep udev busy for ever. */
+static bool may_be_token(struct udev *udev, const char *devpath)
+{
+	if (reader_position(udev, devpath) < MAX_INTERFACES)
+		return true;
+	complain_in_log("%s: no device gets more than %u tokens", devpath,
+			MAX_INTERFACES);
+	return false;
+}
+
+static int register_reader(const struct reader *reader,
+			   struct registration *with, struct view *view,
+			   char twin[static PATH_MAX])
+{
+	const char *devpath = udev_device_get_devpath(reader->interface);
+	int ret, lock = -1;
+
+	/* A token that others can get past would promise what it can't keep. */
+	if (!reader_is_closed(reader)) {
+		complain_in_log("%s: %s is not closed to others, so it gets no token",
+				devpath, reader->node);
+		return STATUS_NO;
+	}
+	with->node = reader->node;
+	with->interface = reader->number;
+	ret = open_device(with);
+	if (!ret && !with->dry_run) {
+		lock = origin_lock();
+		if (lock < 0)
+			ret = lock;
+	}
+	if (!ret)
+		ret = make_reader(reader, with, view, twin);
+	origin_unlock(lock);
+	close_device(with);
+	if (ret)
+		complain_in_log("%s: %s", devpath, tokmux_strerror(ret));
+	return ret ? status_of(ret) : STATUS_OK;
 }
 
 static int by_udev(const char *devpath, struct registration *with,
 		   struct view *view)
 {
-	int ret, lock = -1, status = STATUS_OK;
-	char name[TOKMUX_NAME_SIZE];
+	char twin[PATH_MAX] = "", again[PATH_MAX];
 	struct reader reader;
-	unsigned int index;
 	struct udev *udev;
+	int status;
 
 	udev = udev_new();
-	if (!reader_from_devpath(udev, devpath, &reader)) {
+	if (!may_be_token(udev, devpath)) {
+		status = STATUS_NO;
+	} else if (!reader_from_devpath(udev, devpath, &reader)) {
 		complain("%s: there is no smartcard reader", devpath);
 		status = STATUS_NOTOKEN;
-		goto out_udev;
+	} else {
+		status = register_reader(&reader, with, view, twin);
+		reader_put(&reader);
 	}
-	with->node = reader.node;
-	with->interface = reader.number;
-	/* Another one just like it may be plugged in at the same moment. */
-	if (!with->dry_run)
-		lock = origin_lock();
-	if (is_registered(&reader))
-		goto out_lock;
-	make_name(&reader, false, name);
-	ret = make(name, &reader, with, &index);
-	if (ret == -EEXIST) {
-		make_name(&reader, true, name);
-		ret = make(name, &reader, with, &index);
+	if (*twin && reader_from_devpath(udev, twin, &reader)) {
+		register_reader(&reader, with, view, again);
+		reader_put(&reader);
 	}
-	status = ret ? failed(devpath, ret) : say(name, with, index, view);
-out_lock:
-	origin_unlock(lock);
-	reader_put(&reader);
-out_udev:
 	udev_unref(udev);
-	return status;
+	return status ? status : view_print(view);
 }
 
 /* ---- the verb ---------------------------------------------------------------- */
@@ -250,7 +419,7 @@ static int run(int argc, char **argv)
 		{}
 	};
 	struct view_options options = {};
-	struct registration with = { .interface = -1 };
+	struct registration with = { .interface = -1, .fd = -1 };
 	int option, ms, status = STATUS_OK;
 	unsigned long number;
 	struct view *view;

@@ -114,18 +114,22 @@ dev_t subject_rdev(const struct subject *subject)
 	return makedev(major_, minor_);
 }
 
-bool subject_real_device(const struct subject *subject, dev_t *rdev)
+bool token_real_device(const struct tokmux_token *token, dev_t *rdev)
 {
 	char value[VALUE_SIZE];
 	unsigned int major_, minor_;
 
-	if (!subject->token ||
-	    tokmux_token_attribute(subject->token, "real_device", value,
+	if (tokmux_token_attribute(token, "real_device", value,
 				   sizeof(value)) < 0 ||
 	    sscanf(value, "%u:%u", &major_, &minor_) != 2 || !major_)
 		return false;
 	*rdev = makedev(major_, minor_);
 	return true;
+}
+
+bool subject_real_device(const struct subject *subject, dev_t *rdev)
+{
+	return subject->token && token_real_device(subject->token, rdev);
 }
 
 static int user_value(struct subject *subject, const char *key, char *value,

@@ -27,8 +27,9 @@ const char *subject_name(const struct subject *subject);
 struct tokmux_token *subject_token(const struct subject *subject);
 /* Of its device, 0 for a token of the user. */
 dev_t subject_rdev(const struct subject *subject);
-/* Of the real device behind it; false if there is none or it isn't known. */
+/* Of the real device behind it; false if there is none. */
 bool subject_real_device(const struct subject *subject, dev_t *rdev);
+bool token_real_device(const struct tokmux_token *token, dev_t *rdev);
 
 /*
  * What sysfs calls @key, for either kind of token: 0, or -ENOENT if it isn't

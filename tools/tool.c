@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include "text.h"
 #include "tool.h"
 
 const struct verb *the_verb;
@@ -22,6 +23,33 @@ static void say(const char *format, va_list args)
 		fputs("tokmux: ", stderr);
 	vfprintf(stderr, format, args);
 	fputc('\n', stderr);
+}
+
+/* Whoever runs this by hand may not write to it, and sees stderr. */
+static void log_it(const char *format, va_list args)
+{
+	char text[512];
+	FILE *log;
+
+	vsnprintf(text, sizeof(text), format, args);
+	text_make_printable(text);
+	log = fopen("/dev/kmsg", "we");
+	if (!log)
+		return;
+	fprintf(log, "<4>tokmux %s: %s\n", the_verb->name, text);
+	fclose(log);
+}
+
+void complain_in_log(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
+	va_start(args, format);
+	log_it(format, args);
+	va_end(args);
 }
 
 void complain(const char *format, ...)
@@ -65,7 +93,7 @@ int option_status(int option)
 	return STATUS_USAGE;
 }
 
-static int status_of(int err)
+int status_of(int err)
 {
 	switch (-err) {
 	case ENOENT:

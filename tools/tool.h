@@ -53,11 +53,18 @@ extern const struct verb *the_verb;
 
 /* "tokmux VERB: …" on stderr. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/*
+ * The same, and in the kernel's log: for what udev runs, whose stderr nobody sees.
+ */
+void complain_in_log(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
 /* The same, for wrong arguments. Returns STATUS_USAGE. */
 int bad_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* What an unknown option, or -h, comes to. */
 int option_status(int option);
 int print_help(const struct verb *verb, FILE *to);
+/* The exit status for libtokmux's error. */
+int status_of(int err);
 /* Says what libtokmux's error means for @what, and returns the exit status. */
 int failed(const char *what, int err);
 

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <string.h>
 #include "origin.h"
 #include "who.h"
 
@@ -54,19 +55,15 @@ static int unregister(struct subject *subject, bool force, bool dry_run,
 	view_set(view, NAME, subject_name(subject));
 	view_set(view, DEVICE, tokmux_token_devnode(token));
 	view_set(view, REMOVED, dry_run ? "0" : "1");
-	return view_print(view);
+	return STATUS_OK;
 }
 
-/* What is left of the reader that was at @devpath; nothing is no error. */
-static int reader_gone(const char *devpath, bool dry_run, struct view *view)
+static int token_gone(const char *name, bool dry_run, struct view *view)
 {
-	char name[TOKMUX_NAME_SIZE];
 	struct tokmux_token *token;
 	struct subject *subject;
 	int ret;
 
-	if (!origin_find(devpath, name))
-		return STATUS_OK;
 	ret = tokmux_token_find(name, &token);
 	if (ret == -ENOENT) {
 		if (!dry_run)
@@ -79,6 +76,20 @@ static int reader_gone(const char *devpath, bool dry_run, struct view *view)
 	ret = unregister(subject, true, dry_run, view);
 	subject_free(subject);
 	return ret;
+}
+
+/* What is left of the reader that was at @devpath; nothing is no error. */
+static int reader_gone(const char *devpath, bool dry_run, struct view *view)
+{
+	char name[TOKMUX_NAME_SIZE], last[TOKMUX_NAME_SIZE] = "";
+	int status = STATUS_OK;
+
+	/* One that is found again could not be removed. */
+	while (!status && origin_find(devpath, name) && strcmp(name, last)) {
+		status = token_gone(name, dry_run, view);
+		strcpy(last, name);
+	}
+	return status;
 }
 
 static int by_name(const char *what, bool force, bool dry_run,
@@ -132,11 +143,15 @@ static int run(int argc, char **argv)
 	}
 	if (!dry_run)
 		lock = origin_lock();
-	if (udev)
+	if (lock == -ETIMEDOUT)
+		status = failed(argv[optind], lock);
+	else if (udev)
 		status = reader_gone(argv[optind], dry_run, view);
 	else
 		status = by_name(argv[optind], force, dry_run, view);
 	origin_unlock(lock);
+	if (!status)
+		status = view_print(view);
 out:
 	view_free(view);
 	return status;
