@@ -16,8 +16,11 @@ static int tokmux_check_name(const char *name)
 
 	if (len == TOKMUX_NAME_SIZE)
 		return -ENAMETOOLONG;
+	/* It ends up in links, tables and command lines: nothing misreads these. */
 	for (i = 0; i < len; i++) {
-		if (!isascii(name[i]) || !isgraph(name[i]) || name[i] == '/')
+		if (!isascii(name[i]) ||
+		    (!isalnum(name[i]) &&
+		     !strchr(i ? TOKMUX_NAME_PUNCTUATION : "_", name[i])))
 			return -EINVAL;
 	}
 	if (!len || memchr_inv(name + len, 0, TOKMUX_NAME_SIZE - len))

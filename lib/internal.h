@@ -25,7 +25,6 @@ int tokmux_ioctl(int fd, unsigned long cmd, void *arg);
 int tokmux_caller_from_fd(int fd, struct tokmux_caller **caller);
 
 /* name.c */
-int tokmux_check_name(const char *name);
 /* Is it "tokmux" and a number? */
 bool tokmux_parse_sysname(const char *sysname, unsigned int *index);
 /*

@@ -11,14 +11,19 @@
 #define BY_NAME		"tokmux/by-name"
 #define BY_ID		"tokmux/by-id"
 
-/* Does it fit into the kernel's struct? The kernel's own rule is stricter. */
+/* As the kernel has it. */
 int tokmux_check_name(const char *name)
 {
-	size_t len = strlen(name);
+	const char *p;
 
-	if (!len)
-		return -EINVAL;
-	return len < TOKMUX_NAME_SIZE ? 0 : -ENAMETOOLONG;
+	if (strlen(name) >= TOKMUX_NAME_SIZE)
+		return -ENAMETOOLONG;
+	for (p = name; *p; p++)
+		if (!isascii((unsigned char)*p) ||
+		    (!isalnum((unsigned char)*p) &&
+		     !strchr(p > name ? TOKMUX_NAME_PUNCTUATION : "_", *p)))
+			return -EINVAL;
+	return *name ? 0 : -EINVAL;
 }
 
 bool tokmux_parse_sysname(const char *sysname, unsigned int *index)

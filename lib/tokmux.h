@@ -50,6 +50,14 @@ struct tokmux_caller;
 int tokmux_present(void);
 
 /**
+ * tokmux_check_name() - can a token have this name?
+ * @name: the name
+ *
+ * Return: 0; -ENAMETOOLONG, -EINVAL.
+ */
+int tokmux_check_name(const char *name);
+
+/**
  * tokmux_open() - open a token by whatever name it has
  * @token: "/dev/tokmux3", "tokmux3", the name of a system token, or the name of
  *	a user token of this uid; looked for in this order
@@ -66,7 +74,8 @@ int tokmux_open(const char *token, struct tokmux_caller **caller);
 
 /**
  * tokmux_open_user() - open this uid's token of that name, make it if need be
- * @name: 1 to 63 printable ASCII characters, no blank and no '/'
+ * @name: 1 to 63 letters, digits and TOKMUX_NAME_PUNCTUATION, of which only '_'
+ *	comes first
  * @hold_limit_ms: if it is made: how long a lease is kept while others wait
  *	(R4), 0 for ever
  * @max_sessions: if it is made: quota of sessions, 0 for the default
@@ -264,7 +273,8 @@ int tokmux_read_event(struct tokmux_caller *caller, int timeout_ms,
 
 /**
  * tokmux_create_system() - make a system token
- * @name: 1 to 63 printable ASCII characters, no blank and no '/'
+ * @name: 1 to 63 letters, digits and TOKMUX_NAME_PUNCTUATION, of which only '_'
+ *	comes first
  * @hold_limit_ms: how long a lease is kept while others wait, 0 for ever
  * @max_sessions: quota of sessions, 0 for the default
  * @index: out: N of /dev/tokmuxN; may be NULL
@@ -277,7 +287,8 @@ int tokmux_create_system(const char *name, unsigned int hold_limit_ms,
 
 /**
  * tokmux_create_device() - make a system token with a real device behind it
- * @name: 1 to 63 printable ASCII characters, no blank and no '/'
+ * @name: 1 to 63 letters, digits and TOKMUX_NAME_PUNCTUATION, of which only '_'
+ *	comes first
  * @hold_limit_ms: how long a lease is kept while others wait, 0 for ever
  * @max_sessions: quota of sessions, 0 for the default
  * @node: its node, /dev/bus/usb/BBB/DDD or /dev/hidrawN
@@ -299,7 +310,8 @@ int tokmux_create_device(const char *name, unsigned int hold_limit_ms,
 
 /**
  * tokmux_create_device_fd() - the same of a device that is open already
- * @name: 1 to 63 printable ASCII characters, no blank and no '/'
+ * @name: 1 to 63 letters, digits and TOKMUX_NAME_PUNCTUATION, of which only '_'
+ *	comes first
  * @hold_limit_ms: how long a lease is kept while others wait, 0 for ever
  * @max_sessions: quota of sessions, 0 for the default
  * @fd: of its node, for reading and writing; stays the caller's

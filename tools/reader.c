@@ -54,7 +54,7 @@ static void add_words(char *id, const char *text)
 		blank = false;
 		id[length++] = isascii((unsigned char)*text) &&
 			       (isalnum((unsigned char)*text) ||
-				strchr("#+-.:=@_", *text)) ? *text : '_';
+				strchr(TOKMUX_NAME_PUNCTUATION, *text)) ? *text : '_';
 	}
 	id[length] = '\0';
 }

@@ -41,18 +41,6 @@ static int create(const char *name, const struct registration *with,
 				       with->interface, index);
 }
 
-/* As the kernel has it. */
-static bool is_name(const char *name)
-{
-	const char *p;
-
-	for (p = name; *p; p++)
-		if (!isascii((unsigned char)*p) || !isgraph((unsigned char)*p) ||
-		    *p == '/')
-			return false;
-	return *name;
-}
-
 /* Its real device was unplugged, and nobody removed it. */
 static bool is_dead(const struct tokmux_token *token)
 {
@@ -93,8 +81,9 @@ static int look(const char *name, const struct registration *with)
 	ret = tokmux_present();
 	if (ret != 1)
 		return ret ? ret : -ENODEV;
-	if (!is_name(name))
-		return -EINVAL;
+	ret = tokmux_check_name(name);
+	if (ret)
+		return ret;
 	ret = exists(name, true);
 	if (ret)
 		return ret;

@@ -25,6 +25,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <tokmux.h>
 #include "config.h"
 #include "log.h"
 #include "token_uri.h"
@@ -126,18 +127,6 @@ static CK_RV parse_ms(struct reader *reader, const char *key,
 	return CKR_OK;
 }
 
-static bool valid_token_name(const char *name)
-{
-	size_t length = strlen(name);
-
-	if (!length || length >= sizeof(((struct config_token *)0)->name))
-		return false;
-	for (; *name; name++)
-		if (!isgraph((unsigned char)*name) || *name == '/')
-			return false;
-	return true;
-}
-
 static void token_free(struct config_token *token)
 {
 	if (token->uri)
@@ -172,8 +161,8 @@ static CK_RV parse_token(struct reader *reader, char *value)
 		}
 	}
 	rv = CKR_GENERAL_ERROR;
-	if (!valid_token_name(name)) {
-		refuse(reader, "\"%s\" is not a token's name: 1 to 63 printable characters, no blank, no slash",
+	if (tokmux_check_name(name)) {
+		refuse(reader, "\"%s\" is not a token's name: 1 to 63 letters, digits and " TOKMUX_NAME_PUNCTUATION ", of which only _ comes first",
 		       name);
 		goto err;
 	}

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <tokmux.h>
 
 #include "log.h"
 #include "slot.h"
@@ -70,8 +71,11 @@ static size_t add_field(char *name, size_t at, size_t size,
 	while (length && (field[length - 1] == ' ' || !field[length - 1]))
 		length--;
 	for (i = 0; i < length && at < size - 1; i++)
-		name[at++] = isgraph(field[i]) && field[i] < 128 &&
-			     field[i] != '/' ? (char)field[i] : '_';
+		name[at++] = isascii(field[i]) &&
+			     (isalnum(field[i]) ||
+			      (field[i] &&
+			       strchr(TOKMUX_NAME_PUNCTUATION, field[i]))) ?
+			     (char)field[i] : '_';
 	name[at] = '\0';
 	return at;
 }

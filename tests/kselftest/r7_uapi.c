@@ -230,6 +230,7 @@ TEST_F(r7, names)
 {
 	char longest[TOKMUX_NAME_SIZE + 1];
 	struct tokmux_open open_arg = {};
+	const char *p;
 
 	memset(longest, 'x', sizeof(longest));
 	EXPECT_EQ(-ENAMETOOLONG, create_named(longest, TOKMUX_NAME_SIZE));
@@ -241,7 +242,20 @@ TEST_F(r7, names)
 	EXPECT_EQ(-EINVAL, create_named("a\177", 2));
 	EXPECT_EQ(-EINVAL, create_named("\303\244", 2));
 	EXPECT_EQ(-EINVAL, create_named("a\0b", 3));
-	EXPECT_EQ(0, create_named("a:b;c=d,e.f_g-h", 15));
+	EXPECT_EQ(0, create_named("a:b@c=d,e.f_g-h+i#j", 19));
+	EXPECT_EQ(0, create_named("_1", 2));
+	/* A shell, udev or a terminal would read something into these. */
+	for (p = " !\"$%&'()*;<>?[\\]^`{|}~\033\t"; *p; p++) {
+		char name[] = { 'a', *p, 'b' };
+
+		EXPECT_EQ(-EINVAL, create_named(name, 3)) {
+			TH_LOG("'%c'", *p);
+		}
+	}
+	for (p = "-.#~=+:@,"; *p; p++)
+		EXPECT_EQ(-EINVAL, create_named((char []){ *p, 'a' }, 2)) {
+			TH_LOG("'%c' comes first", *p);
+		}
 
 	EXPECT_EQ(-EINVAL, control_verb(TOKMUX_CTL_OPEN, &open_arg));
 	strcpy(open_arg.name, "no-such-token");

@@ -29,6 +29,14 @@
 /** TOKMUX_NAME_SIZE: room for a token's name and its terminating NUL. */
 #define TOKMUX_NAME_SIZE	64
 
+/**
+ * TOKMUX_NAME_PUNCTUATION: what a token's name may have besides letters and digits.
+ *
+ * Names are typed into shells, shown on terminals and made links of by udev; none of
+ * these reads anything else into them.
+ */
+#define TOKMUX_NAME_PUNCTUATION	"#+,-.:=@_"
+
 /* ---- /dev/tokmux-control ------------------------------------------- */
 
 /**
@@ -68,8 +76,8 @@ enum tokmux_device_kind {
  * @index: out: N of /dev/tokmuxN; ~0 for a user token
  * @fd: out: an open file of a user token (O_CLOEXEC); -1 for a system token
  * @created: out: 1 if the token is new, 0 if it existed
- * @name: in: 1 to 63 printable ASCII characters, no blank and no '/',
- *	NUL-terminated and NUL-padded
+ * @name: in: 1 to 63 letters, digits and TOKMUX_NAME_PUNCTUATION, of which only
+ *	'_' comes first; NUL-terminated and NUL-padded
  * @device_kind: in: &enum tokmux_device_kind; TOKMUX_DEVICE_NONE for a user
  *	token
  * @device_fd: in: the node of the real device, open for reading and writing
