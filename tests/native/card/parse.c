@@ -11,6 +11,7 @@
 #include "../../../lib/card/atr.h"
 #include "../../../lib/card/bytes.h"
 #include "../../../lib/card/ccid.h"
+#include "../../../lib/usb_descriptors.h"
 #include "kselftest_harness.h"
 
 static uint8_t *copy(const uint8_t *bytes, size_t len)
@@ -338,6 +339,53 @@ TEST(blocks)
 	EXPECT_EQ(-EPROTO, parse_block("\0\xc0\1x", 4, &b));
 	EXPECT_EQ(-EPROTO, parse_block("\0\xc4\0", 3, &b));
 	EXPECT_EQ(-EBADMSG, t1_parse((const uint8_t[]){ 0, 0, 0, 1 }, 4, &b));
+}
+
+/* A device's own, and two configurations; the second one has what is looked for. */
+static const uint8_t usb[] = {
+	18, 1, 0, 2, 0, 0, 0, 64, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2,
+	9, 2, 18, 0, 1, 1, 0, 0xe0, 50,
+	9, 4, 0, 0, 0, 0x0b, 0, 0, 0,
+	9, 2, 83, 0, 2, 2, 0, 0xe0, 50,
+	9, 4, 0, 0, 1, 0xff, 0, 0, 0,
+	7, 5, 0x81, 2, 64, 0, 0,
+	9, 4, 1, 0, 2, 0x0b, 0, 0, 0,
+	3, 0x21, 0,			/* one of the class' own */
+	7, 5, 0x82, 2, 64, 0, 0,
+	7, 5, 0x03, 2, 64, 0, 0,
+	9, 4, 0, 1, 1, 0x0b, 0, 0, 0,	/* the first one's second setting */
+	7, 5, 0x84, 2, 64, 0, 0,
+	9, 4, 1, 1, 1, 0xff, 0, 0, 0,
+	7, 5, 0x0f, 2, 64, 0, 0,
+};
+
+TEST(usb_interfaces_and_their_endpoints)
+{
+	uint8_t bytes[sizeof(usb)];
+	struct usb_interface found;
+	size_t len, at;
+
+	/* The first smartcard's, by the setting in force at first. */
+	ASSERT_EQ(0, usb_find_interface(usb, sizeof(usb), 2, -1, &found));
+	EXPECT_EQ(1, found.number);
+	EXPECT_EQ(1U << 3 | 1U << 15 | 1U << 18, found.endpoints);
+	ASSERT_EQ(0, usb_find_interface(usb, sizeof(usb), 2, 0, &found));
+	EXPECT_EQ(0, found.number);
+	EXPECT_EQ(1U << 17 | 1U << 20, found.endpoints);
+	ASSERT_EQ(0, usb_find_interface(usb, sizeof(usb), 1, -1, &found));
+	EXPECT_EQ(0, found.endpoints);
+	EXPECT_EQ(-EOPNOTSUPP, usb_find_interface(usb, sizeof(usb), 2, 2, &found));
+	EXPECT_EQ(-EOPNOTSUPP, usb_find_interface(usb, sizeof(usb), 3, -1, &found));
+	/* Cut anywhere, and with each length 0 or too long. */
+	for (len = 0; len < sizeof(usb); len++)
+		usb_find_interface(usb, len, 2, -1, &found);
+	for (at = 0; at < sizeof(usb); at++) {
+		memcpy(bytes, usb, sizeof(usb));
+		bytes[at] = 0;
+		usb_find_interface(bytes, sizeof(bytes), 2, 7, &found);
+		bytes[at] = 0xff;
+		usb_find_interface(bytes, sizeof(bytes), 2, 7, &found);
+	}
 }
 
 TEST_HARNESS_MAIN
