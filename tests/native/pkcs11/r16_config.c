@@ -378,7 +378,7 @@ static int run_setuid(const char *program)
 
 TEST_F(config, a_setuid_program_loads_what_the_system_names)
 {
-	char command[512], program[256];
+	char command[1024], program[256];
 	int slots;
 
 	if (geteuid() || getenv("SAN") ||
