@@ -52,8 +52,8 @@ void check_kernel(struct findings *findings)
 	case -EACCES:
 	case -EPERM:
 		finding(findings, "module", BAD,
-			"/dev/tokmux-control is to have mode 0666",
-			"tokmux is loaded, and its control device closed to you");
+			"/dev/tokmux-control should have mode 0666",
+			"tokmux is loaded, but you may not open its control device");
 		break;
 	default:
 		finding(findings, "module", BAD, NULL, "%s",

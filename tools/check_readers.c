@@ -52,7 +52,7 @@ static void check_token(struct scan *scan, const struct reader *reader,
 			"%s has it, past the token %s", title, name);
 	else if (!reader_is_closed(reader))
 		finding(scan->findings, what, BAD,
-			"which udev rule opens it? udevadm test says so",
+			"find the udev rule that opens it: udevadm test",
 			"%s is not closed, so that others get past the token %s",
 			reader->node, name);
 	else if (origin_twin(reader, twin, devpath))
@@ -134,7 +134,7 @@ void check_readers(struct findings *findings)
 	/* A closed node is open to root. */
 	if (scan.enforced && pcscd_listens())
 		finding(findings, "pcscd", BAD, MASK_PCSCD,
-			"it is root, and a closed node is open to it: it takes enforced readers, for whoever asks it");
+			"pcscd runs as root: it opens enforced readers, and lets every user use them");
 	if (!scan.readers)
 		finding(findings, "readers", GOOD, NULL,
 			"there is no smartcard reader (USB, CCID)");

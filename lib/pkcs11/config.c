@@ -203,7 +203,7 @@ static CK_RV parse_module(struct reader *reader, const char *value)
 		}
 	}
 	if (!module && *value != '/')
-		return refuse(reader, "no \"%s\" is where PKCS#11 modules are kept; write the whole path",
+		return refuse(reader, "there is no \"%s\" where PKCS#11 modules are kept; write the whole path",
 			      value);
 	if (!module)
 		module = strdup(value);

@@ -91,7 +91,7 @@ static const struct {
 	{ "[backend x]\nmodule = ./softhsm.so\n",
 	  ":2: module is the relative path \"./softhsm.so\"" },
 	{ "[backend x]\nmodule = elsewhere.so\n",
-	  ":2: no \"elsewhere.so\" is where PKCS#11 modules are kept" },
+	  ":2: there is no \"elsewhere.so\" where PKCS#11 modules are kept" },
 	{ "[backend y]\nmodule = " SOFTHSM "\n[backend x]\nmodule = /nowhere\n",
 	  ":4: backend x: " },
 };
