@@ -426,8 +426,11 @@ unsigned int tokmux_token_index(const struct tokmux_token *token);
 const char *tokmux_token_sysname(const struct tokmux_token *token);
 
 /**
- * tokmux_token_devnode() - its device, for tokmux_open()
+ * tokmux_token_devnode() - its device
  * @token: the token
+ *
+ * By the time that it is opened it may be another token's: tokmux_open_token()
+ * opens this one or none.
  *
  * Return: a path that lives as long as @token.
  */
