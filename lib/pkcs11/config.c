@@ -44,6 +44,7 @@
 static const char *const module_dirs[] = {
 	P11_MODULE_DIR,
 	LIBRARY_DIR,
+	(LIBRARY_DIR "/softhsm"),
 	"/usr/lib64/pkcs11",
 	"/usr/lib64",
 	"/usr/lib64/softhsm",
