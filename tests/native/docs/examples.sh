@@ -227,11 +227,12 @@ tap_check "tokmux(8): one after the other" runs "$(example "$man" 'gpg --card-st
 tap_check "applications: take your turn" \
 	runs "$(example "$docs/applications.rst" 'gpg --card-status')" "gpg --card-status"
 registers() {
-	local line
+	local line found=''
 	while read -r line; do
+		found=1
 		eval "$line" && tokmux unregister the-ca || return
 	done < <(grep -oE '^	tokmux register the-ca .*' "$docs/administrators.rst")
-	[ -n "$line" ]
+	[ -n "$found" ]
 }
 if [ "$(id -u)" = 0 ]; then
 	tap_check "administrators: a token for several users" registers
