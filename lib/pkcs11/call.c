@@ -4,6 +4,7 @@
  */
 #include "call.h"
 #include "log.h"
+#include "login.h"
 #include "module.h"
 #include "token.h"
 #include "users.h"
@@ -41,11 +42,38 @@ static inline CK_RV enter(struct call *call)
 	return CKR_OK;
 }
 
+/*
+ * A login that is over for its caller, and not for the backend yet, ends there before
+ * anything else is done: it is lent to nobody (R12, R13).
+ */
+static CK_RV settle(struct call *call)
+{
+	struct slot *slot = call->seat->slot;
+	CK_RV rv;
+
+	rv = backend_turn(slot->backend, &slot->turn);
+	if (rv != CKR_OK)
+		return rv;
+	rv = login_settle(call->seat, session_backend_handle(call->session),
+			  &call->lease);
+	turn_give(&slot->turn);
+	return rv;
+}
+
 static __attribute__((noinline)) CK_RV wait_and_enter(struct call *call)
 {
 	CK_RV rv = lease_wait(call->seat, &call->lease, call->seat->mode);
 
-	return rv == CKR_OK ? enter(call) : refuse(call, rv);
+	if (rv != CKR_OK)
+		return refuse(call, rv);
+	if (login_waits(call->seat->slot) && !session_ejected(call->session)) {
+		rv = settle(call);
+		if (rv != CKR_OK) {
+			lease_give(call->seat, &call->lease);
+			return refuse(call, rv);
+		}
+	}
+	return enter(call);
 }
 
 static inline CK_RV begin(struct call *call, CK_SESSION_HANDLE handle)

@@ -25,7 +25,7 @@ struct keep {
 	atomic_uint lost;		/* how often it was taken away */
 };
 
-/* A reason: an operation, a session, or a security officer's login. */
+/* A reason: an operation, or a session. */
 struct reason {
 	bool on;
 	unsigned int lost;		/* the keep's @lost when it began */

@@ -4,11 +4,10 @@
  *
  * With "lease = shared" each call takes a shared lease, with all other kinds an
  * exclusive one. A seat keeps the exclusive lease between calls: from an
- * operation's Init to its end (operation), from a caller's first session to its
- * last (session), and with any kind while a security officer is logged in. A kept
- * lease covers all calls of its seat. A waiter takes it away once it is kept for
- * too long (R4 within the process; the kernel does the same among processes).
- * What it was kept for is lost then.
+ * operation's Init to its end (operation), or from a caller's first session to its
+ * last (session). A kept lease covers all calls of its seat. A waiter takes it away
+ * once it is kept for too long (R4 within the process; the kernel does the same
+ * among processes). What it was kept for is lost then.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -55,8 +54,6 @@ static void lose(struct seat *seat)
 	give_back(seat);
 	if (seat->slot->backend->config->lease == LEASE_SESSION)
 		hear(seat, ARBITER_SESSIONS_ENDED);
-	else if (seat_login(seat) == LOGIN_SO)
-		seat_lose_login(seat);
 }
 
 static int64_t due_ms(const struct seat *seat)

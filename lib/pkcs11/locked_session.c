@@ -20,6 +20,13 @@ CK_RV unlock_session(struct locked_session *locked, CK_RV rv)
 	return log_call_end(&locked->log, caller, locked->given, rv);
 }
 
+/* Is a security officer logged in, and not this caller? */
+static bool is_anothers(const struct slot *slot, enum login login)
+{
+	return atomic_load(&slot->login) == LOGIN_SO && !login_waits(slot) &&
+	       login != LOGIN_SO;
+}
+
 CK_RV lock_session_as(struct locked_session *locked, CK_SESSION_HANDLE handle,
 		      enum lock_how how, const char *function)
 {
@@ -44,7 +51,11 @@ CK_RV lock_session_as(struct locked_session *locked, CK_SESSION_HANDLE handle,
 	if ((how == LOCK_AS_SO && login != LOGIN_SO) ||
 	    (how == LOCK_LOGGED_IN && login == LOGIN_NONE))
 		goto err_session;
-	if (how == LOCK_EXCLUSIVE || how == LOCK_AS_SO)
+	rv = CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
+	if (how == LOCK_PIN && is_anothers(locked->slot, login))
+		goto err_session;
+	/* What a security officer does is done alone, once the PIN was shown. */
+	if (how == LOCK_AS_SO || (how == LOCK_PIN && login == LOGIN_SO))
 		rv = lease_take_exclusive(locked->seat, &locked->lease);
 	else
 		rv = lease_take(locked->seat, &locked->lease);
@@ -60,6 +71,11 @@ CK_RV lock_session_as(struct locked_session *locked, CK_SESSION_HANDLE handle,
 	if (atomic_load(&locked->session->handle) != handle ||
 	    session_ejected(locked->session))
 		return unlock_session(locked, CKR_SESSION_HANDLE_INVALID);
+	/* And a security officer may have come. */
+	if (how == LOCK_PIN &&
+	    is_anothers(locked->slot, seat_login(locked->seat)))
+		return unlock_session(locked,
+				      CKR_USER_ANOTHER_ALREADY_LOGGED_IN);
 	return CKR_OK;
 
 err_lease:

@@ -26,8 +26,8 @@ struct locked_session {
 
 enum lock_how {
 	LOCK_LEASE,		/* with the lease that the configuration says */
-	LOCK_EXCLUSIVE,		/* with an exclusive lease */
-	LOCK_AS_SO,		/* the same, for a security officer only */
+	LOCK_AS_SO,		/* with an exclusive one, for a security officer only */
+	LOCK_PIN,		/* the same, or for any caller while there is none */
 	LOCK_LOGGED_IN,		/* while logged in, even if lease and turn can't be had */
 };
 

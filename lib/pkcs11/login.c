@@ -6,6 +6,9 @@
  * a caller is logged in, another's PIN is compared with the hash of the first one
  * and never reaches the token, so a wrong one costs no try there. The backend is
  * logged out when the last caller is. A security officer is the only one logged in.
+ *
+ * A caller takes its place among those that are logged in, here and in the kernel,
+ * once it has shown the right PIN: a wrong one keeps nobody out.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +117,8 @@ static void backend_is(struct seat *seat, enum login login)
 	if (!atomic_load(&seat->gone)) {
 		atomic_store(&slot->login, login);
 		atomic_fetch_add(&slot->era, 1);
+		if (login == LOGIN_NONE)
+			arbiter_queue_watch(seat->token->queue, false);
 	}
 	pthread_mutex_unlock(&slot->lock);
 }
@@ -131,8 +136,7 @@ static bool left_over(const struct backend *backend, CK_RV rv)
 
 /* No caller is logged in: the backend decides. */
 static CK_RV first_login(struct seat *seat, CK_SESSION_HANDLE session,
-			 struct lease *lease, enum login login,
-			 const struct credentials *given)
+			 enum login login, const struct credentials *given)
 {
 	struct slot *slot = seat->slot;
 	CK_USER_TYPE type = login == LOGIN_SO ? CKU_SO : CKU_USER;
@@ -150,11 +154,7 @@ static CK_RV first_login(struct seat *seat, CK_SESSION_HANDLE session,
 	if (rv != CKR_OK)
 		return rv;
 	backend_is(seat, login);
-	if (login == LOGIN_SO) {
-		lease_keep(seat, lease, &seat->so);
-		return CKR_OK;
-	}
-	if (given->pin && !remember(seat, given))
+	if (login == LOGIN_USER && given->pin && !remember(seat, given))
 		log_error("slot %lu: the PIN's hash can't be kept, no other caller can log in meanwhile",
 			  slot->id);
 	return CKR_OK;
@@ -193,7 +193,7 @@ static void lose_all_logins(struct seat *noticed)
  * token has forgotten, it is the one to ask.
  */
 static CK_RV join_login(struct seat *seat, CK_SESSION_HANDLE session,
-			struct lease *lease, const struct credentials *given)
+			const struct credentials *given)
 {
 	struct slot *slot = seat->slot;
 	bool logged_in;
@@ -211,37 +211,31 @@ static CK_RV join_login(struct seat *seat, CK_SESSION_HANDLE session,
 	if (logged_in)
 		return compare(slot, given);
 	lose_all_logins(seat);
-	return first_login(seat, session, lease, LOGIN_USER, given);
+	return first_login(seat, session, LOGIN_USER, given);
 }
 
-/* With the slot's turn: a place among those that are logged in (R6). */
-static CK_RV take_place(struct seat *seat, enum login login)
+static enum arbiter_user user_of(enum login login)
+{
+	return login == LOGIN_SO ? ARBITER_SO : ARBITER_USER;
+}
+
+/**
+ * login_check() - is a login refused, whatever the PIN is? (R6)
+ * @seat: the caller's
+ * @login: LOGIN_USER or LOGIN_SO
+ *
+ * Takes nothing from anybody, and doesn't wait. Once the PIN has been looked at the
+ * answer may be another one, see admit().
+ */
+CK_RV login_check(struct seat *seat, enum login login)
 {
 	enum login mine = seat_login(seat);
 
 	if (mine != LOGIN_NONE)
 		return mine == login ? CKR_USER_ALREADY_LOGGED_IN :
 				       CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
-	return arbiter_rv(seat->slot->arbiter->login(seat->party,
-						     login == LOGIN_SO ?
-							     ARBITER_SO :
-							     ARBITER_USER));
-}
-
-/* Refused at once by others' logins, instead of after a wait for a lease. */
-CK_RV login_check(struct seat *seat, enum login login)
-{
-	struct slot *slot = seat->slot;
-	CK_RV rv;
-
-	rv = backend_turn(slot->backend, &slot->turn);
-	if (rv != CKR_OK)
-		return rv;
-	rv = take_place(seat, login);
-	if (rv == CKR_OK)
-		slot->arbiter->logout(seat->party);
-	turn_give(&slot->turn);
-	return rv;
+	return arbiter_rv(seat->slot->arbiter->may_login(seat->party,
+							 user_of(login)));
 }
 
 /* From here on until admit() no session is opened that the login rules out. */
@@ -251,7 +245,7 @@ static CK_RV come(struct seat *seat, enum login login)
 
 	pthread_mutex_lock(&seat->slot->lock);
 	if (login != LOGIN_SO || !seat->read_only)
-		rv = take_place(seat, login);
+		rv = login_check(seat, login);
 	if (rv == CKR_OK)
 		seat->coming = login;
 	pthread_mutex_unlock(&seat->slot->lock);
@@ -259,8 +253,9 @@ static CK_RV come(struct seat *seat, enum login login)
 }
 
 /*
- * The PIN was the right one. While it was looked at the caller may have closed
- * its last session, or lost what it has here: that is over with this login, too.
+ * The PIN was looked at. Meanwhile the caller may have closed its last session, or
+ * lost what it has here: that is over with this login, too. And a caller of another
+ * process may have come that this login would exclude.
  */
 static CK_RV admit(struct seat *seat, enum login login, unsigned int ends,
 		   CK_RV rv)
@@ -271,6 +266,9 @@ static CK_RV admit(struct seat *seat, enum login login, unsigned int ends,
 	seat->coming = LOGIN_NONE;
 	if (rv == CKR_OK && !seat->open)
 		rv = CKR_SESSION_HANDLE_INVALID;
+	if (rv == CKR_OK)
+		rv = arbiter_rv(slot->arbiter->login(seat->party,
+						     user_of(login)));
 	if (rv == CKR_OK) {
 		atomic_fetch_add(&slot->logins, 1);
 		atomic_store(&seat->login_id, ++slot->last_login);
@@ -279,8 +277,6 @@ static CK_RV admit(struct seat *seat, enum login login, unsigned int ends,
 			seat_lose_login(seat);
 			rv = CKR_SESSION_HANDLE_INVALID;
 		}
-	} else {
-		slot->arbiter->logout(seat->party);
 	}
 	pthread_mutex_unlock(&slot->lock);
 	return rv;
@@ -290,12 +286,12 @@ static CK_RV admit(struct seat *seat, enum login login, unsigned int ends,
  * login_enter() - a caller shows a PIN
  * @seat: the caller's, with at least one session
  * @session: the backend's session it is shown in
- * @lease: exclusive for LOGIN_SO
+ * @lease: that the thread has
  * @login: LOGIN_USER or LOGIN_SO
  * @given: the PIN, perhaps with a name
  */
 CK_RV login_enter(struct seat *seat, CK_SESSION_HANDLE session,
-		  struct lease *lease, enum login login,
+		  const struct lease *lease, enum login login,
 		  const struct credentials *given)
 {
 	unsigned int ends = atomic_load(&seat->login_ends);
@@ -306,20 +302,18 @@ CK_RV login_enter(struct seat *seat, CK_SESSION_HANDLE session,
 	if (rv != CKR_OK)
 		return rv;
 	if (!slot_logins(slot))
-		rv = first_login(seat, session, lease, login, given);
+		rv = first_login(seat, session, login, given);
 	else if (login == LOGIN_USER &&
 		 atomic_load(&slot->login) == LOGIN_USER)
-		rv = join_login(seat, session, lease, given);
+		rv = join_login(seat, session, given);
 	else
 		rv = CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
 	login_count_try(seat, rv);
 
 	shown = rv;
 	rv = admit(seat, login, ends, rv);
-	if (shown == CKR_OK && rv != CKR_OK) {
+	if (shown == CKR_OK && rv != CKR_OK)
 		login_settle(seat, session, lease);
-		lease_unkeep(seat, &seat->so);
-	}
 	return rv;
 }
 
@@ -330,26 +324,34 @@ CK_RV login_enter(struct seat *seat, CK_SESSION_HANDLE session,
  * @seat: of the caller
  * @session: an open one of the backend's
  *
- * Without a lease, or if the backend refuses, this is done at the next occasion. No
- * caller can use the login until then, as none has shown a PIN.
+ * Without a lease, or if the backend refuses, this is done at the next occasion: the
+ * next call of whichever caller. No call is let in before, or it could do what only
+ * the caller that has left may do.
+ *
+ * Return: CKR_OK if the backend is logged in for no caller that has left.
  */
-void login_settle(struct seat *seat, CK_SESSION_HANDLE session,
+CK_RV login_settle(struct seat *seat, CK_SESSION_HANDLE session,
 		  const struct lease *lease)
 {
 	struct slot *slot = seat->slot;
 	CK_RV rv;
 
 	if (!login_waits(slot))
-		return;
+		return CKR_OK;
 	slot_forget_pin(slot);
 	if (!lease_has(lease))
-		return;
+		return CKR_FUNCTION_FAILED;
 	rv = BACKEND(slot->backend, C_Logout, session);
-	if (rv == CKR_OK || rv == CKR_USER_NOT_LOGGED_IN)
+	/* One that has no such function stays as it is for good. */
+	if (rv == CKR_OK || rv == CKR_USER_NOT_LOGGED_IN ||
+	    rv == CKR_FUNCTION_NOT_SUPPORTED) {
 		backend_is(seat, LOGIN_NONE);
-	else if (rv != CKR_DEVICE_REMOVED && rv != CKR_FUNCTION_NOT_SUPPORTED)
+		return CKR_OK;
+	}
+	if (rv != CKR_DEVICE_REMOVED)
 		log_error("backend %s: C_Logout failed: 0x%lx",
 			  slot->backend->config->name, rv);
+	return rv;
 }
 
 /**
@@ -399,8 +401,6 @@ void login_tell(struct seat *seat, CK_SESSION_HANDLE session,
 	destroy_objects(seat, session, left, may);
 	if (may)
 		login_settle(seat, session, lease);
-	if (left->ended)
-		lease_unkeep(seat, &seat->so);
 }
 
 /* The caller logs out. Return: CKR_OK or CKR_USER_NOT_LOGGED_IN. */

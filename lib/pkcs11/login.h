@@ -27,7 +27,7 @@ struct left {
 void login_wait_turn(struct seat *seat);
 void login_count_try(struct seat *seat, CK_RV rv);
 
-/* before the lease: would it be refused? */
+/* before the lease: is it refused, whatever the PIN is? */
 CK_RV login_check(struct seat *seat, enum login login);
 
 /*
@@ -36,10 +36,10 @@ CK_RV login_check(struct seat *seat, enum login login);
  * backend is told at the next occasion.
  */
 CK_RV login_enter(struct seat *seat, CK_SESSION_HANDLE session,
-		  struct lease *lease, enum login login,
+		  const struct lease *lease, enum login login,
 		  const struct credentials *given);
-void login_settle(struct seat *seat, CK_SESSION_HANDLE session,
-		  const struct lease *lease);
+CK_RV login_settle(struct seat *seat, CK_SESSION_HANDLE session,
+		   const struct lease *lease);
 void login_pin_changed(struct seat *seat, unsigned char *pin, CK_ULONG length);
 
 /*

@@ -86,6 +86,27 @@ CK_RV call_check_write(struct call *call, CK_OBJECT_HANDLE handle)
 }
 
 /*
+ * May this caller give an object these attributes? Only a security officer may say
+ * that an object is trusted. The backend knows that unless it is logged in as one for
+ * another caller.
+ */
+static CK_RV check_trust(const struct call *call, const CK_ATTRIBUTE *template,
+			 CK_ULONG count)
+{
+	CK_ULONG i;
+
+	if (atomic_load(&call->seat->slot->login) != LOGIN_SO ||
+	    seat_login(call->seat) == LOGIN_SO)
+		return CKR_OK;
+	for (i = 0; template && i < count; i++)
+		if (template[i].type == CKA_TRUSTED && template[i].pValue &&
+		    template[i].ulValueLen == sizeof(CK_BBOOL) &&
+		    *(CK_BBOOL *)template[i].pValue != CK_FALSE)
+			return CKR_ATTRIBUTE_READ_ONLY;
+	return CKR_OK;
+}
+
+/*
  * Whether an object is private, and whether it is the token's, is recorded here and
  * doesn't change. PKCS#11 has C_CopyObject for that.
  */
@@ -98,7 +119,8 @@ CK_RV call_check_change(struct call *call, CK_OBJECT_HANDLE handle,
 		if (template[i].type == CKA_TOKEN ||
 		    template[i].type == CKA_PRIVATE)
 			return CKR_ATTRIBUTE_READ_ONLY;
-	return call_check_write(call, handle);
+	return CHECKS(check_trust(call, template, count),
+		      call_check_write(call, handle));
 }
 
 /* ---- objects that are made ----------------------------------------------- */
@@ -147,7 +169,7 @@ static CK_RV check_making(struct call *call, const CK_ATTRIBUTE *template,
 		return CKR_SESSION_READ_ONLY;
 	if (private && !call_is_user(call))
 		return CKR_USER_NOT_LOGGED_IN;
-	return CKR_OK;
+	return check_trust(call, template, count);
 }
 
 CK_RV call_check_template(struct call *call, CK_ATTRIBUTE *template,

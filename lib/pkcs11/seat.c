@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "arbiter/queue.h"
 #include "seat.h"
 
 /* ---- coming and going ------------------------------------------------------- */
@@ -143,8 +144,12 @@ bool seat_end_login(struct seat *seat, struct object **left)
 		return false;
 	known_end_login(&seat->known, atomic_exchange(&seat->login_id, 0), left);
 	slot->arbiter->logout(seat->party);
-	if (atomic_fetch_sub(&slot->logins, 1) == 1)
+	if (atomic_fetch_sub(&slot->logins, 1) == 1) {
 		slot_forget_pin(slot);
+		/* No call is let in until the backend is logged out, see call.c. */
+		if (atomic_load(&slot->login) != LOGIN_NONE)
+			arbiter_queue_watch(seat->token->queue, true);
+	}
 	return true;
 }
 

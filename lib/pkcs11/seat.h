@@ -40,7 +40,6 @@ struct seat {
 	atomic_ulong login_id;		/* which login, counting up */
 	atomic_uint login_ends;		/* how often it was ended, or there was none */
 	struct keep keep;
-	struct reason so;		/* until the security officer logs out */
 	atomic_uint ejects;		/* sessions opened before the last are dead */
 	struct known known;
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <tokmux.h>
 
+#include "arbiter/queue.h"
 #include "log.h"
 #include "slot.h"
 
@@ -140,6 +141,7 @@ static CK_RV open_token(struct slot *slot, const CK_SLOT_INFO *slot_info,
 	const struct config_backend *config = slot->backend->config;
 	int hold_ms = 0;
 	char name[64];
+	CK_RV rv;
 
 	slot->removable = slot_info->flags & CKF_REMOVABLE_DEVICE;
 	slot->token_flags = info->flags;
@@ -151,8 +153,12 @@ static CK_RV open_token(struct slot *slot, const CK_SLOT_INFO *slot_info,
 	/* A single call may take any time, so it has no limit. */
 	if (config->lease == LEASE_OPERATION || config->lease == LEASE_SESSION)
 		hold_ms = config->hold_ms;
-	return arbiter_rv(arbiter_token_open(name, config->unclean, hold_ms,
-					     &slot->token));
+	rv = arbiter_rv(arbiter_token_open(name, config->unclean, hold_ms,
+					   &slot->token));
+	/* Of the token that was there before, or was said to be gone. */
+	if (rv == CKR_OK && atomic_load(&slot->login) != LOGIN_NONE)
+		arbiter_queue_watch(slot->token->queue, true);
+	return rv;
 }
 
 /**

@@ -32,7 +32,7 @@ static void token_gone(struct slot *slot)
 		seat_abandon(seat);
 	}
 	slot_forget_pin(slot);
-	atomic_store(&slot->login, LOGIN_NONE);
+	/* The backend may be mistaken, and logged in still: @login stays. */
 	atomic_fetch_add(&slot->era, 1);
 	arbiter_token_put(slot->token);
 	slot->token = NULL;

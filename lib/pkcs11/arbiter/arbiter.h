@@ -102,6 +102,8 @@ struct arbiter_ops {
 			    uint32_t *id);
 	void (*session_close)(struct arbiter_party *party, uint32_t id);
 
+	/* would others' logins refuse it? takes no place, and never waits */
+	int (*may_login)(struct arbiter_party *party, enum arbiter_user user);
 	int (*login)(struct arbiter_party *party, enum arbiter_user user);
 	void (*logout)(struct arbiter_party *party);
 

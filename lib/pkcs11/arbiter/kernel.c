@@ -341,6 +341,16 @@ static void kernel_session_close(struct arbiter_party *party, uint32_t id)
 	tokmux_session_close(party->caller, id);
 }
 
+static int kernel_may_login(struct arbiter_party *party, enum arbiter_user user)
+{
+	struct tokmux_info info;
+	int r = tokmux_info(party->caller, &info);
+
+	if (r < 0)
+		return r;
+	return (user == ARBITER_SO ? info.users : info.sos) ? -EBUSY : 0;
+}
+
 static int kernel_login(struct arbiter_party *party, enum arbiter_user user)
 {
 	int r = tokmux_login(party->caller,
@@ -363,6 +373,7 @@ const struct arbiter_ops arbiter_kernel = {
 	.news		= read_news,
 	.session_open	= kernel_session_open,
 	.session_close	= kernel_session_close,
+	.may_login	= kernel_may_login,
 	.login		= kernel_login,
 	.logout		= kernel_logout,
 	.forked		= kernel_forked,

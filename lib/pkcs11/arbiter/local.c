@@ -83,11 +83,26 @@ static void local_session_close(struct arbiter_party *party, uint32_t id)
 		local_logout(party);
 }
 
+static unsigned int *others(struct arbiter_token *token, enum arbiter_user user)
+{
+	return user == ARBITER_SO ? &token->users : &token->sos;
+}
+
+static int local_may_login(struct arbiter_party *party, enum arbiter_user user)
+{
+	struct arbiter_token *token = party->token;
+	bool excluded;
+
+	pthread_mutex_lock(&token->lock);
+	excluded = *others(token, user);
+	pthread_mutex_unlock(&token->lock);
+	return excluded ? -EBUSY : 0;
+}
+
 static int local_login(struct arbiter_party *party, enum arbiter_user user)
 {
 	struct arbiter_token *token = party->token;
 	unsigned int *mine = user == ARBITER_SO ? &token->sos : &token->users;
-	unsigned int *other = user == ARBITER_SO ? &token->users : &token->sos;
 	int r = 0;
 
 	pthread_mutex_lock(&token->lock);
@@ -95,7 +110,7 @@ static int local_login(struct arbiter_party *party, enum arbiter_user user)
 		r = -ENOLINK;
 	} else if (party->login) {
 		r = -EALREADY;
-	} else if (*other) {
+	} else if (*others(token, user)) {
 		r = -EBUSY;
 	} else {
 		party->login = mine;
@@ -119,6 +134,7 @@ const struct arbiter_ops arbiter_local = {
 	.news		= local_news,
 	.session_open	= local_session_open,
 	.session_close	= local_session_close,
+	.may_login	= local_may_login,
 	.login		= local_login,
 	.logout		= local_logout,
 	.forked		= local_forked,

@@ -200,6 +200,22 @@ void arbiter_queue_release(struct arbiter_queue *queue, enum arbiter_mode mode)
 		arbiter_queue_serve(queue);
 }
 
+/**
+ * arbiter_queue_watch() - let every request come the long way
+ * @queue: the token's
+ * @on: from now on, or not any more
+ *
+ * Nobody waits longer for that. But each thread that gets a turn comes through
+ * lease_wait(), and can do first what has to be done before any call.
+ */
+void arbiter_queue_watch(struct arbiter_queue *queue, bool on)
+{
+	if (on)
+		atomic_fetch_or(&queue->word, QUEUE_WATCHED);
+	else
+		atomic_fetch_and(&queue->word, ~QUEUE_WATCHED);
+}
+
 /* The waiters look again. */
 void arbiter_queue_poke(struct arbiter_queue *queue)
 {

@@ -21,7 +21,8 @@ struct arbiter_queue {
 
 #define QUEUE_EXCLUSIVE	(1u << 31)	/* held by one */
 #define QUEUE_QUEUED	(1u << 30)
-#define QUEUE_SHARERS	(QUEUE_QUEUED - 1)
+#define QUEUE_WATCHED	(1u << 29)	/* no turn is taken inline */
+#define QUEUE_SHARERS	(QUEUE_WATCHED - 1)
 
 struct arbiter_queue *arbiter_queue_new(void);
 void arbiter_queue_free(struct arbiter_queue *queue);
@@ -30,6 +31,7 @@ int arbiter_queue_acquire(struct arbiter_queue *queue, enum arbiter_mode mode,
 void arbiter_queue_release(struct arbiter_queue *queue, enum arbiter_mode mode);
 void arbiter_queue_poke(struct arbiter_queue *queue);
 void arbiter_queue_serve(struct arbiter_queue *queue);
+void arbiter_queue_watch(struct arbiter_queue *queue, bool on);
 
 /* A shared turn, that of every call, inline. Return: false if it takes waiting. */
 static inline bool arbiter_queue_share(struct arbiter_queue *queue)

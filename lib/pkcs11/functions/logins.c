@@ -32,9 +32,7 @@ static CK_RV login_first(CK_SESSION_HANDLE session, enum login login,
 	struct locked_session locked;
 	CK_RV rv;
 
-	rv = lock_session_as(&locked, session,
-			     login == LOGIN_SO ? LOCK_EXCLUSIVE : LOCK_LEASE,
-			     function);
+	rv = lock_session_as(&locked, session, LOCK_LEASE, function);
 	if (rv != CKR_OK)
 		return rv;
 	if (login == LOGIN_SO && module_config()->so_alone &&
@@ -46,10 +44,7 @@ static CK_RV login_first(CK_SESSION_HANDLE session, enum login login,
 	return unlock_session(&locked, rv);
 }
 
-/*
- * A login that another caller's login rules out is refused before the lease is asked
- * for: a security officer keeps the lease until the logout.
- */
+/* A login that another caller's rules out is refused before it waits for a lease. */
 static CK_RV login_as(CK_SESSION_HANDLE handle, CK_USER_TYPE type,
 		      const struct credentials *given, const char *function)
 {

@@ -26,9 +26,9 @@ CK_RV C_InitPIN(CK_SESSION_HANDLE session, unsigned char *pin, CK_ULONG length)
 
 /*
  * The backend changes the PIN of the user or security officer that it is logged in
- * as, and the user's if it isn't logged in. While a security officer is logged in, no
- * other caller gets here. If a login is over and the backend hasn't been told yet, it
- * is told first (login_settle()): else it would change the wrong PIN.
+ * as, and the user's if it isn't logged in. So while a security officer is logged in,
+ * no other caller gets here. If a login is over and the backend hasn't been told yet,
+ * it is told first (login_settle()): else it would change the wrong PIN.
  */
 CK_RV C_SetPIN(CK_SESSION_HANDLE session, unsigned char *old_pin,
 	       CK_ULONG old_length, unsigned char *new_pin, CK_ULONG new_length)
@@ -38,12 +38,14 @@ CK_RV C_SetPIN(CK_SESSION_HANDLE session, unsigned char *old_pin,
 	CK_RV rv;
 
 	lock_session_wait(session);
-	rv = lock_session(&locked, session, LOCK_EXCLUSIVE);
+	rv = lock_session(&locked, session, LOCK_PIN);
 	if (rv != CKR_OK)
 		return rv;
 	if (!session_writes(locked.session))
 		return unlock_session(&locked, CKR_SESSION_READ_ONLY);
-	login_settle(locked.seat, locked.handle, &locked.lease);
+	rv = login_settle(locked.seat, locked.handle, &locked.lease);
+	if (rv != CKR_OK)
+		return unlock_session(&locked, rv);
 	backend_lease_take(locked.slot->backend, ARBITER_EXCLUSIVE, &lease);
 	rv = BACKEND(locked.slot->backend, C_SetPIN, locked.handle, old_pin,
 		     old_length, new_pin, new_length);
