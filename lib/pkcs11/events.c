@@ -33,14 +33,21 @@ void events_forked(void)
 	pthread_cond_init(&waiting.changed, NULL);
 }
 
+/* How many events there were, and how many of them a caller knows. */
+static atomic_ulong noted;
+static atomic_ulong seen[MAX_CALLERS];
+
 /* ---- asking ------------------------------------------------------------------- */
 
 /* Each caller is told of an event once. Return: false if there is none for it. */
 static bool take_event(unsigned int caller, CK_SLOT_ID *id)
 {
 	unsigned char bit = (unsigned char)(1 << caller % 8);
+	unsigned long now = atomic_load(&noted);
 	struct slot *slot = NULL;
 
+	if (atomic_load(&seen[caller]) == now)
+		return false;
 	while ((slot = module_next_slot(slot))) {
 		if (atomic_fetch_and(&slot->events[caller / 8],
 				     (unsigned char)~bit) & bit) {
@@ -48,6 +55,7 @@ static bool take_event(unsigned int caller, CK_SLOT_ID *id)
 			return true;
 		}
 	}
+	atomic_store(&seen[caller], now);
 	return false;
 }
 
@@ -59,6 +67,7 @@ static void note_event(struct slot *slot)
 	for (i = 0; i < sizeof(slot->events); i++)
 		atomic_store(&slot->events[i], 0xff);
 	atomic_store(&slot->suspect, true);
+	atomic_fetch_add(&noted, 1);
 }
 
 /*

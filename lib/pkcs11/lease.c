@@ -33,6 +33,7 @@ static void hear(struct seat *seat, unsigned int news)
 static void give_back(struct seat *seat)
 {
 	atomic_store(&seat->keep.kept, false);
+	atomic_fetch_sub(&seat->slot->keepers, 1);
 	seat->slot->arbiter->release(seat->party, ARBITER_EXCLUSIVE);
 }
 
@@ -135,6 +136,8 @@ static int64_t reclaim(struct slot *slot)
 		return INT64_MAX;
 	/* A lease that is kept from now on is not due before that. */
 	next = now + slot->backend->config->hold_ms;
+	if (!atomic_load(&slot->keepers))
+		return next;
 	pthread_mutex_lock(&slot->seats_lock);
 	for (seat = slot->seats; seat; seat = seat->next) {
 		pthread_mutex_lock(&seat->keep.lock);
@@ -220,6 +223,7 @@ void lease_keep(struct seat *seat, struct lease *lease, struct reason *reason)
 		lease->lost = keep->lost;
 		lease->covered = true;
 		lease->held = false;
+		atomic_fetch_add(&seat->slot->keepers, 1);
 		atomic_store_explicit(&keep->kept, true, memory_order_release);
 	}
 	if (lease->lost == keep->lost &&
@@ -282,6 +286,9 @@ bool lease_join_keeper(struct slot *slot, struct seat **seat,
 	struct seat *keeper;
 
 	*lease = (struct lease){ 0 };
+	*seat = NULL;
+	if (!atomic_load(&slot->keepers))
+		return false;
 	pthread_mutex_lock(&slot->lock);
 	for (keeper = slot->seats; keeper; keeper = keeper->next)
 		if (join(keeper, lease) && still_covered(keeper, lease))

@@ -8,6 +8,7 @@
  */
 #include <dlfcn.h>
 #include <pthread.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ struct module {
 	pthread_mutex_t slots_lock;
 	struct slot **slots;		/* by id; only ever grows */
 	size_t slot_count;
+	void *slots_of_backends;	/* the same, a tree by the backends' ids */
 };
 
 /*
@@ -51,26 +53,42 @@ static struct {
 
 /* ---- slots ------------------------------------------------------------------ */
 
+static int compare_slots(const void *one, const void *other)
+{
+	const struct slot *a = one, *b = other;
+
+	if (a->backend != b->backend)
+		return a->backend < b->backend ? -1 : 1;
+	return (a->backend_id > b->backend_id) -
+	       (a->backend_id < b->backend_id);
+}
+
 /* With the slots' lock. */
 static struct slot *slot_of(struct module *module, struct backend *backend,
 			    CK_SLOT_ID backend_id)
 {
-	struct slot **slots;
-	struct slot *slot;
-	size_t i;
+	struct slot wanted = { .backend = backend, .backend_id = backend_id };
+	size_t count = module->slot_count;
+	struct slot *slot, **found;
 
-	for (i = 0; i < module->slot_count; i++) {
-		slot = module->slots[i];
-		if (slot->backend == backend && slot->backend_id == backend_id)
-			return slot;
+	found = tfind(&wanted, &module->slots_of_backends, compare_slots);
+	if (found)
+		return *found;
+	/* As long again, whenever it is full. */
+	if (!(count & (count - 1))) {
+		found = realloc(module->slots,
+				(count ? 2 * count : 1) * sizeof(*found));
+		if (!found)
+			return NULL;
+		module->slots = found;
 	}
-	slots = realloc(module->slots, (i + 1) * sizeof(*slots));
-	if (!slots)
-		return NULL;
-	module->slots = slots;
-	slot = slot_new(i, backend, backend_id, module->arbiter);
+	slot = slot_new(count, backend, backend_id, module->arbiter);
 	if (!slot)
 		return NULL;
+	if (!tsearch(slot, &module->slots_of_backends, compare_slots)) {
+		slot_free(slot);
+		return NULL;
+	}
 	module->slots[module->slot_count++] = slot;
 	return slot;
 }
@@ -195,11 +213,17 @@ struct slot *module_slot_of(struct backend *backend, CK_SLOT_ID backend_id)
 
 /* ---- start and stop ----------------------------------------------------------- */
 
+/* It is one of those by id, which are freed. */
+static void forget_slot(void *slot)
+{
+}
+
 static void module_free(struct module *module)
 {
 	struct site_before site;
 	size_t i;
 
+	tdestroy(module->slots_of_backends, forget_slot);
 	for (i = 0; i < module->slot_count; i++) {
 		slot_leave(module->slots[i]);
 		slot_free(module->slots[i]);

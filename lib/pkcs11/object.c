@@ -144,6 +144,11 @@ void objects_destroy(struct objects *objects)
 	free(objects->table.entries);
 }
 
+static bool is_made(const struct object *object)
+{
+	return object->flags & OBJECT_SESSION;
+}
+
 /* With the lock: its handle is free for another one. */
 static void mark_gone(struct objects *objects, struct object *object)
 {
@@ -151,6 +156,7 @@ static void mark_gone(struct objects *objects, struct object *object)
 		return;
 	take_out(&objects->table, find(&objects->table, object->handle));
 	atomic_store(&object->gone, true);
+	objects->made -= is_made(object);
 }
 
 static void forget(struct objects *objects, struct object *object)
@@ -175,6 +181,7 @@ static void let_go(struct known *known, struct object *object)
 {
 	LIST_TAKE_OUT(object, made);
 	LIST_TAKE_OUT(object, private);
+	known->made -= is_made(object);
 	put(known->all, object);
 }
 
@@ -258,8 +265,10 @@ static struct object *get(struct objects *objects, CK_OBJECT_HANDLE handle,
 	object->handle = handle;
 	object->flags = flags;
 	object->references = 1;
+	objects->made += is_made(object);
 	if (entry) {
 		atomic_store(&entry->object->gone, true);
+		objects->made -= is_made(entry->object);
 	} else {
 		entry = place(&objects->table, handle);
 		entry->handle = handle;
@@ -279,7 +288,7 @@ bool objects_is_session_object(struct objects *objects, CK_OBJECT_HANDLE handle)
 
 	pthread_mutex_lock(&objects->lock);
 	entry = find(&objects->table, handle);
-	is = entry && entry->object->flags & OBJECT_SESSION;
+	is = entry && is_made(entry->object);
 	pthread_mutex_unlock(&objects->lock);
 	return is;
 }
@@ -358,7 +367,9 @@ CK_RV known_add(struct known *known, const struct object_view *view,
 	else
 		known->table.used++;
 	*entry = (struct object_entry){ view->handle, object, view->login };
-	if (view->flags & OBJECT_SESSION) {
+	known->made += is_made(object);
+	if (is_made(object)) {
+		atomic_store(&made->used, true);
 		made = made_in(made, session);
 		LIST_ADD(&made->objects, object, made);
 		if (view->flags & OBJECT_PRIVATE)
@@ -388,6 +399,12 @@ bool known_find(struct known *known, CK_OBJECT_HANDLE handle,
 	}
 	pthread_mutex_unlock(&known->lock);
 	return found;
+}
+
+/* Are there session objects on the slot, and none of this caller's? */
+bool known_only_others_made(const struct known *known)
+{
+	return atomic_load(&known->all->made) && !atomic_load(&known->made);
 }
 
 /* It has been destroyed: no caller may name it any more. */
@@ -474,6 +491,7 @@ void known_renew(struct known *known, struct made *made, struct made *old,
 		 CK_SESSION_HANDLE fresh)
 {
 	pthread_mutex_lock(&known->lock);
+	atomic_store(&made->used, true);
 	*old = (struct made){ .older = made->older };
 	atomic_store(&old->session, atomic_exchange(&made->session, fresh));
 	LIST_MOVE(&made->objects, &old->objects, made);
@@ -518,8 +536,8 @@ struct made *known_take_older(struct known *known, struct made *made, bool all)
 	return taken;
 }
 
-/* The session is closed, and what was made in it is gone. */
-void known_forget_made(struct known *known, struct made *made)
+/* For known_forget_made(). */
+void known_forget_made_slow(struct known *known, struct made *made)
 {
 	struct object *object;
 

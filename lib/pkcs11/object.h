@@ -32,6 +32,7 @@ struct object_table {
 struct objects {
 	pthread_mutex_t lock;
 	struct object_table table;
+	atomic_size_t made;		/* session objects among them */
 };
 
 /* The objects that one caller may name on one slot. */
@@ -39,6 +40,7 @@ struct known {
 	struct objects *all;		/* of the slot; its lock comes last */
 	pthread_mutex_t lock;
 	struct object_table table;
+	atomic_size_t made;		/* session objects among them */
 	struct object *private;		/* private session objects */
 	unsigned long ended;		/* the last login that is over */
 	bool closed;			/* nothing comes to it any more */
@@ -47,6 +49,7 @@ struct known {
 /* A session of the backend's, and the session objects that go with it. */
 struct made {
 	atomic_ulong session;
+	atomic_bool used;		/* there was ever anything below */
 	struct object *objects;
 
 	/* of a caller's session: the backend's sessions that came before */
@@ -67,6 +70,7 @@ CK_RV known_add(struct known *known, const struct object_view *view,
 bool known_find(struct known *known, CK_OBJECT_HANDLE handle,
 		struct object_view *view);
 void known_forget(struct known *known, CK_OBJECT_HANDLE handle);
+bool known_only_others_made(const struct known *known);
 void known_forget_all(struct known *known, bool close);
 
 void known_end_login(struct known *known, unsigned long login,
@@ -78,6 +82,13 @@ void known_renew(struct known *known, struct made *made, struct made *old,
 		 CK_SESSION_HANDLE fresh);
 struct made *known_take_older(struct known *known, struct made *made,
 			      bool all);
-void known_forget_made(struct known *known, struct made *made);
+void known_forget_made_slow(struct known *known, struct made *made);
+
+/* The session is closed, and what was made in it is gone. Most make nothing. */
+static inline void known_forget_made(struct known *known, struct made *made)
+{
+	if (atomic_load_explicit(&made->used, memory_order_acquire))
+		known_forget_made_slow(known, made);
+}
 
 #endif /* TOKMUX_OBJECT_H */

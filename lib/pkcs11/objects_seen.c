@@ -328,21 +328,41 @@ static bool stored(const CK_ATTRIBUTE *class)
 	}
 }
 
-/* Would the backend find private objects that this caller may not see? */
-static bool finds_too_much(struct call *call, const CK_ATTRIBUTE *template,
-			   CK_ULONG count)
+/*
+ * Does a search leave open what an attribute's value is, among objects that have
+ * it? @class: it has to say which class, too.
+ */
+static bool leaves_open(const CK_ATTRIBUTE *template, CK_ULONG count,
+			CK_ATTRIBUTE_TYPE type, bool class)
 {
 	CK_ULONG i;
 
-	if (call_is_user(call) ||
-	    atomic_load(&call->seat->slot->login) != LOGIN_USER ||
-	    (count && !template))
+	if (count && !template)
 		return false;
-	for (i = 0; i < count; i++)
-		if (template[i].type == CKA_PRIVATE ||
+	for (i = 0; i < count; i++) {
+		if (template[i].type == type ||
 		    (template[i].type == CKA_CLASS && !stored(&template[i])))
 			return false;
-	return true;
+		class = class && template[i].type != CKA_CLASS;
+	}
+	return !class;
+}
+
+/* Would the backend find private objects that this caller may not see? */
+static bool finds_private(struct call *call, const CK_ATTRIBUTE *template,
+			  CK_ULONG count)
+{
+	return !call_is_user(call) &&
+	       atomic_load(&call->seat->slot->login) == LOGIN_USER &&
+	       leaves_open(template, count, CKA_PRIVATE, false);
+}
+
+/* Would it find session objects, and only those of other callers? */
+static bool finds_others(struct call *call, const CK_ATTRIBUTE *template,
+			 CK_ULONG count)
+{
+	return known_only_others_made(&call->seat->known) &&
+	       leaves_open(template, count, CKA_TOKEN, true);
 }
 
 /**
@@ -350,23 +370,30 @@ static bool finds_too_much(struct call *call, const CK_ATTRIBUTE *template,
  *
  * A caller that isn't logged in finds what it would find if the backend weren't
  * either: CKA_PRIVATE = false is added to its template. Where the template has
- * CKA_PRIVATE already, call_find() leaves out the private objects.
+ * CKA_PRIVATE already, call_find() leaves out the private objects. In the same way
+ * a caller that has no session objects finds what is on the token, without the
+ * backend going through those of other callers (R11).
  */
 CK_RV call_find_init(struct call *call, CK_ATTRIBUTE *template, CK_ULONG count)
 {
-	CK_BBOOL no = CK_FALSE;
-	CK_ATTRIBUTE *narrowed;
+	CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+	CK_ATTRIBUTE added[2], *narrowed;
+	CK_ULONG more = 0;
 	CK_RV rv;
 
-	if (!finds_too_much(call, template, count))
+	if (finds_private(call, template, count))
+		added[more++] = (CK_ATTRIBUTE){ CKA_PRIVATE, &no, sizeof(no) };
+	if (finds_others(call, template, count))
+		added[more++] = (CK_ATTRIBUTE){ CKA_TOKEN, &yes, sizeof(yes) };
+	if (!more)
 		return CALL(call, C_FindObjectsInit, template, count);
-	narrowed = calloc(count + 1, sizeof(*narrowed));
+	narrowed = calloc(count + more, sizeof(*narrowed));
 	if (!narrowed)
 		return CKR_HOST_MEMORY;
 	if (count)
 		memcpy(narrowed, template, count * sizeof(*narrowed));
-	narrowed[count] = (CK_ATTRIBUTE){ CKA_PRIVATE, &no, sizeof(no) };
-	rv = CALL(call, C_FindObjectsInit, narrowed, count + 1);
+	memcpy(narrowed + count, added, more * sizeof(*added));
+	rv = CALL(call, C_FindObjectsInit, narrowed, count + more);
 	free(narrowed);
 	return rv;
 }

@@ -192,9 +192,8 @@ static struct seat *seat_of(struct slot *slot, unsigned int caller, bool any)
 	struct seat *seat;
 
 	pthread_mutex_lock(&slot->lock);
-	for (seat = slot->seats; seat; seat = seat->next)
-		if (seat->caller == caller &&
-		    (seat->sessions || (any && !seat->abandoned)))
+	for (seat = seat_first(slot, caller); seat; seat = seat->older)
+		if (seat->sessions || (any && !seat->abandoned))
 			break;
 	if (seat)
 		seat->references++;

@@ -9,15 +9,32 @@
 
 /* ---- coming and going ------------------------------------------------------- */
 
-/* With the slot's lock. */
+static unsigned int place(unsigned int caller)
+{
+	return caller == NOBODY ? MAX_CALLERS : caller;
+}
+
+/* Return: a caller's last seat; those before it, at tokens that are gone, follow. */
+struct seat *seat_first(const struct slot *slot, unsigned int caller)
+{
+	return slot->of_caller ? slot->of_caller[place(caller)] : NULL;
+}
+
+/* With the slot's lock. Any but the last one is abandoned. */
 static struct seat *find(struct slot *slot, unsigned int caller)
 {
-	struct seat *seat;
+	struct seat *seat = seat_first(slot, caller);
 
-	for (seat = slot->seats; seat; seat = seat->next)
-		if (seat->caller == caller && !seat->abandoned)
-			return seat;
-	return NULL;
+	return seat && !seat->abandoned ? seat : NULL;
+}
+
+static void add(struct seat *seat, struct seat **at)
+{
+	seat->older = *at;
+	seat->older_at = at;
+	if (seat->older)
+		seat->older->older_at = &seat->older;
+	*at = seat;
 }
 
 /* With the slot's lock, and a token in it. */
@@ -26,9 +43,14 @@ static CK_RV make(struct slot *slot, unsigned int caller, struct seat **seat)
 	struct seat *made;
 	CK_RV rv;
 
+	if (!slot->of_caller)
+		slot->of_caller = calloc(MAX_CALLERS + 1,
+					 sizeof(*slot->of_caller));
 	made = calloc(1, sizeof(*made));
-	if (!made)
+	if (!made || !slot->of_caller) {
+		free(made);
 		return CKR_HOST_MEMORY;
+	}
 	rv = arbiter_rv(slot->arbiter->party_open(slot->token, &made->party));
 	if (rv != CKR_OK) {
 		free(made);
@@ -48,8 +70,12 @@ static CK_RV make(struct slot *slot, unsigned int caller, struct seat **seat)
 	made->references = 2;	/* the slot's and the one that is returned */
 	known_init(&made->known, &slot->objects);
 
+	add(made, &slot->of_caller[place(caller)]);
 	pthread_mutex_lock(&slot->seats_lock);
 	made->next = slot->seats;
+	made->at = &slot->seats;
+	if (made->next)
+		made->next->at = &made->next;
 	slot->seats = made;
 	pthread_mutex_unlock(&slot->seats_lock);
 	*seat = made;
@@ -91,12 +117,14 @@ CK_RV seat_get(struct slot *slot, unsigned int caller, struct seat **seat)
 static void destroy(struct seat *seat)
 {
 	struct slot *slot = seat->slot;
-	struct seat **at;
 
+	*seat->older_at = seat->older;
+	if (seat->older)
+		seat->older->older_at = seat->older_at;
 	pthread_mutex_lock(&slot->seats_lock);
-	for (at = &slot->seats; *at != seat; at = &(*at)->next)
-		;
-	*at = seat->next;
+	*seat->at = seat->next;
+	if (seat->next)
+		seat->next->at = seat->at;
 	pthread_mutex_unlock(&slot->seats_lock);
 	slot->arbiter->party_close(seat->party);
 	arbiter_token_put(seat->token);

@@ -17,7 +17,10 @@ struct session;
  * closed.
  */
 struct seat {
-	struct seat *next;
+	/* the slot's list; @at: what points here */
+	struct seat *next, **at;
+	/* the caller's seats there: before an abandoned one, a later one */
+	struct seat *older, **older_at;
 	struct slot *slot;
 	unsigned int caller;		/* NOBODY: for calls about the slot */
 	struct arbiter_token *token;
@@ -51,6 +54,7 @@ bool slot_has_sessions(struct slot *slot, const struct seat *except);
 void slot_leave(struct slot *slot);
 
 /* with the slot's lock */
+struct seat *seat_first(const struct slot *slot, unsigned int caller);
 void seat_abandon(struct seat *seat);
 
 /* with any locks but a pin's */

@@ -119,6 +119,8 @@ static void close_older(struct session *session, bool all)
 	struct seat *seat = session->seat;
 	struct made *older, *next;
 
+	if (!atomic_load(&session->made.used))
+		return;
 	older = known_take_older(&seat->known, &session->made, all);
 	for (; older; older = next) {
 		next = older->older;

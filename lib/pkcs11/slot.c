@@ -43,6 +43,7 @@ void slot_free(struct slot *slot)
 		arbiter_token_put(slot->token);
 	slot_forget_pin(slot);
 	objects_destroy(&slot->objects);
+	free(slot->of_caller);
 	pthread_mutex_destroy(&slot->pin_lock);
 	pthread_mutex_destroy(&slot->seats_lock);
 	pthread_mutex_destroy(&slot->lock);

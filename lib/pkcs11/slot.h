@@ -68,6 +68,8 @@ struct slot {
 
 	pthread_mutex_t seats_lock;
 	struct seat *seats;
+	struct seat **of_caller;	/* by number, NOBODY's last; under @lock */
+	atomic_uint keepers;		/* seats that keep a lease */
 
 	struct objects objects;
 

@@ -58,12 +58,13 @@ static bool says_closed(CK_RV rv)
 }
 
 /* With the slot's lock: a session of each seat, to be put. Return: how many. */
-static size_t hold_sessions(const struct slot *slot, struct session **sessions)
+static size_t hold_sessions(const struct slot *slot, struct session **sessions,
+			    size_t most)
 {
 	const struct seat *seat;
 	size_t count = 0;
 
-	for (seat = slot->seats; seat && count < MAX_CALLERS;
+	for (seat = slot->seats; seat && count < most;
 	     seat = seat->next) {
 		if (seat->abandoned || !seat->sessions)
 			continue;
@@ -87,7 +88,9 @@ static bool is_closed(struct slot *slot, const struct session *session)
 }
 
 /*
- * Has the backend closed a session that is open here? Without a lock. @lease also
+ * Has the backend closed a session that is open here? An exchanged token closes
+ * all of them, so one is asked about; after something has happened, one of each
+ * caller. Without a lock. @lease also
  * covers sessions that other threads close meanwhile: a session stays as long as
  * its backend is being asked about it.
  */
@@ -98,7 +101,8 @@ static bool any_closed(struct slot *slot, struct lease *lease)
 	size_t count, i;
 
 	pthread_mutex_lock(&slot->lock);
-	count = hold_sessions(slot, sessions);
+	count = hold_sessions(slot, sessions,
+			      atomic_load(&slot->suspect) ? MAX_CALLERS : 1);
 	pthread_mutex_unlock(&slot->lock);
 	for (i = 0; i < count; i++) {
 		closed = closed || is_closed(slot, sessions[i]);

@@ -7,6 +7,7 @@
  * caller that leaves and comes back goes on where it was. Only a right PIN ends it, or the
  * process.
  */
+#include <search.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -20,7 +21,6 @@
 #define MAX_DELAY_MS	5000
 
 struct tries {
-	struct tries *next;
 	char *backend;
 	CK_SLOT_ID slot;		/* the backend's */
 	struct {
@@ -29,7 +29,16 @@ struct tries {
 	} of[MAX_CALLERS];
 };
 
-static _Atomic(struct tries *) all;
+static void *all;			/* a tree */
+
+static int compare(const void *one, const void *other)
+{
+	const struct tries *a = one, *b = other;
+
+	if (a->slot != b->slot)
+		return a->slot < b->slot ? -1 : 1;
+	return strcmp(a->backend, b->backend);
+}
 
 /**
  * tries_of() - what was tried on a slot in this process
@@ -43,23 +52,19 @@ static _Atomic(struct tries *) all;
  */
 struct tries *tries_of(const char *backend, CK_SLOT_ID slot)
 {
-	struct tries *tries;
+	struct tries *tries, **found;
 
-	for (tries = atomic_load(&all); tries; tries = tries->next)
-		if (tries->slot == slot && !strcmp(tries->backend, backend))
-			return tries;
 	tries = calloc(1, sizeof(*tries));
 	if (!tries)
 		return NULL;
 	tries->slot = slot;
 	tries->backend = strdup(backend);
-	if (!tries->backend) {
-		free(tries);
-		return NULL;
-	}
-	tries->next = atomic_load(&all);
-	atomic_store(&all, tries);
-	return tries;
+	found = tries->backend ? tsearch(tries, &all, compare) : NULL;
+	if (found && *found == tries)
+		return tries;
+	free(tries->backend);
+	free(tries);
+	return found ? *found : NULL;
 }
 
 /* Sleeps for as long as this caller's wrong PINs in a row have earned. */

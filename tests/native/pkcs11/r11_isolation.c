@@ -274,4 +274,46 @@ TEST_F(isolation, a_callers_end_is_its_own)
 	EXPECT_EQ(CKS_RO_PUBLIC_SESSION, info.state);
 }
 
+/* With a backend that gives the handle of a destroyed object to the next one. */
+TEST_F(isolation, a_handle_that_means_another_object_is_nobody_elses)
+{
+	CK_BBOOL token = 99;
+	CK_ATTRIBUTE template = { CKA_TOKEN, &token, sizeof(token) };
+	CK_OBJECT_HANDLE object, again, found;
+
+	ASSERT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	ASSERT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+	world_configure_plugin(PLUGIN("backend_mock"), "lease = shared");
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &self->sa));
+	ASSERT_EQ(CKR_OK, open_rw(self->b, &self->sb));
+
+	ASSERT_EQ(CKR_OK, make_data(self->a, self->sa, "x", true, false,
+				    &object));
+	ASSERT_EQ(1, find(self->b, self->sb, CKO_DATA, "x", &found));
+	ASSERT_EQ(object, found);
+	EXPECT_EQ(CKR_OK, self->b->C_GetAttributeValue(self->sb, found,
+						       &template, 1));
+	/* Destroyed by the other caller, and then its own. */
+	ASSERT_EQ(CKR_OK, self->a->C_DestroyObject(self->sa, object));
+	EXPECT_EQ(CKR_OBJECT_HANDLE_INVALID,
+		  self->b->C_GetAttributeValue(self->sb, found, &template, 1));
+	ASSERT_EQ(CKR_OK, make_data(self->a, self->sa, "y", false, false,
+				    &again));
+	ASSERT_EQ(object, again);
+	EXPECT_EQ(CKR_OBJECT_HANDLE_INVALID,
+		  self->b->C_GetAttributeValue(self->sb, found, &template, 1));
+	EXPECT_EQ(0, find(self->b, self->sb, CKO_DATA, "y", NULL));
+	/* On the token again it is found, and means that. */
+	ASSERT_EQ(CKR_OK, self->a->C_DestroyObject(self->sa, again));
+	ASSERT_EQ(CKR_OK, make_data(self->a, self->sa, "z", true, false,
+				    &again));
+	ASSERT_EQ(object, again);
+	ASSERT_EQ(1, find(self->b, self->sb, CKO_DATA, "z", &found));
+	EXPECT_EQ(CKR_OK, self->b->C_GetAttributeValue(self->sb, found,
+						       &template, 1));
+	EXPECT_EQ(CK_TRUE, token);
+}
+
 TEST_HARNESS_MAIN
