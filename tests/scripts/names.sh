@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # A name leads to the token of that name or to an error, also while udev is behind;
-# and no process can hang the tools that root uses against it.
+# lock says what it could not end; and no process can hang the tools that root uses
+# against it.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
 . "$top/tests/tap.bash"
@@ -60,6 +61,32 @@ udevadm control --start-exec-queue
 udevadm settle
 unregister evil
 rm -r /run/late
+
+# ---- a command that has become another user's ----------------------------------
+
+cp /usr/bin/setpriv /tmp/become
+chmod 4755 /tmp/become
+register card
+# As sudo does.
+setpriv --reuid 65534 --regid 65534 --groups "$gid" "$tool" lock card --kill -- \
+	/tmp/become --reuid 0 --regid 0 --clear-groups sh -c 'echo $$; exec sleep 600' \
+	>/tmp/become.pid 2>/tmp/become.said &
+lock=$!
+for ((i = 0; i < 100; i++)); do
+	[ ! -s /tmp/become.pid ] || break
+	sleep 0.1
+done
+"$tool" eject -f card >/dev/null 2>&1
+for ((i = 0; i < 100; i++)); do
+	[ ! -s /tmp/become.said ] || break
+	sleep 0.1
+done
+tap_check "lock --kill: it can't, and says so" grep -q \
+	"taken away; its command goes on without it, it can't be terminated: Operation not permitted" /tmp/become.said
+kill "$(cat /tmp/become.pid)"
+wait $lock
+rm -f /tmp/become*
+unregister card
 
 # ---- a file that answers no stat() ----------------------------------------------
 
