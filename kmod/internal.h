@@ -40,7 +40,7 @@
 /* Limits (R8). The module parameter user_tokens limits the tokens of a user. */
 #define TOKMUX_MAX_TOKENS	65536
 #define TOKMUX_MAX_SESSIONS	65536
-#define TOKMUX_DEFAULT_SESSIONS	4096
+#define TOKMUX_DEFAULT_SESSIONS	TOKMUX_MAX_SESSIONS
 #define TOKMUX_MAX_HOLD_MS	(24 * 60 * 60 * 1000)
 
 #define TOKMUX_NO_INDEX		(~0U)

@@ -33,6 +33,8 @@
 #define SYSTEM_FILE	"/etc/tokmux/tokmux.conf"
 #define USER_FILE	"tokmux/tokmux.conf"
 #define DEFAULT_WAIT_MS	30000
+/* For a session of another process to be closed, where the quota is full. */
+#define DEFAULT_SESSION_WAIT_MS	2000
 /* Shorter, so that a waiter outlasts a caller that keeps its lease. */
 #define DEFAULT_HOLD_MS	20000
 
@@ -315,6 +317,8 @@ static CK_RV backend_key(struct reader *reader, const char *key, char *value)
 		return parse_string(value, &backend->init_args);
 	if (!strcmp(key, "wait"))
 		return parse_ms(reader, key, value, &backend->wait_ms);
+	if (!strcmp(key, "session-wait"))
+		return parse_ms(reader, key, value, &backend->session_wait_ms);
 	if (!strcmp(key, "hold"))
 		return parse_ms(reader, key, value, &backend->hold_ms);
 	if (!strcmp(key, "token"))
@@ -357,6 +361,7 @@ static struct config_backend *backend_add(struct config *config,
 		return NULL;
 	}
 	backend->wait_ms = DEFAULT_WAIT_MS;
+	backend->session_wait_ms = DEFAULT_SESSION_WAIT_MS;
 	backend->hold_ms = DEFAULT_HOLD_MS;
 	*at = backend;
 	return backend;

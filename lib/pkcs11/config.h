@@ -33,6 +33,7 @@ struct config_backend {
 	bool lease_given;
 	enum unclean_policy unclean;
 	int wait_ms;
+	int session_wait_ms;		/* where the quota is full */
 	int hold_ms;			/* of a lease that is kept; 0 for ever */
 	bool vendor_mechanisms;		/* passed on, whatever they name */
 	struct config_token *tokens;

@@ -73,7 +73,7 @@ static CK_RV open_once(const struct opening *opening, CK_SESSION_HANDLE *handle)
 	session_need_no_login(session);
 
 	rv = arbiter_rv(slot->arbiter->session_open(seat->party,
-						    slot->backend->config->wait_ms,
+						    slot->backend->config->session_wait_ms,
 						    &session->arbiter_id));
 	if (rv != CKR_OK)
 		goto err_session;

@@ -40,6 +40,7 @@ struct arbiter_party {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	unsigned int users;
+	atomic_uint sessions;
 	bool busy;
 	int64_t since_ms;
 	pthread_mutex_t news_lock;
@@ -321,22 +322,36 @@ static void kernel_release(struct arbiter_party *party, enum arbiter_mode mode)
 
 /* ---- sessions and logins ------------------------------------------------------- */
 
+/* Then there is no other caller that might close one of them. */
+static bool has_all_sessions(struct arbiter_party *party)
+{
+	struct tokmux_info info;
+
+	return !tokmux_info(party->caller, &info) &&
+	       info.sessions <= atomic_load(&party->sessions);
+}
+
+/* What times out is not a lease, but the quota. */
 static int kernel_session_open(struct arbiter_party *party, int timeout_ms,
 			       uint32_t *id)
 {
 	int64_t until_ms = now_ms() + timeout_ms;
 	int r;
 
-	do
+	r = tokmux_session_open(party->caller, 0, id);
+	if (r == -EAGAIN && has_all_sessions(party))
+		return -EDQUOT;
+	while (r == -EINTR || (r == -EAGAIN && remaining_ms(until_ms)))
 		r = tokmux_session_open(party->caller, remaining_ms(until_ms),
 					id);
-	while (r == -EINTR);
-	/* Not a lease that ran out, but the quota. */
+	if (!r)
+		atomic_fetch_add(&party->sessions, 1);
 	return r == -ETIMEDOUT || r == -EAGAIN ? -EDQUOT : r;
 }
 
 static void kernel_session_close(struct arbiter_party *party, uint32_t id)
 {
+	atomic_fetch_sub(&party->sessions, 1);
 	/* It may be gone already: ejected, or the token removed. */
 	tokmux_session_close(party->caller, id);
 }

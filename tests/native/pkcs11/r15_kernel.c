@@ -56,7 +56,7 @@ TEST_F(kernel, a_quota_is_of_all_callers_together)
 	CK_SESSION_HANDLE one, two, three;
 	long begin;
 
-	BEGIN("wait = 300\n");
+	BEGIN("session-wait = 300\n");
 	ASSERT_EQ(CKR_OK, open_rw(self->a, &one));
 	ASSERT_EQ(CKR_OK, open_ro(self->b, &two));
 	begin = now_ms();
@@ -66,6 +66,10 @@ TEST_F(kernel, a_quota_is_of_all_callers_together)
 	/* And it is given back. */
 	EXPECT_EQ(CKR_OK, self->a->C_CloseSession(one));
 	EXPECT_EQ(CKR_OK, open_ro(self->b, &three));
+	/* A caller that has all of it waits for nobody. */
+	begin = now_ms();
+	EXPECT_EQ(CKR_SESSION_COUNT, open_ro(self->b, &one));
+	EXPECT_GT(290, now_ms() - begin);
 }
 
 /* A holder that is killed. */
