@@ -18,7 +18,7 @@
 struct object {
 	bool token, private;
 	CK_SESSION_HANDLE session;	/* a session object's; else 0 */
-	/* all that there are, or all that are free */
+	/* its list, or all that are free */
 	CK_OBJECT_HANDLE next, prev;
 	CK_OBJECT_HANDLE next_made, prev_made;
 };
@@ -29,11 +29,12 @@ static struct session {
 	CK_FLAGS flags;
 	CK_SESSION_HANDLE next_free;
 	CK_OBJECT_HANDLE made, found;	/* its own; where its search is */
-	bool token_only, public_only;
+	bool token_done, token_only, public_only;
 } sessions[SESSIONS + 1];
 
 static struct object objects[OBJECTS + 1];
-static CK_OBJECT_HANDLE all, free_object, made_objects;
+/* What is on the token, and what is not. */
+static CK_OBJECT_HANDLE lists[2], free_object, made_objects;
 static CK_SESSION_HANDLE free_session, made_sessions;
 static CK_ULONG slots = 1;
 static CK_ULONG privates;		/* session objects */
@@ -47,7 +48,7 @@ static CK_RV initialize(void *args)
 	slots = number ? strtoul(number, NULL, 10) : 1;
 	memset(sessions, 0, sizeof(sessions));
 	memset(objects, 0, sizeof(objects));
-	all = free_object = made_objects = 0;
+	lists[0] = lists[1] = free_object = made_objects = 0;
 	free_session = made_sessions = 0;
 	privates = 0;
 	logged_in = 0;
@@ -110,7 +111,7 @@ static void destroy(CK_OBJECT_HANDLE handle)
 	if (object->prev)
 		objects[object->prev].next = object->next;
 	else
-		all = object->next;
+		lists[!object->token] = object->next;
 	if (object->next)
 		objects[object->next].prev = object->prev;
 	if (object->session) {
@@ -195,9 +196,9 @@ static CK_RV logout(CK_SESSION_HANDLE handle)
 	CK_OBJECT_HANDLE at, next;
 
 	pthread_mutex_lock(&lock);
-	for (at = all; at && privates; at = next) {
+	for (at = lists[1]; at && privates; at = next) {
 		next = objects[at].next;
-		if (objects[at].private && !objects[at].token)
+		if (objects[at].private)
 			destroy(at);
 	}
 	logged_in = 0;
@@ -238,11 +239,11 @@ static CK_RV create_object(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
 	*object = (struct object){
 		.token = says(template, count, CKA_TOKEN, true),
 		.private = says(template, count, CKA_PRIVATE, true),
-		.next = all,
 	};
-	if (all)
-		objects[all].prev = *handle;
-	all = *handle;
+	object->next = lists[!object->token];
+	if (object->next)
+		objects[object->next].prev = *handle;
+	lists[!object->token] = *handle;
 	if (!object->token) {
 		object->session = session;
 		privates += object->private;
@@ -292,7 +293,8 @@ static CK_RV get_attribute_value(CK_SESSION_HANDLE session,
 static CK_RV find_objects_init(CK_SESSION_HANDLE session,
 			       CK_ATTRIBUTE *template, CK_ULONG count)
 {
-	sessions[session].found = all;
+	sessions[session].found = lists[0];
+	sessions[session].token_done = false;
 	sessions[session].token_only = says(template, count, CKA_TOKEN, true);
 	sessions[session].public_only = says(template, count, CKA_PRIVATE,
 					     false);
@@ -306,10 +308,17 @@ static CK_RV find_objects(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE *list,
 	CK_OBJECT_HANDLE at;
 
 	*count = 0;
-	while ((at = session->found) && *count < room) {
+	while (*count < room) {
+		at = session->found;
+		if (!at && (session->token_done || session->token_only))
+			break;
+		if (!at) {
+			session->token_done = true;
+			session->found = lists[1];
+			continue;
+		}
 		session->found = objects[at].next;
-		if ((session->token_only && !objects[at].token) ||
-		    (session->public_only && objects[at].private) ||
+		if ((session->public_only && objects[at].private) ||
 		    (objects[at].private && !logged_in))
 			continue;
 		list[(*count)++] = at;

@@ -429,9 +429,9 @@ static void live(const char *name, unsigned int n)
 	pthread_barrier_wait(&threads.called);
 	call();
 	start();
-	for (i = 0; i < CALLS; i++)
+	for (i = 0; i < 100 * CALLS; i++)
 		call();
-	stop(name, n, CALLS);
+	stop(name, n, 100 * CALLS);
 	pthread_barrier_wait(&threads.over);
 	for (i = 0; i < n; i++)
 		pthread_join(all[i], NULL);
