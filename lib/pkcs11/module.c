@@ -8,7 +8,6 @@
  */
 #include <dlfcn.h>
 #include <pthread.h>
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +16,7 @@
 #include "module.h"
 #include "now.h"
 #include "seat.h"
+#include "slots.h"
 #include "turn.h"
 #include "users.h"
 
@@ -26,10 +26,7 @@ struct module {
 	struct backend **backends;
 	size_t backend_count;
 
-	pthread_mutex_t slots_lock;
-	struct slot **slots;		/* by id; only ever grows */
-	size_t slot_count;
-	void *slots_of_backends;	/* the same, a tree by the backends' ids */
+	struct slots slots;
 };
 
 /*
@@ -53,44 +50,12 @@ static struct {
 
 /* ---- slots ------------------------------------------------------------------ */
 
-static int compare_slots(const void *one, const void *other)
-{
-	const struct slot *a = one, *b = other;
-
-	if (a->backend != b->backend)
-		return a->backend < b->backend ? -1 : 1;
-	return (a->backend_id > b->backend_id) -
-	       (a->backend_id < b->backend_id);
-}
-
 /* With the slots' lock. */
 static struct slot *slot_of(struct module *module, struct backend *backend,
 			    CK_SLOT_ID backend_id)
 {
-	struct slot wanted = { .backend = backend, .backend_id = backend_id };
-	size_t count = module->slot_count;
-	struct slot *slot, **found;
-
-	found = tfind(&wanted, &module->slots_of_backends, compare_slots);
-	if (found)
-		return *found;
-	/* As long again, whenever it is full. */
-	if (!(count & (count - 1))) {
-		found = realloc(module->slots,
-				(count ? 2 * count : 1) * sizeof(*found));
-		if (!found)
-			return NULL;
-		module->slots = found;
-	}
-	slot = slot_new(count, backend, backend_id, module->arbiter);
-	if (!slot)
-		return NULL;
-	if (!tsearch(slot, &module->slots_of_backends, compare_slots)) {
-		slot_free(slot);
-		return NULL;
-	}
-	module->slots[module->slot_count++] = slot;
-	return slot;
+	return slots_get(&module->slots, backend, backend_id,
+			 backend->config == module->config->backends);
 }
 
 /* No backend has as many, unless it returns nonsense. */
@@ -155,7 +120,7 @@ CK_RV module_find_slots(bool present, CK_SLOT_ID *list, CK_ULONG *count)
 			n = 0;
 			rv = CKR_OK;
 		}
-		pthread_mutex_lock(&module->slots_lock);
+		pthread_mutex_lock(&module->slots.lock);
 		for (j = 0; rv == CKR_OK && j < n; j++) {
 			struct slot *slot = slot_of(module, backend, ids[j]);
 
@@ -164,7 +129,7 @@ CK_RV module_find_slots(bool present, CK_SLOT_ID *list, CK_ULONG *count)
 			else if (total++ < room)
 				list[total - 1] = slot->id;
 		}
-		pthread_mutex_unlock(&module->slots_lock);
+		pthread_mutex_unlock(&module->slots.lock);
 		free(ids);
 	}
 	if (rv != CKR_OK)
@@ -176,19 +141,24 @@ CK_RV module_find_slots(bool present, CK_SLOT_ID *list, CK_ULONG *count)
 struct slot *module_slot(CK_SLOT_ID id)
 {
 	struct module *module = state.module;
-	struct slot *slot = NULL;
+	struct slot *slot;
 
-	pthread_mutex_lock(&module->slots_lock);
-	if (id < module->slot_count)
-		slot = module->slots[id];
-	pthread_mutex_unlock(&module->slots_lock);
+	pthread_mutex_lock(&module->slots.lock);
+	slot = slots_by_id(&module->slots, id);
+	pthread_mutex_unlock(&module->slots.lock);
 	return slot;
 }
 
 /* Return: the one after @slot, the first for NULL; NULL after the last. */
 struct slot *module_next_slot(const struct slot *slot)
 {
-	return module_slot(slot ? slot->id + 1 : 0);
+	struct module *module = state.module;
+	struct slot *next;
+
+	pthread_mutex_lock(&module->slots.lock);
+	next = slots_next(&module->slots, slot);
+	pthread_mutex_unlock(&module->slots.lock);
+	return next;
 }
 
 /* Return: NULL after the last. */
@@ -205,30 +175,24 @@ struct slot *module_slot_of(struct backend *backend, CK_SLOT_ID backend_id)
 	struct module *module = state.module;
 	struct slot *slot;
 
-	pthread_mutex_lock(&module->slots_lock);
+	pthread_mutex_lock(&module->slots.lock);
 	slot = slot_of(module, backend, backend_id);
-	pthread_mutex_unlock(&module->slots_lock);
+	pthread_mutex_unlock(&module->slots.lock);
 	return slot;
 }
 
 /* ---- start and stop ----------------------------------------------------------- */
 
-/* It is one of those by id, which are freed. */
-static void forget_slot(void *slot)
-{
-}
-
 static void module_free(struct module *module)
 {
 	struct site_before site;
+	struct slot *slot;
 	size_t i;
 
-	tdestroy(module->slots_of_backends, forget_slot);
-	for (i = 0; i < module->slot_count; i++) {
-		slot_leave(module->slots[i]);
-		slot_free(module->slots[i]);
-	}
-	free(module->slots);
+	for (slot = slots_next(&module->slots, NULL); slot;
+	     slot = slots_next(&module->slots, slot))
+		slot_leave(slot);
+	slots_destroy(&module->slots);
 	for (i = 0; i < module->backend_count; i++) {
 		site = site_enter(module->backends[i]->config->name,
 				  "C_Finalize");
@@ -239,7 +203,6 @@ static void module_free(struct module *module)
 	free(module->backends);
 	site_names_go();
 	config_free(module->config);
-	pthread_mutex_destroy(&module->slots_lock);
 	free(module);
 }
 
@@ -398,7 +361,7 @@ CK_RV module_start(CK_FLAGS flags)
 	module = calloc(1, sizeof(*module));
 	if (!module)
 		return CKR_HOST_MEMORY;
-	pthread_mutex_init(&module->slots_lock, NULL);
+	slots_init(&module->slots);
 	rv = start(module, flags);
 	if (rv != CKR_OK) {
 		module_free(module);

@@ -13,7 +13,7 @@
 #include "slot.h"
 
 struct slot *slot_new(CK_SLOT_ID id, struct backend *backend,
-		      CK_SLOT_ID backend_id, const struct arbiter_ops *arbiter)
+		      CK_SLOT_ID backend_id)
 {
 	struct slot *slot = calloc(1, sizeof(*slot));
 
@@ -22,7 +22,7 @@ struct slot *slot_new(CK_SLOT_ID id, struct backend *backend,
 	slot->id = id;
 	slot->backend = backend;
 	slot->backend_id = backend_id;
-	slot->arbiter = arbiter;
+	slot->arbiter = backend->arbiter;
 	slot->tries = tries_of(backend->config->name, backend_id);
 	if (!slot->tries) {
 		free(slot);

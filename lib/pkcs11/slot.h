@@ -28,8 +28,7 @@ struct identity {
 };
 
 /*
- * One slot of one backend, under an id of ours that stays the same until the
- * last caller leaves.
+ * One slot of one backend, under an id of ours, see slots.c.
  *
  * LOCK ORDER: a lease, @turn, @lock. No thread asks for a lease while it has @turn
  * or @lock. @seats_lock, then the locks in struct keep, struct known and struct
@@ -41,6 +40,7 @@ struct slot {
 	CK_SLOT_ID id;
 	CK_SLOT_ID backend_id;
 	struct backend *backend;
+	size_t number;			/* in struct slots */
 	const struct arbiter_ops *arbiter;
 
 	/* To ask for the token's name, to log in or out, to change a PIN. */
@@ -78,7 +78,7 @@ struct slot {
 };
 
 struct slot *slot_new(CK_SLOT_ID id, struct backend *backend,
-		      CK_SLOT_ID backend_id, const struct arbiter_ops *arbiter);
+		      CK_SLOT_ID backend_id);
 void slot_free(struct slot *slot);
 
 /* without the slot's turn and lock, which it takes */

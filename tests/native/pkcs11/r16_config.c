@@ -425,6 +425,73 @@ TEST_F(config, two_backends_have_slots_of_their_own)
 	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
 }
 
+/* Return: the id of the slot of token "test", -1 if there is none. */
+static CK_SLOT_ID slot_of_test(CK_FUNCTION_LIST *p11)
+{
+	CK_SLOT_ID slots[16], found = (CK_SLOT_ID)-1;
+	CK_TOKEN_INFO info;
+	CK_ULONG count = 16, i;
+
+	if (p11->C_Initialize(NULL) != CKR_OK)
+		return found;
+	if (p11->C_GetSlotList(CK_TRUE, slots, &count) != CKR_OK)
+		count = 0;
+	for (i = 0; i < count; i++)
+		if (p11->C_GetTokenInfo(slots[i], &info) == CKR_OK &&
+		    !memcmp(info.label, "test  ", 6))
+			found = slots[i];
+	p11->C_Finalize(NULL);
+	return found;
+}
+
+#define TWO_BACKENDS	"[global]\nlog = errors\narbiter = %s\n"	\
+			"[backend %s]\nmodule = %s\n"			\
+			"[backend %s]\nmodule = %s\n"
+
+/* A configuration may name it: the token has it whatever else there is. */
+TEST_F(config, a_slot_keeps_its_id)
+{
+	CK_SLOT_ID slots[4];
+	CK_ULONG count = 4;
+	CK_SLOT_ID id, derived;
+
+	id = slot_of_test(self->a);
+	ASSERT_NE((CK_SLOT_ID)-1, id);
+	EXPECT_EQ(id, slot_of_test(world_softhsm()));
+
+	/* SoftHSM2's are as good as unique, whatever comes before. */
+	world_write("tokmux.conf", TWO_BACKENDS, world_arbiter(), "readers",
+		    PLUGIN("backend_slots"), "softhsm", SOFTHSM);
+	EXPECT_EQ(id, slot_of_test(self->a));
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, self->a->C_GetSlotList(CK_FALSE, slots, &count));
+	EXPECT_EQ(7, slots[0]);
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+
+	/* Behind another one 7 might be the other's. */
+	world_write("tokmux.conf", TWO_BACKENDS, world_arbiter(), "softhsm",
+		    SOFTHSM, "readers", PLUGIN("backend_slots"));
+	count = 4;
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, self->a->C_GetSlotList(CK_FALSE, slots, &count));
+	ASSERT_EQ(3, count);
+	derived = slots[2];
+	EXPECT_NE(7, derived);
+	EXPECT_GE(0x7fffffff, derived);
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+
+	/* The same without the slots before it. */
+	world_write("tokmux.conf", TWO_BACKENDS, world_arbiter(), "nolock",
+		    PLUGIN("backend_quirks"), "readers",
+		    PLUGIN("backend_slots"));
+	count = 4;
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, self->a->C_GetSlotList(CK_FALSE, slots, &count));
+	ASSERT_LE(1, count);
+	EXPECT_EQ(derived, slots[count - 1]);
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+}
+
 /* NSS's, a backend of 3.0 that isn't there without. */
 TEST_F(config, a_backend_gets_its_arguments)
 {
