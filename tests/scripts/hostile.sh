@@ -69,7 +69,7 @@ serial_of() { # token
 odd=hex:24002800690064002900200020001b005b0033003100 # $(id)  ESC[31
 odd+=6d000a003b002f0025006b0022002700e900ff0400d8
 plug --maker "$odd" --model "$odd" --serial "$odd"
-plain() { local name; name=$(tokens); [[ $name =~ ^[A-Za-z0-9#+.:=@_-]+$ ]] || { echo "$name"; return 1; }; }
+plain() { local name; name=$(tokens); [[ $name =~ ^[A-Za-z0-9#+,.:=@_-]+$ ]] || { echo "$name"; return 1; }; }
 tap_check "strings of all kinds: a name that nothing misreads" plain
 tap_check "and a link" test -L "$dir/by-name/$(tokens)"
 unplug $pid "$usb"
