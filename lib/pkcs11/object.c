@@ -21,6 +21,7 @@
 #include "object.h"
 
 #define FIRST_SIZE	16
+#define GONE		(1u << 31)
 #define LAST_FEW	4	/* of a session's older ones in the backend */
 
 /* In a list of session objects; by its maker's lock. */
@@ -31,9 +32,8 @@ struct object_link {
 
 struct object {
 	CK_OBJECT_HANDLE handle;
-	unsigned int flags;
+	atomic_uint flags;		/* enum object_flags, and GONE */
 	unsigned int references;	/* by the lock of struct objects */
-	atomic_bool gone;
 	struct object_link made;	/* with the same session of the backend's */
 	struct object_link private;	/* with the same login */
 };
@@ -71,7 +71,7 @@ static struct object_entry *find(const struct object_table *table,
 {
 	struct object_entry *entry;
 
-	if (!table->used || !handle)
+	if (!table->used)
 		return NULL;
 	entry = place(table, handle);
 	return entry->handle ? entry : NULL;
@@ -149,13 +149,18 @@ static bool is_made(const struct object *object)
 	return object->flags & OBJECT_SESSION;
 }
 
+static bool is_gone(const struct object *object)
+{
+	return object->flags & GONE;
+}
+
 /* With the lock: its handle is free for another one. */
 static void mark_gone(struct objects *objects, struct object *object)
 {
-	if (atomic_load(&object->gone))
+	if (is_gone(object))
 		return;
 	take_out(&objects->table, find(&objects->table, object->handle));
-	atomic_store(&object->gone, true);
+	atomic_fetch_or(&object->flags, GONE);
 	objects->made -= is_made(object);
 }
 
@@ -193,7 +198,7 @@ static bool is_used(const struct known *known, const struct object_entry *entry)
 {
 	if (!entry->handle || !known)
 		return entry->handle;
-	if (atomic_load(&entry->object->gone))
+	if (is_gone(entry->object))
 		return false;
 	return !(entry->object->flags & OBJECT_PRIVATE) ||
 	       entry->object->flags & OBJECT_SESSION ||
@@ -267,7 +272,7 @@ static struct object *get(struct objects *objects, CK_OBJECT_HANDLE handle,
 	object->references = 1;
 	objects->made += is_made(object);
 	if (entry) {
-		atomic_store(&entry->object->gone, true);
+		atomic_fetch_or(&entry->object->flags, GONE);
 		objects->made -= is_made(entry->object);
 	} else {
 		entry = place(&objects->table, handle);
@@ -381,8 +386,12 @@ out:
 	return rv;
 }
 
-/* Whether a private one's login is the current one is the caller's to see. */
-bool known_find(struct known *known, CK_OBJECT_HANDLE handle,
+/*
+ * All of @view but the handle. Whether the login of a private one is the current one
+ * is for the calling function to see. In one
+ * piece, as it is on the way of most calls.
+ */
+__attribute__((flatten)) bool known_find(struct known *known, CK_OBJECT_HANDLE handle,
 		struct object_view *view)
 {
 	const struct object_entry *entry;
@@ -390,12 +399,11 @@ bool known_find(struct known *known, CK_OBJECT_HANDLE handle,
 
 	pthread_mutex_lock(&known->lock);
 	entry = find(&known->table, handle);
-	if (entry && !atomic_load_explicit(&entry->object->gone,
-					   memory_order_acquire)) {
-		found = true;
-		view->handle = handle;
-		view->flags = entry->object->flags;
+	if (entry) {
+		view->flags = atomic_load_explicit(&entry->object->flags,
+						   memory_order_acquire);
 		view->login = entry->login;
+		found = !(view->flags & GONE);
 	}
 	pthread_mutex_unlock(&known->lock);
 	return found;
