@@ -16,7 +16,8 @@ tap_check "pkcs11-tool --keypairgen EC" tool --token-label one "${user[@]}" \
 	--keypairgen --key-type EC:prime256v1 --label ec --id 02
 tap_check "pkcs11-tool -I names us" says tokmux tool -I
 spied() { # a spy that knows 3.0 sees what is called
-	PKCS11SPY=$module PKCS11SPY_OUTPUT=$dir/spy module=pkcs11-spy.so tool -L &&
+	local behind=$module
+	PKCS11SPY=$behind PKCS11SPY_OUTPUT=$dir/spy module=pkcs11-spy.so tool -L &&
 		grep -q C_GetTokenInfo "$dir/spy"
 }
 tap_check "pkcs11-spy sees the calls" spied
