@@ -23,7 +23,7 @@ WARN	:= -Wall -Wextra $(if $(WERROR),-Werror) -Wstrict-prototypes -Wmissing-prot
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer \
 	   -fno-sanitize-recover=all)
 override CPPFLAGS += -D_GNU_SOURCE -I$(TOP)/lib -isystem $(TOP)/include/uapi
-ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(SANFLAGS) $(CPPFLAGS) -MMD -MP
+ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(SANFLAGS) $(CPPFLAGS) -MD -MP
 ALL_LDFLAGS = $(SANFLAGS) $(LDFLAGS)
 
 # What is built finds its library beside it; what is installed needs no help.
