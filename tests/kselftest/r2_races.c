@@ -245,7 +245,7 @@ TEST_F_TIMEOUT(r2, threads_against_their_end, 2400)
 		EXPECT_TRUE(at_once ? nothing_left(self->watch) :
 			    EVENTUALLY(nothing_left(self->watch)));
 		EXPECT_EQ(0, next_works(self->fd));
-		if (!_metadata->passed) {
+		if (!__test_passed(_metadata)) {
 			struct tokmux_info now = info(self->watch);
 
 			TH_LOG("round %u: %s, %s: %u holders, %u waiters, %u sessions, %u users",
@@ -265,7 +265,7 @@ TEST_F_TIMEOUT(r2, threads_against_their_end, 2400)
 		end_group();
 		EXPECT_TRUE(nothing_left(self->watch));
 	}
-	if (!_metadata->passed)
+	if (!__test_passed(_metadata))
 		return;
 	for (int i = 0; i < NR_ENDS; i++)
 		TH_LOG("%-18s %u times", end_names[i], ends[i]);

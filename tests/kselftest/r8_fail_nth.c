@@ -782,7 +782,7 @@ static void fail_each(struct __test_metadata *_metadata, const struct call *c)
 		EXPECT_TRUE(EVENTUALLY(is_left(&before))) {
 			TH_LOG("%s: left over in the end after fault %d", c->name, nth);
 		}
-		if (!_metadata->passed)
+		if (!__test_passed(_metadata))
 			return;
 	}
 	EXPECT_FALSE(happened);
@@ -826,7 +826,7 @@ static void fail_from(struct __test_metadata *_metadata, const struct call *c)
 		if (c->after)
 			c->after();
 		EXPECT_TRUE(EVENTUALLY(is_left(&before)));
-		if (!_metadata->passed) {
+		if (!__test_passed(_metadata)) {
 			TH_LOG("%s: %d with %d bytes", c->name, ret, bytes);
 			return;
 		}
