@@ -29,6 +29,10 @@ check: setup
 	tests/check
 check-debug: setup
 	tests/check --debug
+# The patches that add the module to Linux, in build/kernel-series/.
+kernel-series:
+	tests/setup linux-source-6.12
+	series/write $(or $(TOKMUX_CACHE),/var/cache/tokmux)/src/linux-source-6.12 build/kernel-series
 attack: setup
 	tests/attack
 mutants: setup
@@ -43,5 +47,5 @@ clean:
 	rm -rf build
 
 .PHONY: all lib pkcs11 tools docs install uninstall deb dist rpm kmod kmod-install kmod-uninstall \
-	dkms-install dkms-uninstall install-deps setup demo check check-debug attack mutants \
+	dkms-install dkms-uninstall install-deps kernel-series setup demo check check-debug attack mutants \
 	fuzz bench bench-quick clean

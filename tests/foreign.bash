@@ -81,7 +81,7 @@ foreign_finish() { # root release
 	for name in bin sbin lib lib64; do
 		[ -e "$root/$name" ] || ln -s "usr/$name" "$root/$name"
 	done
-	mkdir -p "$root/tmp" "$root/boot"
+	mkdir -p "$root/tmp" "$root/dev" "$root/proc" "$root/boot"
 	[ -e "$root/usr/bin/awk" ] || ln -s mawk "$root/usr/bin/awk"
 	# 7.3's Makefile asks a script that isn't among the headers whether sparse
 	# will do, and without an answer goes on without sparse.
@@ -142,4 +142,21 @@ foreign_kernel() { # newest, arm64 or i386
 	ln -sfn "$release" "$kernels/$name"
 	[ "$name" != newest ] ||
 		ln -sfn "$release" "$kernels/$(grep -o '^[0-9]*\.[0-9]*' <<<"$release")"
+}
+
+# The source that the patch series is for.
+foreign_source() { # linux-source-6.12
+	local name=$1 source=$TOKMUX_CACHE/src tmp
+	[ ! -e "$source/$name/Makefile" ] || return 0
+	foreign_apt "$name" amd64 trixie
+	mkdir -p "$source"
+	tmp=$(mktemp -d "$source/.fetch.XXXXXX")
+	# shellcheck disable=SC2064 # the value of now
+	trap "rm -rf '$tmp'" EXIT
+	(cd "$tmp" && apt-get download -q "$name") >&2 || die "could not fetch $name"
+	dpkg-deb --fsys-tarfile "$tmp"/*.deb | tar -C "$tmp" -xO "./usr/src/$name.tar.xz" |
+		tar -C "$tmp" -xJ || die "cannot unpack $name"
+	mv -T "$tmp/$name" "$source/$name"
+	rm -rf "$tmp"
+	trap - EXIT
 }
