@@ -44,7 +44,9 @@ static inline CK_RV enter(struct call *call)
 
 /*
  * A login that is over for its caller, and not for the backend yet, ends there before
- * anything else is done: it is lent to nobody (R12, R13).
+ * anything else is done: it is lent to nobody (R12, R13). Where the backend refuses, a
+ * user's login still lets no caller in: what is private is checked here, for each call.
+ * A security officer's rights can't be checked here, so the call is refused.
  */
 static CK_RV settle(struct call *call)
 {
@@ -56,6 +58,8 @@ static CK_RV settle(struct call *call)
 		return rv;
 	rv = login_settle(call->seat, session_backend_handle(call->session),
 			  &call->lease);
+	if (atomic_load(&slot->login) == LOGIN_USER && rv != CKR_DEVICE_REMOVED)
+		rv = CKR_OK;
 	turn_give(&slot->turn);
 	return rv;
 }
