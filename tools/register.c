@@ -221,7 +221,7 @@ static void plain_name(const struct reader *reader, char *name)
 	size_t length = strlen(id);
 
 	if (length <= TOKMUX_NAME_SIZE - sizeof("-if00"))
-		snprintf(name, TOKMUX_NAME_SIZE, "%s-if%02x", id,
+		snprintf(name, TOKMUX_NAME_SIZE, "%.*s-if%02x", (int)length, id,
 			 reader->number & 0xff);
 	else
 		snprintf(name, TOKMUX_NAME_SIZE, "%.19s-%s-%016" PRIx64 "-if%02x",
