@@ -127,9 +127,9 @@ each_its_own() {
 tap_check "each token is its own reader's" each_its_own
 # Not the hubs of vhci_hcd, which are many.
 look() { # action: udev looks at the reader, and at its interfaces
-	udevadm trigger --action="$1" "$usb"
+	udevadm trigger --settle --action="$1" "$usb"
 	udevadm settle
-	udevadm trigger --action="$1" --attr-match=bInterfaceClass=0b
+	udevadm trigger --settle --action="$1" --attr-match=bInterfaceClass=0b
 	udevadm settle
 }
 again() { look add && two; }

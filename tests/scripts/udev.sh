@@ -76,7 +76,7 @@ reader=$top/tests/guest/reader
 tokens() { "$tool" list --noheadings -o name | sort; }
 
 # Where USB is built in, the reader was there before udev.
-udevadm trigger --action=add --subsystem-match=usb
+udevadm trigger --settle --action=add --subsystem-match=usb
 udevadm settle
 tap_check "by default a reader is no token" test -z "$(tokens)"
 tap_check "and its node is not closed" test "$(stat -c %a "$(usb_node)")" != 600
@@ -98,7 +98,7 @@ not_the_users() { has "$usb" 'DEVTYPE=usb_device' && ! has "$usb" 'CURRENT_TAGS=
 tap_check "and stays so: it is not the seat's user's" not_the_users
 # udev looks again: at boot, when a package was installed, when a driver comes.
 again() { # action
-	udevadm trigger --action="$1" --subsystem-match=usb && udevadm settle &&
+	udevadm trigger --settle --action="$1" --subsystem-match=usb && udevadm settle &&
 		test "$(tokens)" = "$card" && not_the_users &&
 		test "$(stat -c '%U:%G %a' "$usb")" = "root:root 600"
 }
@@ -130,7 +130,7 @@ tap_check "tokmux who: who has the device without us" by_device
 tap_check "tokmux check: and what to do" checked "^reader .* bad .*\] has it"
 exec {past}>&-
 "$tool" unregister -f "$card" >/dev/null
-udevadm trigger --action=add --subsystem-match=usb
+udevadm trigger --settle --action=add --subsystem-match=usb
 udevadm settle
 tap_check "taken away by hand, it is made again as udev looks again" test "$(tokens)" = "$card"
 
@@ -199,9 +199,9 @@ tap_check "and never was" no_acl "$usb"
 # By a worker that sees no other event before, and by one that does.
 again_closed() {
 	udevadm control --reload &&
-		udevadm trigger --action=change "$usb" &&
+		udevadm trigger --settle --action=change "$usb" &&
 		udevadm settle && cannot_open "$usb" && no_acl "$usb" &&
-		udevadm trigger --action=change --subsystem-match=usb &&
+		udevadm trigger --settle --action=change --subsystem-match=usb &&
 		udevadm settle && cannot_open "$usb" && no_acl "$usb" ||
 		{ ls -l "$usb"; udevadm info "$usb"; return 1; }
 }
@@ -322,7 +322,7 @@ if have_vhci; then
 	tap_check "usbip, two alike: a token each" origins 2
 	# Not the hubs of vhci_hcd, which are many.
 	readers_again() {
-		udevadm trigger --action=add --attr-match=bInterfaceClass=0b && udevadm settle
+		udevadm trigger --settle --action=add --attr-match=bInterfaceClass=0b && udevadm settle
 	}
 	unregister_all() {
 		local name
