@@ -143,14 +143,18 @@ struct slot *slots_get(struct slots *slots, struct backend *backend,
 	return NULL;
 }
 
-/* With the lock. Return: NULL if no slot has this id. */
+/* With the lock. Most programs use one slot. Return: NULL if no slot has this id. */
 struct slot *slots_by_id(struct slots *slots, CK_SLOT_ID id)
 {
 	struct slot *const *found;
 	struct slot wanted;
 
+	if (slots->last && slots->last->id == id)
+		return slots->last;
 	wanted.id = id;
 	found = tfind(&wanted, &slots->by_id, compare_ids);
+	if (found)
+		slots->last = *found;
 	return found ? *found : NULL;
 }
 

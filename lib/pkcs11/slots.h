@@ -11,6 +11,7 @@ struct slots {
 	size_t count;
 	void *by_id;			/* the same, as trees */
 	void *by_backend;		/* and the backend's id */
+	struct slot *last;		/* found by its id; no slot goes before all do */
 };
 
 void slots_init(struct slots *slots);
