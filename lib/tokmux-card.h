@@ -84,9 +84,9 @@ enum tokmux_card_begun {
  * @card: from tokmux_card_new()
  * @timeout_ms: how long to wait, in turn, for the lease
  *
- * Whoever held the token in between, the card is switched off and on before
+ * If another holder had the token in between, the card is switched off and on before
  * anything is sent to it, so that no holder works with what another one has
- * selected or verified. If nobody did, it is as it was left; but in a reader
+ * selected or verified. If none had, the card is as it was left; but in a reader
  * that gives cards power by itself it may be another card, so that there it is
  * switched off and on each time.
  *

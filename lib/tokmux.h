@@ -341,7 +341,7 @@ int tokmux_remove_system(unsigned int index);
 /**
  * struct tokmux_token - a system token as it was at one moment
  *
- * Owned by who got it until tokmux_token_free(). Its name is the kernel's, its
+ * Owned by the program that got it, until tokmux_token_free(). Its name is the kernel's, its
  * properties are udev's, both of that moment; its attributes are of now. Used by one
  * thread at a time, as are all that one monitor gave. User tokens are not
  * found this way: tokmux_open() opens them by name.

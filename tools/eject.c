@@ -80,7 +80,7 @@ static int eject(struct subject *subject, struct tokmux_caller *caller,
 	return ret ? failed(subject_name(subject), ret) : STATUS_OK;
 }
 
-/* First it ends all, then it looks who had it: that may take its time. */
+/* Ends everything first. To find the processes that had the token may take its time. */
 static int force(struct subject *subject, struct tokmux_caller *caller,
 		 struct tokmux_eject *counts)
 {

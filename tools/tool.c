@@ -25,7 +25,7 @@ static void say(const char *format, va_list args)
 	fputc('\n', stderr);
 }
 
-/* Whoever runs this by hand may not write to it, and sees stderr. */
+/* A user who runs this by hand may not write to the kernel's log, and sees stderr. */
 static void log_it(const char *format, va_list args)
 {
 	char text[512];

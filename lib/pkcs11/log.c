@@ -110,7 +110,7 @@ static void log_line(enum log_level level, const char *format, va_list args)
 	if (length > sizeof(line) - 2)
 		length = sizeof(line) - 2;
 	line[length++] = '\n';
-	/* Whoever says something may have a lock. */
+	/* The thread that writes to the log may have a lock. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	log_put(line, length);
 	pthread_setcancelstate(cancel, NULL);

@@ -243,8 +243,8 @@ static bool is_same(const struct object *object, unsigned int flags)
 }
 
 /*
- * Whoever knows a token's object by the same handle and flags has found the same
- * one, or may find it. Any other one is gone.
+ * A caller that knows a token's object by the same handle and flags has found this
+ * object, or may find it. An object that differs in one of them is gone.
  *
  * Return: the object, to be put; NULL if there is no memory.
  */

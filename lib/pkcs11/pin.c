@@ -6,9 +6,9 @@
  * page that is locked into memory, left out of core dumps and of forked children,
  * and wiped when it is forgotten.
  *
- * Who could read that page could read the next PIN as it comes in, and would try
- * all PINs of four or six digits in no time however slow the hash was. It only
- * has to tell two PINs apart, and to be of no use without the key; so it is fast.
+ * An attacker that reads that page could read the next PIN as it comes in, and would
+ * try all PINs of four or six digits in no time, however slow the hash was. The hash
+ * only has to tell two PINs apart, and to be of no use without the key. So it is fast.
  */
 #include <errno.h>
 #include <stdatomic.h>

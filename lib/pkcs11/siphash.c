@@ -4,8 +4,8 @@
  *
  * A keyed hash by Jean-Philippe Aumasson and Daniel J. Bernstein, written after
  * their paper "SipHash: a fast short-input PRF" and the variant of 128 bits in
- * their reference implementation. Who doesn't know the key learns nothing of the
- * text from the hash, nor finds two texts of one hash. The test r12_siphash has
+ * their reference implementation. Without the key nobody learns anything of the
+ * text from the hash, or finds two texts of one hash. The test r12_siphash has
  * the authors' vectors.
  *
  * The state is four words, which a compiler keeps in registers: no buffer has
