@@ -20,7 +20,7 @@ define FILES
 $(BUILT)/tokmux 755 $(BINDIR) tokmux
 $(BUILT)/$(LIBREAL) 644 $(LIBDIR) $(LIBREAL)
 $(BUILT)/tokmux-pkcs11.so 644 $(PKCS11DIR) tokmux-pkcs11.so
-$(BUILT)/tokmux.pc 644 $(PKGCONFIGDIR) tokmux.pc
+$(BUILT)/libtokmux.pc 644 $(PKGCONFIGDIR) libtokmux.pc
 $(BUILT)/tokmux-pkcs11.pc 644 $(PKGCONFIGDIR) tokmux-pkcs11.pc
 $(BUILT)/tokmux.module 644 $(P11KITDIR) tokmux.module
 $(BUILT)/69-tokmux.rules 644 $(UDEVRULESDIR) 69-tokmux.rules

@@ -63,7 +63,7 @@ tap_check "tokmux" in_package tokmux /usr/bin/tokmux /usr/lib/udev/rules.d/69-to
 	/usr/lib/sysusers.d/tokmux.conf
 tap_check "libtokmux" in_package libtokmux "$libdir/libtokmux.so.1"
 tap_check "libtokmux-devel" in_package libtokmux-devel "$libdir/libtokmux.so" \
-	/usr/include/tokmux.h /usr/include/tokmux/linux/tokmux.h "$libdir/pkgconfig/tokmux.pc"
+	/usr/include/tokmux.h /usr/include/tokmux/linux/tokmux.h "$libdir/pkgconfig/libtokmux.pc"
 tap_check "tokmux-pkcs11" in_package tokmux-pkcs11 "$libdir/pkcs11/tokmux-pkcs11.so" \
 	/usr/share/p11-kit/modules/tokmux.module
 tap_check "tokmux-dkms" in_package tokmux-dkms "/usr/src/tokmux-$version/dkms.conf" \

@@ -28,7 +28,7 @@ block "$page" 'int main' >"$dir/custom-tool.c"
 installed=$B/tests/docs/installed
 lib=$installed/usr/lib/$(gcc -print-multiarch)
 export PKG_CONFIG_SYSROOT_DIR=$installed PKG_CONFIG_PATH=$lib/pkgconfig LD_LIBRARY_PATH=$lib
-tap_check "what is installed is there" test -e "$lib/pkgconfig/tokmux.pc"
+tap_check "what is installed is there" test -e "$lib/pkgconfig/libtokmux.pc"
 compile() {
 	local command
 	command=$(grep -oE '^	cc -o custom-tool .*' "$page") &&
@@ -46,7 +46,7 @@ of_the_system() {
 	! grep -q tokmux_open_user "$dir/system.c" || return
 	# shellcheck disable=SC2046 # words
 	gcc -Wall -Wextra -Werror ${SAN:+-fsanitize=$SAN} -o "$dir/system" \
-		"$dir/system.c" $(pkg-config --cflags --libs tokmux)
+		"$dir/system.c" $(pkg-config --cflags --libs libtokmux)
 }
 tap_check "it compiles for a token of the system" of_the_system
 
@@ -62,7 +62,7 @@ fragment() { # name page text
 	} >"$dir/$1.c"
 	# shellcheck disable=SC2046 # words
 	gcc -Wall -Wextra -Werror ${SAN:+-fsanitize=$SAN} -o "$dir/$1" "$dir/$1.c" \
-		$(pkg-config --cflags --libs tokmux)
+		$(pkg-config --cflags --libs libtokmux)
 }
 tap_check "libtokmux(3): the example compiles" \
 	fragment library "$docs/man/libtokmux.3.rst" 'tokmux_open_user("my-card"'

@@ -32,7 +32,7 @@ wanted() {
 	-rw-r--r-- .$lib/libtokmux.so.1.0.0
 	-rw-r--r-- .$lib/pkcs11/tokmux-pkcs11.so
 	-rw-r--r-- .$lib/pkgconfig/tokmux-pkcs11.pc
-	-rw-r--r-- .$lib/pkgconfig/tokmux.pc
+	-rw-r--r-- .$lib/pkgconfig/libtokmux.pc
 	-rw-r--r-- ./usr/share/bash-completion/completions/tokmux
 	-rw-r--r-- ./usr/share/doc/tokmux/ABI/sysfs-class-tokmux
 	-rw-r--r-- ./usr/share/doc/tokmux/examples/readers.conf
@@ -73,7 +73,7 @@ tap_check "p11-kit's word of the module" grep -qx "module: $lib/pkcs11/tokmux-pk
 pc() { PKG_CONFIG_SYSROOT_DIR=$dest PKG_CONFIG_PATH=$dest$lib/pkgconfig pkg-config "$@"; }
 builds() {
 	# shellcheck disable=SC2046 # words
-	gcc -x c -o "$dest/program" - $(pc --cflags --libs tokmux) <<-'END' && "$dest/program"
+	gcc -x c -o "$dest/program" - $(pc --cflags --libs libtokmux) <<-'END' && "$dest/program"
 	#include <tokmux.h>
 	#include <tokmux-card.h>
 	int main(void) { return !tokmux_strerror(0) || !tokmux_card_strerror(0); }
@@ -136,7 +136,7 @@ status=0
 tokmux check >"$2/check" || status=$?
 echo "check $status"
 tokmux check --help | grep -o '/.*/tokmux-pkcs11.so'
-sed -n 's/^prefix=//p' /usr/local/lib/pkgconfig/tokmux.pc
+sed -n 's/^prefix=//p' /usr/local/lib/pkgconfig/libtokmux.pc
 pkg-config --variable=module tokmux-pkcs11
 ldconfig -p | grep -c libtokmux.so.1
 make -s uninstall >&2
