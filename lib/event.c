@@ -6,6 +6,9 @@
 #include <unistd.h>
 #include "internal.h"
 
+/* read() gives records of this size to programs of any age. */
+_Static_assert(sizeof(struct tokmux_event) == 24, "an event's record cannot grow");
+
 static int wait_readable(int fd, int timeout_ms)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };

@@ -342,7 +342,7 @@ const char *tokmux_token_devnode(const struct tokmux_token *token)
 	return udev_device_get_devnode(token->device);
 }
 
-bool tokmux_token_ready(const struct tokmux_token *token)
+int tokmux_token_ready(const struct tokmux_token *token)
 {
 	return token->since_us;
 }

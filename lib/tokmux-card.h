@@ -21,7 +21,7 @@
  *
  * tokmux.h's conventions hold, except that a card is for one thread at a time,
  * and that -ETIMEDOUT may also mean a reader that does not answer.
- * tokmux_card_strerror() knows the errors of both. Data to and from the card
+ * tokmux_strerror() knows the errors of both. Data to and from the card
  * may hold a PIN or a key: no copy of it is left in memory.
  *
  * A reader that is pulled in the middle of a transfer may be -EIO first, and
@@ -76,7 +76,7 @@ int tokmux_card_new(struct tokmux_caller *caller, unsigned int slot,
  */
 enum tokmux_card_begun {
 	TOKMUX_CARD_TOUCHED	= 1 << 0,
-	TOKMUX_CARD_SCRUBBED	= 1 << 1,
+	TOKMUX_CARD_SCRUBBED	= 1 << 1
 };
 
 /**
@@ -107,7 +107,7 @@ int tokmux_card_begin(struct tokmux_card *card, int timeout_ms);
  */
 enum tokmux_card_ending {
 	TOKMUX_CARD_OFF			= 1 << 0,
-	TOKMUX_CARD_OFF_IF_WANTED	= 1 << 1,
+	TOKMUX_CARD_OFF_IF_WANTED	= 1 << 1
 };
 
 /**
@@ -149,22 +149,22 @@ int tokmux_card_open_fd(int fd, unsigned int slot, struct tokmux_card **card);
 /* ---- power ------------------------------------------------------------ */
 
 /**
- * enum tokmux_card_status - what is in the slot
+ * enum tokmux_card_presence - what is in the slot
  * @TOKMUX_CARD_ACTIVE: a card that has power
  * @TOKMUX_CARD_INACTIVE: a card without power
  * @TOKMUX_CARD_ABSENT: no card
  */
-enum tokmux_card_status {
+enum tokmux_card_presence {
 	TOKMUX_CARD_ACTIVE	= 0,
 	TOKMUX_CARD_INACTIVE	= 1,
-	TOKMUX_CARD_ABSENT	= 2,
+	TOKMUX_CARD_ABSENT	= 2
 };
 
 /**
  * tokmux_card_status() - ask the reader what is in its slot
  * @card: the card
  *
- * Return: &enum tokmux_card_status; -ENODEV, -ETIMEDOUT, -EPROTO, -EIO.
+ * Return: &enum tokmux_card_presence; -ENODEV, -ETIMEDOUT, -EPROTO, -EIO.
  */
 int tokmux_card_status(struct tokmux_card *card);
 
@@ -173,7 +173,7 @@ int tokmux_card_status(struct tokmux_card *card);
  * @card: the card
  * @timeout_ms: see tokmux.h's conventions
  *
- * Return: &enum tokmux_card_status once it is another one than before the
+ * Return: &enum tokmux_card_presence once it is another one than before the
  * call, or was for a moment; -EAGAIN, -ETIMEDOUT without effect; -ENODEV,
  * -EPROTO, -EIO.
  */
@@ -212,13 +212,13 @@ int tokmux_card_atr(const struct tokmux_card *card,
 /* ---- APDUs ------------------------------------------------------------ */
 
 /**
- * enum tokmux_card_transmit - how to send a command
+ * enum tokmux_card_transmit_flags - how to send a command
  * @TOKMUX_CARD_CHAIN: where the reader or the protocol takes short APDUs only,
  *	send a longer one by command chaining (ISO/IEC 7816-4, 5.3.3), and
  *	collect by GET RESPONSE what 61xx announces up to the length asked for
  */
-enum tokmux_card_transmit {
-	TOKMUX_CARD_CHAIN	= 1 << 0,
+enum tokmux_card_transmit_flags {
+	TOKMUX_CARD_CHAIN	= 1 << 0
 };
 
 /**
@@ -249,16 +249,6 @@ enum tokmux_card_transmit {
 int tokmux_card_transmit(struct tokmux_card *card, const void *apdu, size_t len,
 			 void *answer, size_t size, unsigned int flags,
 			 int timeout_ms);
-
-/* ---- errors ----------------------------------------------------------- */
-
-/**
- * tokmux_card_strerror() - what an error of these functions means
- * @err: a negative errno as returned here
- *
- * Return: a static sentence without a full stop, never NULL.
- */
-const char *tokmux_card_strerror(int err);
 
 #ifdef __cplusplus
 }

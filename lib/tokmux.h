@@ -15,6 +15,11 @@
  *   (-EAGAIN), else -ETIMEDOUT.
  * - After fork() the child's copy answers -EPERM to everything (rule R3) and
  *   has no effect on the parent; tokmux_close() is all it is good for.
+ * - A struct of this header stays as it is, with one exception: a struct that is
+ *   passed with its size may grow at its end. The library writes no more than
+ *   that size, and fills what it does not know with zeros. The structs of
+ *   <linux/tokmux.h> may grow as well. No function here takes one of those, but
+ *   for struct tokmux_event, which stays as it is.
  *
  * The constants TOKMUX_* and the rules R1..R8 that the kernel keeps are
  * described in <linux/tokmux.h> and Documentation/uapi.rst.
@@ -22,14 +27,31 @@
 #ifndef TOKMUX_H
 #define TOKMUX_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <linux/tokmux.h>
 
+/**
+ * TOKMUX_VERSION: the version of this header, as a number that grows, and its
+ * parts; tokmux_version() is the version of the library.
+ */
+#define TOKMUX_VERSION_MAJOR	0
+#define TOKMUX_VERSION_MINOR	1
+#define TOKMUX_VERSION_PATCH	0
+#define TOKMUX_VERSION		(TOKMUX_VERSION_MAJOR * 0x10000 + \
+				 TOKMUX_VERSION_MINOR * 0x100 + \
+				 TOKMUX_VERSION_PATCH)
+
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/**
+ * tokmux_version() - the version of the library that the program runs with
+ *
+ * Return: as "0.1.0", static.
+ */
+const char *tokmux_version(void);
 
 /**
  * struct tokmux_caller - one party on one token
@@ -121,13 +143,54 @@ int tokmux_fd(const struct tokmux_caller *caller);
 int tokmux_bind(struct tokmux_caller *caller, unsigned int flags);
 
 /**
+ * struct tokmux_state - what a token looks like at one moment
+ * @flags: TOKMUX_INFO_*
+ * @index: N of /dev/tokmuxN; ~0 for a user token
+ * @epoch: see &struct tokmux_grant
+ * @owner_uid: the uid that made the token, in the caller's user namespace
+ * @holder_pid: the first holder's pid in the caller's pid namespace; 0 if there
+ *	is no holder, or if it has no pid there
+ * @holders: how many hold the token
+ * @waiters: how many requests wait for it
+ * @sessions: how many sessions all callers have
+ * @max_sessions: how many they may have
+ * @users: how many callers are logged in as user
+ * @sos: how many callers are logged in as security officer
+ * @hold_limit_ms: how long a lease is kept while others wait, 0 for ever
+ * @reserved: 0
+ * @grants: how many leases were granted so far
+ * @name: the token's name, NUL-padded
+ *
+ * May grow at its end.
+ */
+struct tokmux_state {
+	uint32_t flags;
+	uint32_t index;
+	uint64_t epoch;
+	uint32_t owner_uid;
+	int32_t holder_pid;
+	uint32_t holders;
+	uint32_t waiters;
+	uint32_t sessions;
+	uint32_t max_sessions;
+	uint32_t users;
+	uint32_t sos;
+	uint32_t hold_limit_ms;
+	uint32_t reserved;
+	uint64_t grants;
+	char name[TOKMUX_NAME_SIZE];
+};
+
+/**
  * tokmux_info() - what the token looks like now
  * @caller: the caller; need not be bound
- * @info: out: see &struct tokmux_info
+ * @state: out: the token's state
+ * @size: sizeof(*@state)
  *
  * Return: 0; -ENODEV if the token is gone.
  */
-int tokmux_info(struct tokmux_caller *caller, struct tokmux_info *info);
+int tokmux_info(struct tokmux_caller *caller, struct tokmux_state *state,
+		size_t size);
 
 /* ---- leases (R1, R2, R4) --------------------------------------------- */
 
@@ -247,13 +310,25 @@ int tokmux_login(struct tokmux_caller *caller, unsigned int user_type);
 int tokmux_logout(struct tokmux_caller *caller);
 
 /**
+ * struct tokmux_ejected - what an eject has ended
+ * @leases: how many leases were taken
+ * @sessions: how many sessions were closed
+ * @logins: how many logins were ended
+ */
+struct tokmux_ejected {
+	uint32_t leases;
+	uint32_t sessions;
+	uint32_t logins;
+};
+
+/**
  * tokmux_eject() - end everybody's leases, sessions and logins
  * @caller: the caller; its user owns the token or has CAP_SYS_ADMIN
- * @counts: out: what it hit; may be NULL
+ * @ejected: out: what was ended; may be NULL
  *
  * Return: 0; -EPERM, -ENODEV, -ENOTCONN.
  */
-int tokmux_eject(struct tokmux_caller *caller, struct tokmux_eject *counts);
+int tokmux_eject(struct tokmux_caller *caller, struct tokmux_ejected *ejected);
 
 /* ---- events ---------------------------------------------------------- */
 
@@ -441,8 +516,10 @@ const char *tokmux_token_devnode(const struct tokmux_token *token);
  * @token: the token
  *
  * Until then its device may lack its permissions and links.
+ *
+ * Return: 1 if it has, else 0.
  */
-bool tokmux_token_ready(const struct tokmux_token *token);
+int tokmux_token_ready(const struct tokmux_token *token);
 
 /**
  * tokmux_token_property() - what udev's rules say of it
@@ -484,7 +561,7 @@ struct tokmux_monitor;
 enum tokmux_change {
 	TOKMUX_TOKEN_ADDED	= 1,
 	TOKMUX_TOKEN_REMOVED	= 2,
-	TOKMUX_TOKEN_CHANGED	= 3,
+	TOKMUX_TOKEN_CHANGED	= 3
 };
 
 /**
@@ -530,7 +607,7 @@ int tokmux_monitor_next(struct tokmux_monitor *monitor, int timeout_ms,
 
 /**
  * tokmux_strerror() - what an error of this library means
- * @err: a negative errno as returned here
+ * @err: a negative errno as returned here, or by the functions of tokmux-card.h
  *
  * Return: a static sentence without a full stop, never NULL.
  */

@@ -53,23 +53,23 @@ int card_find(const char *what, const struct card_options *options,
 
 int card_failed(const struct held_card *held, int err)
 {
-	struct tokmux_info info;
+	struct tokmux_state info;
 
 	switch (err) {
 	case -ENODEV:
 		/* The token is gone as soon as its device is. */
-		if (tokmux_info(held->caller, &info) == -ENODEV)
+		if (tokmux_info(held->caller, &info, sizeof(info)) == -ENODEV)
 			return failed(held->what, err);
-		complain("%s: %s", held->what, tokmux_card_strerror(err));
+		complain("%s: %s", held->what, tokmux_strerror(err));
 		return STATUS_GONE;
 	case -ENOMEDIUM:
-		complain("%s: %s", held->what, tokmux_card_strerror(err));
+		complain("%s: %s", held->what, tokmux_strerror(err));
 		return STATUS_NO;
 	case -EPERM:
 	case -EACCES:
 		return failed(held->what, err);
 	default:
-		complain("%s: %s", held->what, tokmux_card_strerror(err));
+		complain("%s: %s", held->what, tokmux_strerror(err));
 		return STATUS_FAILED;
 	}
 }
@@ -80,7 +80,7 @@ int card_hold(const struct held_card *held, const struct card_options *options)
 
 	/* Who waits for ever has not waited for the token, but for its reader. */
 	if (ret == -EAGAIN || (ret == -ETIMEDOUT && options->timeout_ms > 0)) {
-		complain("%s: %s", held->what, tokmux_card_strerror(ret));
+		complain("%s: %s", held->what, tokmux_strerror(ret));
 		return STATUS_NO;
 	}
 	return ret < 0 ? card_failed(held, ret) : STATUS_OK;

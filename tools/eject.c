@@ -70,7 +70,7 @@ static int ask(struct subject *subject)
 }
 
 static int eject(struct subject *subject, struct tokmux_caller *caller,
-		 struct tokmux_eject *counts)
+		 struct tokmux_ejected *counts)
 {
 	int ret;
 
@@ -82,7 +82,7 @@ static int eject(struct subject *subject, struct tokmux_caller *caller,
 
 /* Ends everything first. To find the processes that had the token may take its time. */
 static int force(struct subject *subject, struct tokmux_caller *caller,
-		 struct tokmux_eject *counts)
+		 struct tokmux_ejected *counts)
 {
 	struct who *who;
 	int status;
@@ -98,7 +98,7 @@ static int force(struct subject *subject, struct tokmux_caller *caller,
 /* It is opened before anybody is asked: the answer is for this token. */
 static int name_and_eject(const char *what, bool forced, struct view *view)
 {
-	struct tokmux_eject counts = {};
+	struct tokmux_ejected counts = {};
 	struct tokmux_caller *caller;
 	struct subject *subject;
 	int status;

@@ -53,13 +53,13 @@ static void *show_progress(void *arg)
 {
 	struct progress *progress = arg;
 	struct pollfd done = { .fd = progress->done, .events = POLLIN };
-	struct tokmux_info info = {};
+	struct tokmux_state info = {};
 	unsigned int seconds = 0;
 	char title[64];
 
 	while (poll(&done, 1, 1000) == 0) {
 		seconds++;
-		if (tokmux_info(progress->caller, &info))
+		if (tokmux_info(progress->caller, &info, sizeof(info)))
 			continue;
 		snprintf(title, sizeof(title), "somebody");
 		if (info.holder_pid)
@@ -134,10 +134,10 @@ static _Noreturn void run_command(const struct lock *lock, const sigset_t *mask)
 
 static void lost(const struct lock *lock, pid_t child)
 {
-	struct tokmux_info info;
+	struct tokmux_state info;
 	const char *why;
 
-	why = tokmux_info(lock->caller, &info) == -ENODEV ?
+	why = tokmux_info(lock->caller, &info, sizeof(info)) == -ENODEV ?
 	      "the token is gone" : "the lease was taken away";
 	if (!lock->kill)
 		complain("%s: %s; its command goes on without it", lock->what,

@@ -35,14 +35,14 @@ struct subject *subject_of(struct tokmux_token *token)
 /* A user's token is found by its name only. */
 static int find_user(const char *what, struct subject **subject)
 {
-	struct tokmux_info info = {};
+	struct tokmux_state info = {};
 	struct tokmux_caller *caller;
 	int ret;
 
 	ret = tokmux_open(what, &caller);
 	if (ret)
 		return failed(what, ret);
-	ret = tokmux_info(caller, &info);
+	ret = tokmux_info(caller, &info, sizeof(info));
 	if (ret) {
 		tokmux_close(caller);
 		return failed(what, ret);
@@ -135,11 +135,11 @@ bool subject_real_device(const struct subject *subject, dev_t *rdev)
 static int user_value(struct subject *subject, const char *key, char *value,
 		      size_t size)
 {
-	struct tokmux_info info;
+	struct tokmux_state info;
 	size_t i;
 	int ret;
 
-	ret = tokmux_info(subject->caller, &info);
+	ret = tokmux_info(subject->caller, &info, sizeof(info));
 	if (ret)
 		return ret;
 	const struct {

@@ -464,33 +464,3 @@ int tokmux_card_transmit(struct tokmux_card *card, const void *apdu, size_t len,
 	errno = saved;
 	return ret;
 }
-
-/* ---- errors -------------------------------------------------------------- */
-
-static const struct {
-	int err;
-	const char *text;
-} errors[] = {
-	{ ENOMEDIUM,	"there is no card in the reader" },
-	{ ECONNRESET,	"the card has no power, or was taken out meanwhile" },
-	{ EIO,		"the card does not answer, or not as a card does" },
-	{ EPROTO,	"the reader or the card answers nonsense" },
-	{ EOPNOTSUPP,	"it is no smartcard reader, or the reader does not support this card" },
-	{ EBUSY,	"another program has the reader; pcscd, perhaps" },
-	{ EMSGSIZE,	"the command is longer than the reader takes" },
-	{ EOVERFLOW,	"the answer is longer than the room for it" },
-	{ ETIMEDOUT,	"the time to wait for the token, its reader or its card ran out" },
-	{ ECONNABORTED,	"the card aborted the command" },
-	{ ENODEV,	"the reader is gone, or the lease was taken away" },
-	{ EINVAL,	"not a valid APDU, flag, or file of a reader" },
-};
-
-const char *tokmux_card_strerror(int err)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
-		if (errors[i].err == -err)
-			return errors[i].text;
-	return tokmux_strerror(err);
-}

@@ -102,9 +102,9 @@ int tokmux_card_begin(struct tokmux_card *card, int timeout_ms)
 
 static bool others_wait(struct tokmux_card *card)
 {
-	struct tokmux_info info;
+	struct tokmux_state info;
 
-	return !tokmux_info(card->caller, &info) && info.waiters;
+	return !tokmux_info(card->caller, &info, sizeof(info)) && info.waiters;
 }
 
 int tokmux_card_end(struct tokmux_card *card, unsigned int flags)

@@ -196,9 +196,9 @@ static void wait_for(struct actor *actor, const char *what)
 static void wait_for_queue(struct tokmux_caller *watch, unsigned int waiters)
 {
 	struct timespec ms = { 0, 1000000 };
-	struct tokmux_info info;
+	struct tokmux_state info;
 
-	while (leases && !tokmux_info(watch, &info) && info.waiters != waiters)
+	while (leases && !tokmux_info(watch, &info, sizeof(info)) && info.waiters != waiters)
 		nanosleep(&ms, NULL);
 }
 
@@ -215,7 +215,7 @@ int main(int argc, char **argv)
 	struct actor *ann = &actors[0], *bob = &actors[1], *cem = &actors[2];
 	struct sigaction act = { .sa_handler = nothing };
 	struct tokmux_caller *watch = NULL;
-	struct tokmux_info info;
+	struct tokmux_state info;
 	char line[256] = "";
 	unsigned int index;
 	int i, err, turns;
@@ -246,7 +246,7 @@ int main(int argc, char **argv)
 	wait_for_queue(watch, 2);
 	if (leases) {
 		SAY(1, "Bob asks for it, then Cem asks: both wait");
-		tokmux_info(watch, &info);
+		tokmux_info(watch, &info, sizeof(info));
 		SAY(1, "kernel: holder %d, %u waiters", info.holder_pid, info.waiters);
 	} else {
 		SAY(1, "nobody to ask: all three begin to sign");

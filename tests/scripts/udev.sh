@@ -244,7 +244,7 @@ takes_it() { # command…
 	return 1
 }
 tap_check "pcscd takes an enforced reader" takes_it
-busy() { local output; output=$("$tool" atr "$card" 2>&1); [[ $output == *'another program has the reader; pcscd, perhaps'* ]] || { echo "$output"; return 1; }; }
+busy() { local output; output=$("$tool" atr "$card" 2>&1); [[ $output == *'another program has the reader, perhaps pcscd'* ]] || { echo "$output"; return 1; }; }
 tap_check "tokmux atr says so" busy
 tap_check "tokmux check: who has it" checked "^reader .* bad .*pcscd\[$pcscd\] has it"
 tap_check "tokmux check: and what to do" advises reader 'systemctl mask --now pcscd.socket pcscd.service'

@@ -51,7 +51,7 @@
  */
 enum tokmux_create_flags {
 	TOKMUX_CREATE_USER	= 1 << 0,
-	TOKMUX_CREATE_EXCL	= 1 << 1,
+	TOKMUX_CREATE_EXCL	= 1 << 1
 };
 
 /**
@@ -63,7 +63,7 @@ enum tokmux_create_flags {
 enum tokmux_device_kind {
 	TOKMUX_DEVICE_NONE	= 0,
 	TOKMUX_DEVICE_USB	= 1,
-	TOKMUX_DEVICE_HIDRAW	= 2,
+	TOKMUX_DEVICE_HIDRAW	= 2
 };
 
 /**
@@ -154,7 +154,7 @@ struct tokmux_remove {
  *	alone.
  */
 enum tokmux_bind_flags {
-	TOKMUX_BIND_GROUP	= 1 << 0,
+	TOKMUX_BIND_GROUP	= 1 << 0
 };
 
 /**
@@ -191,7 +191,7 @@ enum tokmux_info_flags {
 	TOKMUX_INFO_UNCLEAN	= 1 << 1,
 	TOKMUX_INFO_EXCLUSIVE	= 1 << 2,
 	TOKMUX_INFO_BOUND	= 1 << 3,
-	TOKMUX_INFO_HOLDING	= 1 << 4,
+	TOKMUX_INFO_HOLDING	= 1 << 4
 };
 
 /**
@@ -238,7 +238,7 @@ struct tokmux_info {
  */
 enum tokmux_mode {
 	TOKMUX_EXCLUSIVE	= 1,
-	TOKMUX_SHARED		= 2,
+	TOKMUX_SHARED		= 2
 };
 
 /**
@@ -257,7 +257,7 @@ enum tokmux_grant_flags {
 	TOKMUX_GRANT_LOST	= 1 << 1,
 	TOKMUX_GRANT_JOINED	= 1 << 2,
 	TOKMUX_GRANT_LOGIN	= 1 << 3,
-	TOKMUX_GRANT_EVENTS	= 1 << 4,
+	TOKMUX_GRANT_EVENTS	= 1 << 4
 };
 
 /**
@@ -335,7 +335,7 @@ struct tokmux_session_open {
  */
 enum tokmux_closed_flags {
 	TOKMUX_CLOSED_LOGIN		= 1 << 0,
-	TOKMUX_CLOSED_LAST_LOGIN	= 1 << 1,
+	TOKMUX_CLOSED_LAST_LOGIN	= 1 << 1
 };
 
 /**
@@ -374,7 +374,7 @@ struct tokmux_session_close_all {
  */
 enum tokmux_user_type {
 	TOKMUX_USER		= 1,
-	TOKMUX_SO		= 2,
+	TOKMUX_SO		= 2
 };
 
 /**
@@ -483,7 +483,7 @@ enum tokmux_event_type {
 	TOKMUX_EVENT_SESSIONS_ENDED	= 3,
 	TOKMUX_EVENT_LOGIN_ENDED	= 4,
 	TOKMUX_EVENT_REMOVED		= 5,
-	TOKMUX_EVENT_FREE		= 6,
+	TOKMUX_EVENT_FREE		= 6
 };
 
 /**
@@ -491,7 +491,7 @@ enum tokmux_event_type {
  * @TOKMUX_EVENT_OVERFLOW: older events were dropped before this one
  */
 enum tokmux_event_flags {
-	TOKMUX_EVENT_OVERFLOW	= 1 << 0,
+	TOKMUX_EVENT_OVERFLOW	= 1 << 0
 };
 
 /**

@@ -325,9 +325,9 @@ static void kernel_release(struct arbiter_party *party, enum arbiter_mode mode)
 /* Then there is no other caller that might close one of them. */
 static bool has_all_sessions(struct arbiter_party *party)
 {
-	struct tokmux_info info;
+	struct tokmux_state info;
 
-	return !tokmux_info(party->caller, &info) &&
+	return !tokmux_info(party->caller, &info, sizeof(info)) &&
 	       info.sessions <= atomic_load(&party->sessions);
 }
 
@@ -358,8 +358,8 @@ static void kernel_session_close(struct arbiter_party *party, uint32_t id)
 
 static int kernel_may_login(struct arbiter_party *party, enum arbiter_user user)
 {
-	struct tokmux_info info;
-	int r = tokmux_info(party->caller, &info);
+	struct tokmux_state info;
+	int r = tokmux_info(party->caller, &info, sizeof(info));
 
 	if (r < 0)
 		return r;

@@ -564,7 +564,7 @@ TEST_F_TIMEOUT(pcscd, begin_a_command_and_end, 180)
 		ours = time_tokmux(name);
 		EXPECT_EQ(0, tokmux_remove_system(index));
 		ASSERT_LT(0, theirs);
-		ASSERT_LT(0, ours) TH_LOG("%s", tokmux_card_strerror(ours));
+		ASSERT_LT(0, ours) TH_LOG("%s", tokmux_strerror(ours));
 		TH_LOG("pcscd %.2f ms, tokmux %.2f ms", theirs, ours);
 		ratio[i] = ours / theirs;
 	}

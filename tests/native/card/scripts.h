@@ -61,7 +61,7 @@ static inline int script(const char *token, uint8_t tag)
 		ret = tokmux_card_begin(user.card, SOON);
 		if (ret < 0) {
 			fprintf(stderr, "# begin %d after %.0f ms: %s\n", round,
-				now() - start, tokmux_card_strerror(ret));
+				now() - start, tokmux_strerror(ret));
 			return 2;
 		}
 		/* Nothing of the other one's is left: it is selected anew. */

@@ -25,7 +25,7 @@ static void hold(const char *node, const uint8_t *apdu, size_t len)
 	if (!ret)
 		ret = tokmux_card_power_on(card);
 	if (ret < 0) {
-		printf("# the holder: %s\n", tokmux_card_strerror(ret));
+		printf("# the holder: %s\n", tokmux_strerror(ret));
 		fflush(stdout);
 		_exit(1);
 	}
@@ -286,7 +286,7 @@ TEST_F_TIMEOUT(usb, hostile_descriptors, 120)
 	for (i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
 		ASSERT_TRUE(make_reader(&self->reader, lies[i].lie));
 		ret = open_card(self->reader.node, &self->card, &self->fd);
-		TH_LOG("%s: %s", lies[i].lie, tokmux_card_strerror(ret));
+		TH_LOG("%s: %s", lies[i].lie, tokmux_strerror(ret));
 		if (lies[i].works) {
 			ASSERT_EQ(0, ret);
 			EXPECT_LT(0, tokmux_card_power_on(self->card));
@@ -359,7 +359,7 @@ FIXTURE_TEARDOWN(token)
 /* The same holder again finds its card as it was, another one finds it reset. */
 TEST_F_TIMEOUT(token, begin_and_end, 120)
 {
-	struct tokmux_info info;
+	struct tokmux_state info;
 	int i, off, status;
 	double start;
 	pid_t pid;
@@ -403,7 +403,7 @@ TEST_F_TIMEOUT(token, begin_and_end, 120)
 	}
 	start = now();
 	do {
-		ASSERT_EQ(0, tokmux_info(self->caller[0], &info));
+		ASSERT_EQ(0, tokmux_info(self->caller[0], &info, sizeof(info)));
 	} while (!info.waiters && now() - start < SOON);
 	EXPECT_EQ(0, tokmux_card_end(self->card[0], TOKMUX_CARD_OFF_IF_WANTED));
 	waitpid(pid, &status, 0);
@@ -433,7 +433,7 @@ TEST_F_TIMEOUT(token, no_card_of_a_group, 120)
 /* A dies with its PIN verified: B is told, and the card knows nothing of it. */
 TEST_F_TIMEOUT(token, unclean_is_scrubbed, 120)
 {
-	struct tokmux_info info;
+	struct tokmux_state info;
 	pid_t pid;
 
 	NEEDS_VHCI();
@@ -455,11 +455,11 @@ TEST_F_TIMEOUT(token, unclean_is_scrubbed, 120)
 	ASSERT_TRUE(await_log(&self->reader, "apdu 80141388"));
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	ASSERT_EQ(0, tokmux_info(self->caller[1], &info));
+	ASSERT_EQ(0, tokmux_info(self->caller[1], &info, sizeof(info)));
 	EXPECT_EQ(TOKMUX_INFO_UNCLEAN, info.flags & TOKMUX_INFO_UNCLEAN);
 	ASSERT_EQ(TOKMUX_CARD_TOUCHED | TOKMUX_CARD_SCRUBBED,
 		  tokmux_card_begin(self->card[1], 1000));
-	ASSERT_EQ(0, tokmux_info(self->caller[1], &info));
+	ASSERT_EQ(0, tokmux_info(self->caller[1], &info, sizeof(info)));
 	EXPECT_EQ(0, info.flags & TOKMUX_INFO_UNCLEAN);
 	EXPECT_LE(2, TOKEN_SEND(1, select_applet));
 	EXPECT_EQ(0x6982, SW(TOKEN_SEND(1, get_secret)));

@@ -29,11 +29,11 @@ for page in "$out"/man/*.[1-9]; do
 	# "tokmux" is four pages.
 	sections() {
 		! MANWIDTH=500 man -E UTF-8 -l "$page" | sed -n '/^SEE ALSO/,/^[A-Z]/{//!p}' |
-			tr ',' '\n' | grep -vE '^ *([a-z.]+\([0-9]\))? *$'
+			tr ',' '\n' | grep -vE '^ *([a-z.-]+\([0-9]\))? *$'
 	}
 	tap_check "SEE ALSO has sections: ${page##*/}" sections
 done
-for page in tokmux.4 tokmux.conf.5 tokmux.7 tokmux.8 libtokmux.3; do
+for page in tokmux.4 tokmux.conf.5 tokmux.7 tokmux.8 libtokmux.3 libtokmux-card.3; do
 	tap_check "there is $page" test -s "$out/man/$page"
 done
 
@@ -47,16 +47,18 @@ named() {
 	done
 	[ $# -gt 0 ] && return $bad
 }
-mapfile -t functions < <(sed -n 's/^\t\(tokmux_[a-z_]*\);/\1/p' "$top/lib/libtokmux.map")
+mapfile -t functions < <(sed -n 's/^\t\(tokmux_[a-z_]*\);/\1/p' "$top/lib/libtokmux.map" |
+	grep -v '^tokmux_card_')
+mapfile -t card_functions < <(sed -n 's/^\t\(tokmux_card_[a-z_]*\);/\1/p' "$top/lib/libtokmux.map")
 tap_check "libtokmux(3) names every function" named "$man/libtokmux.3.rst" "${functions[@]}"
+tap_check "libtokmux-card(3) does, too" named "$man/libtokmux-card.3.rst" "${card_functions[@]}"
 # Each with its prototype as the header has it, and the errors it returns.
-prototypes() {
-	python3 - "$man/libtokmux.3.rst" "$top"/lib/tokmux{,-card}.h "$@" <<-'END'
+prototypes() { # page header function…
+	python3 - "$man/$1.3.rst" "$top/lib/$2.h" "${@:3}" <<-'END'
 	import re, sys
-	page, headers, names = sys.argv[1], sys.argv[2:4], sys.argv[4:]
+	page, header, names = sys.argv[1], open(sys.argv[2]).read(), sys.argv[3:]
 	squeeze = lambda text: re.sub(r"\s+", " ", text).strip()
 	page = open(page).read()
-	header = "".join(open(path).read() for path in headers)
 	entries = dict(re.findall(r"^\*\*(\w+)\*\*\\ \(\)\n((?:   .*\n|\n)+)", page, re.M))
 	bad = [f"{name}: there is no such function" for name in entries if name not in names]
 	for name in names:
@@ -73,7 +75,8 @@ prototypes() {
 	sys.exit(bool(bad) or not names)
 	END
 }
-tap_check "libtokmux(3) has their prototypes and errors" prototypes "${functions[@]}"
+tap_check "libtokmux(3) has their prototypes and errors" prototypes libtokmux tokmux "${functions[@]}"
+tap_check "libtokmux-card(3) has, too" prototypes libtokmux-card tokmux-card "${card_functions[@]}"
 mapfile -t ioctls < <(grep -oE '^#define TOKMUX_[A-Z_]+[[:space:]]+_IO' \
 	"$top/include/uapi/linux/tokmux.h" | awk '{ print $2 }')
 tap_check "tokmux(4) names every ioctl" named "$man/tokmux.4.rst" "${ioctls[@]}"

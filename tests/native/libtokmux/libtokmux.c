@@ -87,11 +87,11 @@ FIXTURE_TEARDOWN(lib)
 TEST_F(lib, open_and_bind)
 {
 	struct tokmux_caller *c;
-	struct tokmux_info info;
+	struct tokmux_state info;
 
 	NEEDS_KERNEL();
 	EXPECT_EQ(0, tokmux_open_user(self->name, 0, 0, &c));
-	EXPECT_EQ(0, tokmux_info(c, &info));
+	EXPECT_EQ(0, tokmux_info(c, &info, sizeof(info)));
 	EXPECT_STREQ(self->name, info.name);
 	EXPECT_EQ(TOKMUX_INFO_USER, info.flags);
 	EXPECT_EQ(2, info.max_sessions);
@@ -154,7 +154,7 @@ TEST_F(lib, sessions_and_logins)
 TEST_F(lib, events_and_eject)
 {
 	struct tokmux_event event = { .type = 99 };
-	struct tokmux_eject counts;
+	struct tokmux_ejected counts;
 	struct pollfd pfd;
 	uint32_t id;
 
@@ -220,7 +220,7 @@ TEST_F(lib, after_fork)
 TEST_F(lib, system_tokens)
 {
 	struct tokmux_caller *caller;
-	struct tokmux_info info;
+	struct tokmux_state info;
 	unsigned int index;
 	char device[32];
 
@@ -228,7 +228,7 @@ TEST_F(lib, system_tokens)
 	EXPECT_EQ(0, tokmux_create_system("libtokmux-system", 1000, 5, &index));
 	EXPECT_EQ(-EEXIST, tokmux_create_system("libtokmux-system", 0, 0, NULL));
 	EXPECT_EQ(0, tokmux_open("libtokmux-system", &caller));
-	EXPECT_EQ(0, tokmux_info(caller, &info));
+	EXPECT_EQ(0, tokmux_info(caller, &info, sizeof(info)));
 	EXPECT_EQ(0, info.flags);
 	EXPECT_EQ(index, info.index);
 	EXPECT_EQ(1000, info.hold_limit_ms);
@@ -241,7 +241,7 @@ TEST_F(lib, system_tokens)
 	EXPECT_EQ(0, tokmux_bind(caller, 0));
 	EXPECT_EQ(0, tokmux_remove_system(index));
 	EXPECT_EQ(-ENODEV, tokmux_acquire(caller, TOKMUX_SHARED, -1, NULL));
-	EXPECT_EQ(-ENODEV, tokmux_info(caller, &info));
+	EXPECT_EQ(-ENODEV, tokmux_info(caller, &info, sizeof(info)));
 	tokmux_close(caller);
 	EXPECT_EQ(-ENOENT, tokmux_remove_system(index));
 	EXPECT_EQ(-ENOENT, tokmux_open("libtokmux-system", &caller));
