@@ -50,11 +50,28 @@ of_the_system() {
 }
 tap_check "it compiles for a token of the system" of_the_system
 
+# ---- in Python ------------------------------------------------------------------
+
+block "$page" 'import ctypes' >"$dir/hold.py"
+in_python() { # what it says
+	local command output
+	command=$(grep -oE '^	python3 hold.py .*' "$page") || return
+	output=$(cd "$dir" && eval "$command" 2>&1)
+	[[ $output == *$1* ]] || { echo "$output"; return 1; }
+}
+if [ -n "${SAN-}" ]; then
+	tap_skip "the program in Python runs" "python3 isn't sanitized"
+elif [ -e /dev/tokmux-control ]; then
+	tap_check "the program in Python runs" in_python mine
+else
+	tap_check "the program in Python calls the library" in_python "not loaded"
+fi
+
 # ---- fragments: in a program that has what they leave out -----------------------
 
 fragment() { # name page text
 	{
-		printf '#include <%s>\n' err.h fcntl.h stdlib.h sys/ioctl.h tokmux.h
+		printf '#include <%s>\n' err.h fcntl.h stdio.h stdlib.h sys/ioctl.h tokmux-card.h
 		echo 'static void reset_the_card(void) { }'
 		echo 'int main(int argc, char **argv) { if (argc > 99) reset_the_card();'
 		block "$2" "$3"
@@ -66,6 +83,8 @@ fragment() { # name page text
 }
 tap_check "libtokmux(3): the example compiles" \
 	fragment library "$docs/man/libtokmux.3.rst" 'tokmux_open_user("my-card"'
+tap_check "libtokmux-card(3): the example compiles" \
+	fragment card "$docs/man/libtokmux-card.3.rst" 'tokmux_card_begin(card, 5000)'
 tap_check "uapi: the example compiles" fragment uapi "$docs/uapi.rst" 'TOKMUX_CTL_CREATE, &create'
 
 # ---- tokmux.conf(5) ------------------------------------------------------------
