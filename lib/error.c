@@ -31,7 +31,7 @@ static const struct {
 	{ EBUSY,	"another program has the reader, perhaps pcscd; or a caller is logged in as the other type of user" },
 	{ ENOTTY,	"the kernel module is older than this request" },
 	{ E2BIG,	"the kernel module is older than this request" },
-	{ EOPNOTSUPP,	"the token has no real device, or not a smartcard reader that supports this card" },
+	{ EOPNOTSUPP,	"the token has no real device, or that is no smartcard reader that supports the card" },
 	{ ENOMEDIUM,	"there is no card in the reader" },
 	{ ECONNRESET,	"the card has no power, or was taken out meanwhile" },
 	{ EIO,		"the card does not answer, or not as a card does" },
