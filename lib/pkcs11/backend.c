@@ -231,6 +231,7 @@ CK_RV backend_load(const struct config_backend *config,
 	loaded = calloc(1, sizeof(*loaded));
 	if (!loaded)
 		return CKR_HOST_MEMORY;
+	loaded->name = config->name;
 	loaded->config = config;
 	loaded->arbiter = arbiter;
 	turn_init(&loaded->serial);

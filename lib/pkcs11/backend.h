@@ -6,10 +6,12 @@
 #include "arbiter/arbiter.h"
 #include "config.h"
 #include "p11.h"
+#include "quiesce.h"
 #include "site.h"
 #include "turn.h"
 
 struct backend {
+	const char *name;		/* as it is configured */
 	const struct config_backend *config;
 	const struct arbiter_ops *arbiter;
 	void *object;
@@ -64,7 +66,8 @@ static inline void backend_leave(struct backend *backend)
  * @of: which
  * @function: the name, as in C_Sign; what the backend leaves out is
  *	CKR_FUNCTION_NOT_SUPPORTED; one that is in use and can't lock for longer
- *	than its wait, CKR_FUNCTION_FAILED
+ *	than its wait, or that is about to be destroyed as the process exits,
+ *	CKR_FUNCTION_FAILED
  *
  * The only way from here into a backend once it is initialized.
  */
@@ -76,11 +79,12 @@ static inline void backend_leave(struct backend *backend)
 	if (list_->function)						\
 		rv_ = backend_enter(b_);				\
 	if (list_->function && rv_ == CKR_OK) {				\
-		struct site_before site_;				\
+		struct site *site_ = site_of_thread();			\
 									\
-		site_ = site_enter(b_->config->name, #function);	\
-		rv_ = list_->function(__VA_ARGS__);			\
-		site_leave(&site_);					\
+		site_enter(site_, b_->name, #function);		\
+		rv_ = quiesce_passes(site_) ?				\
+			list_->function(__VA_ARGS__) : CKR_FUNCTION_FAILED; \
+		site_leave(site_);					\
 		backend_leave(b_);					\
 	}								\
 	rv_;								\

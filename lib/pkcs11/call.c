@@ -28,15 +28,14 @@ static CK_RV refuse(struct call *call, CK_RV rv)
 }
 
 /* The call has its lease. The session may have been ejected meanwhile. */
-static inline CK_RV enter(struct call *call)
+static inline CK_RV enter(struct call *call, struct session *session,
+			  struct seat *seat)
 {
-	struct session *session = call->session;
-
 	if (session_ejected(session)) {
-		lease_give(call->seat, &call->lease);
+		lease_give(seat, &call->lease);
 		return refuse(call, CKR_SESSION_HANDLE_INVALID);
 	}
-	call->backend = call->seat->slot->backend;
+	call->backend = seat->slot->backend;
 	call->handle = atomic_load_explicit(&session->made.session,
 					    memory_order_relaxed);
 	return CKR_OK;
@@ -77,19 +76,24 @@ static __attribute__((noinline)) CK_RV wait_and_enter(struct call *call)
 			return refuse(call, rv);
 		}
 	}
-	return enter(call);
+	return enter(call, call->session, call->seat);
 }
 
 static inline CK_RV begin(struct call *call, CK_SESSION_HANDLE handle)
 {
+	struct session *session;
+	struct seat *seat;
+
 	call->given = handle;
-	call->session = session_find(handle);
-	if (!call->session)
+	session = session_find(handle);
+	call->session = session;
+	if (!session)
 		return refuse(call, session_missing());
-	call->seat = call->session->seat;
-	if (!lease_share(call->seat, &call->lease))
+	seat = session->seat;
+	call->seat = seat;
+	if (!lease_share(seat, &call->lease))
 		return wait_and_enter(call);
-	return enter(call);
+	return enter(call, session, seat);
 }
 
 static __attribute__((noinline)) CK_RV

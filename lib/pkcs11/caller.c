@@ -15,6 +15,7 @@
 #include "module.h"
 #include "opening.h"
 #include "origin.h"
+#include "quiesce.h"
 #include "token.h"
 #include "users.h"
 
@@ -36,10 +37,24 @@ static struct {
 
 /* ---- after fork -------------------------------------------------------------- */
 
+/* A call under way may need the loader's lock, so it is waited for first. */
+static void before_fork(void)
+{
+	quiesce_before_fork();
+	origin_before_fork();
+}
+
+static void after_fork(void)
+{
+	origin_after_fork();
+	quiesce_after_fork();
+}
+
 /* The child has one thread and has initialized nothing. */
 static void forked(void)
 {
 	origin_after_fork();
+	quiesce_forked();
 	module_forked();
 	session_forked();
 	events_forked();
@@ -49,7 +64,7 @@ static void forked(void)
 
 static void watch(void)
 {
-	pthread_atfork(origin_before_fork, origin_after_fork, forked);
+	pthread_atfork(before_fork, after_fork, forked);
 }
 
 /* Before anything that a fork must not come upon. */

@@ -185,7 +185,7 @@ struct slot *module_slot_of(struct backend *backend, CK_SLOT_ID backend_id)
 
 static void module_free(struct module *module)
 {
-	struct site_before site;
+	struct site *site = site_of_thread();
 	struct slot *slot;
 	size_t i;
 
@@ -194,10 +194,12 @@ static void module_free(struct module *module)
 		slot_leave(slot);
 	slots_destroy(&module->slots);
 	for (i = 0; i < module->backend_count; i++) {
-		site = site_enter(module->backends[i]->config->name,
-				  "C_Finalize");
+		site_enter(site, module->backends[i]->config->name,
+			   "C_Finalize");
+		if (!quiesce_passes(site))
+			backend_abandon(module->backends[i]);
 		backend_free(module->backends[i]);
-		site_leave(&site);
+		site_leave(site);
 	}
 	crash_unwatch();
 	free(module->backends);
@@ -223,7 +225,8 @@ static void abandon_backends(void)
 	pthread_mutex_unlock(&state.lock);
 }
 
-static void watch_exit(const struct config_backend *config)
+/* Return: is it about to be loaded? */
+static bool watch_exit(const struct config_backend *config)
 {
 	static bool watched;
 	void *object = dlopen(config->module, RTLD_NOW | RTLD_NOLOAD);
@@ -232,14 +235,28 @@ static void watch_exit(const struct config_backend *config)
 		dlclose(object);
 	if (!object || !watched)
 		watched = !atexit(abandon_backends);
+	return !object;
+}
+
+/*
+ * Registered after a backend has started, this comes before the destructors of the
+ * backend and of the libraries that it has brought.
+ */
+static void watch_calls_at_exit(bool loaded)
+{
+	static bool watched;
+
+	if (loaded || !watched)
+		watched = !atexit(quiesce_for_good);
 }
 
 static CK_RV load_backends(struct module *module, CK_FLAGS flags)
 {
 	const struct config_backend *config;
-	struct site_before site;
+	struct site *site = site_of_thread();
 	struct backend *backend;
 	size_t count = 0;
+	bool loaded;
 	CK_RV rv;
 
 	crash_watch();
@@ -251,13 +268,16 @@ static CK_RV load_backends(struct module *module, CK_FLAGS flags)
 
 	for (config = module->config->backends; config; config = config->next) {
 		backend = NULL;
-		watch_exit(config);
-		site = site_enter(config->name, "C_Initialize");
-		rv = backend_load(config, module->arbiter, &backend);
+		loaded = watch_exit(config);
+		site_enter(site, config->name, "C_Initialize");
+		rv = CKR_FUNCTION_FAILED;
+		if (quiesce_passes(site))
+			rv = backend_load(config, module->arbiter, &backend);
 		if (rv == CKR_OK)
 			rv = backend_initialize(backend, flags, state.forked);
-		site_leave(&site);
+		site_leave(site);
 		if (rv == CKR_OK) {
+			watch_calls_at_exit(loaded);
 			module->backends[module->backend_count++] = backend;
 			continue;
 		}

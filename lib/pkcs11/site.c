@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "log.h"
 #include "now.h"
@@ -27,8 +28,14 @@ static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
 
 __thread struct site *site_mine;
 
+/* For the threads for which there is no memory. */
+static struct site nowhere;
+
+/* A thread that ended within a call is nowhere. */
 static void give_place(struct site *site)
 {
+	atomic_store(&site->function, NULL);
+	site->depth = 0;
 	site->next_free = free_places;
 	free_places = site;
 }
@@ -48,7 +55,7 @@ static void make_key(void)
 		log_info("no thread's end will be noticed");
 }
 
-/* Return: NULL if there is no memory: the thread isn't named then. */
+/* Return: a place of its own; without memory one that nobody looks at. */
 struct site *site_take_place(void)
 {
 	struct site *site;
@@ -62,7 +69,7 @@ struct site *site_take_place(void)
 	if (!site) {
 		site = aligned_alloc(_Alignof(struct site), sizeof(*site));
 		if (!site)
-			return NULL;
+			return &nowhere;
 		*site = (struct site){ .next = atomic_load(&places) };
 		while (!atomic_compare_exchange_weak(&places, &site->next,
 						     site))
@@ -71,6 +78,28 @@ struct site *site_take_place(void)
 	site_mine = site;
 	pthread_setspecific(ends, site);
 	return site;
+}
+
+/* A call that goes on is put aside, for as long as one within it takes. */
+void site_enter_deeper(struct site *site)
+{
+	if (site == &nowhere)
+		return;
+	if (site->depth < SITE_OUTER) {
+		site->outer[site->depth].backend = atomic_load(&site->backend);
+		site->outer[site->depth].function =
+			atomic_load(&site->function);
+	}
+	site->depth++;
+}
+
+void site_leave_deeper(struct site *site)
+{
+	unsigned int at = --site->depth;
+
+	if (at >= SITE_OUTER)
+		at = SITE_OUTER - 1;
+	site_go(site, site->outer[at].backend, site->outer[at].function);
 }
 
 /* For a signal's handler. Return: NULL if this thread is in no backend. */
@@ -98,6 +127,32 @@ void site_watch(const char *backend)
 			atomic_compare_exchange_strong(&site->seen_ms,
 						       &not_yet, now);
 	}
+}
+
+/* A thread that waits for a card to be put in may stay for ever, and does no harm. */
+static bool waits_for_events(const char *function)
+{
+	return !strcmp(function, "C_WaitForSlotEvent");
+}
+
+/**
+ * site_others() - is another thread inside a backend?
+ * @ms: a call that was noted so long ago, by site_watch(), hangs: it doesn't count
+ */
+bool site_others(int64_t ms)
+{
+	int64_t seen, now = now_coarse_ms();
+	const char *function;
+	struct site *site;
+
+	for (site = atomic_load(&places); site; site = site->next) {
+		function = atomic_load(&site->function);
+		seen = atomic_load(&site->seen_ms);
+		if (function && site != site_mine && !waits_for_events(function) &&
+		    (!seen || now - seen < ms))
+			return true;
+	}
+	return false;
 }
 
 /**
@@ -144,7 +199,6 @@ void site_forked(void)
 	for (site = atomic_load(&places); site; site = site->next) {
 		if (site == site_mine)
 			continue;
-		atomic_store(&site->function, NULL);
 		give_place(site);
 	}
 }

@@ -172,4 +172,222 @@ TEST_F(fork, while_others_are_busy)
 	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
 }
 
+static atomic_bool stop_signing;
+
+static void *sign_on(void *arg)
+{
+	CK_FUNCTION_LIST *p11 = arg;
+	CK_SESSION_HANDLE session;
+	CK_OBJECT_HANDLE key;
+	bool fine = open_rw(p11, &session) == CKR_OK &&
+		    find(p11, session, CKO_PRIVATE_KEY, "key", &key) == 1;
+
+	while (fine && !atomic_load(&stop_signing))
+		fine = sign(p11, session, key) == CKR_OK;
+	return fine ? arg : NULL;
+}
+
+/* A backend knows nothing of the fork: it is left with nobody in it. */
+TEST_F(fork, while_others_sign)
+{
+	pthread_t threads[3];
+	void *fine;
+	int i, status;
+
+	atomic_store(&stop_signing, false);
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, sign_on, self->a));
+	for (i = 0; i < 30; i++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			alarm(20);
+			/* the backend's destructors run in every other child */
+			if (i % 2)
+				exit(0);
+			_exit(ask(self->a, self->b));
+		}
+		waitpid(pid, &status, 0);
+		EXPECT_EQ(0, status);
+	}
+	atomic_store(&stop_signing, true);
+	for (i = 0; i < 3; i++) {
+		pthread_join(threads[i], &fine);
+		EXPECT_NE(NULL, fine);
+	}
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+}
+
+/* Ten times, as it takes luck to end in the middle of a call. */
+TEST_F(fork, the_end_while_others_sign)
+{
+	pthread_t thread;
+	int i, j, status;
+
+	for (i = 0; i < 10; i++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			alarm(20);
+			if (ask(self->a, self->b) ||
+			    self->a->C_Initialize(NULL) != CKR_OK ||
+			    open_rw(self->a, &self->session) != CKR_OK ||
+			    login(self->a, self->session) != CKR_OK)
+				_exit(1);
+			for (j = 0; j < 3; j++) {
+				pthread_create(&thread, NULL, sign_on, self->a);
+				pthread_detach(thread);
+			}
+			usleep(10000 + 1000 * i);
+			exit(0);
+		}
+		waitpid(pid, &status, 0);
+		EXPECT_EQ(0, status);
+	}
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+}
+
+/* ---- calls that can't be waited for -------------------------------------------- */
+
+FIXTURE(fork_in_time) {
+	CK_FUNCTION_LIST *a;
+	CK_SESSION_HANDLE session;
+	CK_OBJECT_HANDLE key;
+};
+
+static const char *plugin;
+
+FIXTURE_SETUP(fork_in_time)
+{
+	ASSERT_TRUE(world_begin());
+	self->a = CALLER_A;
+}
+
+FIXTURE_TEARDOWN(fork_in_time)
+{
+	world_end();
+}
+
+static CK_RV come(CK_FUNCTION_LIST *a, CK_SESSION_HANDLE *session,
+		  CK_OBJECT_HANDLE *key)
+{
+	CK_RV rv;
+
+	world_configure_plugin(plugin, "lease = shared");
+	rv = a->C_Initialize(NULL);
+	if (rv == CKR_OK)
+		rv = open_rw(a, session);
+	if (rv == CKR_OK)
+		rv = login(a, *session);
+	if (rv == CKR_OK && find(a, *session, CKO_PRIVATE_KEY, "key", key) != 1)
+		rv = CKR_GENERAL_ERROR;
+	return rv;
+}
+
+/* Return: how long it took. */
+static long fork_once(void)
+{
+	long since = now_ms();
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(0);
+	since = now_ms() - since;
+	waitpid(pid, NULL, 0);
+	return since;
+}
+
+struct signing {
+	CK_FUNCTION_LIST *p11;
+	CK_SESSION_HANDLE session;
+	CK_OBJECT_HANDLE key;
+	CK_RV rv;
+};
+
+static void *sign_once(void *arg)
+{
+	struct signing *signing = arg;
+
+	signing->rv = sign(signing->p11, signing->session, signing->key);
+	return NULL;
+}
+
+/* The first fork waits for it, but not for ever, and no other does. */
+TEST_F(fork_in_time, beside_a_call_that_hangs)
+{
+	void (*fault)(const char *spec);
+	atomic_int *fault_calls;
+	struct signing signing;
+	pthread_t thread;
+	CK_INFO info;
+
+	plugin = PLUGIN("backend_fault");
+	ASSERT_EQ(CKR_OK, come(self->a, &self->session, &self->key));
+	fault = (void (*)(const char *))backend_symbol(plugin, "backend_fault_set");
+	fault_calls = backend_symbol(plugin, "backend_fault_calls");
+	signing = (struct signing){ self->a, self->session, self->key, ~0ul };
+	fault("C_Sign=hang");
+	ASSERT_EQ(0, pthread_create(&thread, NULL, sign_once, &signing));
+	while (!atomic_load(fault_calls))
+		usleep(1000);
+	EXPECT_GT(15000, fork_once());
+	EXPECT_GT(1500, fork_once());
+	EXPECT_EQ(CKR_OK, self->a->C_GetInfo(&info));
+	fault("");
+	pthread_join(thread, NULL);
+	EXPECT_EQ(CKR_OK, signing.rv);
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+}
+
+static atomic_int made;
+static atomic_long fork_took;		/* the longer one */
+
+/* Two threads are here at once: neither is to wait for the other. */
+static void fork_within(void)
+{
+	long took, longest = 0;
+
+	atomic_fetch_add(&made, 1);
+	while (atomic_load(&made) < 2)
+		usleep(1000);
+	took = fork_once();
+	while (took > longest &&
+	       !atomic_compare_exchange_weak(&fork_took, &longest, took))
+		;
+}
+
+static void *make_once(void *arg)
+{
+	struct signing *signing = arg;
+	CK_OBJECT_HANDLE object;
+
+	signing->rv = make_data(signing->p11, signing->session, "made",
+				CK_FALSE, CK_FALSE, &object);
+	return NULL;
+}
+
+/* A backend may start a program, as a PIN's dialog, from within a call. */
+TEST_F(fork_in_time, from_within_a_call)
+{
+	struct signing one, other;
+	void (**made_hook)(void);
+	pthread_t thread;
+
+	plugin = PLUGIN("backend_quirks");
+	ASSERT_EQ(CKR_OK, come(self->a, &self->session, &self->key));
+	made_hook = backend_symbol(plugin, "backend_made");
+	one = (struct signing){ self->a, self->session, self->key, ~0ul };
+	other = one;
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &other.session));
+	*made_hook = fork_within;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, make_once, &other));
+	make_once(&one);
+	pthread_join(thread, NULL);
+	*made_hook = NULL;
+	EXPECT_EQ(CKR_OK, one.rv);
+	EXPECT_EQ(CKR_OK, other.rv);
+	EXPECT_GT(1500, atomic_load(&fork_took));
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+}
+
 TEST_HARNESS_MAIN
