@@ -115,6 +115,15 @@ static int64_t nothing_to_look_at(void *arg)
 	return INT64_MAX;
 }
 
+/* Before C_Initialize it isn't known yet what the slots of some are. */
+static bool may_read_tokens(const struct backend *backend,
+			    enum arbiter_mode mode)
+{
+	return atomic_load(&backend->shares) ||
+	       (backend->config->lease == LEASE_BY_SLOT &&
+		mode == ARBITER_SHARED);
+}
+
 /**
  * backend_lease_take() - keep apart what reads all tokens from what rewrites one
  * @backend: loaded
@@ -141,7 +150,7 @@ void backend_lease_take(const struct backend *backend, enum arbiter_mode mode,
 
 	*lease = (struct backend_lease){ .mode = mode };
 	if (backend->arbiter != &arbiter_kernel ||
-	    config->lease != LEASE_SHARED)
+	    !may_read_tokens(backend, mode))
 		return;
 	snprintf(name, sizeof(name), "backend:%s", config->name);
 	if (arbiter_token_open(name, UNCLEAN_MARK, 0, &lease->token))
@@ -234,6 +243,7 @@ CK_RV backend_load(const struct config_backend *config,
 	loaded->name = config->name;
 	loaded->config = config;
 	loaded->arbiter = arbiter;
+	atomic_store(&loaded->shares, config->lease == LEASE_SHARED);
 	turn_init(&loaded->serial);
 	turn_init(&loaded->listing);
 	turn_init(&loaded->events);

@@ -3,6 +3,7 @@
 #define TOKMUX_BACKEND_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include "arbiter/arbiter.h"
 #include "config.h"
 #include "p11.h"
@@ -19,6 +20,7 @@ struct backend {
 	CK_FUNCTION_LIST_3_2 functions;	/* what it has; else NULL */
 	bool finalize;		/* initialized by us, so finalized by us */
 	bool serialize;		/* it cannot lock: one call at a time */
+	atomic_bool shares;	/* shared leases are taken for its tokens */
 	struct turn serial;
 	struct turn listing;	/* its slots */
 	struct turn events;	/* asking for them */

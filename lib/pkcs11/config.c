@@ -624,7 +624,7 @@ static CK_RV complete(struct config *config)
 		}
 		if (backend->lease_given)
 			continue;
-		backend->lease = LEASE_CALL;
+		backend->lease = LEASE_BY_SLOT;
 		base = strrchr(backend->module, '/');
 		base = base ? base + 1 : backend->module;
 		for (i = 0; i < sizeof(well_known) / sizeof(*well_known); i++)

@@ -13,6 +13,7 @@ enum lease_kind {
 	LEASE_CALL,
 	LEASE_OPERATION,
 	LEASE_SESSION,
+	LEASE_BY_SLOT,			/* call if its token can be taken out, else shared */
 };
 
 /* token = [pkcs11:URI] NAME: how the arbiter knows a token of a backend */

@@ -53,7 +53,7 @@ static void lose(struct seat *seat)
 	keep->calls = 0;
 	atomic_fetch_add(&keep->lost, 1);
 	give_back(seat);
-	if (seat->slot->backend->config->lease == LEASE_SESSION)
+	if (seat->lease == LEASE_SESSION)
 		hear(seat, ARBITER_SESSIONS_ENDED);
 }
 

@@ -112,7 +112,7 @@ static void take_lease(struct seat *seat, struct lease *lease)
 
 	if (atomic_load(&seat->gone))
 		return;
-	if (slot->backend->config->lease != LEASE_SHARED ||
+	if (seat->lease != LEASE_SHARED ||
 	    seat_login(seat) != LOGIN_NONE || login_waits(slot))
 		lease_take(seat, lease);
 }

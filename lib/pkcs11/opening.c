@@ -51,11 +51,12 @@ static CK_RV open_once(const struct opening *opening, CK_SESSION_HANDLE *handle)
 	struct lease lease;
 	struct seat *seat;
 	CK_RV rv;
-	bool keeps = slot->backend->config->lease == LEASE_SESSION;
+	bool keeps;
 
 	rv = seat_get(slot, opening->caller, &seat);
 	if (rv != CKR_OK)
 		return rv;
+	keeps = seat->lease == LEASE_SESSION;
 
 	rv = CKR_HOST_MEMORY;
 	session = session_alloc(&fresh);

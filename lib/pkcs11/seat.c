@@ -59,9 +59,10 @@ static CK_RV make(struct slot *slot, unsigned int caller, struct seat **seat)
 	made->slot = slot;
 	made->token = slot->token;
 	made->token->references++;
-	made->mode = slot->backend->config->lease == LEASE_SHARED ?
-		     ARBITER_SHARED : ARBITER_EXCLUSIVE;
-	made->operations = slot->backend->config->lease == LEASE_OPERATION;
+	made->lease = slot->lease;
+	made->mode = made->lease == LEASE_SHARED ? ARBITER_SHARED :
+						   ARBITER_EXCLUSIVE;
+	made->operations = made->lease == LEASE_OPERATION;
 	if (slot->arbiter->alone && made->mode == ARBITER_SHARED)
 		made->shares = made->token->queue;
 	made->identity = slot->identity;

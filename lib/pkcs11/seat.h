@@ -25,6 +25,7 @@ struct seat {
 	unsigned int caller;		/* NOBODY: for calls about the slot */
 	struct arbiter_token *token;
 	struct arbiter_party *party;
+	enum lease_kind lease;
 	enum arbiter_mode mode;		/* of a call's lease */
 	struct arbiter_queue *shares;	/* if a shared turn is all of it, or NULL */
 	bool operations;		/* lease = operation: they keep the lease */

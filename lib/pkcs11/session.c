@@ -154,7 +154,7 @@ static void session_destroy(struct session *session, struct lease *lease)
 	/* The token may have taken it with it, and the handle be another's by now. */
 	CK_SESSION_HANDLE backend_handle = atomic_load(&seat->gone) ?
 					   0 : session_backend_handle(session);
-	bool talks = slot->backend->config->lease != LEASE_SHARED;
+	bool talks = seat->lease != LEASE_SHARED;
 	struct lease own = { 0 };
 
 	if (backend_handle && talks && !lease) {

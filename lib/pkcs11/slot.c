@@ -135,6 +135,19 @@ static CK_RV ask_token(struct slot *slot, CK_SLOT_INFO *slot_info,
 	return BACKEND(slot->backend, C_GetTokenInfo, slot->backend_id, info);
 }
 
+/*
+ * A token that can be taken out is a card, which does one thing at a time. What is
+ * built in is an HSM or a program, which takes parallel work.
+ */
+static enum lease_kind lease_of(const struct slot *slot)
+{
+	enum lease_kind lease = slot->backend->config->lease;
+
+	if (lease != LEASE_BY_SLOT)
+		return lease;
+	return slot->removable ? LEASE_CALL : LEASE_SHARED;
+}
+
 /* With the slot's lock held. */
 static CK_RV open_token(struct slot *slot, const CK_SLOT_INFO *slot_info,
 			CK_TOKEN_INFO *info)
@@ -145,6 +158,9 @@ static CK_RV open_token(struct slot *slot, const CK_SLOT_INFO *slot_info,
 	CK_RV rv;
 
 	slot->removable = slot_info->flags & CKF_REMOVABLE_DEVICE;
+	slot->lease = lease_of(slot);
+	if (slot->lease == LEASE_SHARED)
+		atomic_store(&slot->backend->shares, true);
 	slot->token_flags = info->flags;
 	slot_identify(&slot->identity, info);
 	atomic_store(&slot->suspect, false);

@@ -52,6 +52,7 @@ struct slot {
 	CK_FLAGS token_flags;		/* as they were when @token was opened */
 	struct identity identity;	/* of the token in it */
 	bool removable;			/* the token may be exchanged at any time */
+	enum lease_kind lease;		/* of callers that come now */
 	atomic_bool suspect;		/* something has happened to the token */
 	atomic_uint logins;		/* how many callers are logged in */
 

@@ -16,8 +16,8 @@
  *	*=removed		the token is out of the reader
  *
  * backend_fault_calls counts the calls that came to a function with a fault.
- * Where $TOKMUX_FAULT_CARD names a file, C_Sign works as on a card: it is there
- * while a command is on its way, and a second one meanwhile is
+ * Where $TOKMUX_FAULT_CARD names a file, the token is a card: it can be taken out,
+ * and the file is there while C_Sign sends a command to it. A second one meanwhile is
  * CKR_DEVICE_ERROR.
  */
 #include <dlfcn.h>
@@ -214,6 +214,15 @@ static CK_RV card_sign(CK_SESSION_HANDLE session, CK_BYTE_PTR data,
 	return rv;
 }
 
+static CK_RV card_info(CK_SLOT_ID slot, CK_SLOT_INFO *info)
+{
+	CK_RV rv = fault_C_GetSlotInfo(slot, info);
+
+	if (rv == CKR_OK && getenv("TOKMUX_FAULT_CARD"))
+		info->flags |= CKF_REMOVABLE_DEVICE;
+	return rv;
+}
+
 /* ---- a reader with keys ---------------------------------------------------------- */
 
 static bool has_keys(void)
@@ -266,6 +275,7 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST **out)
 #include <pkcs11/functions/functions.def>
 	functions.C_GetFunctionList = C_GetFunctionList;
 	functions.C_Sign = card_sign;
+	functions.C_GetSlotInfo = card_info;
 	functions.C_Login = keys_login;
 	functions.C_GetTokenInfo = keys_info;
 	if (spec && !*plan.spec)

@@ -207,4 +207,99 @@ TEST_F(leases, events_without_waiting)
 	EXPECT_EQ(CKR_FUNCTION_NOT_PARALLEL, self->a->C_CancelFunction(0));
 }
 
+/* Signs, which hangs. */
+struct signer {
+	CK_FUNCTION_LIST *p11;
+	CK_SESSION_HANDLE session;
+	CK_OBJECT_HANDLE key;
+	CK_RV rv;
+};
+
+static void *sign_once(void *arg)
+{
+	struct signer *signer = arg;
+
+	signer->rv = sign(signer->p11, signer->session, signer->key);
+	return NULL;
+}
+
+/* Return: what B's call is answered while A's hangs. */
+static CK_RV call_beside_another(CK_FUNCTION_LIST *b, CK_SESSION_HANDLE session,
+				 struct signer *signer)
+{
+	void (*fault)(const char *spec);
+	unsigned char random[8];
+	atomic_int *calls;
+	pthread_t thread;
+	long until;
+	CK_RV rv;
+
+	fault = backend_symbol(PLUGIN("backend_fault"), "backend_fault_set");
+	calls = backend_symbol(PLUGIN("backend_fault"), "backend_fault_calls");
+	fault("C_Sign=hang");
+	if (pthread_create(&thread, NULL, sign_once, signer))
+		abort();
+	for (until = now_ms() + 20000; !atomic_load(calls) && now_ms() < until;)
+		sched_yield();
+	rv = b->C_GenerateRandom(session, random, sizeof(random));
+	fault("");
+	pthread_join(thread, NULL);
+	return rv;
+}
+
+FIXTURE(by_default) {
+	CK_FUNCTION_LIST *a, *b;
+	CK_SESSION_HANDLE session;
+	struct signer signer;
+};
+
+FIXTURE_VARIANT(by_default) {
+	const char *card;	/* a file, if the token can be taken out */
+	CK_RV beside;
+};
+
+/* An HSM takes parallel work. */
+FIXTURE_VARIANT_ADD(by_default, a_token_that_stays) {
+	.beside = CKR_OK,
+};
+
+FIXTURE_VARIANT_ADD(by_default, a_card) {
+	.card = "card",
+	.beside = CKR_FUNCTION_FAILED,
+};
+
+FIXTURE_SETUP(by_default)
+{
+	ASSERT_TRUE(world_begin());
+	if (variant->card)
+		setenv("TOKMUX_FAULT_CARD", world_path(variant->card), 1);
+	world_configure_plugin(PLUGIN("backend_fault"), "wait = 500");
+	self->a = CALLER_A;
+	self->b = CALLER_B;
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+	self->signer.p11 = self->a;
+	self->signer.rv = CKR_GENERAL_ERROR;
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &self->signer.session));
+	ASSERT_EQ(CKR_OK, open_rw(self->b, &self->session));
+	ASSERT_EQ(CKR_OK, login(self->a, self->signer.session));
+	ASSERT_EQ(1, find(self->a, self->signer.session, CKO_PRIVATE_KEY, "key",
+			  &self->signer.key));
+}
+
+FIXTURE_TEARDOWN(by_default)
+{
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+	world_end();
+}
+
+/* Without a line lease =, it goes by what the slot says of its token. */
+TEST_F(by_default, the_slot_decides)
+{
+	EXPECT_EQ(variant->beside, call_beside_another(self->b, self->session,
+						       &self->signer));
+	EXPECT_EQ(CKR_OK, self->signer.rv);
+}
+
 TEST_HARNESS_MAIN
