@@ -153,7 +153,8 @@ void backend_lease_take(const struct backend *backend, enum arbiter_mode mode,
 	    !may_read_tokens(backend, mode))
 		return;
 	snprintf(name, sizeof(name), "backend:%s", config->name);
-	if (arbiter_token_open(name, UNCLEAN_MARK, 0, &lease->token))
+	if (arbiter_token_open(name, UNCLEAN_MARK, config->hold_ms,
+			       &lease->token))
 		return;
 	if (backend->arbiter->party_open(lease->token, &lease->party))
 		goto err_token;
@@ -244,9 +245,9 @@ CK_RV backend_load(const struct config_backend *config,
 	loaded->config = config;
 	loaded->arbiter = arbiter;
 	atomic_store(&loaded->shares, config->lease == LEASE_SHARED);
-	turn_init(&loaded->serial);
-	turn_init(&loaded->listing);
-	turn_init(&loaded->events);
+	turn_init(&loaded->serial, true);
+	turn_init(&loaded->listing, false);
+	turn_init(&loaded->events, false);
 
 	rv = CKR_GENERAL_ERROR;
 	loaded->object = dlopen(config->module,

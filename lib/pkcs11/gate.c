@@ -9,6 +9,7 @@
 
 #include "events.h"
 #include "gate.h"
+#include "lease.h"
 #include "log.h"
 #include "module.h"
 #include "now.h"
@@ -175,6 +176,11 @@ CK_RV gate_finalize(unsigned int caller, void **object)
 	CK_RV rv;
 
 	*object = NULL;
+	/* It would wait for this thread's own call, which can't go on meanwhile. */
+	if (lease_is_inside() && !inside) {
+		log_error("C_Finalize in the middle of a call of the same thread is refused");
+		return CKR_FUNCTION_FAILED;
+	}
 	rv = begin(member);
 	if (rv != CKR_OK)
 		return rv;

@@ -16,6 +16,22 @@
 #include "log.h"
 #include "now.h"
 
+/*
+ * What this thread has or waits for. A backend's callback, or a signal's handler, may
+ * call us in the middle of that. A shared turn that was taken inline isn't noted here.
+ */
+static __thread struct {
+	struct arbiter_token *token;	/* NULL: no lease */
+	enum arbiter_mode mode;
+	bool waiting;
+} mine __attribute__((tls_model("initial-exec")));
+
+/* Is this thread in the middle of a call of its own? */
+bool lease_is_inside(void)
+{
+	return mine.token || mine.waiting || site_here();
+}
+
 /* ---- what a seat loses -------------------------------------------------------- */
 
 /* After an eject what the caller had is gone, whatever the backend says. */
@@ -164,22 +180,61 @@ static int64_t look(void *arg)
 	return reclaim(waiting->seat->slot);
 }
 
+/* The lease is the thread's until lease_give_back(). */
+static void note(struct seat *seat, struct lease *lease)
+{
+	mine.token = seat->token;
+	mine.mode = lease->covered ? ARBITER_EXCLUSIVE : lease->mode;
+	lease->noted = true;
+}
+
+/*
+ * In the middle of a call of the same thread. What the thread has covers this call
+ * too, if it is enough. Nothing is waited for: other threads may wait for what this
+ * one has.
+ *
+ * Return: -EAGAIN if that is not enough.
+ */
+static int take_inside(struct seat *seat, struct lease *lease,
+		       enum arbiter_mode mode)
+{
+	if (mine.token == seat->token &&
+	    (mode == ARBITER_SHARED || mine.mode == ARBITER_EXCLUSIVE)) {
+		lease->inside = true;
+		return 0;
+	}
+	/* This thread may have a shared turn itself, and others wait behind that. */
+	if (mode == ARBITER_SHARED && seat->shares &&
+	    arbiter_queue_overtake(seat->shares)) {
+		lease->shared = true;
+		return 0;
+	}
+	return -EAGAIN;
+}
+
 /* For lease_take(), where it is more than a turn that is free. */
 CK_RV lease_wait(struct seat *seat, struct lease *lease, enum arbiter_mode mode)
 {
 	struct waiting waiting = { .seat = seat, .lease = lease };
+	bool inside = lease_is_inside();
 	struct arbiter_wait wait = { .look = look, .arg = &waiting };
 	struct slot *slot = seat->slot;
 	unsigned int news;
+	bool waited;
 	int r;
 
 	*lease = (struct lease){ .mode = mode };
+	if (inside && !take_inside(seat, lease, mode))
+		return CKR_OK;
 	do {
 		if (join(seat, lease))
 			continue;
-		r = slot->arbiter->acquire(seat->party, mode,
+		waited = mine.waiting;
+		mine.waiting = true;
+		r = slot->arbiter->acquire(seat->party, mode, inside ? 0 :
 					   slot->backend->config->wait_ms,
 					   &wait, &news);
+		mine.waiting = waited;
 		if (r == -ETIMEDOUT)
 			backend_name_hung(slot->backend);
 		if (r < 0)
@@ -188,8 +243,10 @@ CK_RV lease_wait(struct seat *seat, struct lease *lease, enum arbiter_mode mode)
 			continue;
 		lease->held = true;
 		hear(seat, news);
-		return CKR_OK;
+		break;
 	} while (!still_covered(seat, lease));
+	if (!inside)
+		note(seat, lease);
 	return CKR_OK;
 }
 
@@ -199,7 +256,11 @@ void lease_give_back(struct seat *seat, struct lease *lease)
 		seat->slot->arbiter->release(seat->party, lease->mode);
 	else if (lease->covered)
 		part(seat, lease);
+	if (lease->noted)
+		mine.token = NULL;
 	lease->held = false;
+	lease->inside = false;
+	lease->noted = false;
 }
 
 /* ---- keeping it --------------------------------------------------------------------------- */

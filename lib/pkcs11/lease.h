@@ -11,6 +11,8 @@ struct lease {
 	bool shared;			/* a turn in the seat's @shares */
 	bool held;			/* one of the arbiter's, in @mode */
 	bool covered;			/* by the one that the seat keeps */
+	bool inside;			/* by the one that the thread has anyhow */
+	bool noted;			/* as what the thread has */
 	unsigned int lost;		/* the keep's @lost when it was covered */
 	enum arbiter_mode mode;
 };
@@ -18,6 +20,7 @@ struct lease {
 CK_RV lease_wait(struct seat *seat, struct lease *lease,
 		 enum arbiter_mode mode);
 void lease_give_back(struct seat *seat, struct lease *lease);
+bool lease_is_inside(void);
 void lease_keep(struct seat *seat, struct lease *lease, struct reason *reason);
 void lease_unkeep(struct seat *seat, struct reason *reason);
 void lease_end_all(struct seat *seat);
@@ -27,7 +30,7 @@ bool lease_join_keeper(struct slot *slot, struct seat **seat,
 
 static inline bool lease_has(const struct lease *lease)
 {
-	return lease->shared || lease->held || lease->covered;
+	return lease->shared || lease->held || lease->covered || lease->inside;
 }
 
 /*

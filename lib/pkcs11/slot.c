@@ -28,7 +28,7 @@ struct slot *slot_new(CK_SLOT_ID id, struct backend *backend,
 		free(slot);
 		return NULL;
 	}
-	turn_init(&slot->turn);
+	turn_init(&slot->turn, false);
 	pthread_mutex_init(&slot->lock, NULL);
 	pthread_mutex_init(&slot->seats_lock, NULL);
 	pthread_mutex_init(&slot->pin_lock, NULL);
@@ -153,7 +153,6 @@ static CK_RV open_token(struct slot *slot, const CK_SLOT_INFO *slot_info,
 			CK_TOKEN_INFO *info)
 {
 	const struct config_backend *config = slot->backend->config;
-	int hold_ms = 0;
 	char name[64];
 	CK_RV rv;
 
@@ -167,11 +166,9 @@ static CK_RV open_token(struct slot *slot, const CK_SLOT_INFO *slot_info,
 	token_name(slot, info, name, sizeof(name));
 	log_info("slot %lu: backend %s, token %s", slot->id,
 		 slot->backend->config->name, name);
-	/* A single call may take any time, so it has no limit. */
-	if (config->lease == LEASE_OPERATION || config->lease == LEASE_SESSION)
-		hold_ms = config->hold_ms;
-	rv = arbiter_rv(arbiter_token_open(name, config->unclean, hold_ms,
-					   &slot->token));
+	/* Of a lease for a single call, too: its process may be stopped (R4). */
+	rv = arbiter_rv(arbiter_token_open(name, config->unclean,
+					   config->hold_ms, &slot->token));
 	/* Of the token that was there before, or was said to be gone. */
 	if (rv == CKR_OK && atomic_load(&slot->login) != LOGIN_NONE)
 		arbiter_queue_watch(slot->token->queue, true);

@@ -12,11 +12,12 @@
 #include "now.h"
 #include "turn.h"
 
-void turn_init(struct turn *turn)
+void turn_init(struct turn *turn, bool nests)
 {
 	pthread_mutex_init(&turn->lock, NULL);
 	pthread_cond_init(&turn->given, NULL);
-	turn->taken = false;
+	turn->taken = 0;
+	turn->nests = nests;
 }
 
 void turn_destroy(struct turn *turn)
@@ -42,29 +43,43 @@ bool turn_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_ms)
 	       ETIMEDOUT;
 }
 
-/* Return: false if it wasn't to be had within @wait_ms. */
+/* With the turn's lock. A thread that comes again is in a callback, or a handler. */
+static bool is_mine(const struct turn *turn)
+{
+	return turn->taken && pthread_equal(turn->owner, pthread_self());
+}
+
+/*
+ * No thread waits for itself: where it has the turn already, it has it once more if
+ * the turn nests, else it doesn't get it.
+ *
+ * Return: false if it wasn't to be had within @wait_ms.
+ */
 bool turn_take(struct turn *turn, int wait_ms)
 {
 	int64_t until_ms;
-	bool taken;
+	bool got;
 
 	pthread_mutex_lock(&turn->lock);
-	if (turn->taken) {
+	if (turn->taken && !is_mine(turn)) {
 		until_ms = now_ms() + wait_ms;
 		while (turn->taken &&
 		       turn_wait(&turn->given, &turn->lock, until_ms))
 			;
 	}
-	taken = !turn->taken;
-	turn->taken = true;
+	got = !turn->taken || (turn->nests && is_mine(turn));
+	if (got) {
+		turn->taken++;
+		turn->owner = pthread_self();
+	}
 	pthread_mutex_unlock(&turn->lock);
-	return taken;
+	return got;
 }
 
 void turn_give(struct turn *turn)
 {
 	pthread_mutex_lock(&turn->lock);
-	turn->taken = false;
-	pthread_cond_signal(&turn->given);
+	if (!--turn->taken)
+		pthread_cond_signal(&turn->given);
 	pthread_mutex_unlock(&turn->lock);
 }

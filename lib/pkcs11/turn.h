@@ -10,10 +10,12 @@
 struct turn {
 	pthread_mutex_t lock;		/* a short one: of @taken */
 	pthread_cond_t given;
-	bool taken;
+	unsigned int taken;		/* how often, by @owner */
+	pthread_t owner;
+	bool nests;			/* its thread may take it again */
 };
 
-void turn_init(struct turn *turn);
+void turn_init(struct turn *turn, bool nests);
 void turn_destroy(struct turn *turn);
 bool turn_take(struct turn *turn, int wait_ms);
 void turn_give(struct turn *turn);

@@ -46,6 +46,18 @@ static inline bool arbiter_queue_share(struct arbiter_queue *queue)
 	return true;
 }
 
+/* The same, past those that wait: by a thread that they may be waiting for. */
+static inline bool arbiter_queue_overtake(struct arbiter_queue *queue)
+{
+	unsigned int word = atomic_load(&queue->word);
+
+	do {
+		if (word & QUEUE_EXCLUSIVE)
+			return false;
+	} while (!atomic_compare_exchange_weak(&queue->word, &word, word + 1));
+	return true;
+}
+
 static inline void arbiter_queue_unshare(struct arbiter_queue *queue)
 {
 	if (atomic_fetch_sub(&queue->word, 1) & QUEUE_QUEUED)

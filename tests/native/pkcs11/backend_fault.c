@@ -13,6 +13,7 @@
  *	C_FindObjects=number:7	works, then every number that it returns is 7
  *	C_Login=keys		the reader has keys, on which "1234" is typed where
  *				no PIN is given
+ *	C_Sign=hook		calls backend_fault_hook first, as a callback is called
  *	*=removed		the token is out of the reader
  *
  * backend_fault_calls counts the calls that came to a function with a fault.
@@ -40,6 +41,7 @@ enum kind {
 	CRASH,
 	NUMBER,
 	KEYS,
+	HOOK,
 	REMOVED,
 };
 
@@ -47,6 +49,7 @@ static CK_FUNCTION_LIST functions;
 static CK_FUNCTION_LIST *real;
 
 atomic_int backend_fault_calls;
+void (*backend_fault_hook)(void);
 void backend_fault_set(const char *spec);
 
 static struct {
@@ -71,7 +74,8 @@ static enum kind look_up(const char *function, unsigned long *number)
 {
 	static const char *const kinds[] = {
 		[FAIL] = "fail", [HANG] = "hang", [CRASH] = "crash",
-		[NUMBER] = "number", [KEYS] = "keys", [REMOVED] = "removed",
+		[NUMBER] = "number", [KEYS] = "keys", [HOOK] = "hook",
+		[REMOVED] = "removed",
 	};
 	char copy[sizeof(plan.spec)], *word, *rest, *kind, *value;
 	size_t i;
@@ -132,6 +136,9 @@ static bool before(const char *function, const char *first, CK_RV *rv,
 		return true;
 	case CRASH:
 		*nowhere = 0;
+		return false;
+	case HOOK:
+		backend_fault_hook();
 		return false;
 	case REMOVED:
 		*rv = without_token(function, first);
