@@ -272,6 +272,39 @@ err:
 	return rv;
 }
 
+/*
+ * Some backends, as SoftHSM2, share OpenSSL with the program, and leave what went wrong
+ * on the way in OpenSSL's queue: an engine that isn't there, say. The program takes that
+ * for a failure of its own. A forked child initializes in the middle of its work. So the
+ * queue is afterwards what it was before.
+ */
+struct openssl_errors {
+	int (*pop_to_mark)(void);
+};
+
+/* Those of the library that the backend uses, if it uses any. */
+static struct openssl_errors openssl_errors_mark(const struct backend *backend)
+{
+	struct openssl_errors errors = { 0 };
+	int (*set_mark)(void);
+
+	set_mark = (int (*)(void))dlsym(backend->object, "ERR_set_mark");
+	if (!set_mark)
+		return errors;
+	errors.pop_to_mark = (int (*)(void))dlsym(backend->object,
+						  "ERR_pop_to_mark");
+	/* There is nothing to mark in an empty queue: then all of it goes. */
+	if (errors.pop_to_mark)
+		set_mark();
+	return errors;
+}
+
+static void openssl_errors_forget(const struct openssl_errors *errors)
+{
+	if (errors->pop_to_mark)
+		errors->pop_to_mark();
+}
+
 /**
  * backend_initialize() - the backend's one C_Initialize
  * @backend: loaded
@@ -291,6 +324,7 @@ CK_RV backend_initialize(struct backend *backend, CK_FLAGS flags, bool forked)
 		.pReserved = text,
 	};
 	CK_C_INITIALIZE_ARGS unlocked = { .pReserved = text };
+	struct openssl_errors errors = openssl_errors_mark(backend);
 	struct backend_lease lease;
 	CK_RV rv;
 
@@ -306,6 +340,7 @@ CK_RV backend_initialize(struct backend *backend, CK_FLAGS flags, bool forked)
 		rv = backend->list->C_Initialize(text ? &unlocked : NULL);
 	}
 	backend_lease_give(backend, &lease);
+	openssl_errors_forget(&errors);
 	if (rv == CKR_CRYPTOKI_ALREADY_INITIALIZED) {
 		log_info("backend %s is initialized by somebody else, it will not be finalized",
 			 backend->config->name);
@@ -336,7 +371,10 @@ void backend_free(struct backend *backend)
 	if (!backend)
 		return;
 	if (backend->finalize && backend->list->C_Finalize) {
+		struct openssl_errors errors = openssl_errors_mark(backend);
+
 		rv = backend->list->C_Finalize(NULL);
+		openssl_errors_forget(&errors);
 		if (rv != CKR_OK)
 			log_error("backend %s: C_Finalize failed: 0x%lx",
 				  backend->config->name, rv);

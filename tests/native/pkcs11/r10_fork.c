@@ -247,6 +247,53 @@ TEST_F(fork, the_end_while_others_sign)
 	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
 }
 
+/*
+ * SoftHSM2 shares OpenSSL with the program, which takes what is in its queue of errors
+ * for its own. Return: which step failed.
+ */
+static int keep_openssl_errors(CK_FUNCTION_LIST *a, bool before)
+{
+	void *backend = dlopen(SOFTHSM, RTLD_NOW | RTLD_NOLOAD);
+	void *(*open_file)(const char *name, const char *mode);
+	unsigned long (*first_error)(void), (*last_error)(void), last;
+	void (*clear)(void);
+	CK_SESSION_HANDLE session;
+
+	if (!backend)
+		return 1;
+	first_error = (unsigned long (*)(void))dlsym(backend, "ERR_peek_error");
+	last_error = (unsigned long (*)(void))dlsym(backend,
+						    "ERR_peek_last_error");
+	open_file = (void *(*)(const char *, const char *))
+		dlsym(backend, "BIO_new_file");
+	clear = (void (*)(void))dlsym(backend, "ERR_clear_error");
+	if (!first_error || !last_error || !open_file || !clear)
+		return 0;	/* it is built with another library */
+	clear();
+	if (before && (open_file("/no/such/file", "r") || !first_error()))
+		return 2;
+	last = last_error();
+	if (a->C_Initialize(NULL) != CKR_OK || open_rw(a, &session) != CKR_OK ||
+	    a->C_Finalize(NULL) != CKR_OK)
+		return 3;
+	return last_error() == last && !first_error() == !before ? 0 : 4;
+}
+
+TEST_F(fork, nothing_is_left_in_openssls_queue)
+{
+	int status, before;
+	pid_t pid;
+
+	for (before = 0; before < 2; before++) {
+		pid = fork();
+		if (!pid)
+			_exit(keep_openssl_errors(self->a, before));
+		waitpid(pid, &status, 0);
+		EXPECT_EQ(0, status);
+	}
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+}
+
 /* ---- calls that can't be waited for -------------------------------------------- */
 
 FIXTURE(fork_in_time) {
