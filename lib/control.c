@@ -10,38 +10,42 @@
 #define CONTROL	"/dev/tokmux-control"
 
 /* -ENODEV: the module is not loaded. */
-static int control_open(void)
+int tokmux_control_open(void)
 {
+	int saved = errno;
 	int fd = open(CONTROL, O_RDWR | O_CLOEXEC);
 
+	if (fd < 0)
+		fd = errno == ENOENT || errno == ENXIO ? -ENODEV : -errno;
+	errno = saved;
+	return fd;
+}
+
+static void control_close(int fd)
+{
+	int saved = errno;
+
 	if (fd >= 0)
-		return fd;
-	return errno == ENOENT || errno == ENXIO ? -ENODEV : -errno;
+		close(fd);
+	errno = saved;
 }
 
 static int control_ioctl(unsigned long cmd, void *arg)
 {
-	int saved = errno;
-	int fd, ret;
+	int fd = tokmux_control_open();
+	int ret = fd;
 
-	fd = control_open();
-	ret = fd;
-	if (fd >= 0) {
+	if (fd >= 0)
 		ret = tokmux_ioctl(fd, cmd, arg);
-		close(fd);
-	}
-	errno = saved;
+	control_close(fd);
 	return ret;
 }
 
 int tokmux_present(void)
 {
-	int saved = errno;
-	int fd = control_open();
+	int fd = tokmux_control_open();
 
-	if (fd >= 0)
-		close(fd);
-	errno = saved;
+	control_close(fd);
 	if (fd == -ENODEV)
 		return 0;
 	return fd < 0 ? fd : 1;
@@ -60,9 +64,9 @@ int tokmux_control_open_user(const char *name, int *fd)
 }
 
 /* If the token is to have a real device, @arg describes it already. */
-static int control_create(const char *name, unsigned int flags,
-			  unsigned int hold_limit_ms, unsigned int max_sessions,
-			  struct tokmux_create *arg)
+static int fill_in(const char *name, unsigned int flags,
+		   unsigned int hold_limit_ms, unsigned int max_sessions,
+		   struct tokmux_create *arg)
 {
 	int ret;
 
@@ -73,21 +77,48 @@ static int control_create(const char *name, unsigned int flags,
 	arg->hold_limit_ms = hold_limit_ms;
 	arg->max_sessions = max_sessions;
 	strcpy(arg->name, name);
-	return control_ioctl(TOKMUX_CTL_CREATE, arg);
+	return 0;
+}
+
+static int control_create(const char *name, unsigned int hold_limit_ms,
+			  unsigned int max_sessions, struct tokmux_create *arg)
+{
+	int ret = fill_in(name, 0, hold_limit_ms, max_sessions, arg);
+
+	return ret ? ret : control_ioctl(TOKMUX_CTL_CREATE, arg);
+}
+
+int tokmux_open_user_at(int control, const char *name,
+			unsigned int hold_limit_ms, unsigned int max_sessions,
+			struct tokmux_caller **caller)
+{
+	struct tokmux_create arg = {};
+	int ret;
+
+	ret = fill_in(name, TOKMUX_CREATE_USER, hold_limit_ms, max_sessions,
+		      &arg);
+	if (!ret)
+		ret = tokmux_ioctl(control, TOKMUX_CTL_CREATE, &arg);
+	if (!ret)
+		ret = tokmux_caller_from_fd(arg.fd, caller);
+	return ret ? ret : (int)arg.created;
 }
 
 int tokmux_open_user(const char *name, unsigned int hold_limit_ms,
 		     unsigned int max_sessions, struct tokmux_caller **caller)
 {
-	struct tokmux_create arg = {};
-	int ret;
+	int ret = tokmux_check_name(name);
+	int control;
 
-	ret = control_create(name, TOKMUX_CREATE_USER, hold_limit_ms,
-			     max_sessions, &arg);
 	if (ret)
 		return ret;
-	ret = tokmux_caller_from_fd(arg.fd, caller);
-	return ret ? ret : (int)arg.created;
+	control = tokmux_control_open();
+	if (control < 0)
+		return control;
+	ret = tokmux_open_user_at(control, name, hold_limit_ms, max_sessions,
+				  caller);
+	control_close(control);
+	return ret;
 }
 
 int tokmux_create_system(const char *name, unsigned int hold_limit_ms,
@@ -96,7 +127,7 @@ int tokmux_create_system(const char *name, unsigned int hold_limit_ms,
 	struct tokmux_create arg = {};
 	int ret;
 
-	ret = control_create(name, 0, hold_limit_ms, max_sessions, &arg);
+	ret = control_create(name, hold_limit_ms, max_sessions, &arg);
 	if (!ret && index)
 		*index = arg.index;
 	return ret;
@@ -113,7 +144,7 @@ int tokmux_create_device_fd(const char *name, unsigned int hold_limit_ms,
 	ret = tokmux_device_describe(fd, interface, &arg);
 	errno = saved;
 	if (!ret)
-		ret = control_create(name, 0, hold_limit_ms, max_sessions, &arg);
+		ret = control_create(name, hold_limit_ms, max_sessions, &arg);
 	if (!ret && index)
 		*index = arg.index;
 	return ret;

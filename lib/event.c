@@ -35,6 +35,9 @@ int tokmux_read_event(struct tokmux_caller *caller, int timeout_ms,
 	 */
 	if (timeout_ms >= 0)
 		ret = wait_readable(caller->fd, timeout_ms);
+	/* A program's own file, under the same number, isn't read. */
+	if (!ret && !tokmux_caller_has_fd(caller))
+		ret = -EBADF;
 	if (ret)
 		goto out;
 	len = read(caller->fd, &arg, sizeof(arg));

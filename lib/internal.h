@@ -16,6 +16,8 @@
 struct tokmux_caller {
 	int fd;
 	bool group;		/* bound with TOKMUX_BIND_GROUP */
+	dev_t dev, rdev;	/* of the file that @fd was at first */
+	ino_t ino;
 };
 
 /* ioctl.c: returns 0 or a negative errno, and leaves errno as it was. */
@@ -23,6 +25,13 @@ int tokmux_ioctl(int fd, unsigned long cmd, void *arg);
 
 /* caller.c: @fd belongs to the caller then, and is closed on failure. */
 int tokmux_caller_from_fd(int fd, struct tokmux_caller **caller);
+/*
+ * Is @fd still the caller's? A program may close every descriptor that it doesn't know,
+ * and use the numbers for its own files.
+ */
+bool tokmux_caller_has_fd(const struct tokmux_caller *caller);
+/* The caller leaves its descriptor. Return: is it to be closed? */
+bool tokmux_caller_leave_fd(struct tokmux_caller *caller);
 
 /* name.c */
 /* Is it "tokmux" and a number? */

@@ -121,14 +121,16 @@ void tokmux_close(struct tokmux_caller *caller)
 
 	if (!caller)
 		return;
-	/*
-	 * A file that is closed with a lease or a login leaves the token
-	 * unclean. Errors don't matter: there was nothing to end, or the
-	 * caller is another process'.
-	 */
-	tokmux_session_close_all(caller);
-	tokmux_release(caller);
-	close(caller->fd);
+	if (tokmux_caller_leave_fd(caller)) {
+		/*
+		 * A file that is closed with a lease or a login leaves the token
+		 * unclean. Errors don't matter: there was nothing to end, or the
+		 * caller is another process'.
+		 */
+		tokmux_session_close_all(caller);
+		tokmux_release(caller);
+		close(caller->fd);
+	}
 	free(caller);
 	errno = saved;
 }

@@ -114,12 +114,38 @@ int tokmux_open_user(const char *name, unsigned int hold_limit_ms,
 		     unsigned int max_sessions, struct tokmux_caller **caller);
 
 /**
+ * tokmux_control_open() - open the control device, for tokmux_open_user_at()
+ *
+ * Return: a file descriptor, closed on exec, for close(2); -EACCES, -ENODEV if the
+ * kernel module is not loaded, -EMFILE.
+ */
+int tokmux_control_open(void);
+
+/**
+ * tokmux_open_user_at() - tokmux_open_user() through an open control device
+ * @control: from tokmux_control_open()
+ * @name: see tokmux_open_user()
+ * @hold_limit_ms: see tokmux_open_user()
+ * @max_sessions: see tokmux_open_user()
+ * @caller: see tokmux_open_user()
+ *
+ * For a program that was started with the device and can't reach it by its path any
+ * more, after chroot(2) for example.
+ *
+ * Return: as tokmux_open_user(); -EBADF or -ENOTTY if @control is another file.
+ */
+int tokmux_open_user_at(int control, const char *name,
+			unsigned int hold_limit_ms, unsigned int max_sessions,
+			struct tokmux_caller **caller);
+
+/**
  * tokmux_close() - give everything back and free the caller
  * @caller: may be NULL
  *
  * Ends its login and sessions and releases its lease first, in good order: the
  * token is not left unclean. (The same file closed by the death of the process
- * does leave it so, R2.) errno is kept.
+ * does leave it so, R2.) A descriptor that the program has closed itself, and uses
+ * for another file by now, stays open. errno is kept.
  */
 void tokmux_close(struct tokmux_caller *caller);
 
@@ -339,7 +365,8 @@ int tokmux_eject(struct tokmux_caller *caller, struct tokmux_ejected *ejected);
  * @event: out: the event
  *
  * Return: 0; -EAGAIN, -ETIMEDOUT, -EINTR, -ENODEV if the token is gone and all
- * its events are read, -EPERM, -ENOTCONN.
+ * its events are read, -EPERM, -ENOTCONN, -EBADF if the program has closed the
+ * descriptor.
  */
 int tokmux_read_event(struct tokmux_caller *caller, int timeout_ms,
 		      struct tokmux_event *event);

@@ -201,6 +201,8 @@ static void module_free(struct module *module)
 		backend_free(module->backends[i]);
 		site_leave(site);
 	}
+	if (module->arbiter && module->arbiter->stop)
+		module->arbiter->stop();
 	crash_unwatch();
 	free(module->backends);
 	site_names_go();

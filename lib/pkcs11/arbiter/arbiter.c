@@ -23,6 +23,8 @@ CK_RV arbiter_choose(enum arbiter_kind kind, const struct arbiter_ops **ops)
 {
 	int present = kind == ARBITER_LOCAL ? 0 : tokmux_present();
 
+	if (present == 1)
+		present = arbiter_kernel.start() ?: 1;
 	if (present == 1) {
 		*ops = &arbiter_kernel;
 	} else if (kind == ARBITER_KERNEL) {
@@ -96,6 +98,8 @@ static const struct {
 	{ -EUCLEAN,	CKR_DEVICE_ERROR },	/* on-unclean = refuse */
 	{ -ESTALE,	CKR_DEVICE_ERROR },	/* the lease was taken */
 	{ -ENOLCK,	CKR_DEVICE_ERROR },
+	{ -EBADF,	CKR_DEVICE_ERROR },	/* the program closed our file */
+	{ -ENOTTY,	CKR_DEVICE_ERROR },	/* and opened another in its place */
 	{ -ENODEV,	CKR_DEVICE_REMOVED },
 	{ -ENOENT,	CKR_SESSION_HANDLE_INVALID },
 	{ -ENOLINK,	CKR_SESSION_HANDLE_INVALID }, /* ejected */

@@ -86,6 +86,11 @@ struct arbiter_wait {
 struct arbiter_ops {
 	const char *name;
 	bool alone;		/* a turn in the queue is all there is to a lease */
+
+	/* before the first party, and after the last; may be NULL */
+	int (*start)(void);
+	void (*stop)(void);
+
 	int (*party_open)(struct arbiter_token *token,
 			  struct arbiter_party **party);
 	void (*party_close)(struct arbiter_party *party);

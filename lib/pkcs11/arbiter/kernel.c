@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <tokmux.h>
@@ -49,46 +50,119 @@ struct arbiter_party {
 /* ---- what a forked child closes ------------------------------------------- */
 
 /*
- * A child's copies of the files answer -EPERM and do no harm (R3), but they
- * keep a user token alive. Descriptors, biased by one; without a lock, which a
- * child could find taken. What finds no room stays open in the child.
+ * A child's copies of the files answer -EPERM and do no harm (R3), but they keep a
+ * user token alive. Without a lock, which a child could find taken. What finds no room
+ * stays open in the child.
  */
-static atomic_int open_fds[1024];
+static _Atomic(struct tokmux_caller *) open_callers[1024];
 
-static void remember_fd(int fd)
+#define OPEN_CALLERS	(sizeof(open_callers) / sizeof(*open_callers))
+
+static void remember(struct tokmux_caller *caller)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(open_fds) / sizeof(*open_fds); i++) {
-		int none = 0;
+	for (i = 0; i < OPEN_CALLERS; i++) {
+		struct tokmux_caller *none = NULL;
 
-		if (atomic_compare_exchange_strong(&open_fds[i], &none, fd + 1))
+		if (atomic_compare_exchange_strong(&open_callers[i], &none,
+						   caller))
 			return;
 	}
 }
 
-static void forget_fd(int fd)
+static void forget(struct tokmux_caller *caller)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(open_fds) / sizeof(*open_fds); i++) {
-		int biased = fd + 1;
+	for (i = 0; i < OPEN_CALLERS; i++) {
+		struct tokmux_caller *one = caller;
 
-		if (atomic_compare_exchange_strong(&open_fds[i], &biased, 0))
+		if (atomic_compare_exchange_strong(&open_callers[i], &one,
+						   NULL))
 			return;
 	}
+}
+
+/* ---- where the kernel's devices can't be reached any more ------------------- */
+
+/*
+ * A daemon may go into a chroot after C_Initialize. So the control device stays open,
+ * and nothing that would lead out of the chroot. The administrator's tokens can't be
+ * looked for in there. Those that there were before are known by name, and no user
+ * token of that name is taken for one of them.
+ */
+static struct {
+	int fd;
+	struct stat file;		/* that @fd was at first */
+	struct tokmux_token **tokens;
+} control = { .fd = -1 };
+
+static void close_control(void)
+{
+	struct stat now;
+
+	/* The program may have closed it, and have a file of its own there. */
+	if (control.fd >= 0 && !fstat(control.fd, &now) &&
+	    now.st_rdev == control.file.st_rdev &&
+	    now.st_ino == control.file.st_ino)
+		close(control.fd);
+	control.fd = -1;
+}
+
+static int kernel_start(void)
+{
+	int r;
+
+	control.fd = tokmux_control_open();
+	if (control.fd < 0)
+		return control.fd;
+	if (fstat(control.fd, &control.file))
+		r = -errno;
+	else
+		r = tokmux_list(&control.tokens);
+	if (r < 0)
+		close_control();
+	return r < 0 ? r : 0;
+}
+
+static void kernel_stop(void)
+{
+	struct tokmux_token **tokens = control.tokens;
+
+	/* First, as another thread may fork now, see kernel_forked(). */
+	control.tokens = NULL;
+	tokmux_list_free(tokens);
+	close_control();
+}
+
+static bool is_administrators(const char *name)
+{
+	struct tokmux_token **token;
+
+	for (token = control.tokens; *token; token++)
+		if (!strcmp(tokmux_token_name(*token), name))
+			return true;
+	return false;
+}
+
+static int open_in_chroot(const char *name, unsigned int hold_ms,
+			  struct tokmux_caller **caller)
+{
+	if (!is_administrators(name))
+		return tokmux_open_user_at(control.fd, name, hold_ms, 0, caller);
+	log_error("token %s: /dev and /sys have to be in the chroot for a token of the administrator's",
+		  name);
+	return -ENODEV;
 }
 
 static void kernel_forked(void)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(open_fds) / sizeof(*open_fds); i++) {
-		int biased = atomic_exchange(&open_fds[i], 0);
-
-		if (biased)
-			close(biased - 1);
-	}
+	for (i = 0; i < OPEN_CALLERS; i++)
+		tokmux_close(atomic_exchange(&open_callers[i], NULL));
+	kernel_stop();
 }
 
 /* ---- tokens and parties ----------------------------------------------------- */
@@ -110,6 +184,9 @@ static int kernel_party_open(struct arbiter_token *token,
 		r = tokmux_open_user(token->name,
 				     (unsigned int)token->hold_ms, 0,
 				     &opened->caller);
+	else if (r == -ENODEV && !tokmux_present())
+		r = open_in_chroot(token->name, (unsigned int)token->hold_ms,
+				   &opened->caller);
 	if (r < 0)
 		goto err_free;
 	r = tokmux_bind(opened->caller, TOKMUX_BIND_GROUP);
@@ -123,7 +200,7 @@ static int kernel_party_open(struct arbiter_token *token,
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&opened->changed, &attr);
 	pthread_condattr_destroy(&attr);
-	remember_fd(tokmux_fd(opened->caller));
+	remember(opened->caller);
 	*party = opened;
 	return 0;
 
@@ -137,7 +214,7 @@ err_free:
 
 static void kernel_party_close(struct arbiter_party *party)
 {
-	forget_fd(tokmux_fd(party->caller));
+	forget(party->caller);
 	tokmux_close(party->caller);
 	pthread_cond_destroy(&party->changed);
 	pthread_mutex_destroy(&party->news_lock);
@@ -381,6 +458,8 @@ static void kernel_logout(struct arbiter_party *party)
 
 const struct arbiter_ops arbiter_kernel = {
 	.name		= "kernel",
+	.start		= kernel_start,
+	.stop		= kernel_stop,
 	.party_open	= kernel_party_open,
 	.party_close	= kernel_party_close,
 	.acquire	= kernel_acquire,

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -215,6 +216,47 @@ TEST_F(lib, after_fork)
 	EXPECT_EQ(0, status);
 	EXPECT_EQ(-EAGAIN, tokmux_acquire(self->b, TOKMUX_SHARED, 0, NULL));
 	EXPECT_EQ(0, tokmux_release(self->a));
+}
+
+/* A daemon closes what it doesn't know, and opens files of its own instead. */
+TEST_F(lib, a_descriptor_that_the_program_closed)
+{
+	struct tokmux_event event;
+	char text[sizeof(event)] = "the program's own data", read_back[32];
+	int fd, writes, ends[2];
+
+	NEEDS_KERNEL();
+	fd = tokmux_fd(self->a);
+	close(fd);
+	EXPECT_EQ(-EBADF, tokmux_release(self->a));
+	EXPECT_EQ(-EBADF, tokmux_read_event(self->a, 0, &event));
+	ASSERT_EQ(0, pipe(ends));
+	writes = ends[1] == fd ? dup(fd) : ends[1];
+	ASSERT_EQ(fd, dup2(ends[0], fd));
+	ASSERT_EQ(sizeof(text), write(writes, text, sizeof(text)));
+	EXPECT_EQ(-ENOTTY, tokmux_release(self->a));
+	EXPECT_EQ(-EBADF, tokmux_read_event(self->a, 0, &event));
+	tokmux_close(self->a);
+	self->a = NULL;
+	EXPECT_EQ(sizeof(text), read(fd, read_back, sizeof(read_back)));
+	EXPECT_STREQ(text, read_back);
+}
+
+TEST_F(lib, a_descriptor_that_another_caller_has_now)
+{
+	struct tokmux_caller *c;
+	int fd;
+
+	NEEDS_KERNEL();
+	fd = tokmux_fd(self->a);
+	close(fd);
+	ASSERT_EQ(0, tokmux_open(self->name, &c));
+	ASSERT_EQ(fd, tokmux_fd(c));
+	ASSERT_EQ(0, tokmux_bind(c, 0));
+	tokmux_close(self->a);
+	self->a = NULL;
+	EXPECT_EQ(0, tokmux_acquire(c, TOKMUX_EXCLUSIVE, 0, NULL));
+	tokmux_close(c);
 }
 
 TEST_F(lib, system_tokens)

@@ -3,6 +3,7 @@
  * R15: what the kernel refuses, as PKCS#11 says it: a quota that is used up, and
  * a token whose last holder died (on-unclean).
  */
+#include <fcntl.h>
 #include <signal.h>
 #include "world.h"
 #include <tokmux.h>
@@ -143,6 +144,94 @@ TEST_F(kernel, an_unclean_token_is_marked_clean_if_so_configured)
 		EXPECT_EQ(CKR_OK, open_rw(self->a, &session));
 		EXPECT_EQ(CKR_OK, self->a->C_CloseSession(session));
 	}
+}
+
+/*
+ * A daemon closes what it doesn't know, and opens files of its own instead: they are
+ * neither read nor closed. Its child's neither.
+ */
+TEST_F(kernel, descriptors_that_the_program_closed)
+{
+	CK_SESSION_HANDLE one, two;
+	CK_SESSION_INFO info;
+	int fd, null, status;
+	pid_t pid;
+
+	BEGIN();
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &one));
+	ASSERT_EQ(CKR_OK, open_rw(self->b, &two));
+	for (fd = 3; fd < 64; fd++)
+		close(fd);
+	null = open("/dev/null", O_RDWR);
+	for (fd = null + 1; fd < 64; fd++)
+		ASSERT_EQ(fd, dup(null));
+	EXPECT_EQ(CKR_DEVICE_ERROR, self->a->C_GetSessionInfo(one, &info));
+	EXPECT_EQ(CKR_OK, self->a->C_CloseSession(one));
+	pid = fork();
+	if (!pid) {
+		for (fd = null; fd < 64; fd++)
+			if (fcntl(fd, F_GETFD) < 0)
+				_exit(fd);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+	for (fd = null; fd < 64; fd++)
+		EXPECT_LE(0, fcntl(fd, F_GETFD));
+	for (fd = null; fd < 64; fd++)
+		close(fd);
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	EXPECT_EQ(CKR_OK, open_rw(self->a, &one));
+}
+
+/* Return: what C_OpenSession says where there is neither /dev nor /sys. */
+static CK_RV open_in_chroot(CK_FUNCTION_LIST *a)
+{
+	CK_SESSION_HANDLE session;
+	CK_SLOT_ID slot;
+	CK_ULONG count = 1;
+	CK_RV rv;
+
+	rv = a->C_Initialize(NULL);
+	if (rv == CKR_OK)
+		rv = a->C_GetSlotList(CK_TRUE, &slot, &count);
+	if (rv == CKR_OK && (mkdir(world_path("empty"), 0700) ||
+			     chroot(world_path("empty")) || chdir("/")))
+		rv = CKR_GENERAL_ERROR;
+	if (rv == CKR_OK)
+		rv = a->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL,
+				      &session);
+	return rv;
+}
+
+static CK_RV child_in_chroot(CK_FUNCTION_LIST *a, const char *token)
+{
+	char lines[64];
+	int status;
+	pid_t pid;
+
+	snprintf(lines, sizeof(lines), "lease = shared\ntoken = %s", token);
+	world_configure_plugin(PLUGIN("backend_mock"), lines);
+	pid = fork();
+	if (!pid)
+		_exit((int)open_in_chroot(a));
+	waitpid(pid, &status, 0);
+	rmdir(world_path("empty"));
+	return WIFEXITED(status) ? (CK_RV)WEXITSTATUS(status) : ~0ul;
+}
+
+/*
+ * A daemon goes into a chroot after C_Initialize. No user token takes the place of an
+ * administrator's there.
+ */
+TEST_F(kernel, a_chroot_after_initialize)
+{
+	if (self->made)
+		SKIP(return, "it takes the kernel module");
+	EXPECT_EQ(CKR_OK, child_in_chroot(self->a, "r15-chroot"));
+	EXPECT_EQ(CKR_DEVICE_REMOVED, child_in_chroot(self->a, self->name));
 }
 
 TEST_HARNESS_MAIN
