@@ -149,7 +149,7 @@ static int read_stdin(void)
 	while (!status && !end)
 		status = read_line(&text, ++number, &end);
 	if (!status && ferror(stdin)) {
-		complain("cannot read: %s", strerror(errno));
+		complain("cannot read standard input: %s", strerror(errno));
 		return STATUS_FAILED;
 	}
 	return status;

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,6 +46,15 @@ struct progress {
 	pthread_t thread;
 };
 
+/* A job in the background leaves the terminal to the one in the foreground. */
+static bool in_foreground(void)
+{
+	pid_t group = tcgetpgrp(STDERR_FILENO);
+
+	/* -1: it isn't the terminal that controls us, so there are no jobs on it. */
+	return group < 0 || group == getpgrp();
+}
+
 /*
  * A thread, since the wait itself must not be interrupted: it would lose its
  * place in the queue. Nothing is said about a wait shorter than a second.
@@ -55,10 +65,13 @@ static void *show_progress(void *arg)
 	struct pollfd done = { .fd = progress->done, .events = POLLIN };
 	struct tokmux_state info = {};
 	unsigned int seconds = 0;
+	bool shown = false;
 	char title[64];
 
 	while (poll(&done, 1, 1000) == 0) {
 		seconds++;
+		if (!in_foreground())
+			continue;
 		if (tokmux_info(progress->caller, &info, sizeof(info)))
 			continue;
 		snprintf(title, sizeof(title), "somebody");
@@ -66,8 +79,9 @@ static void *show_progress(void *arg)
 			process_title(info.holder_pid, title, sizeof(title));
 		fprintf(stderr, "\r\033[Kwaiting for %s, %u s", title, seconds);
 		fflush(stderr);
+		shown = true;
 	}
-	if (seconds)
+	if (shown && in_foreground())
 		fputs("\r\033[K", stderr);
 	return NULL;
 }
@@ -208,7 +222,7 @@ static int run_locked(struct lock *lock)
 	signals = signalfd(-1, &caught, SFD_CLOEXEC);
 	child = signals < 0 ? -1 : fork();
 	if (child < 0) {
-		complain("%s", strerror(errno));
+		complain("cannot start %s: %s", lock->command[0], strerror(errno));
 		return STATUS_FAILED;
 	}
 	if (!child)
@@ -237,6 +251,27 @@ static int open_token(struct lock *lock)
 	status = subject_open(subject, &lock->caller);
 	subject_free(subject);
 	return status;
+}
+
+/*
+ * The process that holds or waits is this one. Its name is what others see of
+ * it: "tokmux" would tell them nothing.
+ */
+static void take_name(const struct lock *lock)
+{
+	char name[16];
+	const char *command = lock->script ? lock->script : lock->command[0];
+	size_t length = lock->script ? strcspn(command, " \t\n;&|()<>") :
+			strlen(command);
+	const char *slash = memrchr(command, '/', length);
+
+	if (slash && slash + 1 < command + length) {
+		length -= slash + 1 - command;
+		command = slash + 1;
+	}
+	snprintf(name, sizeof(name), "%.*s", (int)length, command);
+	if (*name)
+		prctl(PR_SET_NAME, name);
 }
 
 static int locked(struct lock *lock)
@@ -375,6 +410,7 @@ static int run(int argc, char **argv)
 		return bad_usage("which COMMAND?");
 	if (lock.clean && lock.mode == TOKMUX_SHARED)
 		return bad_usage("--clean needs the exclusive lease");
+	take_name(&lock);
 	status = open_token(&lock);
 	if (status)
 		return status;

@@ -5,6 +5,7 @@ and what it says when it fails. Prints TAP. What needs the kernel module is
 skipped where there is none; the guest has it, with udevd, and we are root."""
 
 import fcntl
+import grp
 import json
 import os
 import pty
@@ -71,7 +72,7 @@ def rows(*args):
 class Terminal:
     """The tool on a terminal of its own, which may be typed on."""
 
-    def __init__(self, *args):
+    def __init__(self, *args, program=TOOL):
         self.output = ""
         self.pid, self.fd = pty.fork()
         if not self.pid:
@@ -81,7 +82,7 @@ class Terminal:
                 signal.signal(ignored, signal.SIG_DFL)
             # No file of it is wanted from who dies of SIGQUIT.
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            os.execv(TOOL, [TOOL, *args])
+            os.execvp(program, [program, *args])
 
     def read_until(self, pattern):
         deadline = time.monotonic() + SOON
@@ -97,6 +98,12 @@ class Terminal:
                 return bool(re.search(pattern, self.output))
             self.output += data.decode(errors="replace")
         return True
+
+    def so_far(self):
+        """What there is already."""
+        while select.select([self.fd], [], [], 0)[0]:
+            self.output += os.read(self.fd, 65536).decode(errors="replace")
+        return self.output
 
     def ended(self):
         """Soon after it closed the terminal, or not at all."""
@@ -186,6 +193,20 @@ def usage():
     status, out, err = run("frobnicate")
     check("an unknown verb: usage", status, USAGE)
     check("and it is named", err, lambda e: "'frobnicate'" in e)
+    for typed, meant in (("lsit", "list"), ("stat", "status"), ("locc", "lock"), ("ejct", "eject"),
+                         ("tpo", "top"), ("moniter", "monitor"), ("unregistr", "unregister")):
+        status, out, err = run(typed)
+        check(f"{typed}: the right verb is suggested", (status, f"did you mean '{meant}'?" in err), (USAGE, True))
+        check(f"help {typed}: so it is", f"did you mean '{meant}'?" in run("help", typed)[2], True)
+    for typed in ("frobnicate", "xyz", "", "x" * 1000):
+        check(f"{typed[:10]!r}: none is", "did you mean" in run(typed)[2], False)
+    for args in (["-J", "check", "surplus"], ["--json", "check", "surplus"],
+                 ["-o", "check", "check", "surplus"], ["--output=check", "--noheadings", "check", "surplus"]):
+        status, out, err = run(*args)
+        check(f"{' '.join(args)}: options before the verb", (status, "check: what is 'surplus'?" in err), (USAGE, True))
+    status, out, err = run("-J", "-o", "check", "check", "-m", "/no/such")
+    check("and they are heeded", '"checks"' in out, True)
+    check("options and no verb: usage", run("-J")[0], USAGE)
     status, out, err = run("help")
     check("help names every verb", status == OK and
           [v for v in VERBS if not re.search(rf"^  {v} ", out, re.M)], [])
@@ -330,8 +351,11 @@ def register_and_list():
                               (["a", "--device", "/dev/null"], USAGE, "neither a USB smartcard reader"),
                               (["a", "--device", "/dev/null", "--interface", "9"], USAGE, "no USB device with an interface 9"),
                               (["a", "--device", "/etc/passwd"], USAGE, "neither a USB smartcard reader"),
-                              (["a b"], USAGE, ""), (["a/b"], USAGE, ""), (["\u00e9"], USAGE, ""),
-                              ([64 * "a"], USAGE, "")):
+                              (["a b"], USAGE, "' ' can't be in a token's name"),
+                              (["a/b"], USAGE, "'/' can't be in a token's name"),
+                              (["a\u00e9"], USAGE, "character 2 can't be in a token's name"),
+                              ([":a"], USAGE, "begins with a letter, a digit or _, not with ':'"),
+                              ([64 * "a"], USAGE, "at most 63 characters, this one has 64")):
         for dry in (["--dry-run"], []):
             status, out, err = run("register", *dry, *args)
             check(f"{' '.join(['register', *dry, *args])}", (status, out, one_sentence(err), why in err),
@@ -396,7 +420,10 @@ def register_and_list():
 
 @kernel
 def permissions():
-    with Token("closed"):
+    with Token("closed") as closed:
+        # As udev leaves it where there is the group tokmux, whatever there is here.
+        os.chown(closed.device, 0, grp.getgrnam("games").gr_gid)
+        os.chmod(closed.device, 0o660)
         for args, wanted in ((["list"], OK), (["status", "closed"], OK),
                              (["who", "closed"], OK),
                              (["lock", "closed", "true"], NOPERM),
@@ -408,6 +435,12 @@ def permissions():
             status, out, err = run(*args, user=NOBODY, group=NOBODY, extra_groups=[])
             check(f"{' '.join(args)} as nobody", (status, one_sentence(err) if wanted else err == ""),
                   (wanted, True))
+            if args[0] in ("lock", "atr", "apdu", "eject"):
+                check("it names the device, the group and the command", err,
+                      lambda e: f"{closed.device}: it is for the group games; as root: "
+                      "usermod -aG games nobody" in e)
+            if args[0] in ("register", "unregister"):
+                check("it says who may", err, lambda e: f"root may: sudo tokmux {args[0]}" in e)
         stream = Stream("monitor", "-J", "closed", user=NOBODY, group=NOBODY, extra_groups=[])
         event = next_event(stream)
         check("monitor closed as nobody", (event["event"], event["name"]), ("present", "closed"))
@@ -439,13 +472,13 @@ def who():
         users = {u["pid"]: u for u in rows("who", "card")}
         check("who: the holder", {k: users[using.pid][k] for k in
               ("user", "command", "via", "lease", "waiting", "sessions", "login")},
-              {"user": "root", "command": "tokmux", "via": "token", "lease": "exclusive",
+              {"user": "root", "command": "sh", "via": "token", "lease": "exclusive",
                "waiting": 0, "sessions": 0, "login": None})
         check("who: since when", users[using.pid]["seconds"],
               lambda seconds: isinstance(seconds, float) and 0 <= seconds < 10 * SOON)
         check("who: not of who waits", users[waiting.pid]["seconds"], None)
-        check("who: who waits", (users[waiting.pid]["lease"], users[waiting.pid]["waiting"]),
-              (None, 1))
+        check("who: who waits", (users[waiting.pid]["lease"], users[waiting.pid]["waiting"],
+                                 users[waiting.pid]["command"]), (None, 1, "true"))
         check("who: nobody else", len(users), 2)
         status, out, err = run("who", "card", user=NOBODY, group=NOBODY, extra_groups=[])
         check("who as another user: what sysfs tells", (status, out.count("\n"), str(using.pid) in out),
@@ -454,7 +487,7 @@ def who():
         check("who on a terminal", (terminal.wait(), str(using.pid) in terminal.output), (OK, True))
         row, = rows("list", "-o", "name,state,holder,command,waiters,waiter_pids")
         check("list says the same", row, {"name": "card", "state": "exclusive", "holder": using.pid,
-                                          "command": "tokmux", "waiters": 1,
+                                          "command": "sh", "waiters": 1,
                                           "waiter_pids": [waiting.pid]})
         let_go(using)
         waiting.wait(SOON)
@@ -515,14 +548,27 @@ def lock():
         terminal = Terminal("lock", "card", "echo", "got it")
         waiting = Stream("lock", "card", "-w", "1.5", "true")
         broken = Terminal("lock", "card", "true")
+        shell = Terminal("--norc", "-ic", f"{TOOL} lock card -c '/bin/echo got it too' & "
+                         "echo behind; read line", program="bash")
+        shell.read_until("behind")
         broken.read_until("waiting for")
         broken.type("\x03")
         check("lock: ^C ends the wait", broken.wait(), -signal.SIGINT)
         check("lock in a pipe waits silently", waiting.end(), (NO, "", ""))
         check("lock on a terminal: says for whom it waits",
-              terminal.read_until(rf"waiting for tokmux\[{using.pid}\], 2 s"), True)
-        check("and nothing else waits any more", rows("status", "card")[0]["waiters"], 1)
+              terminal.read_until(rf"waiting for sh\[{using.pid}\], 2 s"), True)
+        wait_for_waiters("card", 2)
+        check("and nothing else waits any more", sorted(u["command"] for u in rows("who", "card")),
+              ["echo", "echo", "sh"])
+        # Longer than from when it tells of a wait.
+        late = Terminal("lock", "card", "-w", "2.5", "true")
+        late.wait()
+        check("lock in the background leaves the terminal alone", "waiting" in shell.so_far(), False)
+        check("while one in the foreground does not", "waiting" in late.output, True)
         let_go(using)
+        check("and its command runs", shell.read_until("got it too"), True)
+        shell.type("\n")
+        shell.wait()
         check("lock on a terminal: and goes on",
               (terminal.read_until("got it"), terminal.wait()), (True, 0))
 
