@@ -8,6 +8,7 @@
  */
 #include <linux/slab.h>
 #include "internal.h"
+#include "trace.h"
 
 struct tokmux_session {
 	struct list_head node;		/* in caller->sessions */
@@ -53,6 +54,7 @@ static void tokmux_session_add(struct tokmux_session *session)
 	list_add_tail(&session->node, &caller->sessions);
 	caller->nr_sessions++;
 	token->nr_sessions++;
+	trace_tokmux_session(caller, caller->nr_sessions);
 }
 
 static void tokmux_session_end(struct tokmux_session *session)
@@ -62,6 +64,7 @@ static void tokmux_session_end(struct tokmux_session *session)
 	list_del(&session->node);
 	caller->nr_sessions--;
 	caller->token->nr_sessions--;
+	trace_tokmux_session(caller, caller->nr_sessions);
 	tokmux_session_free(session);
 }
 

@@ -49,6 +49,7 @@ TOKMUX_TRACE(grant);		/* arg: mode */
 TOKMUX_TRACE(release);		/* arg: mode */
 TOKMUX_TRACE(revoke);		/* by hold limit, eject, removal; arg: mode */
 TOKMUX_TRACE(end);		/* closed or dead; arg: 1 if now unclean */
+TOKMUX_TRACE(session);		/* opened or closed; arg: how many it has now */
 TOKMUX_TRACE(login);		/* arg: user type */
 TOKMUX_TRACE(lease_fd);		/* the real device was opened; arg: kind */
 TOKMUX_TRACE(logout);		/* arg: user type */

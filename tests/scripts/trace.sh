@@ -23,7 +23,7 @@ echo 0 >$tracefs/events/tokmux/enable
 trace=$(mktemp)
 cat $tracefs/trace >"$trace"
 
-for event in wait grant release revoke end login logout; do
+for event in wait grant release revoke end session login logout; do
 	tap_check "tokmux_$event" grep -q " tokmux_$event: token=-1 name=test-[0-9]* " "$trace"
 done
 # A wait on a token comes before the grant that ends it, and after it there is
