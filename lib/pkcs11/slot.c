@@ -85,7 +85,8 @@ static size_t add_field(char *name, size_t at, size_t size,
 /*
  * A token has the same name in every process: from the configuration, else from
  * its model and serial number. A token without a serial number is named after its
- * backend and slot.
+ * backend and slot. A name that we make up begins with a letter, whatever the
+ * model, and is no URI, in which no "_" comes before the first colon.
  */
 static void token_name(const struct slot *slot, CK_TOKEN_INFO *info,
 		       char *name, size_t size)
@@ -97,7 +98,7 @@ static void token_name(const struct slot *slot, CK_TOKEN_INFO *info,
 		snprintf(name, size, "%s", given);
 		return;
 	}
-	at = (size_t)snprintf(name, size, "pkcs11:");
+	at = (size_t)snprintf(name, size, "p11_");
 	at = add_field(name, at, size, info->model, sizeof(info->model));
 	if (at < size - 1)
 		name[at++] = ':';

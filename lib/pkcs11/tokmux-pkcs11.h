@@ -56,6 +56,17 @@ CK_RV tokmux_pkcs11_caller_interface(CK_FUNCTION_LIST_PTR list,
 				     const CK_VERSION *version,
 				     void *interface, CK_FLAGS flags);
 
+/**
+ * tokmux_pkcs11_token_name() - the arbiter's name for the token in a slot
+ * @slot: a slot of this module, which is initialized
+ * @name: out: the name, as tokmux(8) and libtokmux(3) take it
+ * @size: of @name; 64 bytes are always enough
+ *
+ * Return: CKR_OK; CKR_BUFFER_TOO_SMALL, CKR_ARGUMENTS_BAD,
+ * CKR_SLOT_ID_INVALID, CKR_CRYPTOKI_NOT_INITIALIZED, or why there is no token.
+ */
+CK_RV tokmux_pkcs11_token_name(CK_SLOT_ID slot, char *name, CK_ULONG size);
+
 #ifdef __cplusplus
 }
 #endif

@@ -2,9 +2,12 @@
 /*
  * slots: the functions about slots, and the tokens in them
  */
+#include <string.h>
+
 #include "call.h"
 #include "module.h"
 #include "token.h"
+#include "tokmux-pkcs11.h"
 #include "users.h"
 
 CK_RV C_GetSlotList(CK_BBOOL present, CK_SLOT_ID *list, CK_ULONG *count)
@@ -39,6 +42,39 @@ CK_RV C_GetSlotInfo(CK_SLOT_ID id, CK_SLOT_INFO *info)
 		users_put();
 	}
 	return log_call_end(&log, NOBODY, 0, rv);
+}
+
+static CK_RV copy_name(struct slot *slot, char *name, CK_ULONG size)
+{
+	CK_RV rv = CKR_TOKEN_NOT_PRESENT;
+
+	pthread_mutex_lock(&slot->lock);
+	if (slot->token && strlen(slot->token->name) >= size)
+		rv = CKR_BUFFER_TOO_SMALL;
+	else if (slot->token)
+		rv = CKR_OK;
+	if (rv == CKR_OK)
+		strcpy(name, slot->token->name);
+	pthread_mutex_unlock(&slot->lock);
+	return rv;
+}
+
+CK_RV tokmux_pkcs11_token_name(CK_SLOT_ID id, char *name, CK_ULONG size)
+{
+	struct slot *slot;
+	CK_RV rv;
+
+	if (!name)
+		return CKR_ARGUMENTS_BAD;
+	rv = users_get();
+	if (rv != CKR_OK)
+		return rv;
+	slot = module_slot(id);
+	rv = slot ? slot_find_token(slot) : CKR_SLOT_ID_INVALID;
+	if (rv == CKR_OK)
+		rv = copy_name(slot, name, size);
+	users_put();
+	return rv;
 }
 
 /* This is often the first call that finds another token in the slot. */

@@ -290,7 +290,7 @@ static int names_logged(bool *differ)
 	if (fd < 0 || read(fd, log, sizeof(log) - 1) < 0)
 		return -1;
 	close(fd);
-	while ((at = strstr(at, "token pkcs11:"))) {
+	while ((at = strstr(at, "token p11_"))) {
 		at[strcspn(at, "\n")] = '\0';
 		*differ = *last && strcmp(last, at);
 		snprintf(last, sizeof(last), "%s", at);

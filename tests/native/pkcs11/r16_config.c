@@ -130,8 +130,15 @@ TEST_F(config, a_bad_line_is_refused_with_its_place)
 
 TEST_F(config, tokens_are_named)
 {
+	CK_RV (*name_of)(CK_SLOT_ID, char *, CK_ULONG) =
+		module_symbol("tokmux_pkcs11_token_name");
 	CK_SESSION_HANDLE session;
+	CK_SESSION_INFO info;
+	char name[64] = "x";
 	CK_RV rv;
+
+	ASSERT_NE(NULL, name_of);
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, name_of(0, name, sizeof(name)));
 
 	unsetenv("TOKMUX_LOG");
 	world_configure("initialize = counted\nso-login = beside\nlog = info",
@@ -160,6 +167,14 @@ TEST_F(config, tokens_are_named)
 	EXPECT_NE(NULL, strstr(self->log, "token the-name\n")) {
 		TH_LOG("%s", self->log);
 	}
+	ASSERT_EQ(CKR_OK, self->a->C_GetSessionInfo(session, &info));
+	EXPECT_EQ(CKR_ARGUMENTS_BAD, name_of(info.slotID, NULL, 0));
+	EXPECT_EQ(CKR_SLOT_ID_INVALID, name_of(~0UL, name, sizeof(name)));
+	EXPECT_EQ(CKR_BUFFER_TOO_SMALL, name_of(info.slotID, name,
+					       strlen("the-name")));
+	EXPECT_STREQ("x", name);
+	EXPECT_EQ(CKR_OK, name_of(info.slotID, name, sizeof(name)));
+	EXPECT_STREQ("the-name", name);
 	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
 }
 
@@ -322,7 +337,11 @@ TEST_F(config, unless_it_is_a_terminal)
 
 TEST_F(config, without_a_file_softhsm_is_found)
 {
+	CK_RV (*name_of)(CK_SLOT_ID, char *, CK_ULONG) =
+		module_symbol("tokmux_pkcs11_token_name");
 	CK_SESSION_HANDLE session;
+	CK_SESSION_INFO info;
+	char name[64] = "";
 
 	if (!access("/etc/tokmux/tokmux.conf", F_OK))
 		SKIP(return, "this machine has a configuration");
@@ -330,6 +349,12 @@ TEST_F(config, without_a_file_softhsm_is_found)
 	setenv("XDG_CONFIG_HOME", world_dir, 1);
 	EXPECT_EQ(CKR_OK, initialize(self->a, self->log, sizeof(self->log)));
 	EXPECT_EQ(CKR_OK, open_rw(self->a, &session));
+	/* A name that is made up is no URI. */
+	ASSERT_EQ(CKR_OK, self->a->C_GetSessionInfo(session, &info));
+	EXPECT_EQ(CKR_OK, name_of(info.slotID, name, sizeof(name)));
+	EXPECT_EQ(0, strncmp(name, "p11_SoftHSM_v2:", 15)) {
+		TH_LOG("%s", name);
+	}
 	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
 }
 
