@@ -12,6 +12,8 @@ PKGCONFIGDIR	?= $(LIBDIR)/pkgconfig
 # ssh-agent loads modules from below /usr/lib and /usr/local/lib only.
 PKCS11DIR	?= $(LIBDIR)/pkcs11
 COMPLETIONDIR	?= $(DATADIR)/bash-completion/completions
+ZSHDIR		?= $(DATADIR)/zsh/site-functions
+FISHDIR		?= $(DATADIR)/fish/vendor_completions.d
 UDEVRULESDIR	?= $(PREFIX)/lib/udev/rules.d
 SYSUSERSDIR	?= $(PREFIX)/lib/sysusers.d
 # These have one place each, whatever the prefix: it is compiled in.

@@ -30,6 +30,8 @@ lib/tokmux-card.h 644 $(INCLUDEDIR) tokmux-card.h
 lib/pkcs11/tokmux-pkcs11.h 644 $(INCLUDEDIR) tokmux-pkcs11.h
 include/uapi/linux/tokmux.h 644 $(INCLUDEDIR)/tokmux/linux tokmux.h
 tools/completions/tokmux.bash 644 $(COMPLETIONDIR) tokmux
+tools/completions/_tokmux 644 $(ZSHDIR) _tokmux
+tools/completions/tokmux.fish 644 $(FISHDIR) tokmux.fish
 udev/tokmux.sysusers.conf 644 $(SYSUSERSDIR) tokmux.conf
 udev/readers.conf 644 $(DOCDIR)/examples readers.conf
 lib/pkcs11/tokmux.conf.example 644 $(DOCDIR)/examples tokmux.conf

@@ -37,7 +37,9 @@ wanted() {
 	-rw-r--r-- ./usr/share/doc/tokmux/ABI/sysfs-class-tokmux
 	-rw-r--r-- ./usr/share/doc/tokmux/examples/readers.conf
 	-rw-r--r-- ./usr/share/doc/tokmux/examples/tokmux.conf
+	-rw-r--r-- ./usr/share/fish/vendor_completions.d/tokmux.fish
 	-rw-r--r-- ./usr/share/p11-kit/modules/tokmux.module
+	-rw-r--r-- ./usr/share/zsh/site-functions/_tokmux
 	END
 	for page in "$top"/Documentation/*.{rst,svg,txt}; do
 		echo "-rw-r--r-- ./usr/share/doc/tokmux/${page##*/}"

@@ -170,4 +170,36 @@ c\;id' ] && [ ! -e "$dir/owned" ] || { echo "$output"; status=1; }
 	return $status
 }
 tap_check "completion: names of tokens, which nothing runs" names
+
+in_fish() { # wanted typed
+	local output
+	output=$(PATH=$B:$PATH fish -N -c "source '$top/tools/completions/tokmux.fish'; complete -C '$2'" 2>&1)
+	[ "$(cut -f1 <<<"$output" | xargs)" = "$1" ] || { echo "$output"; return 1; }
+}
+# What zsh makes of a line at the tab key, on a terminal.
+in_zsh() { # wanted typed
+	PATH=$B:$PATH timeout 60 zsh -fc '
+		zmodload zsh/zpty
+		zpty shell zsh -f -i
+		zpty -w shell "PROMPT=; fpath=($1 \$fpath); autoload -Uz compinit; compinit -D -u; echo now-rea""dy"
+		zpty -r shell output "*now-ready*"
+		zpty -n -w shell "$3"$'"'\t'"'
+		zpty -r shell output "*$2*" || print -r -- "$output"
+		zpty -d shell
+		[[ $output == *$2* ]]' zsh "$top/tools/completions" "$1" "$2"
+}
+for shell in fish zsh; do
+	if ! command -v $shell >/dev/null; then
+		tap_skip "completion in $shell" "there is no $shell"
+		continue
+	fi
+	# zsh puts what is common to all there, and fish shows each whole word.
+	tap_check "$shell: a verb" in_$shell unregister "tokmux unr"
+	tap_check "$shell: an option" in_$shell --iterations "tokmux top --it"
+	tap_check "$shell: a column" in_$shell sessions "tokmux eject -o se"
+	tap_check "$shell: a column after a comma" in_$shell pid,sessions "tokmux who -o pid,ses"
+	tap_check "$shell: one more column" in_$shell +sessions "tokmux who -o +ses"
+	tap_check "$shell: --output= with a comma" in_$shell --output=pid,sessions "tokmux who --output=pid,ses"
+	tap_check "$shell: a verb to help with" in_$shell eject "tokmux help ej"
+done
 tap_end
