@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * tokmux list: the system tokens. A user's own are found by name only.
+ * tokmux list: the system tokens, and the user tokens that can be seen.
  */
 #include <getopt.h>
+#include <unistd.h>
 #include "tokens.h"
 
 static int list(const struct view_options *options)
@@ -11,12 +12,18 @@ static int list(const struct view_options *options)
 	struct view *view;
 	int ret;
 
-	view = tokens_view("name,device,state,unclean,holder,command,waiters,sessions",
+	view = tokens_view("name,device,owner,state,unclean,holder,command,waiters,sessions",
 			   options, &status);
 	if (!view)
 		return status;
 	ret = tokens_all(view);
 	status = ret ? failed("tokens", ret) : view_print(view);
+	/* For a person: a program sees that there is nothing. */
+	if (!status && !view_rows(view) && !options->json &&
+	    isatty(STDOUT_FILENO))
+		puts("There are no tokens. A reader becomes one when it is plugged in, if\n"
+		     "readers.conf says so; a PKCS#11 token while a program uses it. See\n"
+		     "tokmux check.");
 	view_free(view);
 	return status;
 }
@@ -40,6 +47,6 @@ const struct verb list_verb = {
 	.name		= "list",
 	.run		= run,
 	.synopsis	= "[OPTION…]",
-	.summary	= "the system tokens",
+	.summary	= "the tokens",
 	.options	= VIEW_HELP,
 };

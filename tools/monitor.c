@@ -1,26 +1,58 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * tokmux monitor: system tokens as they come, go and change; of one token,
- * until it goes.
+ * tokmux monitor: system tokens as they come, go and change, and for root, the
+ * use of all tokens; of one token, until it goes.
  */
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
+#include "ending.h"
+#include "process.h"
 #include "subject.h"
+#include "trace.h"
 #include "view.h"
 
-enum { TIME, EVENT, SYSNAME, NAME, DEVICE };
+enum { TIME, EVENT, NAME, PID, COMMAND, LEASE, LOGIN, WAITERS, SESSIONS, SYSNAME, DEVICE };
 
 static const struct column columns[] = {
-	[TIME] = { "time", TEXT, "when it was told, UTC" },
-	[EVENT] = { "event", TEXT, "present (at the start), added, removed, changed" },
-	[SYSNAME] = { "sysname", TEXT, "tokmuxN" },
+	[TIME] = { "time", TIMESTAMP, "when it was told; in JSON with the date, UTC" },
+	[EVENT] = { "event", TEXT, "what happened; see tokmux(8)" },
 	[NAME] = { "name", TEXT, "the token's name" },
+	[PID] = { "pid", NUMBER, "whose lease or login it is" },
+	[COMMAND] = { "command", TEXT, "what that process runs" },
+	[LEASE] = { "lease", TEXT, "exclusive or shared" },
+	[LOGIN] = { "login", TEXT, "user or so" },
+	[WAITERS] = { "waiters", NUMBER, "how many requests wait then" },
+	[SESSIONS] = { "sessions", NUMBER, "how many the caller has then" },
+	[SYSNAME] = { "sysname", TEXT, "tokmuxN; none for a user token" },
 	[DEVICE] = { "device", TEXT, "its device" },
 };
 
-static const char *event_name(int change, bool beginning)
+static const unsigned int widths[] = {
+	[TIME] = 12, [EVENT] = 8, [NAME] = 24, [PID] = 7, [COMMAND] = 15,
+	[LEASE] = 9, [LOGIN] = 5, [WAITERS] = 7, [SESSIONS] = 8, [SYSNAME] = 8,
+	[DEVICE] = 13,
+};
+
+/* What is watched. */
+struct watch {
+	struct view *view;
+	/* Of one token only, or NULL. */
+	struct subject *only;
+	/* Sessions and logins as well. */
+	bool all;
+	struct tokmux_monitor *monitor;
+	/* NULL if use can't be watched. */
+	struct trace *trace;
+	bool beginning;
+};
+
+/* ---- tokens that come and go ------------------------------------------------- */
+
+static const char *change_name(int change, bool beginning)
 {
 	switch (change) {
 	case TOKMUX_TOKEN_ADDED:
@@ -32,19 +64,14 @@ static const char *event_name(int change, bool beginning)
 	}
 }
 
-static void show(struct view *view, int change, bool beginning,
-		 const struct tokmux_token *token)
+static void show_change(const struct watch *watch, int change,
+			const struct tokmux_token *token)
 {
-	struct timespec now;
-	char text[64];
-	struct tm tm;
+	struct view *view = watch->view;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
 	view_row(view);
-	view_setf(view, TIME, "%s.%06ldZ", text, now.tv_nsec / 1000);
-	view_set(view, EVENT, event_name(change, beginning));
+	view_set_now(view, TIME);
+	view_set(view, EVENT, change_name(change, watch->beginning));
 	view_set(view, SYSNAME, tokmux_token_sysname(token));
 	if (*tokmux_token_name(token))
 		view_set(view, NAME, tokmux_token_name(token));
@@ -52,82 +79,224 @@ static void show(struct view *view, int change, bool beginning,
 	view_print_row(view);
 }
 
-/* @only: the one that is watched, or NULL. */
-static int watch(struct tokmux_monitor *monitor, const struct tokmux_token *only,
-		 struct view *view)
+/* An exit status if this is the end, else -1. */
+static int take_change(const struct watch *watch, int change,
+		       const struct tokmux_token *token)
+{
+	bool is_only = watch->only && subject_token(watch->only) &&
+		       !strcmp(subject_name(watch->only), tokmux_token_name(token));
+
+	if (!watch->only || is_only)
+		show_change(watch, change, token);
+	if (is_only && change == TOKMUX_TOKEN_REMOVED)
+		return failed(subject_name(watch->only), -ENODEV);
+	return -1;
+}
+
+/* All that there are now. Returns as take_change(). */
+static int take_changes(struct watch *watch)
 {
 	struct tokmux_token *token;
-	bool beginning = true;
-	int change;
+	int change, status = -1;
 
-	for (;;) {
-		change = tokmux_monitor_next(monitor, beginning ? 0 : -1, &token);
+	while (status < 0) {
+		change = tokmux_monitor_next(watch->monitor, 0, &token);
 		if (change == -EAGAIN) {
-			beginning = false;
-			continue;
+			watch->beginning = false;
+			break;
 		}
 		if (change == -EINTR)
 			continue;
 		if (change < 0)
 			return failed("tokens", change);
-		if (!only || !strcmp(tokmux_token_name(only),
-				     tokmux_token_name(token)))
-			show(view, change, beginning, token);
-		if (ferror(stdout)) {
-			tokmux_token_free(token);
-			return cannot_write();
-		}
-		if (only && change == TOKMUX_TOKEN_REMOVED &&
-		    !strcmp(tokmux_token_name(only), tokmux_token_name(token))) {
-			tokmux_token_free(token);
-			return failed(tokmux_token_name(only), -ENODEV);
-		}
+		status = take_change(watch, change, token);
 		tokmux_token_free(token);
 	}
+	return status;
+}
+
+/* ---- their use ------------------------------------------------------------------ */
+
+static const struct {
+	const char *traced, *shown;
+	/* Of sessions and logins. */
+	bool detail;
+} uses[] = {
+	{ "wait",	"waits",	false },
+	{ "grant",	"granted",	false },
+	{ "release",	"released",	false },
+	{ "revoke",	"taken",	false },
+	{ "end",	"died",		false },
+	{ "login",	"logged_in",	true },
+	{ "logout",	"logged_out",	true },
+	{ "session",	"sessions",	true },
+};
+
+static void show_use(const struct watch *watch, const struct use *use,
+		     const char *shown)
+{
+	bool lease = shown[0] != 'l' && shown[0] != 's' && strcmp(shown, "died");
+	struct view *view = watch->view;
+	char command[PROCESS_NAME_SIZE];
+
+	view_row(view);
+	view_set_now(view, TIME);
+	view_set(view, EVENT, shown);
+	view_set(view, NAME, use->name);
+	if (use->system) {
+		view_setf(view, SYSNAME, "tokmux%u", use->index);
+		view_setf(view, DEVICE, "/dev/tokmux%u", use->index);
+	}
+	view_setf(view, PID, "%d", use->pid);
+	if (process_command(use->pid, command, sizeof(command)))
+		view_set(view, COMMAND, command);
+	if (lease)
+		view_set(view, LEASE, use->arg == TOKMUX_SHARED ? "shared" : "exclusive");
+	else if (shown[0] == 'l')
+		view_set(view, LOGIN, use->arg == TOKMUX_SO ? "so" : "user");
+	else if (shown[0] == 's')
+		view_setf(view, SESSIONS, "%u", use->arg);
+	view_setf(view, WAITERS, "%u", use->waiters);
+	view_print_row(view);
+}
+
+static bool is_watched(const struct watch *watch, const struct use *use)
+{
+	char owner[VALUE_SIZE];
+	uid_t uid;
+
+	if (!watch->only)
+		return true;
+	if (strcmp(use->name, subject_name(watch->only)) ||
+	    use->system != !!subject_token(watch->only))
+		return false;
+	/* Other users may have a token of that name. */
+	return use->system || !process_uid(use->pid, &uid) ||
+	       subject_value(watch->only, "owner", owner, sizeof(owner)) ||
+	       uid == strtoul(owner, NULL, 10);
+}
+
+static void take_uses(const struct watch *watch)
+{
+	struct use use;
+	size_t i;
+
+	while (!ferror(stdout) && trace_next(watch->trace, &use)) {
+		for (i = 0; i < ARRAY_SIZE(uses); i++)
+			if (!strcmp(use.event, uses[i].traced))
+				break;
+		/* A caller that goes in good order has given everything back. */
+		if (i == ARRAY_SIZE(uses) || (uses[i].detail && !watch->all) ||
+		    (!strcmp(use.event, "end") && !use.arg) ||
+		    !is_watched(watch, &use))
+			continue;
+		show_use(watch, &use, uses[i].shown);
+	}
+}
+
+static struct trace *the_trace;
+
+static void end_trace(void)
+{
+	trace_close(the_trace);
+}
+
+/* Others than root see tokens come and go; on a terminal they are told why. */
+static void open_trace(struct watch *watch)
+{
+	int ret = trace_open(&watch->trace);
+
+	if (!ret) {
+		the_trace = watch->trace;
+		ending_catch(end_trace);
+	} else if (isatty(STDERR_FILENO)) {
+		complain(ret == -EACCES || ret == -EPERM ?
+			 "leases, sessions and logins are shown to root only" :
+			 "leases, sessions and logins can't be shown: tracefs: %s",
+			 strerror(-ret));
+	}
+}
+
+/* ---- the verb ------------------------------------------------------------------- */
+
+static int watch_all(struct watch *watch)
+{
+	struct pollfd fds[] = {
+		{ .fd = tokmux_monitor_fd(watch->monitor), .events = POLLIN },
+		{ .fd = watch->trace ? trace_fd(watch->trace) : -1,
+		  .events = POLLIN },
+	};
+	int status;
+
+	for (;;) {
+		/* First what was there before it was used. */
+		status = take_changes(watch);
+		if (status < 0 && watch->trace)
+			take_uses(watch);
+		if (ferror(stdout))
+			return cannot_write();
+		if (status >= 0)
+			return status;
+		poll(fds, ARRAY_SIZE(fds), -1);
+	}
+}
+
+static int monitor(struct watch *watch, const char *what)
+{
+	int ret, status = STATUS_OK;
+
+	/* Before it is looked for, so that its end isn't missed. */
+	ret = tokmux_monitor_open(&watch->monitor);
+	if (ret)
+		return failed("tokens", ret);
+	if (what)
+		status = subject_find(what, &watch->only);
+	if (!status)
+		open_trace(watch);
+	if (!status && watch->only && !subject_token(watch->only) &&
+	    !watch->trace) {
+		complain("%s: only root can watch the use of a user token", what);
+		status = STATUS_NOPERM;
+	}
+	if (!status)
+		status = watch_all(watch);
+	trace_close(watch->trace);
+	free(watch->trace);
+	subject_free(watch->only);
+	tokmux_monitor_close(watch->monitor);
+	return status;
 }
 
 static int run(int argc, char **argv)
 {
-	static const struct option long_options[] = { VIEW_LONG, {} };
+	static const struct option long_options[] = {
+		VIEW_LONG,
+		{ "all",	no_argument,	NULL, 'a' },
+		{}
+	};
+	struct watch watch = { .beginning = true };
 	struct view_options options = {};
-	struct subject *subject = NULL;
-	struct tokmux_monitor *monitor;
-	int option, ret, status = STATUS_OK;
-	struct view *view;
+	int option, status = STATUS_OK;
 
-	while ((option = getopt_long(argc, argv, VIEW_SHORT, long_options,
-				     NULL)) >= 0)
-		if (!view_option(&options, option, optarg))
+	while ((option = getopt_long(argc, argv, VIEW_SHORT "a", long_options,
+				     NULL)) >= 0) {
+		if (option == 'a')
+			watch.all = true;
+		else if (!view_option(&options, option, optarg))
 			return option_status(option);
-	view = view_new(columns, ARRAY_SIZE(columns),
-			"time,event,sysname,name,device", "events", &options,
-			&status);
-	if (!view)
+	}
+	watch.view = view_new(columns, ARRAY_SIZE(columns),
+			      watch.all ? "time,event,name,pid,command,lease,login,sessions" :
+			      "time,event,name,pid,command,lease", "events",
+			      &options, &status);
+	if (!watch.view)
 		return status;
-	if (argc - optind > 1) {
+	view_set_widths(watch.view, widths);
+	if (argc - optind > 1)
 		status = bad_usage("one TOKEN at most");
-		goto out;
-	}
-	/* Before it is looked for, so that its end isn't missed. */
-	ret = tokmux_monitor_open(&monitor);
-	if (ret) {
-		status = failed("tokens", ret);
-		goto out;
-	}
-	if (optind < argc)
-		status = subject_find(argv[optind], &subject);
-	if (!status && subject && !subject_token(subject)) {
-		complain("%s: a user token has no events; monitor works on system tokens",
-			 argv[optind]);
-		status = STATUS_USAGE;
-	}
-	if (!status)
-		status = watch(monitor, subject ? subject_token(subject) : NULL,
-			       view);
-	subject_free(subject);
-	tokmux_monitor_close(monitor);
-out:
-	view_free(view);
+	else
+		status = monitor(&watch, argv[optind]);
+	view_free(watch.view);
 	return status;
 }
 
@@ -135,6 +304,8 @@ const struct verb monitor_verb = {
 	.name		= "monitor",
 	.run		= run,
 	.synopsis	= "[OPTION…] [TOKEN]",
-	.summary	= "tokens as they come, go and change",
-	.options	= VIEW_HELP,
+	.summary	= "tokens as they come and go, and their use",
+	.options	=
+	"  -a, --all             sessions and logins as well\n"
+	VIEW_HELP,
 };

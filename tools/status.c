@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * tokmux status: all there is to know of a token, or of all system tokens.
+ * tokmux status: all there is to know of a token, or of all tokens.
  */
 #include <getopt.h>
 #include "tokens.h"

@@ -7,14 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 #include "subject.h"
 #include "uri.h"
+#include "user_tokens.h"
 
 struct subject {
 	/* One of these is NULL. */
 	struct tokmux_token *token;
 	struct tokmux_caller *caller;
 	char name[TOKMUX_NAME_SIZE];
+	/* Of a user token. */
+	uid_t owner;
 };
 
 struct subject *subject_of(struct tokmux_token *token)
@@ -32,25 +36,87 @@ struct subject *subject_of(struct tokmux_token *token)
 	return subject;
 }
 
-/* A user's token is found by its name only. */
-static int find_user(const char *what, struct subject **subject)
+int subject_of_user(const struct user_token *token, struct subject **subject)
 {
-	struct tokmux_state info = {};
 	struct tokmux_caller *caller;
 	int ret;
 
-	ret = tokmux_open(what, &caller);
+	ret = user_token_open(token, &caller);
 	if (ret)
-		return failed(what, ret);
-	ret = tokmux_info(caller, &info, sizeof(info));
-	if (ret) {
-		tokmux_close(caller);
-		return failed(what, ret);
-	}
+		return ret;
 	*subject = subject_of(NULL);
 	(*subject)->caller = caller;
-	snprintf((*subject)->name, sizeof((*subject)->name), "%s", info.name);
-	return STATUS_OK;
+	(*subject)->owner = token->owner;
+	snprintf((*subject)->name, sizeof((*subject)->name), "%s", token->name);
+	return 0;
+}
+
+/*
+ * Root's own goes before others'; of several others' none is meant. Returns a
+ * negative errno, or an exit status when it has said what is wrong.
+ */
+static int find_others(const char *name, struct subject **subject)
+{
+	struct user_token *tokens, *found = NULL;
+	size_t count = user_tokens_find(&tokens), i;
+	int ret = -ENOENT;
+	char user[64];
+
+	for (i = 0; i < count; i++) {
+		if (strcmp(tokens[i].name, name))
+			continue;
+		if (found) {
+			user_name(found->owner, user, sizeof(user));
+			complain("%s: more than one user has a token of that name, %s among them; as that user: runuser -u %s tokmux %s %s",
+				 name, user, user, the_verb->name, name);
+			free(tokens);
+			return STATUS_USAGE;
+		}
+		found = &tokens[i];
+	}
+	if (found)
+		ret = subject_of_user(found, subject);
+	free(tokens);
+	return ret;
+}
+
+/* A token of this user; or for root, of any user. Returns as find_others(). */
+static int find_user(const char *name, struct subject **subject)
+{
+	struct user_token token = { .owner = geteuid() };
+	int ret;
+
+	if (strlen(name) >= sizeof(token.name))
+		return -ENAMETOOLONG;
+	snprintf(token.name, sizeof(token.name), "%s", name);
+	ret = subject_of_user(&token, subject);
+	if (ret == -ENOENT && !geteuid())
+		return find_others(name, subject);
+	return ret;
+}
+
+/*
+ * What is no device's property may be a PKCS#11 token's: tokmux-pkcs11.so knows
+ * which, and by which name the kernel knows that.
+ */
+static int find_by_module(const char *uri, struct subject **subject)
+{
+	char name[TOKMUX_NAME_SIZE];
+	struct tokmux_token *token;
+	int ret;
+
+	ret = uri_name(uri, name);
+	if (ret)
+		return ret;
+	if (!tokmux_token_find(name, &token)) {
+		*subject = subject_of(token);
+		return STATUS_OK;
+	}
+	ret = find_user(name, subject);
+	if (ret != -ENOENT)
+		return ret < 0 ? failed(name, ret) : ret;
+	complain("%s: that is token %s, but nobody uses it now", uri, name);
+	return STATUS_NOTOKEN;
 }
 
 int subject_find(const char *what, struct subject **subject)
@@ -59,22 +125,16 @@ int subject_find(const char *what, struct subject **subject)
 	int ret;
 
 	ret = tokmux_token_find(what, &token);
-	/*
-	 * A name may look like a URI, too: by default, PKCS#11 tokens' do. But not
-	 * each URI could be a name.
-	 */
 	if (ret && uri_is_one(what)) {
-		struct tokmux_caller *caller;
-
-		if (!tokmux_open(what, &caller)) {
-			tokmux_close(caller);
-			return find_user(what, subject);
-		}
 		ret = uri_find(what, &token);
+		if (ret == -ENOENT)
+			return find_by_module(what, subject);
 		if (ret > 0)
 			return ret;
 	} else if (ret == -ENOENT && !strchr(what, '/')) {
-		return find_user(what, subject);
+		ret = find_user(what, subject);
+		if (ret >= 0)
+			return ret;
 	}
 	if (ret)
 		return failed(what, ret);
@@ -193,9 +253,13 @@ int subject_open(struct subject *subject, struct tokmux_caller **caller)
 {
 	int ret;
 
-	if (subject->token)
+	if (subject->token) {
 		ret = tokmux_open_token(subject->token, caller);
-	else
-		ret = tokmux_open(subject->name, caller);
+	} else {
+		struct user_token token = { .owner = subject->owner };
+
+		snprintf(token.name, sizeof(token.name), "%s", subject->name);
+		ret = user_token_open(&token, caller);
+	}
 	return ret ? failed(subject->name, ret) : STATUS_OK;
 }

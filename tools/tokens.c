@@ -14,13 +14,13 @@ enum {
 	NAME, DEVICE, USER_TOKEN, STATE, UNCLEAN, HOLDER, COMMAND, HOLDERS,
 	HOLDER_PIDS, WAITERS, WAITER_PIDS, SESSIONS, MAX_SESSIONS, USERS, SOS,
 	OWNER, EPOCH, HOLD_LIMIT_MS, GRANTS, WAITS, LONGEST_WAIT_US, REVOCATIONS,
-	UNCLEANS, DEVICE_KIND, REAL_DEVICE,
+	UNCLEANS, DEVICE_KIND, REAL_DEVICE, LONGEST_WAIT,
 };
 
 static const struct column columns[] = {
 	[NAME] = { "name", TEXT, "the token's name" },
 	[DEVICE] = { "device", TEXT, "its device; none for a user's token" },
-	[USER_TOKEN] = { "user_token", FLAG, "is it a token of this user only?" },
+	[USER_TOKEN] = { "user_token", FLAG, "is it a user's own?" },
 	[STATE] = { "state", TEXT, "free, shared or exclusive" },
 	[UNCLEAN] = { "unclean", FLAG, "was it left in an unknown state?" },
 	[HOLDER] = { "holder", NUMBER, "pid of the (first) holder" },
@@ -43,6 +43,7 @@ static const struct column columns[] = {
 	[UNCLEANS] = { "uncleans", NUMBER, "how many times it was left unclean" },
 	[DEVICE_KIND] = { "device_kind", TEXT, "of the real device behind it" },
 	[REAL_DEVICE] = { "real_device", TEXT, "its major and minor number" },
+	[LONGEST_WAIT] = { "longest_wait", DURATION, "the longest wait for a grant, in seconds" },
 };
 
 struct view *tokens_view(const char *fallback, const struct view_options *options,
@@ -63,10 +64,18 @@ static bool is_attribute(size_t column)
 	case COMMAND:
 	case OWNER:
 	case REAL_DEVICE:
+	case LONGEST_WAIT:
 		return false;
 	default:
 		return true;
 	}
+}
+
+/* These are always found out: the holder's command, and the totals, need them. */
+static bool is_summed(size_t column)
+{
+	return column == HOLDER || column == HOLDERS || column == WAITERS ||
+	       column == SESSIONS || column == USERS || column == SOS;
 }
 
 static void set_state(struct view *view, struct subject *subject)
@@ -96,6 +105,9 @@ static void set_computed(struct view *view, struct subject *subject)
 	dev_t rdev;
 
 	view_set(view, NAME, subject_name(subject));
+	if (!subject_value(subject, "longest_wait_us", value, sizeof(value)))
+		view_setf(view, LONGEST_WAIT, "%.6f",
+			  strtoull(value, NULL, 10) / 1e6);
 	if (subject_token(subject))
 		view_set(view, DEVICE,
 			 tokmux_token_devnode(subject_token(subject)));
@@ -120,7 +132,7 @@ int tokens_row(struct view *view, struct subject *subject)
 		return -ENODEV;
 	view_row(view);
 	for (i = 0; i < ARRAY_SIZE(columns); i++)
-		if (is_attribute(i) && (view_wants(view, i) || i == HOLDER) &&
+		if (is_attribute(i) && (view_wants(view, i) || is_summed(i)) &&
 		    !subject_value(subject, columns[i].name, value, sizeof(value)))
 			view_set(view, i, value);
 	/* Nobody, or one that can't be seen from here. */
@@ -130,6 +142,33 @@ int tokens_row(struct view *view, struct subject *subject)
 		set_command(view, view_get(view, HOLDER));
 	set_computed(view, subject);
 	return 0;
+}
+
+static void user_tokens_all(struct view *view)
+{
+	struct user_token *tokens;
+	size_t count = user_tokens_find(&tokens), i;
+	struct subject *subject;
+
+	for (i = 0; i < count; i++) {
+		if (subject_of_user(&tokens[i], &subject))
+			continue;
+		tokens_row(view, subject);
+		subject_free(subject);
+	}
+	free(tokens);
+}
+
+struct totals tokens_totals(const struct view *view)
+{
+	struct totals totals = {
+		.waiters = view_sum(view, WAITERS),
+		.sessions = view_sum(view, SESSIONS),
+		.logins = view_sum(view, USERS) + view_sum(view, SOS),
+		.holders = view_sum(view, HOLDERS),
+	};
+
+	return totals;
 }
 
 int tokens_all(struct view *view)
@@ -154,5 +193,6 @@ int tokens_all(struct view *view)
 	/* Each has gone with its subject. */
 	*tokens = NULL;
 	tokmux_list_free(tokens);
+	user_tokens_all(view);
 	return 0;
 }

@@ -15,7 +15,13 @@ struct view *tokens_view(const char *fallback, const struct view_options *option
 			 int *status);
 /* -ENODEV, and no row, if it is gone. */
 int tokens_row(struct view *view, struct subject *subject);
-/* A row for each system token; a negative errno. */
+/* Over all rows. */
+struct totals {
+	unsigned long long holders, waiters, sessions, logins;
+};
+
+struct totals tokens_totals(const struct view *view);
+/* A row for each system token, and each user token that can be seen; a negative errno. */
 int tokens_all(struct view *view);
 
 #endif /* TOKMUX_TOOL_TOKENS_H */

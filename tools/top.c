@@ -6,8 +6,11 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
+#include "ending.h"
 #include "tokens.h"
 
 static struct termios saved;
@@ -26,30 +29,6 @@ static void leave(void)
 		return;
 }
 
-static void end(int signal)
-{
-	leave();
-	/* Reset by then, see below. */
-	raise(signal);
-}
-
-/* All that ends it from outside; but what is ignored, as by nohup, stays so. */
-static void catch_signals(void)
-{
-	static const int ending[] = { SIGTERM, SIGHUP, SIGINT, SIGQUIT };
-	struct sigaction action = {
-		.sa_handler = end,
-		.sa_flags = SA_RESETHAND | SA_NODEFER,
-	};
-	struct sigaction before;
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(ending); i++)
-		if (!sigaction(ending[i], NULL, &before) &&
-		    before.sa_handler != SIG_IGN)
-			sigaction(ending[i], &action, NULL);
-}
-
 static void enter(void)
 {
 	struct termios keys;
@@ -57,7 +36,7 @@ static void enter(void)
 	if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &saved))
 		return;
 	in_place = true;
-	catch_signals();
+	ending_catch(leave);
 	keys = saved;
 	/* ^C is a key then, as q is. */
 	keys.c_lflag &= ~(ICANON | ECHO | ISIG);
@@ -65,11 +44,39 @@ static void enter(void)
 	fputs("\033[?1049h\033[?25l", stdout);
 }
 
+/* By which column the tokens are in order; -1: as they are found. */
+struct order {
+	int column;
+	bool reverse;
+};
+
+/*
+ * Each key sorts by the column that it is for, and typed again, the other way
+ * round.
+ */
+static const struct {
+	char key;
+	const char *column;
+} sort_keys[] = {
+	{ 'n', "name" },
+	{ 's', "sessions" },
+	{ 'w', "waiters" },
+	{ 'g', "grants" },
+	{ 'l', "longest_wait" },
+};
+
+static void sort_by(struct order *order, int column)
+{
+	order->reverse = order->column == column && !order->reverse;
+	order->column = column;
+}
+
 /* true: to the end. */
-static bool pause_for(int ms)
+static bool pause_for(const struct view *view, int ms, struct order *order)
 {
 	struct pollfd keys = { .fd = STDIN_FILENO, .events = POLLIN };
 	char key;
+	size_t i;
 
 	if (!in_place) {
 		poll(NULL, 0, ms);
@@ -77,11 +84,31 @@ static bool pause_for(int ms)
 	}
 	if (poll(&keys, 1, ms) <= 0)
 		return false;
-	return read(STDIN_FILENO, &key, 1) != 1 || key == 'q' || key == 3;
+	if (read(STDIN_FILENO, &key, 1) != 1 || key == 'q' || key == 3)
+		return true;
+	for (i = 0; i < ARRAY_SIZE(sort_keys); i++)
+		if (key == sort_keys[i].key)
+			sort_by(order, view_column(view, sort_keys[i].column,
+						   strlen(sort_keys[i].column)));
+	return false;
+}
+
+static void print_totals(const struct view *view)
+{
+	struct totals totals = tokens_totals(view);
+	time_t now = time(NULL);
+	char clock[16];
+	struct tm tm;
+
+	localtime_r(&now, &tm);
+	strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
+	printf("%s  %zu tokens, %llu holders, %llu waiters, %llu sessions, %llu logins\n\n",
+	       clock, view_rows(view), totals.holders, totals.waiters,
+	       totals.sessions, totals.logins);
 }
 
 static int top(struct view *view, struct subject *subject, bool json, int ms,
-	       unsigned long frames)
+	       unsigned long frames, struct order order)
 {
 	int ret;
 
@@ -91,10 +118,14 @@ static int top(struct view *view, struct subject *subject, bool json, int ms,
 		ret = subject ? tokens_row(view, subject) : tokens_all(view);
 		if (ret)
 			break;
-		if (in_place)
+		if (order.column >= 0)
+			view_sort(view, order.column, order.reverse);
+		if (in_place) {
 			fputs("\033[H\033[J", stdout);
+			print_totals(view);
+		}
 		view_print_frame(view);
-		if (ferror(stdout) || !--frames || pause_for(ms))
+		if (ferror(stdout) || !--frames || pause_for(view, ms, &order))
 			break;
 	}
 	fflush(stdout);
@@ -109,15 +140,18 @@ static int run(int argc, char **argv)
 		VIEW_LONG,
 		{ "delay",	required_argument,	NULL, 'd' },
 		{ "iterations",	required_argument,	NULL, 'n' },
+		{ "sort",	required_argument,	NULL, 's' },
 		{}
 	};
 	struct view_options options = {};
+	struct order order = { .column = -1 };
 	struct subject *subject = NULL;
+	const char *sort = NULL;
 	unsigned long frames = 0;
 	int option, status = STATUS_OK, ms = 1000;
 	struct view *view;
 
-	while ((option = getopt_long(argc, argv, VIEW_SHORT "d:n:",
+	while ((option = getopt_long(argc, argv, VIEW_SHORT "d:n:s:",
 				     long_options, NULL)) >= 0) {
 		if (option == 'd') {
 			ms = parse_seconds(optarg);
@@ -128,20 +162,27 @@ static int run(int argc, char **argv)
 			if (!parse_number(optarg, ULONG_MAX, &frames) || !frames)
 				return bad_usage("-n wants a number, not '%s'",
 						 optarg);
+		} else if (option == 's') {
+			order.reverse = *optarg == '-';
+			sort = optarg + order.reverse;
 		} else if (!view_option(&options, option, optarg)) {
 			return option_status(option);
 		}
 	}
-	view = tokens_view("name,state,unclean,holder,command,waiters,sessions,grants,waits,longest_wait_us",
+	view = tokens_view("name,state,unclean,holder,command,waiters,sessions,grants,waits,longest_wait",
 			   &options, &status);
 	if (!view)
 		return status;
-	if (argc - optind > 1)
+	if (sort)
+		order.column = view_column(view, sort, strlen(sort));
+	if (sort && order.column < 0)
+		status = bad_usage("no column '%s' to sort by, see -o help", sort);
+	else if (argc - optind > 1)
 		status = bad_usage("one TOKEN at most");
 	else if (optind < argc)
 		status = subject_find(argv[optind], &subject);
 	if (!status)
-		status = top(view, subject, options.json, ms, frames);
+		status = top(view, subject, options.json, ms, frames, order);
 	subject_free(subject);
 	view_free(view);
 	return status;
@@ -155,5 +196,6 @@ const struct verb top_verb = {
 	.options	=
 	"  -d, --delay SECONDS   between two looks (1)\n"
 	"  -n, --iterations N    look N times\n"
+	"  -s, --sort COLUMN     in this order; -COLUMN: the other way round\n"
 	VIEW_HELP,
 };

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include "text.h"
 #include "view.h"
@@ -23,7 +24,9 @@ struct view {
 	/* rows × count */
 	char **cells;
 	size_t rows;
-	bool headed;
+	/* Of a stream: least widths, or NULL; the table that its rows are printed with, one by one. */
+	const unsigned int *widths;
+	struct libscols_table *stream;
 };
 
 /* Out of memory for a table: there is nothing to save. */
@@ -60,19 +63,24 @@ static int print_columns(const struct column *columns, size_t count)
 	return STATUS_OK;
 }
 
-static bool show(struct view *view, const char *name, size_t length)
+int view_column(const struct view *view, const char *name, size_t length)
 {
 	size_t i;
 
-	for (i = 0; i < view->count; i++) {
-		if (strlen(view->columns[i].name) != length ||
-		    strncasecmp(view->columns[i].name, name, length))
-			continue;
-		if (!view_wants(view, i))
-			view->shown[view->nr_shown++] = i;
-		return true;
-	}
-	return false;
+	for (i = 0; i < view->count; i++)
+		if (strlen(view->columns[i].name) == length &&
+		    !strncasecmp(view->columns[i].name, name, length))
+			return (int)i;
+	return -1;
+}
+
+static bool show(struct view *view, const char *name, size_t length)
+{
+	int column = view_column(view, name, length);
+
+	if (column >= 0 && !view_wants(view, column))
+		view->shown[view->nr_shown++] = column;
+	return column >= 0;
 }
 
 static bool show_all(struct view *view, const char *names)
@@ -134,6 +142,7 @@ void view_free(struct view *view)
 	if (!view)
 		return;
 	forget_rows(view);
+	scols_unref_table(view->stream);
 	free(view->shown);
 	free(view);
 }
@@ -182,6 +191,75 @@ void view_setf(struct view *view, size_t column, const char *format, ...)
 	free(value);
 }
 
+void view_set_now(struct view *view, size_t column)
+{
+	struct timespec now;
+	char text[64];
+	struct tm tm;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	view_setf(view, column, "%s.%06ldZ", text, now.tv_nsec / 1000);
+}
+
+size_t view_rows(const struct view *view)
+{
+	return view->rows;
+}
+
+unsigned long long view_sum(const struct view *view, size_t column)
+{
+	unsigned long long sum = 0;
+	const char *cell;
+	size_t row;
+
+	for (row = 0; row < view->rows; row++) {
+		cell = view->cells[row * view->count + column];
+		if (cell)
+			sum += strtoull(cell, NULL, 10);
+	}
+	return sum;
+}
+
+/* ---- in order --------------------------------------------------------------- */
+
+struct order {
+	size_t column;
+	enum kind kind;
+	bool reverse;
+};
+
+/* What has no value comes last. */
+static int compare_rows(const void *a, const void *b, void *data)
+{
+	const struct order *order = data;
+	const char *one = ((char *const *)a)[order->column];
+	const char *two = ((char *const *)b)[order->column];
+	double x, y;
+	int less;
+
+	if (!one || !two)
+		return !one - !two;
+	if (order->kind == TEXT || order->kind == NUMBERS) {
+		less = strcmp(one, two);
+	} else {
+		x = strtod(one, NULL);
+		y = strtod(two, NULL);
+		less = (x < y) - (x > y);
+	}
+	return order->reverse ? -less : less;
+}
+
+void view_sort(struct view *view, size_t column, bool reverse)
+{
+	struct order order = { column, view->columns[column].kind, reverse };
+
+	if (view->rows)
+		qsort_r(view->cells, view->rows,
+			view->count * sizeof(*view->cells), compare_rows, &order);
+}
+
 const char *view_get(const struct view *view, size_t column)
 {
 	return view->cells[(view->rows - 1) * view->count + column];
@@ -217,6 +295,7 @@ static struct json_object *json_value(enum kind kind, const char *text)
 		return NULL;
 	switch (kind) {
 	case NUMBER:
+	case DURATION:
 		return need(json_number(text));
 	case NUMBERS:
 		return json_numbers(text);
@@ -270,12 +349,58 @@ static int print_document(struct view *view, int style)
 
 /* ---- text ------------------------------------------------------------------ */
 
+static const char *shown_duration(const char *text)
+{
+	static char shown[32];
+	double seconds = strtod(text, NULL);
+	unsigned long s = (unsigned long)seconds;
+
+	if (seconds < 0.001)
+		snprintf(shown, sizeof(shown), "%.0f us", seconds * 1e6);
+	else if (seconds < 1)
+		snprintf(shown, sizeof(shown), "%.0f ms", seconds * 1e3);
+	else if (seconds < 60)
+		snprintf(shown, sizeof(shown), "%.1f s", seconds);
+	else if (s < 3600)
+		snprintf(shown, sizeof(shown), "%lu min %02lu s", s / 60, s % 60);
+	else if (s < 86400)
+		snprintf(shown, sizeof(shown), "%lu h %02lu min", s / 3600,
+			 s / 60 % 60);
+	else
+		snprintf(shown, sizeof(shown), "%lu d %lu h", s / 86400,
+			 s / 3600 % 24);
+	return shown;
+}
+
+/* Of text as view_set_now() makes it. */
+static const char *shown_time(const char *text)
+{
+	static char shown[32];
+	const char *point = strchr(text, '.');
+	struct tm tm = {};
+	char clock[16];
+	time_t time;
+
+	if (!point || !strptime(text, "%Y-%m-%dT%H:%M:%S", &tm))
+		return text;
+	time = timegm(&tm);
+	localtime_r(&time, &tm);
+	strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
+	snprintf(shown, sizeof(shown), "%s%.4s", clock, point);
+	return shown;
+}
+
+/* Good until the next call. */
 static const char *shown_text(struct view *view, size_t row, size_t column)
 {
 	const char *text = view->cells[row * view->count + column];
 
 	if (text && view->columns[column].kind == FLAG)
 		return *text == '1' ? "yes" : "no";
+	if (text && view->columns[column].kind == DURATION)
+		return shown_duration(text);
+	if (text && view->columns[column].kind == TIMESTAMP)
+		return shown_time(text);
 	return text;
 }
 
@@ -288,12 +413,12 @@ static void heading(char *to, size_t size, const char *name)
 		to[i] = to[i] == '_' ? '-' : toupper((unsigned char)to[i]);
 }
 
-int view_print_to(struct view *view, FILE *to)
+/* Without lines. In a stream the columns have their least widths. */
+static struct libscols_table *new_table(struct view *view, FILE *to, bool stream)
 {
 	struct libscols_table *table;
-	struct libscols_line *line;
 	char name[64];
-	size_t i, row;
+	size_t i;
 
 	scols_init_debug(0);
 	table = need(scols_new_table());
@@ -301,17 +426,33 @@ int view_print_to(struct view *view, FILE *to)
 	scols_table_enable_noheadings(table, view->options.no_headings);
 	for (i = 0; i < view->nr_shown; i++) {
 		const struct column *c = &view->columns[view->shown[i]];
+		bool right = c->kind == NUMBER || c->kind == DURATION;
 
 		heading(name, sizeof(name), c->name);
-		need(scols_table_new_column(table, name, 0,
-			c->kind == NUMBER ? SCOLS_FL_RIGHT : 0));
+		need(scols_table_new_column(table, name,
+			stream && view->widths ? view->widths[view->shown[i]] : 0,
+			right ? SCOLS_FL_RIGHT : 0));
 	}
-	for (row = 0; row < view->rows; row++) {
-		line = need(scols_table_new_line(table, NULL));
-		for (i = 0; i < view->nr_shown; i++)
-			scols_line_set_data(line, i,
-				shown_text(view, row, view->shown[i]));
-	}
+	return table;
+}
+
+static void add_line(struct view *view, struct libscols_table *table, size_t row)
+{
+	struct libscols_line *line = need(scols_table_new_line(table, NULL));
+	size_t i;
+
+	for (i = 0; i < view->nr_shown; i++)
+		scols_line_set_data(line, i,
+				    shown_text(view, row, view->shown[i]));
+}
+
+int view_print_to(struct view *view, FILE *to)
+{
+	struct libscols_table *table = new_table(view, to, false);
+	size_t row;
+
+	for (row = 0; row < view->rows; row++)
+		add_line(view, table, row);
 	/* Not even headings for a table without a line. */
 	if (view->rows)
 		scols_print_table(table);
@@ -340,28 +481,32 @@ int view_print_frame(struct view *view)
 	return ret;
 }
 
+void view_set_widths(struct view *view, const unsigned int *widths)
+{
+	view->widths = widths;
+}
+
+static void print_line(struct view *view)
+{
+	bool first = !view->stream;
+
+	if (first)
+		view->stream = new_table(view, stdout, true);
+	add_line(view, view->stream, view->rows - 1);
+	scols_print_table(view->stream);
+	scols_table_remove_lines(view->stream);
+	if (first)
+		scols_table_enable_noheadings(view->stream, 1);
+}
+
 int view_print_row(struct view *view)
 {
-	const char *text;
-	char name[64];
-	size_t i;
-
 	if (view->options.json)
-		return print_json(json_row(view, view->rows - 1),
-				  JSON_C_TO_STRING_PLAIN);
-	/* What comes next is not known: columns of a fixed width. */
-	for (i = 0; !view->headed && !view->options.no_headings &&
-		    i < view->nr_shown; i++) {
-		heading(name, sizeof(name), view->columns[view->shown[i]].name);
-		printf(i + 1 < view->nr_shown ? "%-15s " : "%s\n", name);
-	}
-	view->headed = true;
-	for (i = 0; i < view->nr_shown; i++) {
-		text = shown_text(view, view->rows - 1, view->shown[i]);
-		printf(i + 1 < view->nr_shown ? "%-15s " : "%s\n",
-		       text ? text : "-");
-	}
+		print_json(json_row(view, view->rows - 1), JSON_C_TO_STRING_PLAIN);
+	else
+		print_line(view);
 	fflush(stdout);
+	forget_rows(view);
 	return STATUS_OK;
 }
 

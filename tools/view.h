@@ -9,9 +9,11 @@
 
 /*
  * What a value is, in JSON. All are set as text; one that was not set is null.
- * NUMBERS is an array, from numbers with blanks between.
+ * NUMBERS is an array, from numbers with blanks between. DURATION is a number of
+ * seconds, which a table shows as a person would say it. TIMESTAMP, set by
+ * view_set_now(), is text in UTC, of which a table shows the local time of day.
  */
-enum kind { TEXT, NUMBER, FLAG, NUMBERS };
+enum kind { TEXT, NUMBER, FLAG, NUMBERS, DURATION, TIMESTAMP };
 
 struct column {
 	const char *name;
@@ -64,6 +66,14 @@ void view_row(struct view *view);
 void view_set(struct view *view, size_t column, const char *value);
 void view_setf(struct view *view, size_t column, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+size_t view_rows(const struct view *view);
+/* A column by its name; -1 if there is none. */
+int view_column(const struct view *view, const char *name, size_t length);
+/* By the values of @column: text from A on, numbers from the largest on. */
+void view_sort(struct view *view, size_t column, bool reverse);
+/* The sum of a column of numbers. */
+unsigned long long view_sum(const struct view *view, size_t column);
+void view_set_now(struct view *view, size_t column);
 /* A value of the last row, NULL if there is none. */
 const char *view_get(const struct view *view, size_t column);
 
@@ -71,6 +81,11 @@ const char *view_get(const struct view *view, size_t column);
 int view_print(struct view *view);
 /* All rows, as a table, to @to. */
 int view_print_to(struct view *view, FILE *to);
+/*
+ * How wide each column is at least in a stream, whose later rows aren't known;
+ * outlives the view.
+ */
+void view_set_widths(struct view *view, const unsigned int *widths);
 /* The last row, as a line of text or JSON, in a stream. */
 int view_print_row(struct view *view);
 /* All rows as one line of JSON, or as a table; then they are forgotten. */

@@ -15,9 +15,10 @@
 #include "process.h"
 #include "who.h"
 
-enum { PID, USER, COMMAND, VIA, LEASE, SECONDS, WAITING, SESSIONS, LOGIN };
+enum { TOKEN, PID, USER, COMMAND, VIA, LEASE, SECONDS, WAITING, SESSIONS, LOGIN };
 
 static const struct column columns[] = {
+	[TOKEN] = { "token", TEXT, "the token" },
 	[PID] = { "pid", NUMBER, "the process" },
 	[USER] = { "user", TEXT, "whose it is" },
 	[COMMAND] = { "command", TEXT, "what it runs" },
@@ -29,14 +30,15 @@ static const struct column columns[] = {
 	[LOGIN] = { "login", TEXT, "user or so" },
 };
 
+#define OF_ONE	"pid,user,command,via,lease,seconds,waiting,sessions,login"
+
 struct view *who_view(const struct view_options *options, int *status)
 {
-	return view_new(columns, ARRAY_SIZE(columns),
-			"pid,user,command,via,lease,seconds,waiting,sessions,login",
-			"users", options, status);
+	return view_new(columns, ARRAY_SIZE(columns), OF_ONE, "users", options,
+			status);
 }
 
-/* What one process has on the token, over all its files. */
+/* What one process has on a token, over all its files. */
 struct user {
 	struct user *next;
 	pid_t pid;
@@ -48,28 +50,50 @@ struct user {
 	char login[8];
 };
 
-struct who {
+struct used_token {
+	struct used_token *next;
 	struct user *users;
-	struct subject *subject;
+	/* Of a user token, or of who made a system token. */
+	struct user_token id;
+	/* 0 for a user token; 0 without a real device. */
 	dev_t rdev, real_rdev;
-	uid_t owner;
+};
+
+struct who {
+	struct used_token *first, **last;
+	/* User tokens that are found on the way are of interest, too. */
+	bool all;
 	/* Of pcscd's clients; may be NULL. */
 	uint32_t *sockets;
 };
 
-static struct user *user_of(struct who *who, pid_t pid, const char *via)
+static void *need(void *p)
+{
+	if (p)
+		return p;
+	complain("out of memory");
+	exit(STATUS_FAILED);
+}
+
+static struct used_token *add_token(struct who *who, const struct user_token *id)
+{
+	struct used_token *token = need(calloc(1, sizeof(*token)));
+
+	token->id = *id;
+	*who->last = token;
+	who->last = &token->next;
+	return token;
+}
+
+static struct user *user_of(struct used_token *token, pid_t pid, const char *via)
 {
 	struct user **last, *user;
 	uid_t uid;
 
-	for (last = &who->users; *last; last = &(*last)->next)
+	for (last = &token->users; *last; last = &(*last)->next)
 		if ((*last)->pid == pid && !strcmp((*last)->via, via))
 			return *last;
-	user = calloc(1, sizeof(*user));
-	if (!user) {
-		complain("out of memory");
-		exit(STATUS_FAILED);
-	}
+	user = need(calloc(1, sizeof(*user)));
 	*user = (struct user){ .pid = pid, .via = via, .held_ms = -1 };
 	/* Now: it may end as soon as it is told that its lease is gone. */
 	if (process_uid(pid, &uid))
@@ -79,18 +103,102 @@ static struct user *user_of(struct who *who, pid_t pid, const char *via)
 	return user;
 }
 
-/* Without a device the name has to do, and the uid, whose name it is. */
-static bool is_of_token(const struct who *who, const struct open_file *file)
-{
-	uid_t uid;
+/* ---- what the kernel says of a token ------------------------------------------- */
 
-	if (!file->is_caller)
-		return false;
-	if (who->rdev)
-		return file->rdev == who->rdev;
-	return !file->rdev && !strcmp(file->token, subject_name(who->subject)) &&
-	       process_uid(file->pid, &uid) && uid == who->owner;
+/* Of those whose fdinfo we may not read, this is all there is. */
+static void add_pids(struct used_token *token, struct subject *subject,
+		     const char *key, bool exclusive)
+{
+	char value[VALUE_SIZE], *rest = value, *word;
+	struct user *user;
+	pid_t pid;
+
+	if (subject_value(subject, key, value, sizeof(value)))
+		return;
+	while ((word = strsep(&rest, " "))) {
+		pid = strtol(word, NULL, 10);
+		if (!pid)
+			continue;
+		user = user_of(token, pid, "token");
+		if (!strcmp(key, "waiter_pids"))
+			user->waiting++;
+		else if (exclusive)
+			user->exclusive = true;
+		else
+			user->shared = true;
+	}
 }
+
+static int add_subject(struct who *who, struct subject *subject)
+{
+	struct used_token *token;
+	char value[VALUE_SIZE];
+	struct user_token id;
+	bool exclusive;
+
+	if (subject_value(subject, "owner", value, sizeof(value)))
+		return -ENODEV;
+	id.owner = strtoul(value, NULL, 10);
+	snprintf(id.name, sizeof(id.name), "%s", subject_name(subject));
+	token = add_token(who, &id);
+	token->rdev = subject_rdev(subject);
+	if (!subject_real_device(subject, &token->real_rdev))
+		token->real_rdev = 0;
+	exclusive = !subject_value(subject, "exclusive", value,
+				   sizeof(value)) && *value == '1';
+	/* Of a user token the kernel names one holder. */
+	add_pids(token, subject,
+		 subject_token(subject) ? "holder_pids" : "holder", exclusive);
+	add_pids(token, subject, "waiter_pids", false);
+	return 0;
+}
+
+static struct who *who_new(void)
+{
+	struct who *who = need(calloc(1, sizeof(*who)));
+
+	who->last = &who->first;
+	return who;
+}
+
+int who_begin(struct subject *subject, struct who **who)
+{
+	struct who *w = who_new();
+	int ret = add_subject(w, subject);
+
+	if (ret)
+		free(w);
+	else
+		*who = w;
+	return ret;
+}
+
+/* User tokens come with the processes that use them. */
+static int begin_all(struct who **who)
+{
+	struct tokmux_token **tokens, **t;
+	struct subject *subject;
+	int ret;
+
+	if (!tokmux_present())
+		return -ENODEV;
+	ret = tokmux_list(&tokens);
+	if (ret < 0)
+		return ret;
+	*who = who_new();
+	(*who)->all = true;
+	for (t = tokens; *t; t++) {
+		subject = subject_of(*t);
+		add_subject(*who, subject);
+		subject_free(subject);
+	}
+	/* Each has gone with its subject. */
+	*tokens = NULL;
+	tokmux_list_free(tokens);
+	return 0;
+}
+
+/* ---- what the processes have ---------------------------------------------------- */
 
 static bool is_client(const struct who *who, ino_t socket)
 {
@@ -102,26 +210,29 @@ static bool is_client(const struct who *who, ino_t socket)
 	return false;
 }
 
-static void see(const struct open_file *file, void *data)
+/* Without a device the name has to do, and the uid, whose name it is. */
+static struct used_token *token_of(struct who *who, const struct open_file *file)
 {
-	struct who *who = data;
-	struct user *user;
+	struct used_token *token;
+	struct user_token id;
+	bool of_user;
 
-	/* eject, which has opened the token itself. */
-	if (file->pid == getpid())
-		return;
-	if (is_client(who, file->socket)) {
-		user_of(who, file->pid, "pcscd");
-		return;
-	}
-	if (who->real_rdev && file->rdev == who->real_rdev) {
-		user_of(who, file->pid, "device");
-		return;
-	}
-	/* Its owner's alone: what a child has inherited is of no use to it. */
-	if (!is_of_token(who, file) || file->owner != file->pid)
-		return;
-	user = user_of(who, file->pid, "token");
+	if (!file->is_caller)
+		return NULL;
+	of_user = user_token_of(file, &id);
+	if (!file->rdev && !of_user)
+		return NULL;
+	for (token = who->first; token; token = token->next)
+		if (of_user ? !token->rdev && user_token_is(&token->id, id.name, id.owner) :
+		    token->rdev == file->rdev)
+			return token;
+	return who->all && of_user ? add_token(who, &id) : NULL;
+}
+
+static void see_caller(struct used_token *token, const struct open_file *file)
+{
+	struct user *user = user_of(token, file->pid, "token");
+
 	if (!user->detailed)
 		user->waiting = 0;
 	user->detailed = true;
@@ -135,58 +246,55 @@ static void see(const struct open_file *file, void *data)
 		memcpy(user->login, file->login, sizeof(user->login));
 }
 
-/* Of those whose fdinfo we may not read, this is all there is. */
-static void add_pids(struct who *who, const char *key, bool exclusive)
+/* A file that leads to a reader without us may lead to several tokens' one. */
+static bool see_device(struct who *who, const struct open_file *file)
 {
-	char value[VALUE_SIZE], *rest = value, *word;
-	struct user *user;
-	pid_t pid;
+	bool client = is_client(who, file->socket), seen = client;
+	struct used_token *token;
 
-	if (subject_value(who->subject, key, value, sizeof(value)))
-		return;
-	while ((word = strsep(&rest, " "))) {
-		pid = strtol(word, NULL, 10);
-		if (!pid)
-			continue;
-		user = user_of(who, pid, "token");
-		if (!strcmp(key, "waiter_pids"))
-			user->waiting++;
-		else if (exclusive)
-			user->exclusive = true;
-		else
-			user->shared = true;
+	for (token = who->first; token; token = token->next) {
+		if (client && token->real_rdev)
+			user_of(token, file->pid, "pcscd");
+		if (token->real_rdev && file->rdev == token->real_rdev) {
+			user_of(token, file->pid, "device");
+			seen = true;
+		}
 	}
+	return seen;
 }
 
-static void add_holders(struct who *who)
+static void see(const struct open_file *file, void *data)
 {
-	char value[VALUE_SIZE];
-	bool exclusive;
+	struct used_token *token;
 
-	exclusive = !subject_value(who->subject, "exclusive", value,
-				   sizeof(value)) && *value == '1';
-	/* Of a user's token the kernel names one holder. */
-	add_pids(who, subject_token(who->subject) ? "holder_pids" : "holder",
-		 exclusive);
-	add_pids(who, "waiter_pids", false);
+	/* This process may have opened the token itself. */
+	if (file->pid == getpid() || see_device(data, file))
+		return;
+	/* Its owner's alone: what a child has inherited is of no use to it. */
+	token = token_of(data, file);
+	if (token && file->owner == file->pid)
+		see_caller(token, file);
 }
 
 /* pcscd runs while somebody uses it, and then it has the readers. */
-static void add_pcscd(struct who *who)
+static void add_pcscd(struct used_token *token, pid_t pid)
 {
-	pid_t pid = pcscd_pid();
 	struct user *user;
 
-	for (user = who->users; user; user = user->next)
+	for (user = token->users; user; user = user->next)
 		if (!strcmp(user->via, "device") && user->pid == pid)
 			return;
 	if (pid)
-		user_of(who, pid, "pcscd");
+		user_of(token, pid, "pcscd");
 }
 
-static void add_row(struct view *view, const struct user *user)
+/* ---- as rows --------------------------------------------------------------------- */
+
+static void add_row(struct view *view, const struct used_token *token,
+		    const struct user *user)
 {
 	view_row(view);
+	view_set(view, TOKEN, token->id.name);
 	view_setf(view, PID, "%d", user->pid);
 	if (user->name[0])
 		view_set(view, USER, user->name);
@@ -206,41 +314,39 @@ static void add_row(struct view *view, const struct user *user)
 		view_set(view, LOGIN, user->login);
 }
 
-int who_begin(struct subject *subject, struct who **who)
+static bool has_device(const struct who *who)
 {
-	char value[VALUE_SIZE];
-	struct who *w;
+	const struct used_token *token;
 
-	if (subject_value(subject, "owner", value, sizeof(value)))
-		return -ENODEV;
-	w = calloc(1, sizeof(*w));
-	if (!w)
-		return -ENOMEM;
-	w->subject = subject;
-	w->rdev = subject_rdev(subject);
-	w->owner = strtoul(value, NULL, 10);
-	if (!subject_real_device(subject, &w->real_rdev))
-		w->real_rdev = 0;
-	add_holders(w);
-	*who = w;
-	return 0;
+	for (token = who->first; token; token = token->next)
+		if (token->real_rdev)
+			return true;
+	return false;
 }
 
 int who_finish(struct who *who, struct view *view)
 {
+	struct used_token *token;
+	pid_t pcscd = 0;
 	struct user *user;
 	int rows = 0;
 
-	if (who->real_rdev)
+	if (has_device(who)) {
 		who->sockets = pcscd_clients();
+		pcscd = pcscd_pid();
+	}
 	for_each_open_file(see, who);
-	if (who->real_rdev)
-		add_pcscd(who);
-	while ((user = who->users)) {
-		add_row(view, user);
-		rows++;
-		who->users = user->next;
-		free(user);
+	while ((token = who->first)) {
+		if (token->real_rdev)
+			add_pcscd(token, pcscd);
+		while ((user = token->users)) {
+			add_row(view, token, user);
+			rows++;
+			token->users = user->next;
+			free(user);
+		}
+		who->first = token->next;
+		free(token);
 	}
 	free(who->sockets);
 	free(who);
@@ -267,24 +373,41 @@ static int say_who(const char *what, struct view *view)
 	return status;
 }
 
+static int say_all(struct view *view)
+{
+	struct who *who;
+	int ret = begin_all(&who);
+
+	if (ret)
+		return failed("tokens", ret);
+	who_finish(who, view);
+	return view_print(view);
+}
+
 static int run(int argc, char **argv)
 {
 	static const struct option long_options[] = { VIEW_LONG, {} };
 	struct view_options options = {};
 	int option, status = STATUS_OK;
 	struct view *view;
+	bool all;
 
 	while ((option = getopt_long(argc, argv, VIEW_SHORT, long_options,
 				     NULL)) >= 0)
 		if (!view_option(&options, option, optarg))
 			return option_status(option);
-	view = who_view(&options, &status);
+	all = optind == argc;
+	view = view_new(columns, ARRAY_SIZE(columns),
+			all ? "token," OF_ONE : OF_ONE, "users", &options,
+			&status);
 	if (!view)
 		return status;
-	if (argc - optind == 1)
+	if (all)
+		status = say_all(view);
+	else if (argc - optind == 1)
 		status = say_who(argv[optind], view);
 	else
-		status = bad_usage("one TOKEN is needed");
+		status = bad_usage("one TOKEN at most");
 	view_free(view);
 	return status;
 }
@@ -292,7 +415,7 @@ static int run(int argc, char **argv)
 const struct verb who_verb = {
 	.name		= "who",
 	.run		= run,
-	.synopsis	= "[OPTION…] TOKEN",
-	.summary	= "the processes that use a token, or its device without tokmux",
+	.synopsis	= "[OPTION…] [TOKEN]",
+	.summary	= "the processes that use a token or any, or its device without tokmux",
 	.options	= VIEW_HELP,
 };

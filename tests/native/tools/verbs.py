@@ -226,14 +226,14 @@ def usage():
         status, out, err = run(verb, "surplus")
         check(f"{verb}: a surplus argument: usage", (status, "'surplus'" in err),
               (USAGE, True))
-    for verb in ["who", "eject", "unregister", "register", "lock", "atr", "apdu"]:
+    for verb in ["eject", "unregister", "register", "lock", "atr", "apdu"]:
         check(f"{verb}: an argument is missing: usage", run(verb)[0], USAGE)
     for args in (["lock", "a", "-w", "soon", "true"], ["lock", "a", "-w", "-1", "true"],
                  ["lock", "a", "-E", "256", "true"], ["lock", "a"],
                  ["lock", "a", "-s", "--clean", "true"], ["lock", "a", "-c", "true", "true"],
                  ["lock", "a", "-c"],
                  ["top", "-d", "0"], ["top", "-n", "0"], ["top", "-n", "x"],
-                 ["top", "a", "b"], ["monitor", "a", "b"], ["eject", "a"],
+                 ["top", "a", "b"], ["monitor", "a", "b"], ["who", "a", "b"], ["eject", "a"],
                  ["atr", "a", "b"], ["atr", "a", "--slot", "256"], ["atr", "a", "-w", "x"],
                  ["apdu", "a"], ["apdu", "a", ""], ["apdu", "a", "00A40"],
                  ["apdu", "a", "00A4040G"], ["apdu", "a", "0 0A40400"],
@@ -363,12 +363,12 @@ def register_and_list():
     with Token("card", "--hold-limit", "2.5", "--max-sessions", "7") as card:
         row, = [r for r in rows("list") if r["name"] == "card"]
         check("list -J", row, {"name": "card", "device": card.device, "state": "free",
-                               "unclean": False, "holder": None, "command": None,
-                               "waiters": 0, "sessions": 0})
+                               "owner": "root", "unclean": False, "holder": None,
+                               "command": None, "waiters": 0, "sessions": 0})
         status, out, err = run("list")
         check("list in a pipe", (status, err, re.search(
-            rf"^card +{card.device} +free +no ", out, re.M) is not None), (OK, "", True))
-        check("its headings", out.split("\n")[0].split()[:3], ["NAME", "DEVICE", "STATE"])
+            rf"^card +{card.device} +root +free +no ", out, re.M) is not None), (OK, "", True))
+        check("its headings", out.split("\n")[0].split()[:4], ["NAME", "DEVICE", "OWNER", "STATE"])
         terminal = Terminal("register", "--dry-run", "card3")
         check("register on a terminal", (terminal.wait(), re.search(
             r"^NAME +DEVICE +CREATED *\r\ncard3 +no *\r\n$", terminal.output) is not None), (OK, True))
@@ -379,7 +379,7 @@ def register_and_list():
         terminal = Terminal("list", "-o", "name")
         check("list on a terminal", (terminal.wait(), "card" in terminal.output), (OK, True))
         check("list -o, --noheadings", run("list", "-o", "name", "--noheadings")[1], "card\n")
-        check("list -o +owner", list(rows("list", "-o", "+owner")[0])[-1], "owner")
+        check("list -o +epoch", list(rows("list", "-o", "+epoch")[0])[-1], "epoch")
         row, = rows("status", "card")
         check("status -J", (row["hold_limit_ms"], row["max_sessions"], row["owner"],
                             row["holder_pids"], row["user_token"]),
@@ -501,8 +501,135 @@ def who():
     check("another user's can't be seen", run("status", "mine", user=NOBODY, group=NOBODY,
                                               extra_groups=[])[0], NOTOKEN)
     check("unregister: not one of a user", run("unregister", "mine")[0], USAGE)
-    check("monitor: not one of a user", run("monitor", "mine")[0], USAGE)
     let_go(using)
+
+
+def as_nobody():
+    return {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+
+
+@kernel
+def other_users_tokens():
+    """Root sees everybody's, others their own; by each verb that shows tokens."""
+    theirs = subprocess.Popen([TOOL, "lock", "theirs", "--user", "--", "sh", "-c", "echo held; exec cat"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **as_nobody())
+    read_line(theirs.stdout)
+    waiting = subprocess.Popen([TOOL, "lock", "theirs", "true"], **as_nobody())
+    ours = holder("ours", "--user")
+    wait_for_waiters("theirs")
+    with Token("card"):
+        using = holder("card")
+        users = rows("who")
+        check("who: all of them", [(u["token"], u["pid"], u["user"], u["command"], u["lease"], u["waiting"])
+                                   for u in sorted(users, key=lambda u: (u["token"], u["waiting"]))],
+              [("card", using.pid, "root", "sh", "exclusive", 0),
+               ("ours", ours.pid, "root", "sh", "exclusive", 0),
+               ("theirs", theirs.pid, "nobody", "sh", "exclusive", 0),
+               ("theirs", waiting.pid, "nobody", "true", None, 1)])
+        terminal = Terminal("who")
+        check("who on a terminal", (terminal.wait(), re.search(
+            rf"^TOKEN +PID .*^theirs +{theirs.pid} +nobody +sh +token +exclusive", terminal.output,
+            re.M | re.S) is not None), (OK, True))
+        status, out, err = run("who", **as_nobody())
+        check("who as another user: theirs, and what sysfs tells", (status, err, sorted(
+            line.split()[0] for line in out.splitlines()[1:])), (OK, "", ["card", "theirs", "theirs"]))
+        for verb in (["list"], ["status"], ["top", "-n", "1"]):
+            check(f"{verb[0]}: all of them", [(t["name"], t["owner"], t["holder"], t["waiters"]) for t in
+                                              rows(*verb, "-o", "name,owner,holder,waiters")],
+                  [("card", "root", using.pid, 0), ("ours", "root", ours.pid, 0),
+                   ("theirs", "nobody", theirs.pid, 1)])
+            status, out, err = run(*verb, "-o", "name", "--noheadings", **as_nobody())
+            check(f"{verb[0]} as another user: no other user's", (status, out.split(), err),
+                  (OK, ["card", "theirs"], ""))
+        let_go(using)
+    check("status of another user's", rows("status", "theirs", "-o", "name,owner,user_token"),
+          [{"name": "theirs", "owner": "nobody", "user_token": True}])
+    check("who has another user's", [u["pid"] for u in rows("who", "theirs")], [theirs.pid, waiting.pid])
+    check("but not for others", run("who", "ours", **as_nobody())[0], NOTOKEN)
+    mine = holder("theirs", "--user")
+    check("of one name, root's own is meant", [u["pid"] for u in rows("who", "theirs")], [mine.pid])
+    let_go(mine)
+    check("eject of another user's", rows("eject", "-f", "theirs"),
+          [{"leases": 1, "sessions": 0, "logins": 0}])
+    check("and the next one has it", waiting.wait(SOON), 0)
+    check("eject is for root and whose it is", run("eject", "-f", "ours", **as_nobody())[0], NOTOKEN)
+    let_go(theirs)
+    let_go(ours)
+    check("they are gone with their users", [t for t in rows("list") if t["name"] in ("ours", "theirs")], [])
+
+
+IN_PKCS11 = """
+import sys, PyKCS11
+lib = PyKCS11.PyKCS11Lib()
+lib.load(sys.argv[1])
+slot = next(s for s in lib.getSlotList(tokenPresent=True) if lib.getTokenInfo(s).label.strip() == "mine")
+session = lib.openSession(slot, PyKCS11.CKF_SERIAL_SESSION)
+session.login("1234")
+print("in", flush=True)
+sys.stdin.read()
+"""
+
+
+@kernel
+def tokens_of_the_pkcs11_module():
+    """The default configuration: a user token, which the module has named."""
+    if os.environ.get("SAN"):
+        skip("tokens_of_the_pkcs11_module", "python3 isn't sanitized")
+        return
+    # The tool asks the module that is installed. The guest forgets this.
+    module = re.search(r"/\S*/tokmux-pkcs11\.so", run("check", "--help")[1])[0]
+    os.makedirs(os.path.dirname(module), exist_ok=True)
+    shutil.copy(os.environ["B"] + "/tokmux-pkcs11.so", module)
+    subprocess.run(["ldconfig", os.environ["B"]], check=True)
+    tokens = tempfile.mkdtemp()
+    conf = os.environ["SOFTHSM2_CONF"] = os.path.join(tokens, "softhsm2.conf")
+    with open(conf, "w") as f:
+        f.write(f"directories.tokendir = {tokens}\nlog.level = ERROR\n")
+    for label in ("mine", "another"):
+        subprocess.run(["softhsm2-util", "--init-token", "--free", "--label", label, "--so-pin", "12345678",
+                        "--pin", "1234"], check=True, stdout=subprocess.DEVNULL)
+    status, out, err = run("who", "pkcs11:token=mine")
+    check("a URI of a token that nobody uses", (status, err), lambda r: r[0] == NOTOKEN and
+          re.fullmatch("tokmux who: pkcs11:token=mine: that is token p11_.*, but nobody uses it now\n", r[1]))
+    program = subprocess.Popen(["/usr/bin/python3", "-c", IN_PKCS11, module], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True)
+    check("a program is logged in through the module", read_line(program.stdout), "in\n")
+    # The module has opened the other one as well, to see what it is.
+    token, = [t for t in rows("list", "-o", "+user_token") if t["user_token"] and t["sessions"]]
+    check("its name is no URI", re.fullmatch(r"p11_[^:]+:.+", token["name"]) is not None, True)
+    for name in ("pkcs11:token=mine", "pkcs11:model=SoftHSM%20v2;token=mine?module-name=x", token["name"]):
+        user, = rows("who", name)
+        check(f"who {name}", (user["pid"], user["command"], user["sessions"], user["login"]),
+              (program.pid, "python3", 1, "user"))
+        check(f"status {name}", rows("status", name, "-o", "name,users"), [{"name": token["name"], "users": 1}])
+    check("who: all of them", [(u["token"], u["login"]) for u in rows("who") if u["sessions"]],
+          [(token["name"], "user")])
+    status, out, err = run("who", "pkcs11:token=nobodys")
+    check("a URI of no token", (status, one_sentence(err), "no PKCS#11 token fits" in err), (NOTOKEN, True, True))
+    status, out, err = run("who", "pkcs11:model=SoftHSM%20v2")
+    check("a URI of two", (status, "more than one" in err), (USAGE, True))
+    stream = Stream("monitor", "--all", "-J", token["name"])
+    wait_for("the monitor", lambda: any(i.startswith("tokmux") for i in os.listdir(INSTANCES)))
+    second = subprocess.Popen(["/usr/bin/python3", "-c", IN_PKCS11, module], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True)
+    read_line(second.stdout)
+    let_go(second)
+    events = []
+    while not events or (events[-1]["event"], events[-1]["sessions"]) != ("sessions", 0):
+        events.append(next_event(stream))
+    events = [(e["event"], e["login"], e["sessions"]) for e in events if e["pid"] == second.pid]
+    check("monitor --all: sessions and logins", [e for e in events if e[0] in ("sessions", "logged_in", "logged_out")],
+          [("sessions", None, 1), ("logged_in", "user", None), ("logged_out", "user", None), ("sessions", None, 0)])
+    stream.process.terminate()
+    stream.end()
+    check("eject by a URI", rows("eject", "-f", "pkcs11:token=mine"), [{"leases": 0, "sessions": 1, "logins": 1}])
+    let_go(program)
+    os.environ["TOKMUX_CONF"] = "/no/such/file"
+    status, out, err = run("who", "pkcs11:token=mine")
+    check("a module that doesn't work: it says why", (status, one_sentence(err), "/no/such/file" in err),
+          (FAILED, True, True))
+    del os.environ["TOKMUX_CONF"], os.environ["SOFTHSM2_CONF"]
+    shutil.rmtree(tokens)
 
 
 @kernel
@@ -680,7 +807,7 @@ def next_event(stream):
 @kernel
 def monitor():
     with Token("there"):
-        stream = Stream("monitor", "-J")
+        stream = Stream("monitor", "-J", "-o", "time,event,sysname,name,device")
         event = next_event(stream)
         check("monitor: what is there first", {k: event[k] for k in ("event", "name")},
               {"event": "present", "name": "there"})
@@ -695,7 +822,7 @@ def monitor():
             check("monitor TOKEN in a pipe", [one.line().split(), one.line().split()],
                   [["EVENT", "NAME"], ["present", "card"]])
             terminal = Terminal("monitor")
-            check("monitor on a terminal", terminal.read_until("present +tokmux.*card"), True)
+            check("monitor on a terminal", terminal.read_until("present +card"), True)
             gone = Stream("top", "card", "-J", "-d", "0.05")
             gone.line()
         event = next_event(stream)
@@ -713,6 +840,74 @@ def monitor():
         check("monitor: SIGTERM ends it", stream.end()[0], -signal.SIGTERM)
 
 
+INSTANCES = "/sys/kernel/tracing/instances"
+
+
+@kernel
+def monitor_of_use():
+    with Token("card"):
+        killed = Stream("monitor", "-J")
+        next_event(killed)
+        stale = os.path.join(INSTANCES, f"tokmux-{killed.process.pid}")
+        check("monitor: it traces by itself", os.path.exists(stale), True)
+        killed.process.kill()
+        killed.end()
+        stream, text = Stream("monitor", "-J", "card"), Stream("monitor", "card")
+        terminal = Terminal("monitor")
+        next_event(stream)
+        text.line()
+        text.line()
+        terminal.read_until("present +card")
+        check("monitor: what one that was killed has left is removed", os.path.exists(stale), False)
+        with Token("another"):
+            let_go(holder("another"))
+        using = holder("card")
+        waiting = subprocess.Popen([TOOL, "lock", "card", "-s", "true"])
+        wait_for_waiters("card")
+        let_go(using)
+        waiting.wait(SOON)
+        using = holder("card")
+        run("eject", "-f", "card")
+        let_go(using)
+        events = [next_event(stream) for _ in range(7)]
+        check("monitor: the use of a token, whose, and which lease",
+              [(e["event"], e["command"], e["lease"]) for e in events if e["event"] != "waits" or e["command"]],
+              [("granted", "sh", "exclusive"), ("waits", "true", "shared"), ("released", "sh", "exclusive"),
+               ("granted", "true", "shared"), ("released", "true", "shared"),
+               ("granted", "sh", "exclusive"), ("taken", "sh", "exclusive")])
+        check("monitor: and when", all(re.fullmatch(r"\d{4}-.*Z", e["time"]) for e in events), True)
+        lines = [text.line() for _ in range(7)]
+        check("monitor in a pipe: a table, aligned, with the time of the day", [
+            line for line in lines if not re.fullmatch(
+                r"\d\d:\d\d:\d\d\.\d{3} (granted |waits   |released|taken   ) card {20,}"
+                r" +\d+ (sh|true)  +(exclusive|shared)\s*\n", line)], [])
+        check("each column at its place", len({line.index("card") for line in lines} |
+                                              {re.search(r"\d+ (sh|true)", line).start(1) for line in lines}), 2)
+        check("monitor on a terminal: of all tokens", terminal.read_until(
+            r"(?s)granted +another.*released +another.*taken +card"), True)
+        for each in (stream, text):
+            each.process.terminate()
+            check("monitor: SIGTERM ends it", each.end()[0], -signal.SIGTERM)
+        terminal.type("\x03")
+        check("monitor: ^C too", terminal.wait(), -signal.SIGINT)
+        check("monitor: nothing is left in tracefs", [i for i in os.listdir(INSTANCES) if i.startswith("tokmux")], [])
+    using = holder("mine", "--user")
+    stream = Stream("monitor", "-J", "mine")
+    wait_for("the monitor", lambda: any(i.startswith("tokmux") for i in os.listdir(INSTANCES)))
+    run("lock", "mine", "-w", "0.05", "true")
+    check("monitor: the use of a user token", (lambda e: (e["event"], e["name"], e["command"]))(next_event(stream)),
+          ("waits", "mine", "true"))
+    stream.process.terminate()
+    stream.end()
+    let_go(using)
+    theirs = subprocess.Popen([TOOL, "lock", "theirs", "--user", "--", "sh", "-c", "echo held; exec cat"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **as_nobody())
+    read_line(theirs.stdout)
+    status, out, err = run("monitor", "theirs", **as_nobody())
+    check("monitor of a user token is for root", (status, one_sentence(err), "only root" in err), (NOPERM, True, True))
+    let_go(theirs)
+
+
 @kernel
 def top():
     with Token("card"):
@@ -726,6 +921,29 @@ def top():
               (OK, [["NAME", "STATE"], ["card", "free"]] * 2))
         terminal = Terminal("top", "-d", "0.05")
         check("top on a terminal", terminal.read_until(r"card +free[^\x1b]*\x1b\[H"), True)
+        check("top: a clock and totals", terminal.read_until(
+            r"\x1b\[J\d\d:\d\d:\d\d  1 tokens, 0 holders, 0 waiters, 0 sessions, 0 logins\r\n\r\nNAME"), True)
+        using = holder("card")
+        waiting = subprocess.Popen([TOOL, "lock", "card", "true"])
+        check("top: and they change", terminal.read_until("1 tokens, 1 holders, 1 waiters"), True)
+        let_go(using)
+        waiting.wait(SOON)
+        with Token("aaa"), Token("zzz"):
+            for args, wanted in (((), ["card", "aaa", "zzz"]), (("-s", "name"), ["aaa", "card", "zzz"]),
+                                 (("--sort=-name",), ["zzz", "card", "aaa"]),
+                                 (("-s", "GRANTS"), ["card", "aaa", "zzz"]),
+                                 (("-s", "-grants"), ["aaa", "zzz", "card"]),
+                                 (("-s", "longest_wait"), ["card", "aaa", "zzz"])):
+                check(f"top {' '.join(args)}", [t["name"] for t in rows("top", "-n", "1", *args)], wanted)
+            check("top: no such column to sort by", run("top", "-s", "frob")[0], USAGE)
+            terminal.type("n")
+            check("top: n sorts by name", terminal.read_until(r"aaa .*\r\ncard .*\r\nzzz "), True)
+            terminal.type("n")
+            check("and typed again, the other way round", terminal.read_until(r"zzz .*\r\ncard .*\r\naaa "), True)
+        longest, = {t["longest_wait"] for t in rows("top", "-n", "1")}
+        check("top: the longest wait in seconds", isinstance(longest, float) and 0 < longest < SOON, True)
+        check("and as a person says it", run("top", "-n", "1", "-o", "longest_wait", "--noheadings")[1].strip(),
+              lambda text: re.fullmatch(r"\d+ (us|ms)|\d+\.\d s", text))
         terminal.type("q")
         check("top: q ends it, and the screen is as before",
               (terminal.wait(), terminal.output.endswith("\x1b[?25h\x1b[?1049l")), (OK, True))
