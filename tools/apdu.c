@@ -13,7 +13,9 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "card.h"
+#include "status_word.h"
 
 /* ISO/IEC 7816-3, 12.1.3: a header, two extended lengths, 65535 bytes. */
 #define APDU_SIZE	(4 + 3 + 65535 + 2)
@@ -34,7 +36,7 @@ struct command {
 
 struct script {
 	struct card_options options;
-	bool json, keep_going;
+	bool json, keep_going, explain;
 	unsigned int flags;
 	/* What @number of a command counts. */
 	const char *unit;
@@ -146,8 +148,16 @@ static int read_stdin(void)
 	script.unit = "line";
 	/* Not one that the C library would leave as it is. */
 	setvbuf(stdin, script.in, _IOFBF, sizeof(script.in));
-	while (!status && !end)
+	if (isatty(STDIN_FILENO))
+		fputs("Commands in hex, one a line; ^D sends them, ^C does not.\n",
+		      stderr);
+	while (!status && !end) {
+		if (isatty(STDIN_FILENO))
+			fputs("apdu> ", stderr);
 		status = read_line(&text, ++number, &end);
+	}
+	if (isatty(STDIN_FILENO))
+		fputc('\n', stderr);
 	if (!status && ferror(stdin)) {
 		complain("cannot read standard input: %s", strerror(errno));
 		return STATUS_FAILED;
@@ -197,6 +207,11 @@ static int check(const struct held_card *held)
 	return STATUS_OK;
 }
 
+static uint16_t status_word(int len)
+{
+	return script.answer[len - 2] << 8 | script.answer[len - 1];
+}
+
 static void print(bool first, int len)
 {
 	card_hex(script.hex, script.answer, len - 2);
@@ -205,16 +220,20 @@ static void print(bool first, int len)
 	else if (len > 2)
 		printf("%s ", script.hex);
 	card_hex(script.hex, script.answer + len - 2, 2);
-	printf(script.json ? "\"sw\": \"%s\"}" : "%s\n", script.hex);
+	printf(script.json ? "\"sw\": \"%s\"" : "%s", script.hex);
+	if (script.explain)
+		printf(script.json ? ", \"meaning\": \"%s\"" : "  %s",
+		       status_word_meaning(status_word(len)));
+	putchar(script.json ? '}' : '\n');
 	if (!script.json)
 		fflush(stdout);
 }
 
 static bool refused(int len)
 {
-	const uint8_t *sw = script.answer + len - 2;
+	uint16_t sw = status_word(len);
 
-	return (sw[0] << 8 | sw[1]) != SW_OK && sw[0] != SW1_MORE;
+	return sw != SW_OK && sw >> 8 != SW1_MORE;
 }
 
 static int send_all(const struct held_card *held)
@@ -282,7 +301,7 @@ static int apdu(const char *what, char **arguments)
 	return status;
 }
 
-enum { CHAIN = 256 };
+enum { CHAIN = 256, EXPLAIN };
 
 static int run(int argc, char **argv)
 {
@@ -291,6 +310,7 @@ static int run(int argc, char **argv)
 		{ "json",	no_argument,	NULL, 'J' },
 		{ "keep-going",	no_argument,	NULL, 'k' },
 		{ "chain",	no_argument,	NULL, CHAIN },
+		{ "explain",	no_argument,	NULL, EXPLAIN },
 		CARD_LONG,
 		{}
 	};
@@ -304,6 +324,8 @@ static int run(int argc, char **argv)
 			script.keep_going = true;
 		else if (option == CHAIN)
 			script.flags |= TOKMUX_CARD_CHAIN;
+		else if (option == EXPLAIN)
+			script.explain = true;
 		else if (!card_option(&script.options, option, optarg, &status))
 			return option_status(option);
 		if (status)
@@ -311,6 +333,8 @@ static int run(int argc, char **argv)
 	}
 	if (optind == argc)
 		return bad_usage("which TOKEN?");
+	/* For a person. A program compares lines. */
+	script.explain |= !script.json && isatty(STDOUT_FILENO);
 	status = apdu(argv[optind], argv + optind + 1);
 	script_wipe();
 	return status;
@@ -324,6 +348,7 @@ const struct verb apdu_verb = {
 	.options	=
 	"  -k, --keep-going      go on after an answer other than 9000 or 61xx\n"
 	"      --chain           send a long command in several parts\n"
+	"      --explain         say what a status word means; on a terminal always\n"
 	CARD_HELP
 	"  -J, --json            JSON instead of lines\n"
 	"\n"

@@ -1105,13 +1105,21 @@ def cards():
                "power on", "apdu 00a4040007f0544f4b4d555800 9000",
                "apdu 8010010202aabb02 9000", "power off"])
         terminal = Terminal("apdu", "my-reader", SELECT)
-        check("apdu on a terminal", (terminal.wait(), terminal.output),
-              (OK, SELECTED.replace("\n", "\r\n")))
+        check("apdu on a terminal: it says what status words mean", (terminal.wait(), terminal.output),
+              (OK, SELECTED.replace("\n", "  success\r\n")))
+        check("apdu --explain, in a pipe", run("apdu", "--explain", "my-reader", SELECT, SECRET)[1],
+              SELECTED.replace("\n", "  success\n") +
+              "6982  not permitted: a PIN or a key has to be verified first\n")
+        status, out, err = run("apdu", "--explain", "-J", "my-reader", SELECT)
+        check("apdu --explain -J", json.loads(out)["answers"][0]["meaning"], "success")
         # A script that is typed; the terminal echoes it.
         terminal = Terminal("apdu", "my-reader")
-        terminal.type(f"{SELECT}\n\x04")
+        check("apdu on a terminal prompts", terminal.read_until("apdu> "), True)
+        terminal.type(f"{SELECT}\n")
+        check("apdu: and for the next one", terminal.read_until("(?s)apdu> .*apdu> "), True)
+        terminal.type("\x04")
         check("apdu, typed on a terminal", (terminal.wait(), terminal.output.endswith(
-            SELECTED.replace("\n", "\r\n"))), (OK, True))
+            SELECTED.replace("\n", "  success\r\n"))), (OK, True))
         status, out, err = run("apdu", "my-reader", "-J", SELECT, SECRET)
         check("apdu -J, refused", (status, json.loads(out), err),
               (REFUSED, {"answers": [{"answer": b"tokmux".hex().upper(), "sw": "9000"},
