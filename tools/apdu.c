@@ -6,7 +6,8 @@
  * them, and what is wrong with the last one is said before the first one is sent.
  *
  * A command may hold a PIN and an answer a key. Neither is ever part of what we
- * say is wrong, and no copy of them is left in memory.
+ * say is wrong, and no copy of them is left in memory: so JSON is written here, and
+ * not by a library that would keep its text.
  */
 #include <ctype.h>
 #include <errno.h>
