@@ -39,6 +39,7 @@ static const struct {
 	{ EMSGSIZE,	"the command is longer than the reader takes" },
 	{ EOVERFLOW,	"the answer is longer than the room for it" },
 	{ ECONNABORTED,	"the card aborted the command" },
+	{ EBADF,	"the program has closed this file, or it is another one" },
 	{ ENOMEM,	"out of memory" },
 };
 
