@@ -12,6 +12,7 @@
 #include "events.h"
 #include "gate.h"
 #include "log.h"
+#include "login.h"
 #include "module.h"
 #include "opening.h"
 #include "origin.h"
@@ -303,18 +304,22 @@ static CK_RV close_all_sessions(unsigned int number, CK_SLOT_ID id)
 	return CKR_OK;
 }
 
-static CK_RV init_in_turn(struct slot *slot, CK_UTF8CHAR_PTR pin,
+/* The token's users and their PINs are gone. */
+static CK_RV init_in_turn(struct seat *seat, CK_UTF8CHAR_PTR pin,
 			  CK_ULONG length, CK_UTF8CHAR_PTR label)
 {
+	struct slot *slot = seat->slot;
 	struct backend_lease all;
 	CK_RV rv;
 
 	if (slot_has_sessions(slot, NULL))
 		return CKR_SESSION_EXISTS;
 	backend_lease_take(slot->backend, ARBITER_EXCLUSIVE, &all);
+	login_pin_changes(seat);
 	rv = BACKEND(slot->backend, C_InitToken, slot->backend_id, pin, length,
 		     label);
 	backend_lease_give(slot->backend, &all);
+	login_pin_changed(seat, rv, NULL, 0);
 	return rv;
 }
 
@@ -331,7 +336,7 @@ static CK_RV init_with_lease(struct seat *seat, CK_UTF8CHAR_PTR pin,
 		return rv;
 	rv = backend_turn(slot->backend, &slot->turn);
 	if (rv == CKR_OK) {
-		rv = init_in_turn(slot, pin, length, label);
+		rv = init_in_turn(seat, pin, length, label);
 		turn_give(&slot->turn);
 	}
 	if (rv == CKR_OK)

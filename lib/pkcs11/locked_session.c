@@ -4,19 +4,25 @@
  * slot's turn, then its lock
  */
 #include "locked_session.h"
+#include "now.h"
 #include "token.h"
 
 /* ---- logins and PINs ---------------------------------------------------------- */
+
+static void give_all(struct locked_session *locked)
+{
+	if (locked->turn)
+		turn_give(&locked->slot->turn);
+	lease_give(locked->seat, &locked->lease);
+	session_put(locked->session);
+}
 
 CK_RV unlock_session(struct locked_session *locked, CK_RV rv)
 {
 	unsigned int caller = locked->seat->caller;
 
 	token_hear(locked->seat, rv);
-	if (locked->turn)
-		turn_give(&locked->slot->turn);
-	lease_give(locked->seat, &locked->lease);
-	session_put(locked->session);
+	give_all(locked);
 	return log_call_end(&locked->log, caller, locked->given, rv);
 }
 
@@ -88,16 +94,41 @@ err:
 
 /*
  * Called before a PIN is shown. A caller that showed wrong PINs waits here, while it
- * has no lease.
+ * has nothing that another thread could wait for.
  */
 void lock_session_wait(CK_SESSION_HANDLE handle)
 {
 	struct session *session;
+	int64_t until_ms;
 
 	if (session_get(handle, &session) != CKR_OK)
 		return;
-	login_wait_turn(session->seat);
+	until_ms = tries_due_ms(&session->seat->tries);
 	session_put(session);
+	tries_wait(until_ms);
+}
+
+/*
+ * Another thread of the caller may have shown a wrong PIN meanwhile: then this one
+ * waits again, but not for ever.
+ */
+CK_RV lock_session_for_pin_as(struct locked_session *locked,
+			      CK_SESSION_HANDLE handle, enum lock_how how,
+			      const char *function)
+{
+	int64_t begun_ms = now_ms();
+	CK_RV rv;
+
+	for (;;) {
+		lock_session_wait(handle);
+		rv = lock_session_as(locked, handle, how, function);
+		if (rv != CKR_OK ||
+		    tries_due_ms(&locked->seat->tries) <= now_ms())
+			return rv;
+		if (now_ms() - begun_ms >= locked->slot->backend->config->wait_ms)
+			return unlock_session(locked, CKR_FUNCTION_FAILED);
+		give_all(locked);
+	}
 }
 
 /* ---- closing sessions --------------------------------------------------------- */

@@ -38,6 +38,14 @@ enum lock_how {
 CK_RV lock_session_as(struct locked_session *locked, CK_SESSION_HANDLE handle,
 		      enum lock_how how, const char *function);
 CK_RV unlock_session(struct locked_session *locked, CK_RV rv);
+
+/* The same before a PIN is shown, after what the caller's wrong ones have earned. */
+#define lock_session_for_pin(locked, handle, how) \
+	lock_session_for_pin_as(locked, handle, how, __func__)
+
+CK_RV lock_session_for_pin_as(struct locked_session *locked,
+			      CK_SESSION_HANDLE handle, enum lock_how how,
+			      const char *function);
 void lock_session_wait(CK_SESSION_HANDLE handle);
 
 /*

@@ -16,18 +16,6 @@
 #include "log.h"
 #include "login.h"
 
-/* ---- wrong PINs ---------------------------------------------------------- */
-
-void login_wait_turn(struct seat *seat)
-{
-	tries_wait(seat->slot->tries, seat->caller);
-}
-
-void login_count_try(struct seat *seat, CK_RV rv)
-{
-	tries_count(seat->slot->tries, seat->caller, rv);
-}
-
 /* ---- in ------------------------------------------------------------------- */
 
 /* A name takes 3.0; without one, C_Login does. */
@@ -59,24 +47,29 @@ static bool same_name(const struct slot *slot, const struct credentials *given)
 
 /*
  * Return: CKR_OK or CKR_PIN_INCORRECT; CKR_USER_ANOTHER_ALREADY_LOGGED_IN where
- * there is nothing to compare with, or not any more.
+ * there is nothing to compare with, or not any more: another process may have
+ * changed the PIN.
  */
 static CK_RV compare(struct slot *slot, const struct credentials *given)
 {
 	CK_RV rv = CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
 
 	pthread_mutex_lock(&slot->pin_lock);
-	if (slot->pin && same_name(slot, given))
+	if (slot->pin && same_name(slot, given) &&
+	    slot->pin_changes == atomic_load(&slot->record->changes))
 		rv = pin_check(slot->pin, given->pin, given->length);
 	pthread_mutex_unlock(&slot->pin_lock);
 	return rv;
 }
 
 /*
- * In the place of what was remembered. Return: whether there is something to
- * compare from now on.
+ * In the place of what was remembered. @changes is the record's, as it was before the
+ * PIN was shown: one that is changed while it is looked at is not compared.
+ *
+ * Return: whether there is something to compare from now on.
  */
-static bool remember(struct seat *seat, const struct credentials *given)
+static bool remember(struct seat *seat, const struct credentials *given,
+		     unsigned int changes)
 {
 	struct slot *slot = seat->slot;
 	unsigned char *name = NULL;
@@ -97,6 +90,7 @@ static bool remember(struct seat *seat, const struct credentials *given)
 	/* Set before what the token takes with it is forgotten. */
 	if (!atomic_load(&seat->gone)) {
 		slot->pin = pin;
+		slot->pin_changes = changes;
 		slot->login_name = name;
 		slot->login_name_length = given->name_length;
 		pin = NULL;
@@ -140,6 +134,7 @@ static CK_RV first_login(struct seat *seat, CK_SESSION_HANDLE session,
 {
 	struct slot *slot = seat->slot;
 	CK_USER_TYPE type = login == LOGIN_SO ? CKU_SO : CKU_USER;
+	unsigned int changes = atomic_load(&seat->record->changes);
 	CK_RV rv;
 
 	/* A logout that could not be done when its time came. */
@@ -154,7 +149,8 @@ static CK_RV first_login(struct seat *seat, CK_SESSION_HANDLE session,
 	if (rv != CKR_OK)
 		return rv;
 	backend_is(seat, login);
-	if (login == LOGIN_USER && given->pin && !remember(seat, given))
+	if (login == LOGIN_USER && given->pin &&
+	    !remember(seat, given, changes))
 		log_error("slot %lu: the PIN's hash can't be kept, no other caller can log in meanwhile",
 			  slot->id);
 	return CKR_OK;
@@ -289,15 +285,17 @@ static CK_RV admit(struct seat *seat, enum login login, unsigned int ends,
  * @lease: that the thread has
  * @login: LOGIN_USER or LOGIN_SO
  * @given: the PIN, perhaps with a name
+ * @until_ms: out: when the result may be told, see tries_wait()
  */
 CK_RV login_enter(struct seat *seat, CK_SESSION_HANDLE session,
 		  const struct lease *lease, enum login login,
-		  const struct credentials *given)
+		  const struct credentials *given, int64_t *until_ms)
 {
 	unsigned int ends = atomic_load(&seat->login_ends);
 	struct slot *slot = seat->slot;
 	CK_RV rv, shown;
 
+	*until_ms = 0;
 	rv = come(seat, login);
 	if (rv != CKR_OK)
 		return rv;
@@ -308,7 +306,8 @@ CK_RV login_enter(struct seat *seat, CK_SESSION_HANDLE session,
 		rv = join_login(seat, session, given);
 	else
 		rv = CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
-	login_count_try(seat, rv);
+	*until_ms = tries_count(&seat->tries, seat->record,
+				login == LOGIN_SO ? TRIED_SO : TRIED_USER, rv);
 
 	shown = rv;
 	rv = admit(seat, login, ends, rv);
@@ -417,26 +416,70 @@ CK_RV login_leave(struct seat *seat, CK_SESSION_HANDLE session,
 	return left.ended ? CKR_OK : CKR_USER_NOT_LOGGED_IN;
 }
 
+/* ---- PINs that change ------------------------------------------------------ */
+
+/* Has the backend said that nothing has changed? */
+static bool is_unchanged(CK_RV rv)
+{
+	switch (rv) {
+	case CKR_ARGUMENTS_BAD:
+	case CKR_FUNCTION_NOT_SUPPORTED:
+	case CKR_PIN_EXPIRED:
+	case CKR_PIN_INCORRECT:
+	case CKR_PIN_INVALID:
+	case CKR_PIN_LEN_RANGE:
+	case CKR_PIN_LOCKED:
+	case CKR_PIN_TOO_WEAK:
+	case CKR_SESSION_EXISTS:
+	case CKR_SESSION_READ_ONLY:
+	case CKR_TOKEN_WRITE_PROTECTED:
+	case CKR_USER_NOT_LOGGED_IN:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /**
- * login_pin_changed() - the user's PIN is another one now
+ * login_pin_changes() - before the backend is told to change the user's PIN
+ * @seat: of the caller that changes it
+ *
+ * From here on no process compares a PIN with the one that it remembers.
+ */
+void login_pin_changes(struct seat *seat)
+{
+	atomic_fetch_add(&seat->record->changes, 1);
+}
+
+/**
+ * login_pin_changed() - the user's PIN may be another one now
  * @seat: of the caller that changed it
+ * @rv: the backend's result
  * @pin: the new one, NULL if it isn't known
  * @length: its length
  *
- * The old one's hash is wiped in any case.
+ * Unless the backend said that nothing has changed, the old one's hash is wiped. A
+ * process that was shown the old one meanwhile doesn't compare with that, either.
  */
-void login_pin_changed(struct seat *seat, unsigned char *pin, CK_ULONG length)
+void login_pin_changed(struct seat *seat, CK_RV rv, unsigned char *pin,
+		       CK_ULONG length)
 {
 	struct slot *slot = seat->slot;
 	struct credentials given = { .pin = pin, .length = length };
+	unsigned int changes;
 
+	if (is_unchanged(rv)) {
+		atomic_fetch_sub(&seat->record->changes, 1);
+		return;
+	}
+	changes = atomic_fetch_add(&seat->record->changes, 1) + 1;
 	pthread_mutex_lock(&slot->pin_lock);
 	given.name = slot->login_name;
 	given.name_length = slot->login_name_length;
 	slot->login_name = NULL;
 	pthread_mutex_unlock(&slot->pin_lock);
 	slot_forget_pin(slot);
-	if (atomic_load(&slot->login) == LOGIN_USER && pin)
-		remember(seat, &given);
+	if (rv == CKR_OK && pin && atomic_load(&slot->login) == LOGIN_USER)
+		remember(seat, &given, changes);
 	free(given.name);
 }

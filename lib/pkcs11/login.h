@@ -23,10 +23,6 @@ struct left {
 	struct object *objects;		/* session objects that go with it */
 };
 
-/* before the slot's turn is taken */
-void login_wait_turn(struct seat *seat);
-void login_count_try(struct seat *seat, CK_RV rv);
-
 /* before the lease: is it refused, whatever the PIN is? */
 CK_RV login_check(struct seat *seat, enum login login);
 
@@ -37,10 +33,12 @@ CK_RV login_check(struct seat *seat, enum login login);
  */
 CK_RV login_enter(struct seat *seat, CK_SESSION_HANDLE session,
 		  const struct lease *lease, enum login login,
-		  const struct credentials *given);
+		  const struct credentials *given, int64_t *until_ms);
 CK_RV login_settle(struct seat *seat, CK_SESSION_HANDLE session,
 		   const struct lease *lease);
-void login_pin_changed(struct seat *seat, unsigned char *pin, CK_ULONG length);
+void login_pin_changes(struct seat *seat);
+void login_pin_changed(struct seat *seat, CK_RV rv, unsigned char *pin,
+		       CK_ULONG length);
 
 /*
  * Out: login_end() with the slot's lock, then login_tell() without. Both with the

@@ -66,6 +66,7 @@ static CK_RV make(struct slot *slot, unsigned int caller, struct seat **seat)
 	if (slot->arbiter->alone && made->mode == ARBITER_SHARED)
 		made->shares = made->token->queue;
 	made->identity = slot->identity;
+	made->record = slot->record;
 	made->caller = caller;
 	pthread_mutex_init(&made->keep.lock, NULL);
 	made->references = 2;	/* the slot's and the one that is returned */

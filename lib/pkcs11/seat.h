@@ -8,6 +8,7 @@
 #include "object.h"
 #include "p11.h"
 #include "slot.h"
+#include "tries.h"
 
 struct session;
 
@@ -46,6 +47,8 @@ struct seat {
 	struct keep keep;
 	atomic_uint ejects;		/* sessions opened before the last are dead */
 	struct known known;
+	struct tries tries;
+	struct record *record;		/* of the token that the seat is at */
 };
 
 /* without the slot's lock */

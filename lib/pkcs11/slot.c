@@ -23,11 +23,6 @@ struct slot *slot_new(CK_SLOT_ID id, struct backend *backend,
 	slot->backend = backend;
 	slot->backend_id = backend_id;
 	slot->arbiter = backend->arbiter;
-	slot->tries = tries_of(backend->config->name, backend_id);
-	if (!slot->tries) {
-		free(slot);
-		return NULL;
-	}
 	turn_init(&slot->turn, false);
 	pthread_mutex_init(&slot->lock, NULL);
 	pthread_mutex_init(&slot->seats_lock, NULL);
@@ -165,6 +160,7 @@ static CK_RV open_token(struct slot *slot, const CK_SLOT_INFO *slot_info,
 	slot_identify(&slot->identity, info);
 	atomic_store(&slot->suspect, false);
 	token_name(slot, info, name, sizeof(name));
+	slot->record = record_of(name);
 	log_info("slot %lu: backend %s, token %s", slot->id,
 		 slot->backend->config->name, name);
 	/* Of a lease for a single call, too: its process may be stopped (R4). */

@@ -9,7 +9,7 @@
 #include "object.h"
 #include "p11.h"
 #include "pin.h"
-#include "tries.h"
+#include "record.h"
 #include "turn.h"
 
 struct seat;
@@ -50,6 +50,7 @@ struct slot {
 	pthread_mutex_t lock;
 	struct arbiter_token *token;
 	CK_FLAGS token_flags;		/* as they were when @token was opened */
+	struct record *record;		/* of its PINs */
 	struct identity identity;	/* of the token in it */
 	bool removable;			/* the token may be exchanged at any time */
 	enum lease_kind lease;		/* of callers that come now */
@@ -65,7 +66,7 @@ struct slot {
 	struct pin *pin;		/* the user's, while a user is logged in */
 	unsigned char *login_name;	/* with C_LoginUser, else NULL */
 	CK_ULONG login_name_length;
-	struct tries *tries;		/* outlives the slot */
+	unsigned int pin_changes;	/* of @record, before @pin was shown */
 
 	pthread_mutex_t seats_lock;
 	struct seat *seats;

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * tries: wrong PINs in a row, and the wait that they earn (R12)
+ * tries: wrong PINs, and how long their answer takes (R12)
  *
- * Each caller's are counted on each slot, and no other caller waits for them.
- * The count outlives sessions, callers' C_Finalize and the slots themselves: a
- * caller that leaves and comes back goes on where it was. Only a right PIN ends it, or the
- * process.
+ * The answer to a wrong PIN comes late: after 100 ms, then twice as long each time.
+ * The wrong PINs of all callers on a token count together, in all processes of the
+ * user. Their answers come one after the other. So it doesn't help to try in several
+ * threads, callers or processes. A right PIN is answered at once, so nobody waits
+ * for what others have tried.
+ *
+ * A caller's next PIN isn't looked at before its last wrong one was answered. Else
+ * another thread of it would know a right PIN by the time that it takes.
  */
-#include <search.h>
-#include <stdatomic.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include <errno.h>
 #include <time.h>
 
 #include "now.h"
@@ -19,80 +19,102 @@
 
 #define FIRST_DELAY_MS	100
 #define MAX_DELAY_MS	5000
+#define DOUBLINGS	6	/* then it is more than that */
 
-struct tries {
-	char *backend;
-	CK_SLOT_ID slot;		/* the backend's */
-	struct {
-		atomic_uint wrong;	/* in a row */
-		_Atomic int64_t next_ms;	/* not before */
-	} of[MAX_CALLERS];
-};
+/* Nobody waits for longer than this, however many have shown wrong PINs. */
+#define MAX_WAIT_MS	30000
 
-static void *all;			/* a tree */
+/* Without a wrong PIN for so long, the count begins anew. */
+#define QUIET_MS	60000
 
-static int compare(const void *one, const void *other)
+/* Return: when the last wrong PIN of this caller is answered, or in the past. */
+int64_t tries_due_ms(const struct tries *tries)
 {
-	const struct tries *a = one, *b = other;
+	return atomic_load(&tries->answer_ms);
+}
 
-	if (a->slot != b->slot)
-		return a->slot < b->slot ? -1 : 1;
-	return strcmp(a->backend, b->backend);
+/*
+ * Sleeps until then. The thread has no lease, turn, lock or session meanwhile, so
+ * no other thread waits for it, nor does C_Finalize.
+ */
+void tries_wait(int64_t until_ms)
+{
+	struct timespec until = {
+		.tv_sec = until_ms / 1000,
+		.tv_nsec = until_ms % 1000 * 1000000,
+	};
+
+	if (until_ms <= now_ms())
+		return;
+	/* A signal handler that returns shortens no wait. */
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) ==
+	       EINTR)
+		;
+}
+
+/* A right PIN makes up for this caller's wrong ones for it, and for nobody else's. */
+static void forgive(struct tries *tries, struct record *record,
+		    enum tried tried)
+{
+	unsigned int mine = atomic_exchange(&tries->wrong[tried], 0);
+	unsigned int all = atomic_load(&record->wrong);
+
+	while (mine && !atomic_compare_exchange_weak(&record->wrong, &all,
+						     all > mine ? all - mine : 0))
+		;
+}
+
+/* Return: how many wrong ones came before this one. */
+static unsigned int add(struct tries *tries, struct record *record,
+			enum tried tried, unsigned int now)
+{
+	unsigned int last = atomic_exchange(&record->last_ms, now);
+
+	if (now - last > QUIET_MS)
+		atomic_store(&record->wrong, 0);
+	atomic_fetch_add(&tries->wrong[tried], 1);
+	return atomic_fetch_add(&record->wrong, 1);
+}
+
+/* In line behind the other answers. Return: how long that is from now. */
+static unsigned int line_up(struct record *record, unsigned int now,
+			    unsigned int delay)
+{
+	unsigned int last = atomic_load(&record->answer_ms);
+	unsigned int wait;
+
+	do {
+		/* In the past, or from before the computer was started? */
+		wait = last - now > MAX_WAIT_MS ? delay : last - now + delay;
+		if (wait > MAX_WAIT_MS)
+			wait = MAX_WAIT_MS;
+	} while (!atomic_compare_exchange_weak(&record->answer_ms, &last,
+					       now + wait));
+	return wait;
 }
 
 /**
- * tries_of() - what was tried on a slot in this process
- * @backend: its name
- * @slot: the backend's
+ * tries_count() - a PIN was shown
+ * @tries: of the caller
+ * @record: of the token
+ * @tried: whose PIN it should have been
+ * @rv: the result
  *
- * Slots are made one at a time. Nothing is ever freed: there are as many as there
- * are slots, however often they are made anew.
- *
- * Return: NULL if there is no memory.
+ * Return: when the result may be told, for tries_wait().
  */
-struct tries *tries_of(const char *backend, CK_SLOT_ID slot)
+int64_t tries_count(struct tries *tries, struct record *record,
+		    enum tried tried, CK_RV rv)
 {
-	struct tries *tries, **found;
-
-	tries = calloc(1, sizeof(*tries));
-	if (!tries)
-		return NULL;
-	tries->slot = slot;
-	tries->backend = strdup(backend);
-	found = tries->backend ? tsearch(tries, &all, compare) : NULL;
-	if (found && *found == tries)
-		return tries;
-	free(tries->backend);
-	free(tries);
-	return found ? *found : NULL;
-}
-
-/* Sleeps for as long as this caller's wrong PINs in a row have earned. */
-void tries_wait(struct tries *tries, unsigned int caller)
-{
-	int64_t ms = atomic_load(&tries->of[caller].next_ms) - now_ms();
-	struct timespec pause = {
-		.tv_sec = ms / 1000,
-		.tv_nsec = ms % 1000 * 1000000,
-	};
-
-	if (ms > 0)
-		nanosleep(&pause, NULL);
-}
-
-/* After a PIN was shown: @rv is the result. */
-void tries_count(struct tries *tries, unsigned int caller, CK_RV rv)
-{
-	unsigned int wrong;
-	int64_t delay;
+	int64_t now = now_ms();
+	unsigned int before, delay;
 
 	if (rv == CKR_OK)
-		atomic_store(&tries->of[caller].wrong, 0);
+		forgive(tries, record, tried);
 	if (rv != CKR_PIN_INCORRECT)
-		return;
-	wrong = atomic_fetch_add(&tries->of[caller].wrong, 1);
-	delay = wrong < 8 ? FIRST_DELAY_MS << wrong : MAX_DELAY_MS;
-	if (delay > MAX_DELAY_MS)
-		delay = MAX_DELAY_MS;
-	atomic_store(&tries->of[caller].next_ms, now_ms() + delay);
+		return now;
+	before = add(tries, record, tried, (unsigned int)now);
+	delay = before < DOUBLINGS ? FIRST_DELAY_MS << before : MAX_DELAY_MS;
+	now += line_up(record, (unsigned int)now, delay);
+	atomic_store(&tries->answer_ms, now);
+	return now;
 }

@@ -11,18 +11,24 @@
 static CK_RV login_again(CK_SESSION_HANDLE session,
 			 const struct credentials *given, const char *function)
 {
+	int64_t until_ms = 0;
 	struct call call;
-	CK_RV rv = call_begin_as(&call, session, function);
+	CK_RV rv;
 
+	lock_session_wait(session);
+	rv = call_begin_as(&call, session, function);
 	if (rv != CKR_OK)
 		return rv;
 	rv = CKR_USER_NOT_LOGGED_IN;
 	if (call_is_user(&call)) {
 		rv = login_backend(call.backend, call.handle,
 				   CKU_CONTEXT_SPECIFIC, given);
-		login_count_try(call.seat, rv);
+		until_ms = tries_count(&call.seat->tries, call.seat->record,
+				       TRIED_USER, rv);
 	}
-	return call_end(&call, rv);
+	rv = call_end(&call, rv);
+	tries_wait(until_ms);
+	return rv;
 }
 
 /* Logs in as the user or the security officer, after login_check(). */
@@ -30,9 +36,10 @@ static CK_RV login_first(CK_SESSION_HANDLE session, enum login login,
 			 const struct credentials *given, const char *function)
 {
 	struct locked_session locked;
+	int64_t until_ms = 0;
 	CK_RV rv;
 
-	rv = lock_session_as(&locked, session, LOCK_LEASE, function);
+	rv = lock_session_for_pin_as(&locked, session, LOCK_LEASE, function);
 	if (rv != CKR_OK)
 		return rv;
 	if (login == LOGIN_SO && module_config()->so_alone &&
@@ -40,8 +47,10 @@ static CK_RV login_first(CK_SESSION_HANDLE session, enum login login,
 		rv = CKR_SESSION_EXISTS;
 	if (rv == CKR_OK)
 		rv = login_enter(locked.seat, locked.handle, &locked.lease,
-				 login, given);
-	return unlock_session(&locked, rv);
+				 login, given, &until_ms);
+	rv = unlock_session(&locked, rv);
+	tries_wait(until_ms);
+	return rv;
 }
 
 /* A login that another caller's rules out is refused before it waits for a lease. */
@@ -54,7 +63,6 @@ static CK_RV login_as(CK_SESSION_HANDLE handle, CK_USER_TYPE type,
 	struct log_call log;
 	CK_RV rv;
 
-	lock_session_wait(handle);
 	if (type == CKU_CONTEXT_SPECIFIC)
 		return login_again(handle, given, function);
 	log_call_begin(&log, function);

@@ -17,10 +17,11 @@ CK_RV C_InitPIN(CK_SESSION_HANDLE session, unsigned char *pin, CK_ULONG length)
 	if (seat_login(locked.seat) != LOGIN_SO)
 		return unlock_session(&locked, CKR_USER_NOT_LOGGED_IN);
 	backend_lease_take(locked.slot->backend, ARBITER_EXCLUSIVE, &lease);
+	login_pin_changes(locked.seat);
 	rv = BACKEND(locked.slot->backend, C_InitPIN, locked.handle, pin,
 		     length);
 	backend_lease_give(locked.slot->backend, &lease);
-	login_pin_changed(locked.seat, NULL, 0);
+	login_pin_changed(locked.seat, rv, NULL, 0);
 	return unlock_session(&locked, rv);
 }
 
@@ -35,10 +36,10 @@ CK_RV C_SetPIN(CK_SESSION_HANDLE session, unsigned char *old_pin,
 {
 	struct locked_session locked;
 	struct backend_lease lease;
+	int64_t until_ms;
 	CK_RV rv;
 
-	lock_session_wait(session);
-	rv = lock_session(&locked, session, LOCK_PIN);
+	rv = lock_session_for_pin(&locked, session, LOCK_PIN);
 	if (rv != CKR_OK)
 		return rv;
 	if (!session_writes(locked.session))
@@ -47,12 +48,16 @@ CK_RV C_SetPIN(CK_SESSION_HANDLE session, unsigned char *old_pin,
 	if (rv != CKR_OK)
 		return unlock_session(&locked, rv);
 	backend_lease_take(locked.slot->backend, ARBITER_EXCLUSIVE, &lease);
+	login_pin_changes(locked.seat);
 	rv = BACKEND(locked.slot->backend, C_SetPIN, locked.handle, old_pin,
 		     old_length, new_pin, new_length);
 	backend_lease_give(locked.slot->backend, &lease);
 	lease_give(locked.seat, &locked.lease);
-	login_count_try(locked.seat, rv);
-	if (rv == CKR_OK)
-		login_pin_changed(locked.seat, new_pin, new_length);
-	return unlock_session(&locked, rv);
+	until_ms = tries_count(&locked.seat->tries, locked.seat->record,
+			       seat_login(locked.seat) == LOGIN_SO ?
+			       TRIED_SO : TRIED_USER, rv);
+	login_pin_changed(locked.seat, rv, new_pin, new_length);
+	rv = unlock_session(&locked, rv);
+	tries_wait(until_ms);
+	return rv;
 }

@@ -112,6 +112,62 @@ TEST_F(pins, one_changes_it_for_all)
 	EXPECT_EQ(CKR_OK, self->b->C_Login(self->sb, CKU_USER, PIN("5678")));
 }
 
+/* Another process, which doesn't log in unless @pin is the right one. */
+static int change_in_child(bool by_officer, const char *old_pin)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (!pid) {
+		CK_FUNCTION_LIST *p11 = CALLER_A;
+		CK_SESSION_HANDLE session;
+		CK_RV rv;
+
+		MUST(p11->C_Initialize(NULL));
+		MUST(open_rw(p11, &session));
+		if (by_officer) {
+			MUST(p11->C_Login(session, CKU_SO, PIN(old_pin)));
+			rv = p11->C_InitPIN(session, PIN("5678"));
+		} else {
+			rv = p11->C_SetPIN(session, PIN(old_pin), PIN("5678"));
+		}
+		_exit(rv == CKR_OK ? 0 : rv == CKR_PIN_INCORRECT ? 1 : 2);
+	}
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Nothing is accepted, or refused as wrong, from a memory that may be old. */
+TEST_F(pins, another_process_changes_it)
+{
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	ASSERT_EQ(0, change_in_child(false, USER_PIN));
+	EXPECT_EQ(CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
+		  self->b->C_Login(self->sb, CKU_USER, PIN("5678")));
+	EXPECT_EQ(CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
+		  login(self->b, self->sb));
+}
+
+TEST_F(pins, another_processs_officer_changes_it)
+{
+	/* The kernel lets no officer in beside a user. */
+	if (strcmp(world_arbiter(), "local"))
+		SKIP(return, "for processes that don't know of each other");
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	ASSERT_EQ(0, change_in_child(true, SO_PIN));
+	EXPECT_EQ(CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
+		  self->b->C_Login(self->sb, CKU_USER, PIN("5678")));
+	EXPECT_EQ(CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
+		  login(self->b, self->sb));
+}
+
+TEST_F(pins, another_process_fails_to_change_it)
+{
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	ASSERT_EQ(1, change_in_child(false, "wrong"));
+	EXPECT_EQ(CKR_OK, login(self->b, self->sb));
+}
+
 TEST_F(pins, the_officer_sets_a_new_one)
 {
 	ASSERT_EQ(CKR_OK, self->a->C_Login(self->sa, CKU_SO, PIN(SO_PIN)));
