@@ -3,7 +3,6 @@
  * tokmux list: the system tokens, and the user tokens that can be seen.
  */
 #include <getopt.h>
-#include <unistd.h>
 #include "tokens.h"
 
 static int list(const struct view_options *options)
@@ -12,15 +11,16 @@ static int list(const struct view_options *options)
 	struct view *view;
 	int ret;
 
-	view = tokens_view("name,device,owner,state,unclean,holder,command,waiters,sessions",
+	view = tokens_view(view_columns(options,
+			"name,device,owner,state,unclean,holder,command,waiters,sessions",
+			"name,owner,state,holder,command,waiters,sessions"),
 			   options, &status);
 	if (!view)
 		return status;
 	ret = tokens_all(view);
 	status = ret ? failed("tokens", ret) : view_print(view);
 	/* For a person: a program sees that there is nothing. */
-	if (!status && !view_rows(view) && !options->json &&
-	    isatty(STDOUT_FILENO))
+	if (!status && !view_rows(view) && view_is_for_person(view))
 		puts("There are no tokens. A reader becomes one when it is plugged in, if\n"
 		     "readers.conf says so; a PKCS#11 token while a program uses it. See\n"
 		     "tokmux check.");

@@ -31,8 +31,9 @@ static const struct column columns[] = {
 	[DEVICE] = { "device", TEXT, "its device" },
 };
 
-static const unsigned int widths[] = {
-	[TIME] = 12, [EVENT] = 8, [NAME] = 24, [PID] = 7, [COMMAND] = 15,
+/* A PKCS#11 token's name has 31 characters most of the time. */
+static unsigned int widths[] = {
+	[TIME] = 12, [EVENT] = 8, [NAME] = 31, [PID] = 6, [COMMAND] = 9,
 	[LEASE] = 9, [LOGIN] = 5, [WAITERS] = 7, [SESSIONS] = 8, [SYSNAME] = 8,
 	[DEVICE] = 13,
 };
@@ -127,8 +128,8 @@ static const struct {
 	{ "release",	"released",	false },
 	{ "revoke",	"taken",	false },
 	{ "end",	"died",		false },
-	{ "login",	"logged_in",	true },
-	{ "logout",	"logged_out",	true },
+	{ "login",	"login",	true },
+	{ "logout",	"logout",	true },
 	{ "session",	"sessions",	true },
 };
 

@@ -94,6 +94,8 @@ int option_status(int option)
 	if (option == 'h')
 		return print_help(the_verb, stdout);
 	/* getopt has named it. */
+	fprintf(stderr, "usage: tokmux %s %s; see tokmux help %s\n",
+		the_verb->name, the_verb->synopsis, the_verb->name);
 	return STATUS_USAGE;
 }
 

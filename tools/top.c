@@ -102,7 +102,7 @@ static void print_totals(const struct view *view)
 
 	localtime_r(&now, &tm);
 	strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
-	printf("%s  %zu tokens, %llu holders, %llu waiters, %llu sessions, %llu logins\n\n",
+	printf("%s  tokens %zu, holders %llu, waiters %llu, sessions %llu, logins %llu\n\n",
 	       clock, view_rows(view), totals.holders, totals.waiters,
 	       totals.sessions, totals.logins);
 }
@@ -169,7 +169,9 @@ static int run(int argc, char **argv)
 			return option_status(option);
 		}
 	}
-	view = tokens_view("name,state,unclean,holder,command,waiters,sessions,grants,waits,longest_wait",
+	view = tokens_view(view_columns(&options,
+			"name,state,unclean,holder,command,waiters,sessions,grants,waits,longest_wait",
+			"name,state,holder,command,waiters,sessions,grants"),
 			   &options, &status);
 	if (!view)
 		return status;

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 #include "text.h"
@@ -25,7 +26,7 @@ struct view {
 	char **cells;
 	size_t rows;
 	/* Of a stream: least widths, or NULL; the table that its rows are printed with, one by one. */
-	const unsigned int *widths;
+	unsigned int *widths;
 	struct libscols_table *stream;
 };
 
@@ -52,6 +53,22 @@ bool view_option(struct view_options *options, int option, const char *arg)
 	default:
 		return false;
 	}
+}
+
+static unsigned int terminal_width(void)
+{
+	struct winsize size = {};
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_col)
+		return 80;
+	return size.ws_col;
+}
+
+const char *view_columns(const struct view_options *options, const char *wide,
+			 const char *narrow)
+{
+	return !options->json && isatty(STDOUT_FILENO) &&
+	       terminal_width() < 100 ? narrow : wide;
 }
 
 static int print_columns(const struct column *columns, size_t count)
@@ -201,6 +218,11 @@ void view_set_now(struct view *view, size_t column)
 	gmtime_r(&now.tv_sec, &tm);
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
 	view_setf(view, column, "%s.%06ldZ", text, now.tv_nsec / 1000);
+}
+
+bool view_is_for_person(const struct view *view)
+{
+	return !view->options.json && isatty(STDOUT_FILENO);
 }
 
 size_t view_rows(const struct view *view)
@@ -416,9 +438,11 @@ static void heading(char *to, size_t size, const char *name)
 /* Without lines. In a stream the columns have their least widths. */
 static struct libscols_table *new_table(struct view *view, FILE *to, bool stream)
 {
+	bool terminal = isatty(fileno(to));
 	struct libscols_table *table;
 	char name[64];
 	size_t i;
+	int flags;
 
 	scols_init_debug(0);
 	table = need(scols_new_table());
@@ -426,12 +450,16 @@ static struct libscols_table *new_table(struct view *view, FILE *to, bool stream
 	scols_table_enable_noheadings(table, view->options.no_headings);
 	for (i = 0; i < view->nr_shown; i++) {
 		const struct column *c = &view->columns[view->shown[i]];
-		bool right = c->kind == NUMBER || c->kind == DURATION;
 
+		flags = stream ? SCOLS_FL_STRICTWIDTH : 0;
+		if (c->kind == NUMBER || c->kind == DURATION)
+			flags |= SCOLS_FL_RIGHT;
+		/* A row that is cut is better to read than one that wraps. */
+		else if (c->kind == TEXT && terminal)
+			flags |= SCOLS_FL_TRUNC;
 		heading(name, sizeof(name), c->name);
 		need(scols_table_new_column(table, name,
-			stream && view->widths ? view->widths[view->shown[i]] : 0,
-			right ? SCOLS_FL_RIGHT : 0));
+			stream ? view->widths[view->shown[i]] : 0, flags));
 	}
 	return table;
 }
@@ -481,15 +509,35 @@ int view_print_frame(struct view *view)
 	return ret;
 }
 
-void view_set_widths(struct view *view, const unsigned int *widths)
+void view_set_widths(struct view *view, unsigned int *widths)
 {
 	view->widths = widths;
+}
+
+/* All are ASCII: names, commands, numbers. */
+static void widen(struct view *view)
+{
+	size_t i, width;
+
+	for (i = 0; i < view->nr_shown; i++) {
+		const char *text = shown_text(view, view->rows - 1, view->shown[i]);
+		unsigned int *least = &view->widths[view->shown[i]];
+
+		width = text ? strlen(text) : 0;
+		if (width <= *least)
+			continue;
+		*least = width;
+		if (view->stream)
+			scols_column_set_whint(scols_table_get_column(view->stream, i),
+					       width);
+	}
 }
 
 static void print_line(struct view *view)
 {
 	bool first = !view->stream;
 
+	widen(view);
 	if (first)
 		view->stream = new_table(view, stdout, true);
 	add_line(view, view->stream, view->rows - 1);

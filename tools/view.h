@@ -43,6 +43,13 @@ struct view_options {
 /* false if it is none of them. */
 bool view_option(struct view_options *options, int option, const char *arg);
 
+/*
+ * Which columns are shown if none were chosen: on a terminal of less than 100
+ * columns, @narrow, whose rows fit into 80.
+ */
+const char *view_columns(const struct view_options *options, const char *wide,
+			 const char *narrow);
+
 struct view;
 
 /*
@@ -66,6 +73,8 @@ void view_row(struct view *view);
 void view_set(struct view *view, size_t column, const char *value);
 void view_setf(struct view *view, size_t column, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* Is it a table on a terminal? */
+bool view_is_for_person(const struct view *view);
 size_t view_rows(const struct view *view);
 /* A column by its name; -1 if there is none. */
 int view_column(const struct view *view, const char *name, size_t length);
@@ -82,10 +91,11 @@ int view_print(struct view *view);
 /* All rows, as a table, to @to. */
 int view_print_to(struct view *view, FILE *to);
 /*
- * How wide each column is at least in a stream, whose later rows aren't known;
- * outlives the view.
+ * How wide each column is at least in a stream, whose later rows aren't known.
+ * Each grows with the widest value so far. One for each column; they outlive the
+ * view.
  */
-void view_set_widths(struct view *view, const unsigned int *widths);
+void view_set_widths(struct view *view, unsigned int *widths);
 /* The last row, as a line of text or JSON, in a stream. */
 int view_print_row(struct view *view);
 /* All rows as one line of JSON, or as a table; then they are forgotten. */

@@ -15,7 +15,7 @@
 #include "process.h"
 #include "who.h"
 
-enum { TOKEN, PID, USER, COMMAND, VIA, LEASE, SECONDS, WAITING, SESSIONS, LOGIN };
+enum { TOKEN, PID, USER, COMMAND, VIA, LEASE, SECONDS, WAITING, SESSIONS, LOGIN, STATE };
 
 static const struct column columns[] = {
 	[TOKEN] = { "token", TEXT, "the token" },
@@ -28,9 +28,11 @@ static const struct column columns[] = {
 	[WAITING] = { "waiting", NUMBER, "how many requests of it wait" },
 	[SESSIONS] = { "sessions", NUMBER, "its open sessions" },
 	[LOGIN] = { "login", TEXT, "user or so" },
+	[STATE] = { "state", TEXT, "exclusive or shared, waits, or idle; as via, if it isn't token" },
 };
 
 #define OF_ONE	"pid,user,command,via,lease,seconds,waiting,sessions,login"
+#define NARROW	"token,pid,user,command,state,sessions,login"
 
 struct view *who_view(const struct view_options *options, int *status)
 {
@@ -301,6 +303,9 @@ static void add_row(struct view *view, const struct used_token *token,
 	if (user->command[0])
 		view_set(view, COMMAND, user->command);
 	view_set(view, VIA, user->via);
+	view_set(view, STATE, strcmp(user->via, "token") ? user->via :
+		 user->exclusive ? "exclusive" : user->shared ? "shared" :
+		 user->waiting ? "waits" : "idle");
 	if (strcmp(user->via, "token"))
 		return;
 	if (user->exclusive || user->shared)
@@ -353,6 +358,20 @@ int who_finish(struct who *who, struct view *view)
 	return rows;
 }
 
+static int finish_and_print(struct who *who, struct view *view)
+{
+	int status;
+
+	/* For a person: a program sees that there is nothing. */
+	if (!who_finish(who, view) && view_is_for_person(view)) {
+		puts("No process uses it that you may see.");
+		status = STATUS_OK;
+	} else {
+		status = view_print(view);
+	}
+	return status;
+}
+
 static int say_who(const char *what, struct view *view)
 {
 	struct subject *subject;
@@ -366,8 +385,7 @@ static int say_who(const char *what, struct view *view)
 	if (ret) {
 		status = failed(what, ret);
 	} else {
-		who_finish(who, view);
-		status = view_print(view);
+		status = finish_and_print(who, view);
 	}
 	subject_free(subject);
 	return status;
@@ -380,8 +398,7 @@ static int say_all(struct view *view)
 
 	if (ret)
 		return failed("tokens", ret);
-	who_finish(who, view);
-	return view_print(view);
+	return finish_and_print(who, view);
 }
 
 static int run(int argc, char **argv)
@@ -398,7 +415,8 @@ static int run(int argc, char **argv)
 			return option_status(option);
 	all = optind == argc;
 	view = view_new(columns, ARRAY_SIZE(columns),
-			all ? "token," OF_ONE : OF_ONE, "users", &options,
+			all ? view_columns(&options, "token," OF_ONE, NARROW) :
+			OF_ONE, "users", &options,
 			&status);
 	if (!view)
 		return status;

@@ -14,9 +14,11 @@ import resource
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 
 TOOL = os.path.join(os.environ["B"], "tokmux")
@@ -72,11 +74,12 @@ def rows(*args):
 class Terminal:
     """The tool on a terminal of its own, which may be typed on."""
 
-    def __init__(self, *args, program=TOOL):
+    def __init__(self, *args, program=TOOL, columns=120):
         self.output = ""
         self.pid, self.fd = pty.fork()
         if not self.pid:
             os.environ["TERM"] = "linux"
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
             # Whoever started us in the background has ignored it.
             for ignored in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
                 signal.signal(ignored, signal.SIG_DFL)
@@ -464,8 +467,15 @@ def permissions():
 
 @kernel
 def who():
+    check("list in a pipe, without a token: nothing", run("list"), (OK, "", ""))
+    terminal = Terminal("list")
+    check("list on a terminal says that there are none", (terminal.wait(), "There are no tokens" in terminal.output),
+          (OK, True))
     with Token("card"):
         check("who: nobody", rows("who", "card"), [])
+        check("who in a pipe: nobody", run("who", "card"), (OK, "", ""))
+        terminal = Terminal("who", "card")
+        check("who on a terminal says so", (terminal.wait(), "No process uses it" in terminal.output), (OK, True))
         using = holder("card")
         waiting = subprocess.Popen([TOOL, "lock", "card", "true"])
         wait_for_waiters("card")
@@ -530,6 +540,13 @@ def other_users_tokens():
         check("who on a terminal", (terminal.wait(), re.search(
             rf"^TOKEN +PID .*^theirs +{theirs.pid} +nobody +sh +token +exclusive", terminal.output,
             re.M | re.S) is not None), (OK, True))
+        # On a narrow one nothing wraps, however long a name is.
+        with Token(63 * "n"):
+            for verb in (["list"], ["who"], ["top", "-n", "1"]):
+                terminal = Terminal(*verb, columns=80)
+                check(f"{verb[0]} on a terminal of 80 columns", (terminal.wait(), [
+                    line for line in re.split(r"[\r\n]+|\x1b\[[?0-9]*[a-zA-Z]", terminal.output)
+                    if len(line) > 80], "theirs" in terminal.output), (OK, [], True))
         status, out, err = run("who", **as_nobody())
         check("who as another user: theirs, and what sysfs tells", (status, err, sorted(
             line.split()[0] for line in out.splitlines()[1:])), (OK, "", ["card", "theirs", "theirs"]))
@@ -618,8 +635,8 @@ def tokens_of_the_pkcs11_module():
     while not events or (events[-1]["event"], events[-1]["sessions"]) != ("sessions", 0):
         events.append(next_event(stream))
     events = [(e["event"], e["login"], e["sessions"]) for e in events if e["pid"] == second.pid]
-    check("monitor --all: sessions and logins", [e for e in events if e[0] in ("sessions", "logged_in", "logged_out")],
-          [("sessions", None, 1), ("logged_in", "user", None), ("logged_out", "user", None), ("sessions", None, 0)])
+    check("monitor --all: sessions and logins", [e for e in events if e[0] in ("sessions", "login", "logout")],
+          [("sessions", None, 1), ("login", "user", None), ("logout", "user", None), ("sessions", None, 0)])
     stream.process.terminate()
     stream.end()
     check("eject by a URI", rows("eject", "-f", "pkcs11:token=mine"), [{"leases": 0, "sessions": 1, "logins": 1}])
@@ -880,9 +897,11 @@ def monitor_of_use():
         check("monitor in a pipe: a table, aligned, with the time of the day", [
             line for line in lines if not re.fullmatch(
                 r"\d\d:\d\d:\d\d\.\d{3} (granted |waits   |released|taken   ) card {20,}"
-                r" +\d+ (sh|true)  +(exclusive|shared)\s*\n", line)], [])
-        check("each column at its place", len({line.index("card") for line in lines} |
-                                              {re.search(r"\d+ (sh|true)", line).start(1) for line in lines}), 2)
+                r" +\d+ (sh|true) +(exclusive|shared)\s*\n", line)], [])
+        check("each column at its place", len({line.index(lease) for line in lines
+                                               for lease in ("exclusive", "shared") if lease in line}) +
+              len({line.index("card") for line in lines} |
+                                              {re.search(r"\d+ (sh|true)", line).start(1) for line in lines}), 3)
         check("monitor on a terminal: of all tokens", terminal.read_until(
             r"(?s)granted +another.*released +another.*taken +card"), True)
         for each in (stream, text):
@@ -922,10 +941,10 @@ def top():
         terminal = Terminal("top", "-d", "0.05")
         check("top on a terminal", terminal.read_until(r"card +free[^\x1b]*\x1b\[H"), True)
         check("top: a clock and totals", terminal.read_until(
-            r"\x1b\[J\d\d:\d\d:\d\d  1 tokens, 0 holders, 0 waiters, 0 sessions, 0 logins\r\n\r\nNAME"), True)
+            r"\x1b\[J\d\d:\d\d:\d\d  tokens 1, holders 0, waiters 0, sessions 0, logins 0\r\n\r\nNAME"), True)
         using = holder("card")
         waiting = subprocess.Popen([TOOL, "lock", "card", "true"])
-        check("top: and they change", terminal.read_until("1 tokens, 1 holders, 1 waiters"), True)
+        check("top: and they change", terminal.read_until("tokens 1, holders 1, waiters 1"), True)
         let_go(using)
         waiting.wait(SOON)
         with Token("aaa"), Token("zzz"):
