@@ -137,10 +137,10 @@ tap_check "taken away by hand, it is made again as udev looks again" test "$(tok
 # From plug to unplug: who may use it does, who watches is told.
 exec {events}< <(exec "$tool" monitor --noheadings -o event,name)
 monitor=$!
-told() { # event name: the next one
+told() { # event name: the next one that a token comes or goes
 	local event name
 	while read -r -t 30 -u $events event name; do
-		[ "$event" != changed ] || continue
+		[[ $event != @(changed|waits|granted|released|taken|died) ]] || continue
 		[ "$event $name" = "$1 $2" ] && return
 		break
 	done
