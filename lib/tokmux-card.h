@@ -101,6 +101,21 @@ enum tokmux_card_begun {
 int tokmux_card_begin(struct tokmux_card *card, int timeout_ms);
 
 /**
+ * tokmux_card_hold() - get the exclusive lease and the reader, with any card or
+ * none
+ * @card: from tokmux_card_new()
+ * @timeout_ms: how long to wait, in turn, for the lease
+ *
+ * As tokmux_card_begin(), but a card is given no power, and an empty slot is no
+ * error. If another holder had the token in between, a card that has power
+ * loses it. tokmux_card_status() says what is in the slot, and
+ * tokmux_card_power_on() gives the card power.
+ *
+ * Return: what tokmux_card_begin() returns, but for -ENOMEDIUM.
+ */
+int tokmux_card_hold(struct tokmux_card *card, int timeout_ms);
+
+/**
  * enum tokmux_card_ending - how to leave the card
  * @TOKMUX_CARD_OFF: without power: it forgets all PINs and selections
  * @TOKMUX_CARD_OFF_IF_WANTED: so if others wait for the token
@@ -208,6 +223,15 @@ int tokmux_card_power_off(struct tokmux_card *card);
  */
 int tokmux_card_atr(const struct tokmux_card *card,
 		    uint8_t atr[TOKMUX_ATR_SIZE]);
+
+/**
+ * tokmux_card_protocol() - how the reader talks to the card
+ * @card: the card
+ *
+ * Return: 0 for T=0, 1 for T=1; -ECONNRESET if the card has no power, without
+ * effect.
+ */
+int tokmux_card_protocol(const struct tokmux_card *card);
 
 /* ---- APDUs ------------------------------------------------------------ */
 

@@ -279,10 +279,13 @@ static int negotiate(struct tokmux_card *card, int64_t deadline)
 	uint8_t fi_di = card->atr.ta1;
 	int ret;
 
-	/* At the other levels the reader negotiates. */
-	if ((desc->features & CCID_LEVEL) != CCID_LEVEL_TPDU)
-		return 0;
 	ret = choose_protocol(card);
+	/* At the other levels the reader negotiates, and chooses the same way. */
+	if ((desc->features & CCID_LEVEL) != CCID_LEVEL_TPDU) {
+		if (ret)
+			card->protocol = card->atr.first;
+		return 0;
+	}
 	if (ret)
 		return ret;
 	if (desc->features & CCID_AUTO_NEGOTIATION) {
@@ -374,6 +377,11 @@ int tokmux_card_atr(const struct tokmux_card *card,
 		return -ECONNRESET;
 	memcpy(atr, card->atr_bytes, card->atr_len);
 	return (int)card->atr_len;
+}
+
+int tokmux_card_protocol(const struct tokmux_card *card)
+{
+	return card->powered ? (int)card->protocol : -ECONNRESET;
 }
 
 /* ---- what is in the slot ------------------------------------------------ */

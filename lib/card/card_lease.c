@@ -39,31 +39,44 @@ static void give_back(struct tokmux_card *card)
 	card->lease_fd = -1;
 }
 
-/*
- * Resets the card for its new holder, unless the new holder is the last one
- * and the card has kept its power since.
- */
-static int take_over(struct tokmux_card *card,
-		     const struct tokmux_grant *grant)
+/* Is the card as this holder left it? */
+static bool is_untouched(const struct tokmux_card *card,
+			 const struct tokmux_grant *grant)
 {
-	bool scrub = grant->flags & GRANT_SCRUB;
-	int ret, flags = 0;
-
 	/*
 	 * The slot's status is fresh. But in a reader that gives cards power
 	 * by itself, a card with power may be another card.
 	 */
-	if (card->ccid.icc == CCID_ICC_ACTIVE && card->powered && !scrub &&
-	    card->epoch == grant->epoch &&
-	    !(card->ccid.transport->desc.features & CCID_AUTO_ACTIVATION))
+	return card->ccid.icc == CCID_ICC_ACTIVE && card->powered &&
+	       !(grant->flags & GRANT_SCRUB) && card->epoch == grant->epoch &&
+	       !(card->ccid.transport->desc.features & CCID_AUTO_ACTIVATION);
+}
+
+/*
+ * Resets the card for its new holder, unless the new holder is the last one
+ * and the card has kept its power since. Without @power it only loses the power
+ * that it has.
+ */
+static int take_over(struct tokmux_card *card,
+		     const struct tokmux_grant *grant, bool power)
+{
+	bool scrub = grant->flags & GRANT_SCRUB;
+	int ret = 0, flags = 0;
+
+	if (is_untouched(card, grant))
 		return 0;
-	ret = tokmux_card_power_on(card);
+	card->powered = false;
+	if (power)
+		ret = tokmux_card_power_on(card);
 	/*
 	 * A mute or unknown card must at least lose its power, if it had any.
 	 */
-	if (ret < 0 && scrub && ret != -ENOMEDIUM) {
-		if (tokmux_card_power_off(card))
-			return ret;
+	if (power ? ret < 0 && scrub && ret != -ENOMEDIUM :
+		    card->ccid.icc == CCID_ICC_ACTIVE) {
+		int err = tokmux_card_power_off(card);
+
+		if (err)
+			return power ? ret : err;
 	}
 	if (scrub) {
 		flags |= TOKMUX_CARD_SCRUBBED;
@@ -72,7 +85,7 @@ static int take_over(struct tokmux_card *card,
 	return ret < 0 ? ret : flags | TOKMUX_CARD_TOUCHED;
 }
 
-int tokmux_card_begin(struct tokmux_card *card, int timeout_ms)
+static int begin(struct tokmux_card *card, int timeout_ms, bool power)
 {
 	struct tokmux_grant grant;
 	int saved = errno, ret;
@@ -88,7 +101,7 @@ int tokmux_card_begin(struct tokmux_card *card, int timeout_ms)
 		ret = card_connect_fd(card, ret);
 	}
 	if (ret >= 0)
-		ret = take_over(card, &grant);
+		ret = take_over(card, &grant, power);
 	if (ret < 0) {
 		card->powered = false;
 		give_back(card);
@@ -98,6 +111,16 @@ int tokmux_card_begin(struct tokmux_card *card, int timeout_ms)
 	}
 	errno = saved;
 	return ret;
+}
+
+int tokmux_card_begin(struct tokmux_card *card, int timeout_ms)
+{
+	return begin(card, timeout_ms, true);
+}
+
+int tokmux_card_hold(struct tokmux_card *card, int timeout_ms)
+{
+	return begin(card, timeout_ms, false);
 }
 
 static bool others_wait(struct tokmux_card *card)
