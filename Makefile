@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The thin front: each target is one line to the part that does it.
 
-all: lib pkcs11 tools
+all: lib pkcs11 pcsc tools
 
 lib:
 	$(MAKE) -C lib
 pkcs11: lib
 	$(MAKE) -C lib/pkcs11
+pcsc: lib
+	$(MAKE) -C lib/pcsc
 tools: lib
 	$(MAKE) -C tools
 docs:
@@ -46,6 +48,6 @@ bench-quick: setup
 clean:
 	rm -rf build
 
-.PHONY: all lib pkcs11 tools docs install uninstall deb dist rpm kmod kmod-install kmod-uninstall \
+.PHONY: all lib pkcs11 pcsc tools docs install uninstall deb dist rpm kmod kmod-install kmod-uninstall \
 	dkms-install dkms-uninstall install-deps kernel-series setup demo check check-debug attack mutants \
 	fuzz bench bench-quick clean

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Readers, as sysfs describes their USB devices.
+ */
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "facts.h"
+
+/* The file's first line. Other bytes than text are shown as '?'. */
+static void read_line(const char *dir, const char *file, char *line, size_t size)
+{
+	char path[128];
+	ssize_t len = -1;
+	size_t i;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		len = read(fd, line, size - 1);
+		close(fd);
+	}
+	line[len > 0 ? len : 0] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	for (i = 0; line[i]; i++)
+		if (iscntrl((unsigned char)line[i]))
+			line[i] = '?';
+	while (i && line[i - 1] == ' ')
+		line[--i] = '\0';
+}
+
+static unsigned long read_number(const char *dir, const char *file, int base)
+{
+	char line[16];
+
+	read_line(dir, file, line, sizeof(line));
+	return strtoul(line, NULL, base);
+}
+
+bool facts_of_token(const struct tokmux_token *token, struct facts *facts)
+{
+	char kind[16], device[32], dir[64];
+
+	/* The device of a USB token is a reader's. */
+	if (tokmux_token_attribute(token, "device_kind", kind, sizeof(kind)) < 0 ||
+	    strcmp(kind, "usb") ||
+	    tokmux_token_attribute(token, "real_device", device,
+				   sizeof(device)) < 0)
+		return false;
+	snprintf(dir, sizeof(dir), "/sys/dev/char/%s", device);
+	read_line(dir, "manufacturer", facts->maker, sizeof(facts->maker));
+	read_line(dir, "product", facts->model, sizeof(facts->model));
+	read_line(dir, "serial", facts->serial, sizeof(facts->serial));
+	facts->version = (uint16_t)read_number(dir, "bcdDevice", 16);
+	facts->bus = (uint8_t)read_number(dir, "busnum", 10);
+	facts->device = (uint8_t)read_number(dir, "devnum", 10);
+	/* What it doesn't say has a number. */
+	if (!*facts->maker)
+		read_line(dir, "idVendor", facts->maker, sizeof(facts->maker));
+	if (!*facts->model)
+		read_line(dir, "idProduct", facts->model, sizeof(facts->model));
+	return true;
+}
+
+void facts_name(const struct facts *facts, unsigned int index,
+		char name[static SCARD_READER_NAME_MAX])
+{
+	/* The number comes last and must not be cut off. */
+	char words[SCARD_READER_NAME_MAX - 16];
+	int len;
+
+	len = snprintf(words, sizeof(words), "%.40s %.40s", facts->maker,
+		       facts->model);
+	if (*facts->serial && (size_t)len < sizeof(words))
+		snprintf(words + len, sizeof(words) - (size_t)len, " (%.24s)",
+			 facts->serial);
+	snprintf(name, SCARD_READER_NAME_MAX, "%s %02X 00", words, index);
+}

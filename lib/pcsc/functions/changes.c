@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * SCardGetStatusChange(): waits until a slot or the list of readers is another
+ * one than the program knows.
+ */
+#include <string.h>
+#include <strings.h>
+#include "../context.h"
+#include "../keeper.h"
+#include "../lease.h"
+#include "../readers.h"
+
+/* The reader of this name stands for the list of readers. */
+static const char list_name[] = "\\\\?PnP?\\Notification";
+
+/* What a program knows is in the lower half, and how often it changed in the upper. */
+#define COUNTER(state)	((uint16_t)((state) >> 16))
+
+static bool is_list(const SCARD_READERSTATE *state)
+{
+	return !strcasecmp(state->szReader, list_name);
+}
+
+/* ---- under the lock ------------------------------------------------------------ */
+
+static bool is_used(struct reader *reader)
+{
+	struct lease_others others;
+
+	if (reader->connections)
+		return true;
+	return reader->caller && !lease_others(reader, &others) &&
+	       others.sessions;
+}
+
+static DWORD state_of(struct reader *reader)
+{
+	DWORD state;
+
+	if (!reader)
+		return SCARD_STATE_UNKNOWN | SCARD_STATE_UNAVAILABLE;
+	state = (DWORD)reader->slot.events << 16;
+	if (reader->access || reader->slot.content == SLOT_UNKNOWN)
+		return state | SCARD_STATE_UNAVAILABLE;
+	if (reader->slot.content == SLOT_EMPTY)
+		return state | SCARD_STATE_EMPTY;
+	state |= SCARD_STATE_PRESENT;
+	if (reader->slot.content == SLOT_MUTE)
+		state |= SCARD_STATE_MUTE;
+	if (reader->exclusive)
+		state |= SCARD_STATE_EXCLUSIVE;
+	else if (is_used(reader))
+		state |= SCARD_STATE_INUSE;
+	return state;
+}
+
+/* Is @state news for a program that knows @known? */
+static bool is_news(DWORD known, DWORD state)
+{
+	/* It has to hear of these either way ... */
+	const DWORD both = SCARD_STATE_UNKNOWN | SCARD_STATE_UNAVAILABLE |
+			   SCARD_STATE_MUTE;
+	/* ... and of these if they end. */
+	const DWORD ends = SCARD_STATE_PRESENT | SCARD_STATE_EMPTY |
+			   SCARD_STATE_INUSE | SCARD_STATE_EXCLUSIVE;
+
+	return known == SCARD_STATE_UNAWARE || (known ^ state) & both ||
+	       known & ~state & ends ||
+	       (COUNTER(known) && COUNTER(known) != COUNTER(state));
+}
+
+static bool see_reader(SCARD_READERSTATE *of)
+{
+	struct reader *reader = readers_find(of->szReader);
+
+	of->dwEventState = state_of(reader);
+	of->cbAtr = 0;
+	if (of->dwEventState & SCARD_STATE_PRESENT) {
+		of->cbAtr = reader->slot.atr_len;
+		memcpy(of->rgbAtr, reader->slot.atr, reader->slot.atr_len);
+	}
+	if (!is_news(of->dwCurrentState, of->dwEventState))
+		return false;
+	of->dwEventState |= SCARD_STATE_CHANGED;
+	return true;
+}
+
+static bool see_list(SCARD_READERSTATE *of, uint16_t before)
+{
+	uint16_t known = COUNTER(of->dwCurrentState);
+
+	of->dwEventState = (DWORD)readers_events() << 16;
+	if ((known ? known : before) == readers_events())
+		return false;
+	of->dwEventState |= SCARD_STATE_CHANGED;
+	return true;
+}
+
+/* @before: the list's counter when the call began. */
+static bool see_all(SCARD_READERSTATE *states, DWORD nr, uint16_t before)
+{
+	bool news = false;
+	DWORD i;
+
+	for (i = 0; i < nr; i++) {
+		if (states[i].dwCurrentState & SCARD_STATE_IGNORE)
+			states[i].dwEventState = SCARD_STATE_IGNORE;
+		else if (is_list(&states[i]))
+			news |= see_list(&states[i], before);
+		else
+			news |= see_reader(&states[i]);
+	}
+	return news;
+}
+
+/* ---- looking ------------------------------------------------------------------- */
+
+/* Gives up the lock meanwhile. */
+static void look_at(struct reader *reader)
+{
+	if (slot_is_fresh(reader))
+		return;
+	/* A slot that nobody has seen yet is worth a wait. */
+	if (!reader->slot.seen_ms)
+		turn_take(reader);
+	else if (!turn_try(reader))
+		return;
+	unlock();
+	lease_look(reader);
+	lock();
+	turn_pass(reader);
+}
+
+static LONG look_at_all(const SCARD_READERSTATE *states, DWORD nr)
+{
+	struct reader *reader;
+	DWORD i;
+
+	readers_refresh();
+	for (i = 0; i < nr; i++) {
+		if (states[i].dwCurrentState & SCARD_STATE_IGNORE ||
+		    is_list(&states[i]))
+			continue;
+		reader = readers_find(states[i].szReader);
+		if (reader)
+			look_at(reader);
+		/* A program that knows that it is gone waits for its return. */
+		else if (!(states[i].dwCurrentState & SCARD_STATE_UNKNOWN))
+			return SCARD_E_UNKNOWN_READER;
+	}
+	return SCARD_S_SUCCESS;
+}
+
+/* ---- waiting ------------------------------------------------------------------- */
+
+static LONG wait_for_news(struct context *context, int64_t until_ms)
+{
+	if (until_ms >= 0 && now_ms() >= until_ms)
+		return SCARD_E_TIMEOUT;
+	context->waiting = true;
+	keeper_watch(1);
+	news_wait(until_ms);
+	keeper_watch(-1);
+	context->waiting = false;
+	if (!context->cancelled)
+		return SCARD_S_SUCCESS;
+	context->cancelled = false;
+	return SCARD_E_CANCELLED;
+}
+
+static LONG await(struct context *context, DWORD timeout,
+		  SCARD_READERSTATE *states, DWORD nr)
+{
+	int64_t until_ms = -1;
+	uint16_t before;
+	LONG rv;
+
+	/* Programs that were built for 32 bits say it with more. */
+	if ((uint32_t)timeout != SCARD_INFINITE)
+		until_ms = now_ms() + (int64_t)(uint32_t)timeout;
+	lock();
+	rv = keeper_start() ? SCARD_E_NO_MEMORY : look_at_all(states, nr);
+	before = readers_events();
+	while (!rv && !see_all(states, nr, before))
+		rv = wait_for_news(context, until_ms);
+	unlock();
+	return rv;
+}
+
+LONG SCardGetStatusChange(SCARDCONTEXT id, DWORD timeout,
+			  SCARD_READERSTATE *states, DWORD nr)
+{
+	struct context *context;
+	DWORD i, ignored = 0;
+	LONG rv;
+
+	if (!states && nr)
+		return SCARD_E_INVALID_PARAMETER;
+	for (i = 0; i < nr; i++) {
+		if (!states[i].szReader)
+			return SCARD_E_INVALID_VALUE;
+		ignored += !!(states[i].dwCurrentState & SCARD_STATE_IGNORE);
+	}
+	if (ignored == nr)
+		return SCARD_S_SUCCESS;
+	context = context_enter(id);
+	if (!context)
+		return SCARD_E_INVALID_HANDLE;
+	rv = await(context, timeout, states, nr);
+	context_leave(context);
+	return rv;
+}

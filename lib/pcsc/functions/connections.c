@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * PC/SC's functions for connections: SCardConnect(), SCardReconnect(),
+ * SCardDisconnect().
+ *
+ * Among processes the kernel's sessions count the connections that aren't
+ * exclusive. A holder on a token without sessions has it exclusively.
+ */
+#include <errno.h>
+#include "../error.h"
+#include "../keeper.h"
+#include "../lease.h"
+#include "../policy.h"
+#include "../readers.h"
+#include "connections.h"
+
+#define ANY_PROTOCOL	(SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1)
+
+static LONG check_wishes(DWORD share, DWORD protocols)
+{
+	if (share != SCARD_SHARE_SHARED && share != SCARD_SHARE_EXCLUSIVE &&
+	    share != SCARD_SHARE_DIRECT)
+		return SCARD_E_INVALID_VALUE;
+	if (share != SCARD_SHARE_DIRECT &&
+	    !(protocols & (ANY_PROTOCOL | SCARD_PROTOCOL_RAW |
+			   SCARD_PROTOCOL_ANY_OLD)))
+		return SCARD_E_PROTO_MISMATCH;
+	return SCARD_S_SUCCESS;
+}
+
+/* Which of @protocols it is. With the turn. */
+static LONG choose_protocol(struct connection *connection, DWORD protocols,
+			    DWORD *chosen)
+{
+	DWORD protocol;
+
+	lock();
+	protocol = connection->reader->slot.protocol;
+	unlock();
+	if (protocols & SCARD_PROTOCOL_RAW)
+		protocol = SCARD_PROTOCOL_RAW;
+	else if (connection->share == SCARD_SHARE_DIRECT)
+		protocol = SCARD_PROTOCOL_UNDEFINED;
+	else if (!(protocols & (protocol | SCARD_PROTOCOL_ANY_OLD)))
+		return SCARD_E_PROTO_MISMATCH;
+	*chosen = protocol;
+	return SCARD_S_SUCCESS;
+}
+
+/* ---- sharing among processes; with the turn ----------------------------------- */
+
+/* Does another process have the reader for itself? */
+static bool is_exclusive_elsewhere(struct reader *reader, unsigned int own)
+{
+	struct lease_others others;
+
+	return !lease_others(reader, &others) && others.held &&
+	       others.sessions <= own;
+}
+
+/* How many of the token's sessions are this process'. */
+static unsigned int own_sessions(struct reader *reader)
+{
+	unsigned int own;
+
+	lock();
+	own = reader->sessions;
+	unlock();
+	return own;
+}
+
+static int open_session(struct connection *connection)
+{
+	struct reader *reader = connection->reader;
+	int ret;
+
+	if (connection->session)
+		return 0;
+	ret = tokmux_session_open(reader->caller, 0, &connection->session);
+	lock();
+	reader->sessions += !ret;
+	unlock();
+	return ret;
+}
+
+static void close_session(struct connection *connection)
+{
+	struct reader *reader = connection->reader;
+
+	if (!connection->session)
+		return;
+	tokmux_session_close(reader->caller, connection->session);
+	connection->session = 0;
+	lock();
+	reader->sessions--;
+	unlock();
+}
+
+/* Waits for the lease as long as it takes, unless another process keeps it. */
+static LONG share_lease(struct reader *reader)
+{
+	const unsigned int own = own_sessions(reader);
+	int ret;
+
+	do {
+		bool exclusive = is_exclusive_elsewhere(reader, own);
+
+		ret = lease_take(reader, exclusive ? EXCLUSIVE_SURE_MS : -1);
+	} while (ret == -ETIMEDOUT && !is_exclusive_elsewhere(reader, own));
+	return ret == -ETIMEDOUT ? SCARD_E_SHARING_VIOLATION :
+				   error_of_access(ret);
+}
+
+/* Gets the lease if there is no other connection anywhere. */
+static LONG own_lease(struct reader *reader)
+{
+	const unsigned int own = own_sessions(reader);
+	struct lease_others others;
+	int ret;
+
+	ret = lease_others(reader, &others);
+	if (!ret && others.sessions > own)
+		return SCARD_E_SHARING_VIOLATION;
+	if (!ret)
+		ret = lease_take(reader, EXCLUSIVE_SURE_MS);
+	if (ret == -ETIMEDOUT)
+		return SCARD_E_SHARING_VIOLATION;
+	/* One may have come meanwhile. Who comes later is refused. */
+	if (!ret)
+		ret = lease_others(reader, &others);
+	if (!ret && others.sessions > own)
+		return SCARD_E_SHARING_VIOLATION;
+	return error_of_access(ret);
+}
+
+/* Under the lock: are there others in this process? */
+static bool may_share(const struct connection *connection, DWORD share)
+{
+	const struct reader *reader = connection->reader;
+
+	if (reader->exclusive && reader->exclusive != connection)
+		return false;
+	return share != SCARD_SHARE_EXCLUSIVE || reader->connections == 1;
+}
+
+/* Sharing as it is wished, with the lease where there is to be one. */
+static LONG share_as(struct connection *connection, DWORD share)
+{
+	struct reader *reader = connection->reader;
+	LONG rv;
+	int ret;
+
+	ret = lease_open(reader);
+	if (ret)
+		return error_of_access(ret);
+	if (share == SCARD_SHARE_EXCLUSIVE) {
+		/* An exclusive connection is no session. */
+		close_session(connection);
+		rv = own_lease(reader);
+	} else {
+		rv = error_of_access(open_session(connection));
+		if (!rv && share == SCARD_SHARE_SHARED)
+			rv = share_lease(reader);
+	}
+	if (rv)
+		return rv;
+	lock();
+	connection->share = share;
+	if (share == SCARD_SHARE_EXCLUSIVE)
+		reader->exclusive = connection;
+	else if (reader->exclusive == connection)
+		reader->exclusive = NULL;
+	connection->has_turn = share == SCARD_SHARE_EXCLUSIVE ||
+			       connection->depth;
+	unlock();
+	return SCARD_S_SUCCESS;
+}
+
+/* ---- connect ------------------------------------------------------------------ */
+
+/* Finds the reader, and counts the connection to it. */
+static LONG find_reader(struct connection *connection, const char *name,
+			DWORD share)
+{
+	struct reader *reader;
+	LONG rv = SCARD_S_SUCCESS;
+
+	lock();
+	readers_refresh();
+	reader = readers_find(name);
+	connection->reader = reader;
+	if (!reader) {
+		rv = SCARD_E_UNKNOWN_READER;
+	} else if (keeper_start()) {
+		rv = SCARD_E_NO_MEMORY;
+	} else {
+		reader->connections++;
+		if (!may_share(connection, share)) {
+			reader->connections--;
+			rv = SCARD_E_SHARING_VIOLATION;
+		}
+	}
+	unlock();
+	return rv;
+}
+
+/* With the turn. */
+static LONG connect_card(struct connection *connection, DWORD share,
+			 DWORD protocols, DWORD *protocol)
+{
+	struct reader *reader = connection->reader;
+	LONG rv;
+
+	rv = share_as(connection, share);
+	if (!rv && share != SCARD_SHARE_DIRECT)
+		rv = error_of_access(lease_power(reader));
+	if (!rv)
+		rv = choose_protocol(connection, protocols, protocol);
+	lock();
+	connection_is_told(connection);
+	unlock();
+	return rv;
+}
+
+static void forget(struct connection *connection)
+{
+	struct reader *reader = connection->reader;
+
+	close_session(connection);
+	lock();
+	if (reader->exclusive == connection)
+		reader->exclusive = NULL;
+	if (reader->grace_of == connection)
+		reader->grace_of = NULL;
+	reader->connections--;
+	connection->has_turn = false;
+	unlock();
+	turn_end(connection);
+}
+
+LONG SCardConnect(SCARDCONTEXT id, const char *name, DWORD share,
+		  DWORD protocols, SCARDHANDLE *handle, DWORD *protocol)
+{
+	struct connection *connection;
+	struct context *context;
+	LONG rv;
+
+	if (!handle || !protocol)
+		return SCARD_E_INVALID_PARAMETER;
+	*handle = 0;
+	if (!name)
+		return SCARD_E_UNKNOWN_READER;
+	rv = check_wishes(share, protocols);
+	if (rv)
+		return rv;
+	context = context_enter(id);
+	if (!context)
+		return SCARD_E_INVALID_HANDLE;
+	connection = context_add(context);
+	rv = connection ? find_reader(connection, name, share) :
+			  SCARD_E_NO_MEMORY;
+	if (!rv) {
+		turn_begin(connection);
+		rv = connect_card(connection, share, protocols, protocol);
+		if (rv)
+			forget(connection);
+		else
+			turn_end(connection);
+	}
+	if (!rv)
+		*handle = connection->id;
+	else if (connection)
+		context_remove(context, connection);
+	context_leave(context);
+	return rv;
+}
+
+/* ---- reconnect ----------------------------------------------------------------- */
+
+/* With the turn. */
+static LONG reconnect(struct connection *connection, DWORD share,
+		      DWORD protocols, DWORD initialization, DWORD *protocol)
+{
+	struct reader *reader = connection->reader;
+	bool allowed, gone;
+	int ret = 0;
+	LONG rv;
+
+	lock();
+	gone = reader->gone;
+	allowed = may_share(connection, share);
+	unlock();
+	if (gone)
+		return SCARD_E_READER_UNAVAILABLE;
+	if (!allowed)
+		return SCARD_E_SHARING_VIOLATION;
+	rv = share_as(connection, share);
+	if (rv)
+		return rv;
+	if (initialization != SCARD_LEAVE_CARD) {
+		ret = lease_take(reader, -1);
+		if (!ret)
+			ret = lease_reset(reader);
+	} else if (share != SCARD_SHARE_DIRECT) {
+		ret = lease_power(reader);
+	}
+	rv = error_of_access(ret);
+	if (!rv)
+		rv = choose_protocol(connection, protocols, protocol);
+	if (rv)
+		return rv;
+	lock();
+	connection_is_told(connection);
+	/* Until it begins, or its time is over: see GRACE_MS. */
+	reader->grace_of = connection;
+	reader->grace_ms = now_ms() + GRACE_MS;
+	unlock();
+	return SCARD_S_SUCCESS;
+}
+
+LONG SCardReconnect(SCARDHANDLE handle, DWORD share, DWORD protocols,
+		    DWORD initialization, DWORD *protocol)
+{
+	struct connection *connection;
+	struct context *context;
+	LONG rv;
+
+	if (!protocol)
+		return SCARD_E_INVALID_PARAMETER;
+	context = context_enter_connection(handle, &connection);
+	if (!context)
+		return SCARD_E_INVALID_HANDLE;
+	rv = initialization > SCARD_UNPOWER_CARD ? SCARD_E_INVALID_VALUE :
+						   check_wishes(share, protocols);
+	if (!rv) {
+		turn_begin(connection);
+		rv = reconnect(connection, share, protocols, initialization,
+			       protocol);
+		turn_end(connection);
+	}
+	context_leave(context);
+	return rv;
+}
+
+/* ---- disconnect ---------------------------------------------------------------- */
+
+LONG disconnect(struct context *context, struct connection *connection,
+		DWORD disposition)
+{
+	struct reader *reader = connection->reader;
+
+	turn_begin(connection);
+	/* Without the lease the card is reset for its next holder anyway. */
+	if (reader->held && disposition == SCARD_RESET_CARD)
+		lease_reset(reader);
+	else if (reader->held && disposition == SCARD_UNPOWER_CARD)
+		lease_unpower(reader);
+	forget(connection);
+	context_remove(context, connection);
+	return SCARD_S_SUCCESS;
+}
+
+LONG SCardDisconnect(SCARDHANDLE handle, DWORD disposition)
+{
+	struct connection *connection;
+	struct context *context;
+	LONG rv = SCARD_E_INVALID_VALUE;
+
+	context = context_enter_connection(handle, &connection);
+	if (!context)
+		return SCARD_E_INVALID_HANDLE;
+	if (disposition <= SCARD_EJECT_CARD)
+		rv = disconnect(context, connection, disposition);
+	context_leave(context);
+	return rv;
+}

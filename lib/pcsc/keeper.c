@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The keeper. It has no more rights than any other thread: for what it does with
+ * a reader it takes the reader's turn.
+ *
+ * It runs while there is a context, so that no thread of the library is left in
+ * a program that has released all contexts and unloads the library.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include "keeper.h"
+#include "lease.h"
+#include "policy.h"
+#include "readers.h"
+#include "wake.h"
+
+static pthread_t thread;
+static bool running, stopping;
+static int watchers;
+
+static void sooner(int64_t *until_ms, int64_t at_ms)
+{
+	if (*until_ms < 0 || at_ms < *until_ms)
+		*until_ms = at_ms;
+}
+
+/* When the lease has to be given back, or -1 for never. policy.h has the reasons. */
+static int64_t lease_due(const struct reader *reader)
+{
+	int64_t due, latest;
+
+	if (reader->lost)
+		return 0;
+	if (reader->exclusive)
+		return -1;
+	/* There is nothing to lose. */
+	if (reader->slot.content == SLOT_EMPTY)
+		return 0;
+	if (!reader->connections)
+		return reader->wanted_ms ? 0 : reader->used_ms + UNUSED_MS;
+	if (!reader->wanted_ms)
+		return -1;
+	due = reader->used_ms + LINGER_MS;
+	if (reader->grace_of && reader->grace_ms > due)
+		due = reader->grace_ms;
+	latest = reader->wanted_ms + LINGER_MAX_MS;
+	return due < latest ? due : latest;
+}
+
+/* With the reader's turn, and the lock, which is given up meanwhile. */
+static void give_back(struct reader *reader)
+{
+	unlock();
+	lease_give_back(reader);
+	lock();
+	turn_pass(reader);
+}
+
+static void look(struct reader *reader)
+{
+	unlock();
+	lease_look(reader);
+	lock();
+	turn_pass(reader);
+}
+
+/* True if it did something, and gave up the lock for it. */
+static bool attend(struct reader *reader, int64_t *until_ms)
+{
+	int64_t now = now_ms(), due;
+
+	due = reader->held ? lease_due(reader) : -1;
+	if (due > now) {
+		sooner(until_ms, due);
+	} else if (due >= 0) {
+		/* If somebody has the turn, its end wakes the keeper. */
+		if (reader->overdue ? turn_try_overdue(reader) :
+				      turn_try(reader)) {
+			give_back(reader);
+			return true;
+		}
+	}
+	if (!watchers || reader->gone)
+		return false;
+	if (!slot_is_fresh(reader) && turn_try(reader)) {
+		look(reader);
+		return true;
+	}
+	sooner(until_ms, (slot_is_fresh(reader) ? reader->slot.seen_ms : now) +
+	       FRESH_MS);
+	return false;
+}
+
+static bool attend_all(int64_t *until_ms)
+{
+	struct reader *reader;
+
+	for (reader = readers_first(); reader; reader = reader->next)
+		if (attend(reader, until_ms))
+			return true;
+	return false;
+}
+
+/* ---- waiting ----------------------------------------------------------------- */
+
+struct files {
+	struct pollfd *fds;
+	size_t size, nr;
+};
+
+static void add_file(struct files *files, int fd)
+{
+	struct pollfd *grown;
+
+	if (files->nr == files->size) {
+		grown = reallocarray(files->fds, files->size + 16,
+				     sizeof(*grown));
+		/* Without memory the keeper looks again a little later. */
+		if (!grown)
+			return;
+		files->fds = grown;
+		files->size += 16;
+	}
+	files->fds[files->nr++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+}
+
+/* The kernel tells holders of what happens to their leases. */
+static bool is_told(const struct reader *reader)
+{
+	return reader->held && !reader->lost;
+}
+
+static void collect_files(struct files *files)
+{
+	struct reader *reader;
+
+	files->nr = 0;
+	add_file(files, wake_fd());
+	add_file(files, readers_fd());
+	for (reader = readers_first(); reader; reader = reader->next)
+		if (is_told(reader))
+			add_file(files, tokmux_fd(reader->caller));
+}
+
+static void read_events(struct reader *reader)
+{
+	struct tokmux_event event;
+	int ret;
+
+	while (!(ret = tokmux_read_event(reader->caller, 0, &event))) {
+		if (event.type == TOKMUX_EVENT_WANTED && !reader->wanted_ms)
+			reader->wanted_ms = now_ms();
+		else if (event.type == TOKMUX_EVENT_LEASE_LOST)
+			reader->lost = true;
+	}
+	if (ret != -EAGAIN && ret != -EINTR)
+		reader->lost = true;
+}
+
+static void wait_for_work(struct files *files, int64_t until_ms)
+{
+	int64_t left = until_ms < 0 ? -1 : until_ms - now_ms();
+	struct reader *reader;
+
+	collect_files(files);
+	unlock();
+	poll(files->fds, files->nr, until_ms >= 0 && left < 0 ? 0 : (int)left);
+	lock();
+	wake_drain();
+	for (reader = readers_first(); reader; reader = reader->next)
+		if (is_told(reader))
+			read_events(reader);
+}
+
+static void *keep(void *unused)
+{
+	struct files files = {};
+	int64_t until_ms;
+
+	lock();
+	while (!stopping) {
+		readers_refresh();
+		readers_reap();
+		until_ms = -1;
+		if (!attend_all(&until_ms))
+			wait_for_work(&files, until_ms);
+	}
+	unlock();
+	free(files.fds);
+	return NULL;
+}
+
+/* ---- its life ---------------------------------------------------------------- */
+
+int keeper_start(void)
+{
+	sigset_t all, before;
+	int ret;
+
+	if (running)
+		return 0;
+	ret = wake_open();
+	if (ret)
+		return ret;
+	/* Signals are the program's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	ret = -pthread_create(&thread, NULL, keep, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	running = !ret;
+	return ret;
+}
+
+void keeper_stop(void)
+{
+	if (running) {
+		stopping = true;
+		wake_keeper();
+		unlock();
+		pthread_join(thread, NULL);
+		lock();
+		stopping = false;
+		running = false;
+	}
+	wake_close();
+}
+
+void keeper_watch(int change)
+{
+	watchers += change;
+	if (change > 0)
+		wake_keeper();
+}
+
+void keeper_after_fork(void)
+{
+	running = false;
+	stopping = false;
+	watchers = 0;
+	/* The parent's eventfd: to write to it would wake the parent. */
+	wake_close();
+}

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A reader's lease, and the card behind it (R1, R2, R19).
+ *
+ * The lease is kept between a program's uses of the card, so that a transaction
+ * costs no system call and the card stays as the program left it. The keeper
+ * gives it back when others want it. Before that the card loses its power: the
+ * next holder finds no PIN verified, whatever library it uses.
+ */
+#include <errno.h>
+#include "lease.h"
+#include "policy.h"
+#include "wake.h"
+
+/* How long somebody who only looks waits for a reader of which nothing is known. */
+#define FIRST_LOOK_MS	1000
+
+int lease_open(struct reader *reader)
+{
+	struct tokmux_caller *caller;
+	int ret;
+
+	if (reader->card)
+		return 0;
+	/* Tokens of one monitor are for one thread at a time. */
+	lock();
+	ret = tokmux_open_token(reader->token, &caller);
+	unlock();
+	if (ret)
+		return ret;
+	ret = tokmux_bind(caller, 0);
+	if (!ret)
+		ret = tokmux_card_new(caller, 0, &reader->card);
+	if (ret) {
+		tokmux_close(caller);
+		return ret;
+	}
+	lock();
+	reader->caller = caller;
+	unlock();
+	return 0;
+}
+
+/* Events of an earlier lease say nothing about the next one. */
+static void forget_events(struct reader *reader)
+{
+	struct tokmux_event event;
+
+	while (!tokmux_read_event(reader->caller, 0, &event))
+		;
+}
+
+static DWORD protocol_of(const struct reader *reader)
+{
+	int protocol = tokmux_card_protocol(reader->card);
+
+	if (protocol < 0)
+		return SCARD_PROTOCOL_UNDEFINED;
+	return protocol == 1 ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0;
+}
+
+/* The lease is gone, or about to be given back: the card is no longer ours. */
+static void let_go(struct reader *reader, unsigned int how)
+{
+	tokmux_card_end(reader->card, how);
+	lock();
+	reader->held = false;
+	reader->lost = false;
+	reader->overdue = false;
+	reader->wanted_ms = 0;
+	reader->grace_of = NULL;
+	slot_was_reset(reader);
+	pthread_cond_broadcast(&reader->passed);
+	unlock();
+}
+
+void lease_give_back(struct reader *reader)
+{
+	if (reader->held)
+		let_go(reader, TOKMUX_CARD_OFF);
+}
+
+/*
+ * The reader answers -ENODEV: it was unplugged, or the lease was taken. Returns
+ * what of the two it is.
+ */
+static int find_out(struct reader *reader)
+{
+	struct tokmux_state state;
+	int ret;
+
+	ret = tokmux_info(reader->caller, &state, sizeof(state));
+	let_go(reader, 0);
+	if (!ret && !(state.flags & TOKMUX_INFO_HOLDING))
+		return -ESTALE;
+	lock();
+	slot_was_emptied(reader);
+	unlock();
+	return -ENODEV;
+}
+
+/* Notes what an attempt to give the card power came to. */
+static int note(struct reader *reader, int ret)
+{
+	uint8_t atr[TOKMUX_ATR_SIZE];
+	int len = 0;
+
+	if (ret == -ENODEV)
+		return find_out(reader);
+	if (ret >= 0)
+		len = tokmux_card_atr(reader->card, atr);
+	lock();
+	if (ret == -ENOMEDIUM)
+		slot_is(reader, SLOT_EMPTY, NULL, 0, SCARD_PROTOCOL_UNDEFINED);
+	else if (ret < 0 || len < 0)
+		slot_is(reader, SLOT_MUTE, NULL, 0, SCARD_PROTOCOL_UNDEFINED);
+	else
+		slot_is(reader, SLOT_CARD, atr, (size_t)len,
+			protocol_of(reader));
+	unlock();
+	return ret < 0 ? ret : 0;
+}
+
+int lease_take(struct reader *reader, int timeout_ms)
+{
+	bool lost;
+	int ret;
+
+	lock();
+	lost = reader->lost;
+	unlock();
+	if (reader->held && !lost)
+		return 0;
+	if (reader->held)
+		let_go(reader, 0);
+	ret = lease_open(reader);
+	if (ret)
+		return ret;
+	forget_events(reader);
+	do {
+		ret = tokmux_card_hold(reader->card, timeout_ms);
+	} while (ret == -EINTR);
+	if (ret < 0)
+		return ret;
+	lock();
+	reader->held = true;
+	reader->used_ms = now_ms();
+	if (ret & TOKMUX_CARD_TOUCHED)
+		slot_was_reset(reader);
+	/* There is one more file to wait for. */
+	wake_keeper();
+	unlock();
+	return 0;
+}
+
+int lease_reset(struct reader *reader)
+{
+	lock();
+	slot_was_reset(reader);
+	unlock();
+	return note(reader, tokmux_card_power_on(reader->card));
+}
+
+int lease_power(struct reader *reader)
+{
+	if (tokmux_card_protocol(reader->card) >= 0)
+		return 0;
+	return lease_reset(reader);
+}
+
+int lease_unpower(struct reader *reader)
+{
+	int ret = tokmux_card_power_off(reader->card);
+
+	lock();
+	slot_was_reset(reader);
+	unlock();
+	return ret == -ENODEV ? find_out(reader) : ret;
+}
+
+/* ---- looking --------------------------------------------------------------- */
+
+/* The lease is here. */
+static void look(struct reader *reader)
+{
+	bool powered = tokmux_card_protocol(reader->card) >= 0;
+	int ret = tokmux_card_status(reader->card);
+
+	if (ret == -ENODEV) {
+		find_out(reader);
+		return;
+	}
+	lock();
+	if (ret < 0)
+		slot_is(reader, SLOT_MUTE, NULL, 0, SCARD_PROTOCOL_UNDEFINED);
+	else if (ret == TOKMUX_CARD_ABSENT)
+		slot_is(reader, SLOT_EMPTY, NULL, 0, SCARD_PROTOCOL_UNDEFINED);
+	else if (powered && tokmux_card_protocol(reader->card) < 0)
+		/* It had power, and was out meanwhile. */
+		slot_was_emptied(reader);
+	else
+		reader->slot.seen_ms = now_ms();
+	/* A card that is new is given power, to see its ATR. */
+	ret = ret >= 0 && ret != TOKMUX_CARD_ABSENT &&
+	      reader->slot.content != SLOT_MUTE && !reader->slot.atr_len;
+	unlock();
+	if (ret)
+		lease_reset(reader);
+}
+
+void lease_look(struct reader *reader)
+{
+	bool held = reader->held, keep, first;
+	int ret;
+
+	lock();
+	first = !reader->slot.seen_ms;
+	unlock();
+	ret = lease_take(reader, first ? FIRST_LOOK_MS : 0);
+	if (!ret)
+		look(reader);
+	lock();
+	reader->access = ret == -EACCES || ret == -EPERM ? ret : 0;
+	/*
+	 * Whoever holds it uses a card. To be told that there is none would be
+	 * wrong more often.
+	 */
+	if (first && ret == -ETIMEDOUT)
+		slot_is(reader, SLOT_CARD, NULL, 0, SCARD_PROTOCOL_UNDEFINED);
+	reader->slot.seen_ms = now_ms();
+	/* The program that looks is likely to want the card next. */
+	keep = held || reader->slot.protocol != SCARD_PROTOCOL_UNDEFINED;
+	unlock();
+	if (!ret && !keep)
+		lease_give_back(reader);
+}
+
+/* ---- commands -------------------------------------------------------------- */
+
+/* The card was taken out; perhaps there is another one by now. */
+static int taken_out(struct reader *reader)
+{
+	lock();
+	slot_was_emptied(reader);
+	unlock();
+	look(reader);
+	return -ENOMEDIUM;
+}
+
+int lease_transmit(struct reader *reader, const void *command, size_t len,
+		   void *answer, size_t size)
+{
+	int ret = tokmux_card_transmit(reader->card, command, len, answer, size,
+				       0, COMMAND_MS);
+
+	switch (ret) {
+	case -EINVAL:
+	case -EMSGSIZE:
+	case -EOVERFLOW:
+		return ret;
+	case -ECONNRESET:
+	case -ENOMEDIUM:
+		return taken_out(reader);
+	case -ENODEV:
+		return find_out(reader);
+	}
+	lock();
+	if (ret >= 0)
+		reader->slot.seen_ms = now_ms();
+	else
+		/* Nobody knows how far the card came. */
+		slot_was_reset(reader);
+	unlock();
+	return ret;
+}
+
+/* ---- other processes ------------------------------------------------------- */
+
+int lease_others(struct reader *reader, struct lease_others *others)
+{
+	struct tokmux_state state;
+	int ret;
+
+	ret = tokmux_info(reader->caller, &state, sizeof(state));
+	if (ret)
+		return ret;
+	others->sessions = state.sessions;
+	others->held = state.flags & TOKMUX_INFO_EXCLUSIVE &&
+		       !(state.flags & TOKMUX_INFO_HOLDING);
+	return 0;
+}

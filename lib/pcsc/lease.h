@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A reader's lease and the card behind it, through libtokmux.
+ *
+ * All of it belongs to the reader's turn and is called without the lock. What is
+ * learnt of the slot is noted in it. Errors are negative errnos; -ESTALE: the
+ * kernel took the lease away.
+ */
+#ifndef TOKMUX_PCSC_LEASE_H
+#define TOKMUX_PCSC_LEASE_H
+
+#include "reader.h"
+
+/* Opens the token, if it isn't open. */
+int lease_open(struct reader *reader);
+/* Gets the lease, unless this process has it. The card may have no power. */
+int lease_take(struct reader *reader, int timeout_ms);
+/* Gives the card power, unless it has it. */
+int lease_power(struct reader *reader);
+/* Resets the card. */
+int lease_reset(struct reader *reader);
+/* Takes the card's power. */
+int lease_unpower(struct reader *reader);
+/* Gives the lease back. The card forgets what it was shown. */
+void lease_give_back(struct reader *reader);
+/* An answer's length. */
+int lease_transmit(struct reader *reader, const void *command, size_t len,
+		   void *answer, size_t size);
+/*
+ * Looks what is in the slot. If another process has the reader, what was known
+ * is left as it is; where nothing was, waits for it for a moment.
+ */
+void lease_look(struct reader *reader);
+
+/* What the kernel knows of other processes on the token. */
+struct lease_others {
+	unsigned int sessions;	/* of all processes, this one included */
+	bool held;		/* by another process */
+};
+int lease_others(struct reader *reader, struct lease_others *others);
+
+#endif /* TOKMUX_PCSC_LEASE_H */

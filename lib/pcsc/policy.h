@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The policies of this library: each with its value and the reason for it.
+ */
+#ifndef TOKMUX_PCSC_POLICY_H
+#define TOKMUX_PCSC_POLICY_H
+
+/*
+ * An idle lease that others want is kept for this long after its last use. A
+ * program reads a card in many short transactions: OpenSC takes some 14 to
+ * recognise one, and gives up if the card is reset among them.
+ */
+#define LINGER_MS		150
+
+/*
+ * But once others have waited for this long, it is given to them after the
+ * transaction that is going on, however busy this process is (R1, R4).
+ */
+#define LINGER_MAX_MS		2000
+
+/*
+ * A program that is told of a reset has to connect anew and select and verify
+ * again. The lease is kept for it meanwhile: two programs that took the card
+ * from each other at this point would reset it for ever.
+ */
+#define GRACE_MS		2000
+
+/*
+ * Without a connection the card loses its power after this long. A program that
+ * connects again soon finds it as it was.
+ */
+#define UNUSED_MS		5000
+
+/*
+ * What is known of a slot counts as fresh for this long. A program that waits
+ * for a card sees it within that time.
+ */
+#define FRESH_MS		250
+
+/*
+ * A holder without any connection has it exclusively, or is no PC/SC program.
+ * But a program that has just disconnected has none either: it gives the lease
+ * back within this time.
+ */
+#define EXCLUSIVE_SURE_MS	500
+
+/*
+ * The longest that a card may work on a command; keys of RSA may take minutes
+ * to make. A reader that has lost the answer is given up then.
+ */
+#define COMMAND_MS		(5 * 60 * 1000)
+
+#endif /* TOKMUX_PCSC_POLICY_H */

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A reader: a token with a card reader behind it, what is known of its slot, and
+ * whose turn it is in this process.
+ *
+ * The kernel lets one process at a time have the reader. In this process one
+ * thread at a time has its turn. It alone may use the fields marked with "turn",
+ * with or without the lock. The other fields are the lock's.
+ */
+#ifndef TOKMUX_PCSC_READER_H
+#define TOKMUX_PCSC_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <tokmux.h>
+#include <tokmux-card.h>
+#include "facts.h"
+#include "lock.h"
+#include "winscard.h"
+
+enum slot_content {
+	SLOT_UNKNOWN,		/* nobody could look yet */
+	SLOT_EMPTY,
+	SLOT_CARD,
+	SLOT_MUTE,		/* a card that doesn't answer */
+};
+
+/* As it was when it was looked at last. */
+struct slot {
+	enum slot_content content;
+	int64_t seen_ms;	/* 0 for never */
+	uint8_t atr[TOKMUX_ATR_SIZE];
+	size_t atr_len;
+	DWORD protocol;		/* SCARD_PROTOCOL_*; undefined without power */
+	/* How often a card came or went, was reset, and was taken out. */
+	uint16_t events;
+	uint32_t resets, removals;
+};
+
+struct reader {
+	struct reader *next;
+	char name[SCARD_READER_NAME_MAX];
+	struct facts facts;
+	struct tokmux_token *token;
+	/* Unplugged: no longer in the list, freed with its last connection. */
+	bool gone;
+
+	/* ---- the turn ---- */
+	bool taken;
+	uint64_t next_ticket, serving;
+	pthread_cond_t passed;
+
+	/* ---- turn ---- */
+	struct tokmux_card *card;
+	bool held;		/* this process has the lease and the card */
+
+	/* ---- the lease, as others see it ---- */
+	struct tokmux_caller *caller;	/* stays, once it is there */
+	int access;		/* 0, or the errno: this user may not open it */
+	bool lost;		/* the kernel took the lease away */
+	int64_t wanted_ms;	/* others wait for it since then; 0 */
+	int64_t used_ms;	/* its last use */
+	/* Kept until then for a program that was told of a reset. */
+	const void *grace_of;
+	int64_t grace_ms;
+	bool overdue;		/* the keeper is next: others waited too long */
+
+	struct slot slot;
+	/* Connections, those that the kernel counts, and the one that is exclusive. */
+	unsigned int connections, sessions;
+	const void *exclusive;
+};
+
+/* Both under the lock. NULL if there is no memory. It owns @token then. */
+struct reader *reader_new(struct tokmux_token *token, const struct facts *facts);
+/* It is gone, or the process has no contexts any more; nobody uses it. */
+void reader_free(struct reader *reader);
+
+/* ---- the turn; under the lock, which is given up while it is waited for ---- */
+
+/* Waits, first come first served. */
+void turn_take(struct reader *reader);
+/* Doesn't wait, and doesn't overtake. */
+bool turn_try(struct reader *reader);
+/* The keeper comes before those who wait, where the lease is overdue. */
+bool turn_try_overdue(struct reader *reader);
+void turn_pass(struct reader *reader);
+
+/* ---- the slot; under the lock ---- */
+
+/* Sets what is in it, now. Without a card @atr_len and @protocol are 0. */
+void slot_is(struct reader *reader, enum slot_content content,
+	     const uint8_t *atr, size_t atr_len, DWORD protocol);
+/* The card was reset, lost its power or was in other hands. */
+void slot_was_reset(struct reader *reader);
+/* The card was out, whatever is in there now. */
+void slot_was_emptied(struct reader *reader);
+/* Is what is known of it worth an answer? */
+bool slot_is_fresh(const struct reader *reader);
+
+#endif /* TOKMUX_PCSC_READER_H */

@@ -1,0 +1,712 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * PC/SC programs on one reader: what a program finds, what it is told, and what
+ * another program or its death does to it (R1, R2, R19). The reader is
+ * tests/card's, and its card forgets without power.
+ */
+#include <poll.h>
+#include <pthread.h>
+#include <winscard.h>
+#include <reader.h>
+#include <tokmux.h>
+#include "kselftest_harness.h"
+#include "../card/usb_reader.h"
+
+/* What is not to be waited for takes no longer, in ms; see usb_reader.h. */
+#define PNP	"\\\\?PnP?\\Notification"
+
+FIXTURE(cards)
+{
+	struct usb_reader reader;
+	unsigned int index;
+	SCARDCONTEXT context;
+	char name[128];
+	bool skip;
+};
+
+/* The reader of the token with this number. */
+static bool find_reader(SCARDCONTEXT context, unsigned int index, char *name)
+{
+	char names[1000], ending[16], *at;
+	DWORD len;
+
+	snprintf(ending, sizeof(ending), " %02X 00", index);
+	for (double start = now(); now() - start < SOON; usleep(20000)) {
+		len = sizeof(names);
+		if (SCardListReaders(context, NULL, names, &len))
+			continue;
+		for (at = names; *at; at += strlen(at) + 1) {
+			if (strcmp(at + strlen(at) - strlen(ending), ending))
+				continue;
+			strcpy(name, at);
+			return true;
+		}
+	}
+	return false;
+}
+
+FIXTURE_SETUP(cards)
+{
+	char token[TOKMUX_NAME_SIZE];
+
+	memset(self, 0, sizeof(*self));
+	self->skip = !have_vhci() || tokmux_present() != 1;
+	if (self->skip)
+		return;
+	ASSERT_TRUE(make_reader(&self->reader, "extended"));
+	snprintf(token, sizeof(token), "pcsc-%d", getpid());
+	ASSERT_EQ(0, tokmux_create_device(token, 0, 0, self->reader.node, -1,
+					  &self->index));
+	ASSERT_EQ(0, SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL,
+					   &self->context));
+	ASSERT_TRUE(find_reader(self->context, self->index, self->name));
+}
+
+FIXTURE_TEARDOWN(cards)
+{
+	if (self->skip)
+		return;
+	SCardReleaseContext(self->context);
+	tokmux_remove_system(self->index);
+	destroy_reader(&self->reader);
+}
+
+#define NEEDS_VHCI() do {						\
+	if (self->skip)							\
+		SKIP(return, "not in a guest, or no vhci_hcd");		\
+} while (0)
+
+/* ---- a program ------------------------------------------------------------ */
+
+struct program {
+	SCARDCONTEXT context;
+	SCARDHANDLE card;
+	BYTE answer[300];
+	DWORD len;
+};
+
+static LONG start(struct program *p, const char *reader, DWORD share)
+{
+	DWORD protocol;
+	LONG rv;
+
+	rv = SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &p->context);
+	if (!rv)
+		rv = SCardConnect(p->context, reader, share, SCARD_PROTOCOL_ANY,
+				  &p->card, &protocol);
+	return rv;
+}
+
+/* The status word, or PC/SC's error. */
+static LONG send_apdu(struct program *p, const BYTE *apdu, size_t len)
+{
+	LONG rv;
+
+	p->len = sizeof(p->answer);
+	rv = SCardTransmit(p->card, SCARD_PCI_T1, apdu, len, NULL, p->answer,
+			   &p->len);
+	if (rv)
+		return rv;
+	return p->answer[p->len - 2] << 8 | p->answer[p->len - 1];
+}
+#define SEND(p, apdu)	send_apdu(p, apdu, sizeof(apdu))
+
+static LONG reconnect(struct program *p)
+{
+	DWORD protocol;
+
+	return SCardReconnect(p->card, SCARD_SHARE_SHARED, SCARD_PROTOCOL_ANY,
+			      SCARD_LEAVE_CARD, &protocol);
+}
+
+/* Begins, however often the card was reset meanwhile. */
+static LONG begin(struct program *p, int *resets)
+{
+	LONG rv;
+
+	while ((rv = SCardBeginTransaction(p->card)) == SCARD_W_RESET_CARD) {
+		++*resets;
+		rv = reconnect(p);
+		if (rv)
+			break;
+	}
+	return rv;
+}
+
+/* ---- processes that do one thing and say so ------------------------------- */
+
+struct child {
+	pid_t pid;
+	int said;		/* what it says, to read */
+	int told;		/* and what it is told */
+};
+
+static struct child child_of(void (*what)(const char *reader, int out, int in),
+			     const char *reader)
+{
+	struct child c = {};
+	int out[2], in[2];
+
+	if (pipe(out) || pipe(in))
+		return c;
+	c.pid = fork();
+	if (!c.pid) {
+		close(out[0]);
+		close(in[1]);
+		what(reader, out[1], in[0]);
+		exit(0);
+	}
+	close(out[1]);
+	close(in[0]);
+	c.said = out[0];
+	c.told = in[1];
+	return c;
+}
+
+static void say(int fd, LONG what)
+{
+	if (write(fd, &what, sizeof(what)) != sizeof(what))
+		_exit(1);
+}
+
+/* Its next word, or -1 if it says nothing. */
+static LONG hear(const struct child *c)
+{
+	struct pollfd pfd = { .fd = c->said, .events = POLLIN };
+	LONG what;
+
+	if (poll(&pfd, 1, SOON) != 1 ||
+	    read(c->said, &what, sizeof(what)) != sizeof(what))
+		return -1;
+	return what;
+}
+
+static void wait_to_be_told(int in)
+{
+	char byte;
+
+	if (read(in, &byte, 1) < 0)
+		_exit(1);
+}
+
+static int end(struct child *c, int signal)
+{
+	int status = -1;
+
+	/* Another child may have a copy of the pipe: it is told, not just left. */
+	if (signal)
+		kill(c->pid, signal);
+	else if (write(c->told, "", 1) != 1)
+		return status;
+	close(c->told);
+	waitpid(c->pid, &status, 0);
+	close(c->said);
+	return status;
+}
+
+/* ---- one program ------------------------------------------------------------ */
+
+TEST_F(cards, one_program)
+{
+	static const BYTE atr_begins = 0x3b;
+	struct program p = {};
+	DWORD len, state, protocol, atr_len;
+	BYTE atr[33], value[128];
+	char name[128];
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, start(&p, self->name, SCARD_SHARE_SHARED));
+	EXPECT_EQ(0, SCardBeginTransaction(p.card));
+	EXPECT_LE(0x6100, SEND(&p, select_applet));
+	EXPECT_EQ(0x9000, SEND(&p, verify_pin));
+	EXPECT_EQ(0x9000, SEND(&p, get_secret));
+	EXPECT_EQ(34, p.len);
+	/* In each other. */
+	EXPECT_EQ(0, SCardBeginTransaction(p.card));
+	EXPECT_EQ(0, SCardEndTransaction(p.card, SCARD_LEAVE_CARD));
+	EXPECT_EQ(0, SCardEndTransaction(p.card, SCARD_LEAVE_CARD));
+	EXPECT_EQ(SCARD_E_NOT_TRANSACTED,
+		  SCardEndTransaction(p.card, SCARD_LEAVE_CARD));
+	/* It is still as it was left, within this program. */
+	EXPECT_EQ(0x9000, SEND(&p, get_secret));
+
+	len = sizeof(name);
+	atr_len = sizeof(atr);
+	ASSERT_EQ(0, SCardStatus(p.card, name, &len, &state, &protocol, atr, &atr_len));
+	EXPECT_STREQ(self->name, name);
+	EXPECT_EQ(strlen(name) + 1, len);
+	EXPECT_EQ(SCARD_PROTOCOL_T1, protocol);
+	EXPECT_EQ(SCARD_PRESENT | SCARD_POWERED | SCARD_NEGOTIABLE, state & 0xffff);
+	EXPECT_LT(2, atr_len);
+	EXPECT_EQ(atr_begins, atr[0]);
+	len = sizeof(value);
+	EXPECT_EQ(0, SCardGetAttrib(p.card, SCARD_ATTR_ATR_STRING, value, &len));
+	EXPECT_EQ(atr_len, len);
+	EXPECT_EQ(0, memcmp(atr, value, len));
+	len = sizeof(value);
+	EXPECT_EQ(SCARD_E_UNSUPPORTED_FEATURE,
+		  SCardGetAttrib(p.card, 0x4711, value, &len));
+	EXPECT_EQ(0, SCardControl(p.card, CM_IOCTL_GET_FEATURE_REQUEST, NULL, 0,
+				  value, sizeof(value), &len));
+	EXPECT_EQ(0, len);
+
+	/* What it may not do. */
+	len = 1;
+	EXPECT_EQ(SCARD_E_INSUFFICIENT_BUFFER,
+		  SCardTransmit(p.card, SCARD_PCI_T1, get_secret, 5, NULL, value, &len));
+	len = sizeof(value);
+	EXPECT_EQ(SCARD_E_PROTO_MISMATCH,
+		  SCardTransmit(p.card, SCARD_PCI_T0, get_secret, 5, NULL, value, &len));
+	EXPECT_EQ(SCARD_E_PROTO_MISMATCH,
+		  SCardReconnect(p.card, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0,
+				 SCARD_LEAVE_CARD, &protocol));
+	EXPECT_EQ(0, SCardDisconnect(p.card, SCARD_LEAVE_CARD));
+	EXPECT_EQ(SCARD_E_INVALID_HANDLE, SCardBeginTransaction(p.card));
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+}
+
+/* ---- resets ------------------------------------------------------------------ */
+
+TEST_F(cards, a_reset_is_told)
+{
+	struct program a = {}, b = {};
+	DWORD protocol;
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, start(&a, self->name, SCARD_SHARE_SHARED));
+	ASSERT_EQ(0, start(&b, self->name, SCARD_SHARE_SHARED));
+	EXPECT_EQ(0, SCardReconnect(a.card, SCARD_SHARE_SHARED, SCARD_PROTOCOL_ANY,
+				    SCARD_RESET_CARD, &protocol));
+	EXPECT_EQ(SCARD_PROTOCOL_T1, protocol);
+	/* Who did it knows. The other one is told until it reconnects. */
+	EXPECT_EQ(0, SCardBeginTransaction(a.card));
+	EXPECT_EQ(SCARD_W_RESET_CARD, SCardBeginTransaction(b.card));
+	EXPECT_EQ(SCARD_W_RESET_CARD, SEND(&b, select_applet));
+	EXPECT_EQ(SCARD_W_RESET_CARD,
+		  SCardStatus(b.card, NULL, NULL, NULL, NULL, NULL, NULL));
+	/* At the end of a transaction its own program is told as well. */
+	EXPECT_EQ(0, SCardEndTransaction(a.card, SCARD_RESET_CARD));
+	EXPECT_EQ(SCARD_W_RESET_CARD, SCardBeginTransaction(a.card));
+	EXPECT_EQ(0, reconnect(&a));
+	EXPECT_EQ(0, SCardBeginTransaction(a.card));
+	EXPECT_EQ(0, SCardEndTransaction(a.card, SCARD_LEAVE_CARD));
+	EXPECT_EQ(0, reconnect(&b));
+	EXPECT_LE(0x6100, SEND(&b, select_applet));
+	/* A disconnect that resets is told, one that leaves the card is not. */
+	EXPECT_EQ(0, reconnect(&a));
+	EXPECT_EQ(0, SCardDisconnect(b.card, SCARD_LEAVE_CARD));
+	EXPECT_EQ(0, SCardBeginTransaction(a.card));
+	EXPECT_EQ(0, SCardEndTransaction(a.card, SCARD_LEAVE_CARD));
+	EXPECT_EQ(0, SCardReleaseContext(b.context));
+	ASSERT_EQ(0, start(&b, self->name, SCARD_SHARE_SHARED));
+	EXPECT_EQ(0, SCardDisconnect(b.card, SCARD_RESET_CARD));
+	EXPECT_EQ(SCARD_W_RESET_CARD, SCardBeginTransaction(a.card));
+	EXPECT_EQ(0, SCardReleaseContext(b.context));
+	EXPECT_EQ(0, SCardReleaseContext(a.context));
+}
+
+/* ---- another process ----------------------------------------------------------- */
+
+/* Verifies the PIN in a transaction and ends that, unless it is told before. */
+static void verifies(const char *reader, int out, int in)
+{
+	struct program p = {};
+	int resets = 0;
+	LONG rv;
+
+	rv = start(&p, reader, SCARD_SHARE_SHARED);
+	if (!rv)
+		rv = begin(&p, &resets);
+	if (!rv && SEND(&p, select_applet) >= 0 && SEND(&p, verify_pin) == 0x9000)
+		rv = SEND(&p, get_secret);
+	say(out, rv);
+	wait_to_be_told(in);
+	say(out, SCardEndTransaction(p.card, SCARD_LEAVE_CARD));
+	wait_to_be_told(in);
+	say(out, SCardDisconnect(p.card, SCARD_LEAVE_CARD));
+	wait_to_be_told(in);
+}
+
+/* The next one gets at nothing that needs the PIN. */
+static LONG secret_of_others(const char *reader)
+{
+	struct program p = {};
+	int resets = 0;
+	LONG rv;
+
+	rv = start(&p, reader, SCARD_SHARE_SHARED);
+	if (!rv)
+		rv = begin(&p, &resets);
+	if (!rv)
+		rv = SEND(&p, get_secret);
+	/* It isn't even selected. */
+	if (rv == 0x6985 && SEND(&p, select_applet) >= 0x6100)
+		rv = SEND(&p, get_secret);
+	SCardReleaseContext(p.context);
+	return rv;
+}
+
+enum way { LIVES, DISCONNECTS, EXITS, KILLED_AFTER, KILLED_INSIDE };
+
+static const char * const ways[] = {
+	"lives", "disconnects", "exits", "is killed after its transaction",
+	"is killed in its transaction",
+};
+
+TEST_F_TIMEOUT(cards, no_pin_is_left_behind, 180)
+{
+	struct child c;
+
+	NEEDS_VHCI();
+	for (enum way way = LIVES; way <= KILLED_INSIDE; way++) {
+		TH_LOG("somebody who has verified %s", ways[way]);
+		c = child_of(verifies, self->name);
+		ASSERT_EQ(0x9000, hear(&c));
+		if (way != KILLED_INSIDE) {
+			EXPECT_EQ(1, write(c.told, "", 1));
+			EXPECT_EQ(0, hear(&c));
+		}
+		if (way == DISCONNECTS || way == EXITS) {
+			EXPECT_EQ(1, write(c.told, "", 1));
+			EXPECT_EQ(0, hear(&c));
+		}
+		if (way == KILLED_AFTER || way == KILLED_INSIDE)
+			end(&c, SIGKILL);
+		else if (way == EXITS)
+			EXPECT_EQ(0, end(&c, 0));
+		EXPECT_EQ(0x6982, secret_of_others(self->name));
+		if (way == LIVES || way == DISCONNECTS)
+			end(&c, SIGKILL);
+	}
+}
+
+TEST_F_TIMEOUT(cards, a_transaction_excludes_others, 120)
+{
+	struct program p = {};
+	int resets = 0;
+	struct child c;
+
+	NEEDS_VHCI();
+	c = child_of(verifies, self->name);
+	ASSERT_EQ(0x9000, hear(&c));
+	/* It ends its transaction in a moment. */
+	if (!fork()) {
+		usleep(300000);
+		_exit(write(c.told, "", 1) != 1);
+	}
+	ASSERT_EQ(0, start(&p, self->name, SCARD_SHARE_SHARED));
+	EXPECT_EQ(0, hear(&c));
+	EXPECT_EQ(0, begin(&p, &resets));
+	EXPECT_EQ(0x6985, SEND(&p, get_secret));
+	EXPECT_EQ(0, SCardEndTransaction(p.card, SCARD_LEAVE_CARD));
+	end(&c, SIGKILL);
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+}
+
+TEST_F_TIMEOUT(cards, killed_in_a_transaction, 120)
+{
+	struct program p = {};
+	int resets = 0;
+	struct child c;
+	double start_ms;
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, start(&p, self->name, SCARD_SHARE_SHARED));
+	c = child_of(verifies, self->name);
+	ASSERT_EQ(0x9000, hear(&c));
+	start_ms = now();
+	end(&c, SIGKILL);
+	EXPECT_EQ(0, begin(&p, &resets));
+	TH_LOG("begun %.0f ms after the kill", now() - start_ms);
+	EXPECT_EQ(1, resets);
+	EXPECT_EQ(0x6985, SEND(&p, get_secret));
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+}
+
+/* ---- exclusive ------------------------------------------------------------------ */
+
+static void has_it_for_itself(const char *reader, int out, int in)
+{
+	struct program p = {};
+
+	say(out, start(&p, reader, SCARD_SHARE_EXCLUSIVE));
+	wait_to_be_told(in);
+}
+
+TEST_F_TIMEOUT(cards, exclusive, 120)
+{
+	struct program p = {}, q = {};
+	struct child c;
+	LONG rv;
+
+	NEEDS_VHCI();
+	/* Not while others are connected, here or elsewhere. */
+	ASSERT_EQ(0, start(&p, self->name, SCARD_SHARE_SHARED));
+	EXPECT_EQ(SCARD_E_SHARING_VIOLATION,
+		  start(&q, self->name, SCARD_SHARE_EXCLUSIVE));
+	EXPECT_EQ(0, SCardReleaseContext(q.context));
+	c = child_of(has_it_for_itself, self->name);
+	EXPECT_EQ(SCARD_E_SHARING_VIOLATION, hear(&c));
+	end(&c, 0);
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+
+	c = child_of(has_it_for_itself, self->name);
+	ASSERT_EQ(0, hear(&c));
+	EXPECT_EQ(SCARD_E_SHARING_VIOLATION,
+		  start(&p, self->name, SCARD_SHARE_SHARED));
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+	/* It is gone with who had it. */
+	end(&c, SIGKILL);
+	rv = start(&p, self->name, SCARD_SHARE_EXCLUSIVE);
+	EXPECT_EQ(0, rv);
+	EXPECT_EQ(0, SCardBeginTransaction(p.card));
+	EXPECT_EQ(0, SCardEndTransaction(p.card, SCARD_LEAVE_CARD));
+	EXPECT_LE(0x6100, SEND(&p, select_applet));
+	EXPECT_EQ(SCARD_E_SHARING_VIOLATION,
+		  start(&q, self->name, SCARD_SHARE_SHARED));
+	EXPECT_EQ(0, SCardReleaseContext(q.context));
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+}
+
+/* ---- cards that come and go -------------------------------------------------------- */
+
+static LONG await_state(SCARDCONTEXT context, SCARD_READERSTATE *state)
+{
+	LONG rv = SCardGetStatusChange(context, SOON, state, 1);
+
+	state->dwCurrentState = state->dwEventState;
+	return rv;
+}
+
+TEST_F_TIMEOUT(cards, a_card_is_pulled, 180)
+{
+	SCARD_READERSTATE state = { .szReader = self->name };
+	struct program p = {};
+	DWORD protocol;
+	LONG rv;
+
+	NEEDS_VHCI();
+	EXPECT_EQ(0, SCardGetStatusChange(self->context, 0, &state, 1));
+	EXPECT_EQ(SCARD_STATE_PRESENT | SCARD_STATE_CHANGED,
+		  state.dwEventState & 0xffff);
+	EXPECT_LT(2, state.cbAtr);
+	state.dwCurrentState = state.dwEventState;
+	EXPECT_EQ(SCARD_E_TIMEOUT, SCardGetStatusChange(self->context, 0, &state, 1));
+	ASSERT_EQ(0, start(&p, self->name, SCARD_SHARE_SHARED));
+	EXPECT_LE(0x6100, SEND(&p, select_applet));
+
+	tell(&self->reader, "remove");
+	EXPECT_EQ(0, await_state(self->context, &state));
+	EXPECT_EQ(SCARD_STATE_EMPTY, state.dwEventState & SCARD_STATE_EMPTY);
+	EXPECT_EQ(0, state.cbAtr);
+	EXPECT_EQ(SCARD_W_REMOVED_CARD, SCardBeginTransaction(p.card));
+	EXPECT_EQ(SCARD_W_REMOVED_CARD, SEND(&p, select_applet));
+	rv = reconnect(&p);
+	EXPECT_EQ(SCARD_E_NO_SMARTCARD, rv);
+
+	tell(&self->reader, "insert");
+	EXPECT_EQ(0, await_state(self->context, &state));
+	EXPECT_EQ(SCARD_STATE_PRESENT, state.dwEventState & SCARD_STATE_PRESENT);
+	EXPECT_LT(2, state.cbAtr);
+	/* That was another card, for all the program knows. */
+	EXPECT_EQ(SCARD_W_REMOVED_CARD, SCardBeginTransaction(p.card));
+	EXPECT_EQ(0, reconnect(&p));
+	EXPECT_LE(0x6100, SEND(&p, select_applet));
+	EXPECT_EQ(0, SCardDisconnect(p.card, SCARD_UNPOWER_CARD));
+
+	/* A program that nobody told looks for itself. */
+	EXPECT_EQ(0, SCardConnect(p.context, self->name, SCARD_SHARE_SHARED,
+				  SCARD_PROTOCOL_ANY, &p.card, &protocol));
+	tell(&self->reader, "remove");
+	EXPECT_EQ(SCARD_W_REMOVED_CARD, SEND(&p, select_applet));
+	EXPECT_EQ(SCARD_W_REMOVED_CARD, SEND(&p, select_applet));
+	EXPECT_EQ(0, SCardDisconnect(p.card, SCARD_LEAVE_CARD));
+	EXPECT_EQ(SCARD_E_NO_SMARTCARD,
+		  SCardConnect(p.context, self->name, SCARD_SHARE_SHARED,
+			       SCARD_PROTOCOL_ANY, &p.card, &protocol));
+	/* Without a card there is still the reader. */
+	EXPECT_EQ(0, SCardConnect(p.context, self->name, SCARD_SHARE_DIRECT, 0,
+				  &p.card, &protocol));
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+}
+
+TEST_F_TIMEOUT(cards, the_reader_is_unplugged, 120)
+{
+	SCARD_READERSTATE states[2] = {
+		{ .szReader = self->name }, { .szReader = PNP },
+	};
+	struct program p = {};
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, start(&p, self->name, SCARD_SHARE_SHARED));
+	EXPECT_EQ(0, SCardBeginTransaction(p.card));
+	EXPECT_EQ(0, SCardGetStatusChange(self->context, 0, states, 2));
+	states[0].dwCurrentState = states[0].dwEventState;
+	states[1].dwCurrentState = states[1].dwEventState;
+	unplug(&self->reader);
+	/* With enforce = yes udev does so. */
+	EXPECT_EQ(0, tokmux_remove_system(self->index));
+	EXPECT_EQ(0, SCardGetStatusChange(self->context, SOON, states, 2));
+	EXPECT_TRUE((states[0].dwEventState & SCARD_STATE_UNKNOWN) ||
+		    (states[1].dwEventState & SCARD_STATE_CHANGED));
+	EXPECT_EQ(SCARD_E_READER_UNAVAILABLE, SEND(&p, select_applet));
+	EXPECT_EQ(SCARD_E_READER_UNAVAILABLE,
+		  SCardEndTransaction(p.card, SCARD_LEAVE_CARD));
+	EXPECT_EQ(SCARD_E_READER_UNAVAILABLE, SCardBeginTransaction(p.card));
+	EXPECT_EQ(0, SCardDisconnect(p.card, SCARD_RESET_CARD));
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+}
+
+/* ---- fork, threads, and many of them -------------------------------------------------- */
+
+TEST_F_TIMEOUT(cards, fork_in_a_transaction, 120)
+{
+	struct program p = {};
+	int status;
+	pid_t pid;
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, start(&p, self->name, SCARD_SHARE_SHARED));
+	EXPECT_EQ(0, SCardBeginTransaction(p.card));
+	EXPECT_LE(0x6100, SEND(&p, select_applet));
+	EXPECT_EQ(0x9000, SEND(&p, verify_pin));
+	pid = fork();
+	if (!pid) {
+		struct program own = {};
+
+		if (SEND(&p, get_secret) != SCARD_E_INVALID_HANDLE ||
+		    SCardReleaseContext(p.context) != SCARD_E_INVALID_HANDLE)
+			_exit(1);
+		if (SCardEstablishContext(SCARD_SCOPE_USER, NULL, NULL, &own.context))
+			_exit(2);
+		exit(SCardReleaseContext(own.context) ? 3 : 0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	/* The parent hasn't noticed. */
+	EXPECT_EQ(0x9000, SEND(&p, get_secret));
+	EXPECT_EQ(0, SCardEndTransaction(p.card, SCARD_LEAVE_CARD));
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+}
+
+#define LOOP_MS	4000
+
+struct loop {
+	const char *reader;
+	LONG rv;
+	int transactions, resets;
+	double longest;
+};
+
+/* Transactions without pause, each with a selection and a PIN where they are gone. */
+static void *loop(void *arg)
+{
+	struct loop *l = arg;
+	struct program p = {};
+	double started = now(), asked;
+	bool fresh = true;
+	int resets;
+
+	l->rv = start(&p, l->reader, SCARD_SHARE_SHARED);
+	while (!l->rv && now() - started < LOOP_MS) {
+		resets = 0;
+		asked = now();
+		l->rv = begin(&p, &resets);
+		if (l->rv)
+			break;
+		if (now() - asked > l->longest)
+			l->longest = now() - asked;
+		l->resets += resets;
+		if (fresh || resets) {
+			SEND(&p, select_applet);
+			SEND(&p, verify_pin);
+			fresh = false;
+		}
+		if (SEND(&p, get_secret) != 0x9000)
+			l->rv = -2;
+		if (SCardEndTransaction(p.card, SCARD_LEAVE_CARD))
+			l->rv = -3;
+		l->transactions++;
+	}
+	SCardReleaseContext(p.context);
+	return NULL;
+}
+
+static void loops(const char *reader, int out, int in)
+{
+	struct loop l = { .reader = reader };
+
+	loop(&l);
+	say(out, l.rv);
+	say(out, l.transactions);
+	say(out, l.resets);
+	say(out, (LONG)l.longest);
+	wait_to_be_told(in);
+}
+
+TEST_F_TIMEOUT(cards, two_programs_without_pause, 120)
+{
+	LONG transactions[2], resets[2], longest[2];
+	struct child c[2];
+	int i;
+
+	NEEDS_VHCI();
+	for (i = 0; i < 2; i++)
+		c[i] = child_of(loops, self->name);
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(0, hear(&c[i]));
+		transactions[i] = hear(&c[i]);
+		resets[i] = hear(&c[i]);
+		longest[i] = hear(&c[i]);
+		end(&c[i], 0);
+		TH_LOG("%ld transactions, %ld resets, the longest wait %ld ms",
+		       transactions[i], resets[i], longest[i]);
+		/* One for each time that the other one had its turn. */
+		EXPECT_LT(0, transactions[i]);
+		EXPECT_GE(LOOP_MS / 100, resets[i]);
+	}
+}
+
+TEST_F_TIMEOUT(cards, threads, 120)
+{
+	struct loop l[4];
+	pthread_t threads[4];
+	int i;
+
+	NEEDS_VHCI();
+	for (i = 0; i < 4; i++) {
+		l[i] = (struct loop){ .reader = self->name };
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, loop, &l[i]));
+	}
+	for (i = 0; i < 4; i++) {
+		pthread_join(threads[i], NULL);
+		TH_LOG("%d transactions, %d resets, the longest wait %.0f ms",
+		       l[i].transactions, l[i].resets, l[i].longest);
+		EXPECT_EQ(0, l[i].rv);
+		EXPECT_LT(0, l[i].transactions);
+		/* In one process the card stays as it is. */
+		EXPECT_EQ(0, l[i].resets);
+	}
+}
+
+TEST_F_TIMEOUT(cards, many_connections, 120)
+{
+	struct program p = {};
+	DWORD protocol;
+	int i;
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, start(&p, self->name, SCARD_SHARE_SHARED));
+	for (i = 0; i < 1000; i++) {
+		SCARDHANDLE card;
+
+		ASSERT_EQ(0, SCardConnect(p.context, self->name, SCARD_SHARE_SHARED,
+					  SCARD_PROTOCOL_ANY, &card, &protocol));
+		if (i % 2)
+			ASSERT_EQ(0, SCardDisconnect(card, SCARD_LEAVE_CARD));
+	}
+	EXPECT_LE(0x6100, SEND(&p, select_applet));
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+}
+
+TEST_HARNESS_MAIN
