@@ -11,6 +11,8 @@ DOCDIR		?= $(DATADIR)/doc/tokmux
 PKGCONFIGDIR	?= $(LIBDIR)/pkgconfig
 # ssh-agent loads modules from below /usr/lib and /usr/local/lib only.
 PKCS11DIR	?= $(LIBDIR)/pkcs11
+# A program has this one in the place of pcsc-lite's only where somebody says so.
+PCSCDIR		?= $(LIBDIR)/tokmux/pcsc
 COMPLETIONDIR	?= $(DATADIR)/bash-completion/completions
 ZSHDIR		?= $(DATADIR)/zsh/site-functions
 FISHDIR		?= $(DATADIR)/fish/vendor_completions.d
@@ -22,7 +24,7 @@ P11KITDIR	?= $(or $(shell $(PKG_CONFIG) --variable=p11_module_configs p11-kit-1)
 
 # What has their values in it is made anew when they change: it depends on this.
 DIRS	= PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) INCLUDEDIR=$(INCLUDEDIR) \
-	  PKCS11DIR=$(PKCS11DIR) P11KITDIR=$(P11KITDIR)
+	  PKCS11DIR=$(PKCS11DIR) PCSCDIR=$(PCSCDIR) P11KITDIR=$(P11KITDIR)
 $(B)/dirs: FORCE
 	@mkdir -p $(@D)
 	@echo '$(DIRS)' | cmp -s - $@ || echo '$(DIRS)' > $@

@@ -20,6 +20,7 @@ define FILES
 $(BUILT)/tokmux 755 $(BINDIR) tokmux
 $(BUILT)/$(LIBREAL) 644 $(LIBDIR) $(LIBREAL)
 $(BUILT)/tokmux-pkcs11.so 644 $(PKCS11DIR) tokmux-pkcs11.so
+$(BUILT)/pcsc/libpcsclite.so.1 644 $(PCSCDIR) libpcsclite.so.1
 $(BUILT)/libtokmux.pc 644 $(PKGCONFIGDIR) libtokmux.pc
 $(BUILT)/tokmux-pkcs11.pc 644 $(PKGCONFIGDIR) tokmux-pkcs11.pc
 $(BUILT)/tokmux.module 644 $(P11KITDIR) tokmux.module
@@ -53,6 +54,7 @@ LDCONFIG = [ -n "$(I)" ] || [ "$$(id -u)" != 0 ] || PATH="$$PATH:/usr/sbin:/sbin
 build:
 	$(MAKE) -C lib B=$(BUILT) RPATH=
 	$(MAKE) -C lib/pkcs11 B=$(BUILT) RPATH=
+	$(MAKE) -C lib/pcsc B=$(BUILT) RPATH=
 	$(MAKE) -C tools B=$(BUILT) RPATH=
 	$(MAKE) -f docs.mk man OUT=$(BUILT)
 	sed 's,@PKCS11DIR@,$(PKCS11DIR),' lib/pkcs11/tokmux.module.in \

@@ -31,6 +31,7 @@ wanted() {
 	lrwxrwxrwx .$lib/libtokmux.so.1 libtokmux.so.1.0.0
 	-rw-r--r-- .$lib/libtokmux.so.1.0.0
 	-rw-r--r-- .$lib/pkcs11/tokmux-pkcs11.so
+	-rw-r--r-- .$lib/tokmux/pcsc/libpcsclite.so.1
 	-rw-r--r-- .$lib/pkgconfig/tokmux-pkcs11.pc
 	-rw-r--r-- .$lib/pkgconfig/libtokmux.pc
 	-rw-r--r-- ./usr/share/bash-completion/completions/tokmux
