@@ -33,15 +33,24 @@ static bool is_anothers(const struct slot *slot, enum login login)
 	       login != LOGIN_SO;
 }
 
-CK_RV lock_session_as(struct locked_session *locked, CK_SESSION_HANDLE handle,
-		      enum lock_how how, const char *function)
+/**
+ * lock_session() - a session, for a function that changes a login or a PIN
+ * @locked: out: for unlock_session()
+ * @handle: ours
+ * @caller: that calls, whose session it has to be; NOBODY where that isn't known
+ * @how: which lease, and what it takes
+ * @function: of PKCS#11, for the log
+ *
+ * One that is refused has been logged already.
+ */
+CK_RV lock_session(struct locked_session *locked, CK_SESSION_HANDLE handle,
+		   unsigned int caller, enum lock_how how, const char *function)
 {
-	unsigned int caller = NOBODY;
 	enum login login;
 	CK_RV rv;
 
 	log_call_begin(&locked->log, function);
-	rv = session_get(handle, &locked->session);
+	rv = session_get_own(handle, caller, &locked->session);
 	if (rv != CKR_OK)
 		goto err;
 	locked->seat = locked->session->seat;
@@ -96,12 +105,12 @@ err:
  * Called before a PIN is shown. A caller that showed wrong PINs waits here, while it
  * has nothing that another thread could wait for.
  */
-void lock_session_wait(CK_SESSION_HANDLE handle)
+void lock_session_wait(CK_SESSION_HANDLE handle, unsigned int caller)
 {
 	struct session *session;
 	int64_t until_ms;
 
-	if (session_get(handle, &session) != CKR_OK)
+	if (session_get_own(handle, caller, &session) != CKR_OK)
 		return;
 	until_ms = tries_due_ms(&session->seat->tries);
 	session_put(session);
@@ -112,16 +121,16 @@ void lock_session_wait(CK_SESSION_HANDLE handle)
  * Another thread of the caller may have shown a wrong PIN meanwhile: then this one
  * waits again, but not for ever.
  */
-CK_RV lock_session_for_pin_as(struct locked_session *locked,
-			      CK_SESSION_HANDLE handle, enum lock_how how,
-			      const char *function)
+CK_RV lock_session_for_pin(struct locked_session *locked,
+			   CK_SESSION_HANDLE handle, unsigned int caller,
+			   enum lock_how how, const char *function)
 {
 	int64_t begun_ms = now_ms();
 	CK_RV rv;
 
 	for (;;) {
-		lock_session_wait(handle);
-		rv = lock_session_as(locked, handle, how, function);
+		lock_session_wait(handle, caller);
+		rv = lock_session(locked, handle, caller, how, function);
 		if (rv != CKR_OK ||
 		    tries_due_ms(&locked->seat->tries) <= now_ms())
 			return rv;

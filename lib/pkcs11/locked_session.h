@@ -31,22 +31,15 @@ enum lock_how {
 	LOCK_LOGGED_IN,		/* while logged in, even if lease and turn can't be had */
 };
 
-/* Used in the function of PKCS#11 itself, as the log takes its name from there. */
-#define lock_session(locked, handle, how) \
-	lock_session_as(locked, handle, how, __func__)
-
-CK_RV lock_session_as(struct locked_session *locked, CK_SESSION_HANDLE handle,
-		      enum lock_how how, const char *function);
+CK_RV lock_session(struct locked_session *locked, CK_SESSION_HANDLE handle,
+		   unsigned int caller, enum lock_how how, const char *function);
 CK_RV unlock_session(struct locked_session *locked, CK_RV rv);
 
 /* The same before a PIN is shown, after what the caller's wrong ones have earned. */
-#define lock_session_for_pin(locked, handle, how) \
-	lock_session_for_pin_as(locked, handle, how, __func__)
-
-CK_RV lock_session_for_pin_as(struct locked_session *locked,
-			      CK_SESSION_HANDLE handle, enum lock_how how,
-			      const char *function);
-void lock_session_wait(CK_SESSION_HANDLE handle);
+CK_RV lock_session_for_pin(struct locked_session *locked,
+			   CK_SESSION_HANDLE handle, unsigned int caller,
+			   enum lock_how how, const char *function);
+void lock_session_wait(CK_SESSION_HANDLE handle, unsigned int caller);
 
 /*
  * The seat of sessions that are closed: with its slot's lock, and a lease and the

@@ -166,9 +166,11 @@ CK_RV session_close(struct session *session)
 	rv = unpublish(session, &locked.left);
 	unlock_seat(&locked, session);
 	known_forget_made(&locked.seat->known, &session->made);
+	/* One is the open session's own. */
 	if (rv == CKR_OK)
+		session_put_several(session, 2, &locked.lease);
+	else
 		session_put_with(session, &locked.lease);
-	session_put_with(session, &locked.lease);
 	leave_seat(&locked);
 	return rv;
 }

@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include "log.h"
 #include "p11.h"
 #include "lease.h"
 
@@ -111,11 +112,19 @@ static inline void session_hold(struct session *session)
 }
 
 /* @lease: that the thread has on the slot, or couldn't get */
+static inline void session_put_several(struct session *session,
+				       unsigned int several,
+				       struct lease *lease)
+{
+	if (atomic_fetch_sub(&session->references, several) ==
+	    SESSION_DYING + several)
+		session_last_out(session, lease);
+}
+
 static inline void session_put_with(struct session *session,
 				    struct lease *lease)
 {
-	if (atomic_fetch_sub(&session->references, 1) == SESSION_DYING + 1)
-		session_last_out(session, lease);
+	session_put_several(session, 1, lease);
 }
 
 /* By a thread without a lease: one is taken if this closes the session. */
@@ -154,6 +163,26 @@ static inline CK_RV session_get(CK_SESSION_HANDLE handle,
 {
 	*session = session_find(handle);
 	return *session ? CKR_OK : session_missing();
+}
+
+/* Is it another caller's than @caller's? NOBODY: that isn't known. */
+static inline bool session_is_anothers(const struct session *session,
+				       unsigned int caller)
+{
+	return session->seat->caller != caller && caller != NOBODY;
+}
+
+/* The same for the functions that refuse another caller's. */
+static inline CK_RV session_get_own(CK_SESSION_HANDLE handle,
+				    unsigned int caller,
+				    struct session **session)
+{
+	CK_RV rv = session_get(handle, session);
+
+	if (rv != CKR_OK || !session_is_anothers(*session, caller))
+		return rv;
+	session_put(*session);
+	return CKR_SESSION_HANDLE_INVALID;
 }
 
 #endif /* TOKMUX_SESSION_H */

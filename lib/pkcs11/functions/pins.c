@@ -4,14 +4,16 @@
  */
 #include "locked_session.h"
 #include "login.h"
+#include "mine.h"
 
-CK_RV C_InitPIN(CK_SESSION_HANDLE session, unsigned char *pin, CK_ULONG length)
+CK_RV own_C_InitPIN(unsigned int caller, CK_SESSION_HANDLE session,
+		   unsigned char *pin, CK_ULONG length)
 {
 	struct locked_session locked;
 	struct backend_lease lease;
 	CK_RV rv;
 
-	rv = lock_session(&locked, session, LOCK_AS_SO);
+	rv = lock_session(&locked, session, caller, LOCK_AS_SO, "C_InitPIN");
 	if (rv != CKR_OK)
 		return rv;
 	if (seat_login(locked.seat) != LOGIN_SO)
@@ -31,15 +33,17 @@ CK_RV C_InitPIN(CK_SESSION_HANDLE session, unsigned char *pin, CK_ULONG length)
  * no other caller gets here. If a login is over and the backend hasn't been told yet,
  * it is told first (login_settle()): else it would change the wrong PIN.
  */
-CK_RV C_SetPIN(CK_SESSION_HANDLE session, unsigned char *old_pin,
-	       CK_ULONG old_length, unsigned char *new_pin, CK_ULONG new_length)
+CK_RV own_C_SetPIN(unsigned int caller, CK_SESSION_HANDLE session,
+		  unsigned char *old_pin, CK_ULONG old_length,
+		  unsigned char *new_pin, CK_ULONG new_length)
 {
 	struct locked_session locked;
 	struct backend_lease lease;
 	int64_t until_ms;
 	CK_RV rv;
 
-	rv = lock_session_for_pin(&locked, session, LOCK_PIN);
+	rv = lock_session_for_pin(&locked, session, caller, LOCK_PIN,
+				  "C_SetPIN");
 	if (rv != CKR_OK)
 		return rv;
 	if (!session_writes(locked.session))

@@ -4,19 +4,19 @@
  *
  * The others of this chapter are rows of functions.def.
  */
+#include "mine.h"
 #include "objects_seen.h"
 #include "opening.h"
 #include "operation.h"
 
-CK_RV C_CloseSession(CK_SESSION_HANDLE handle)
+CK_RV own_C_CloseSession(unsigned int caller, CK_SESSION_HANDLE handle)
 {
-	unsigned int caller = NOBODY;
 	struct session *session;
 	struct log_call log;
 	CK_RV rv;
 
-	log_call_begin(&log, __func__);
-	rv = session_get(handle, &session);
+	log_call_begin(&log, "C_CloseSession");
+	rv = session_get_own(handle, caller, &session);
 	if (rv == CKR_OK) {
 		caller = session->seat->caller;
 		rv = session_close(session);
@@ -104,13 +104,16 @@ CK_RV C_SetOperationState(CK_SESSION_HANDLE session, unsigned char *state,
 }
 
 /* A backend of 2.40 doesn't have it: see call_cancel(). */
-CK_RV C_SessionCancel(CK_SESSION_HANDLE session, CK_FLAGS flags)
+CK_RV own_C_SessionCancel(unsigned int caller, CK_SESSION_HANDLE session,
+			 CK_FLAGS flags)
 {
 	struct call call;
-	CK_RV rv = call_begin(&call, session);
+	CK_RV rv = call_begin_as(&call, session, "C_SessionCancel");
 
 	if (rv != CKR_OK)
 		return rv;
+	if (session_is_anothers(call.session, caller))
+		return call_end(&call, CKR_SESSION_HANDLE_INVALID);
 	return call_end(&call, call_cancel(&call, flags));
 }
 

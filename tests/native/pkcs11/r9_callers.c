@@ -24,6 +24,20 @@ FIXTURE_TEARDOWN(callers)
 	world_end();
 }
 
+static void *own_list(CK_FUNCTION_LIST *list, unsigned char major,
+		      unsigned char minor)
+{
+	CK_VERSION version = { major, minor };
+	CK_INTERFACE *interface = NULL;
+	CK_RV (*get)(CK_FUNCTION_LIST *, const CK_UTF8CHAR *,
+		     const CK_VERSION *, void *, CK_FLAGS) =
+		module_symbol("tokmux_pkcs11_caller_interface");
+
+	if (get(list, NULL, &version, &interface, 0) != CKR_OK)
+		return NULL;
+	return interface->pFunctionList;
+}
+
 TEST_F(callers, the_same_object_has_the_same_list)
 {
 	CK_FUNCTION_LIST *again = NULL;
@@ -36,7 +50,7 @@ TEST_F(callers, the_same_object_has_the_same_list)
 	EXPECT_EQ(CKR_ARGUMENTS_BAD, self->a->C_GetFunctionList(NULL));
 }
 
-TEST_F(callers, just_seven_functions_differ)
+TEST_F(callers, just_twelve_functions_differ)
 {
 	void **a = (void **)&self->a->C_Initialize;
 	void **b = (void **)&self->b->C_Initialize;
@@ -51,7 +65,7 @@ TEST_F(callers, just_seven_functions_differ)
 		EXPECT_NE(NULL, a[i]);
 		differ += a[i] != b[i];
 	}
-	EXPECT_EQ(7, differ);
+	EXPECT_EQ(12, differ);
 }
 
 TEST_F(callers, by_name_and_by_list_is_one_caller)
@@ -75,9 +89,54 @@ TEST_F(callers, every_exported_function_is_the_lists)
 
 	ASSERT_EQ(CKR_OK, get(&mine));
 	EXPECT_EQ(module_symbol("C_Sign"), mine->C_Sign);
-	EXPECT_EQ(module_symbol("C_Login"), mine->C_Login);
+	EXPECT_EQ(module_symbol("C_FindObjects"), mine->C_FindObjects);
 	EXPECT_EQ(NULL, module_symbol("session_get"));
 	EXPECT_EQ(NULL, module_symbol("backend_load"));
+}
+
+/* What would end or change what the other one has; the rest acts for the owner. */
+TEST_F(callers, anothers_session_is_refused)
+{
+	CK_RV (*close)(CK_SESSION_HANDLE) = module_symbol("C_CloseSession");
+	CK_FUNCTION_LIST_3_0 *b = (void *)own_list(self->b, 3, 0);
+	CK_SESSION_HANDLE session, own;
+	unsigned char random[8];
+	CK_SESSION_INFO info;
+
+	ASSERT_NE(NULL, b);
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, b->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &session));
+	ASSERT_EQ(CKR_OK, open_rw(self->b, &own));
+	ASSERT_EQ(CKR_OK, login(self->a, session));
+
+	EXPECT_EQ(CKR_SESSION_HANDLE_INVALID, b->C_CloseSession(session));
+	EXPECT_EQ(CKR_SESSION_HANDLE_INVALID, b->C_Logout(session));
+	EXPECT_EQ(CKR_SESSION_HANDLE_INVALID,
+		  b->C_Login(session, CKU_USER, PIN(USER_PIN)));
+	EXPECT_EQ(CKR_SESSION_HANDLE_INVALID,
+		  b->C_Login(session, CKU_CONTEXT_SPECIFIC, PIN(USER_PIN)));
+	EXPECT_EQ(CKR_SESSION_HANDLE_INVALID,
+		  b->C_LoginUser(session, CKU_USER, PIN(USER_PIN), PIN("")));
+	EXPECT_EQ(CKR_SESSION_HANDLE_INVALID,
+		  b->C_SetPIN(session, PIN(USER_PIN), PIN("9999")));
+	EXPECT_EQ(CKR_SESSION_HANDLE_INVALID,
+		  b->C_SessionCancel(session, CKF_FIND_OBJECTS));
+	EXPECT_EQ(CKR_OK, self->a->C_Logout(session));
+	ASSERT_EQ(CKR_OK, self->a->C_Login(session, CKU_SO, PIN(SO_PIN)));
+	EXPECT_EQ(CKR_SESSION_HANDLE_INVALID,
+		  b->C_InitPIN(session, PIN("9999")));
+	EXPECT_EQ(CKR_OK, self->a->C_Logout(session));
+	EXPECT_EQ(CKR_OK, login(self->a, session));
+
+	EXPECT_EQ(CKR_OK, b->C_GetSessionInfo(session, &info));
+	EXPECT_EQ(CKS_RW_USER_FUNCTIONS, info.state);
+	EXPECT_EQ(CKR_OK, b->C_GenerateRandom(session, random, 8));
+	/* By its name, nobody knows. */
+	EXPECT_EQ(CKR_OK, close(session));
+	EXPECT_EQ(CKR_OK, b->C_CloseSession(own));
+	EXPECT_EQ(CKR_OK, b->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
 }
 
 TEST_F(callers, as_many_as_there_are_lists)
