@@ -7,6 +7,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -220,6 +221,49 @@ CK_RV backend_turn(const struct backend *backend, struct turn *turn)
 
 /* ---- in and out ------------------------------------------------------------- */
 
+/* Is it among what the program, and each object that it loads, looks through first? */
+static bool is_global(const char *symbol)
+{
+	void *all = dlopen(NULL, RTLD_LAZY | RTLD_NOLOAD);
+	bool is = all && dlsym(all, symbol);
+
+	if (all)
+		dlclose(all);
+	return is;
+}
+
+/* In a namespace of dlmopen(): there the object that was opened first is global. */
+static bool is_apart(void)
+{
+	struct link_map *map = NULL;
+	Lmid_t namespace = LM_ID_BASE;
+	Dl_info info;
+
+	/* glibc's handles are link maps. */
+	return dladdr1((void *)is_global, &info, (void **)&map,
+		       RTLD_DL_LINKMAP) && map &&
+	       !dlinfo(map, RTLD_DI_LMID, &namespace) &&
+	       namespace != LM_ID_BASE;
+}
+
+/*
+ * A backend's functions have the names of ours, and its function list may be filled in
+ * by these names. If PKCS#11 functions are global, they come first, and the list would
+ * lead to them: to ours, where this module was linked, preloaded, or loaded with
+ * RTLD_GLOBAL or into a namespace of its own. With RTLD_DEEPBIND the backend's own come
+ * first. It also hides a program's malloc() from the backend, so it is used only then.
+ * Sanitizers can't bear it.
+ */
+static int load_flags(void)
+{
+	int flags = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE;
+
+	if ((is_apart() || is_global("C_GetFunctionList")) &&
+	    !is_global("__asan_init") && !is_global("__tsan_init"))
+		flags |= RTLD_DEEPBIND;
+	return flags;
+}
+
 /**
  * backend_load() - bring a backend into the process
  * @config: what the configuration says of it
@@ -250,8 +294,7 @@ CK_RV backend_load(const struct config_backend *config,
 	turn_init(&loaded->events, false);
 
 	rv = CKR_GENERAL_ERROR;
-	loaded->object = dlopen(config->module,
-				RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+	loaded->object = dlopen(config->module, load_flags());
 	if (!loaded->object) {
 		complain(config, dlerror());
 		goto err;
