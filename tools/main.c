@@ -9,7 +9,8 @@
 static const struct verb *const verbs[] = {
 	&list_verb, &status_verb, &who_verb, &lock_verb, &monitor_verb,
 	&top_verb, &eject_verb, &atr_verb, &apdu_verb, &register_verb,
-	&unregister_verb, &check_verb,
+	&unregister_verb, &check_verb, &run_verb,
+	&pcsc_verb,
 };
 
 static const struct verb *find_verb(const char *name)

@@ -26,8 +26,8 @@ enum status {
 	STATUS_FAILED	= 71,	/* something else failed */
 	STATUS_GONE	= 74,	/* the token went away meanwhile */
 	STATUS_NOPERM	= 77,	/* permission denied */
-	STATUS_NOEXEC	= 126,	/* lock: the command can't be run */
-	STATUS_NOCMD	= 127,	/* lock: there is no such command */
+	STATUS_NOEXEC	= 126,	/* lock, run: the command can't be run */
+	STATUS_NOCMD	= 127,	/* lock, run: there is no such command */
 };
 
 /*
@@ -46,7 +46,7 @@ struct verb {
 /* Each is at the end of the file of its name, and in main.c's table. */
 extern const struct verb list_verb, status_verb, who_verb, lock_verb,
 	monitor_verb, top_verb, eject_verb, register_verb, unregister_verb,
-	check_verb, atr_verb, apdu_verb;
+	check_verb, atr_verb, apdu_verb, run_verb, pcsc_verb;
 
 /* The verb that runs; complaints begin with its name. */
 extern const struct verb *the_verb;

@@ -43,6 +43,15 @@ _tokmux() {
 		mapfile -t COMPREPLY < <(compgen -W "$(tokmux help 2>/dev/null |
 			sed -n 's/^  \([a-z]*\) .*/\1/p')" -- "$cur")
 		;;
+	run)
+		_command_offset $((i + 1))
+		;;
+	pcsc)
+		case $((cword - i)) in
+		1) mapfile -t COMPREPLY < <(compgen -W 'enable disable' -- "$cur") ;;
+		2) mapfile -t COMPREPLY < <(compgen -W 'opensc scdaemon system' -- "$cur") ;;
+		esac
+		;;
 	lock)
 		# After TOKEN comes a command.
 		if ((cword > i + 1)); then

@@ -61,3 +61,7 @@ complete -c tokmux -n '__tokmux_is check' -s m -l module -r -F
 complete -c tokmux -n __tokmux_wants_token -a '(__tokmux_tokens)'
 complete -c tokmux -n '__tokmux_is lock; and test (count (__tokmux_words)) -gt 2' \
 	-x -a '(__fish_complete_subcommand --fcs-skip=3)'
+complete -c tokmux -n '__tokmux_is run' -x -a '(__fish_complete_subcommand --fcs-skip=2)'
+complete -c tokmux -n '__tokmux_is pcsc; and test (count (__tokmux_words)) -eq 2' -a 'enable disable'
+complete -c tokmux -n '__tokmux_is pcsc; and test (count (__tokmux_words)) -eq 3' \
+	-a 'opensc scdaemon system'

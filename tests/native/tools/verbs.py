@@ -27,7 +27,7 @@ OK, NO, REFUSED, USAGE, NOTOKEN, NOMODULE, FAILED, GONE, NOPERM = \
     0, 1, 2, 64, 66, 69, 71, 74, 77
 KERNEL = os.path.exists("/dev/tokmux-control") and os.geteuid() == 0
 VERBS = ["list", "status", "who", "lock", "monitor", "top", "eject",
-         "atr", "apdu", "register", "unregister", "check"]
+         "atr", "apdu", "register", "unregister", "check", "run", "pcsc"]
 NOBODY = 65534
 
 tests = []
@@ -229,7 +229,7 @@ def usage():
         status, out, err = run(verb, "surplus")
         check(f"{verb}: a surplus argument: usage", (status, "'surplus'" in err),
               (USAGE, True))
-    for verb in ["eject", "unregister", "register", "lock", "atr", "apdu"]:
+    for verb in ["eject", "unregister", "register", "lock", "atr", "apdu", "run", "pcsc"]:
         check(f"{verb}: an argument is missing: usage", run(verb)[0], USAGE)
     for args in (["lock", "a", "-w", "soon", "true"], ["lock", "a", "-w", "-1", "true"],
                  ["lock", "a", "-E", "256", "true"], ["lock", "a"],
@@ -243,6 +243,7 @@ def usage():
                  ["apdu", "a", "00A40400\n00A40400"],
                  ["register", "--hold-limit", "x", "a"],
                  ["register", "--max-sessions", "65537", "a"],
+                 ["pcsc", "enable"], ["pcsc", "on", "opensc"], ["pcsc", "enable", "pcscd"],
                  ["list", "-o", "name,nonsense"], ["check", "-o", ""]):
         status, out, err = run(*args)
         check(f"{' '.join(args)!r}: usage", (status, out), (USAGE, ""))
@@ -252,12 +253,65 @@ def usage():
     status, out, err = run("apdu", "a", input="00" * 65545)
     check("apdu: one that is too long", (status, out, "no APDU is as long" in err), (USAGE, "", True))
     for verb in VERBS:
-        if verb in ("lock", "apdu"):
+        if verb in ("lock", "apdu", "run", "pcsc"):
             continue
         status, out, err = run(verb, "-o", "help")
         check(f"{verb} -o help", (status, len(out.splitlines()) > 2, err), (OK, True, ""))
         status, out, err = run(verb, "-o", "nonsense")
         check(f"{verb}: no such column", (status, out, "'nonsense'" in err), (USAGE, "", True))
+
+
+@test
+def pcsc():
+    with tempfile.TemporaryDirectory() as home:
+        conf, before = os.path.join(home, "opensc.conf"), "app default {\n\tdebug = 0;\n}\n"
+        gnupg = os.path.join(home, "scdaemon.conf")
+        env = dict(os.environ, OPENSC_CONF=conf, GNUPGHOME=home, LD_LIBRARY_PATH="/mine")
+        library = os.path.join(os.path.dirname(TOOL), "pcsc", "libpcsclite.so.1")
+
+        def call(*args):
+            done = subprocess.run([TOOL, *args], env=env, capture_output=True, text=True)
+            return done.returncode, done.stdout, done.stderr
+
+        def content(path):
+            with open(path, encoding="utf-8") as file:
+                return file.read()
+
+        with open(conf, "w", encoding="utf-8") as file:
+            file.write(before)
+        os.chmod(conf, 0o640)
+        check("pcsc --dry-run says what would be written",
+              call("pcsc", "enable", "opensc", "--dry-run"),
+              lambda r: r[0] == OK and library in r[1])
+        check("and writes nothing", content(conf), before)
+        for times in "once", "twice":
+            check(f"pcsc enable opensc, {times}", call("pcsc", "enable", "opensc"), (OK, "", ""))
+            check("the library is named once", content(conf).count(library), 1)
+        check("inside of the block that is there", content(conf).index(library),
+              lambda at: at < content(conf).index("debug = 0"))
+        check("the file keeps its permissions", oct(os.stat(conf).st_mode & 0o777), "0o640")
+        check("pcsc disable opensc", call("pcsc", "disable", "opensc"), (OK, "", ""))
+        check("it is as it was", content(conf), before)
+        with open(conf, "w", encoding="utf-8") as file:
+            file.write("app default {\n\treader_driver pcsc {\n\t}\n}\n")
+        status, out, err = call("pcsc", "enable", "opensc")
+        check("what says something else is named", (status, out, f"{conf}:2:" in err),
+              (FAILED, "", True))
+        os.unlink(conf)
+        check("without a file", call("pcsc", "enable", "opensc")[0], OK)
+        check("a whole block is written", content(conf), lambda c: "app default {" in c)
+        check("and removed with the file", (call("pcsc", "disable", "opensc")[0],
+              os.path.exists(conf)), (OK, False))
+        check("pcsc enable scdaemon", call("pcsc", "enable", "scdaemon")[0], OK)
+        check("it has both lines", content(gnupg),
+              lambda c: f"pcsc-driver {library}\n" in c and "disable-ccid\n" in c)
+        check("pcsc disable scdaemon", (call("pcsc", "disable", "scdaemon")[0],
+              os.path.exists(gnupg)), (OK, False))
+        check("run: the library's directory comes first",
+              call("run", "--", "sh", "-c", 'echo "$LD_LIBRARY_PATH"'),
+              (OK, f"{os.path.dirname(library)}:/mine\n", ""))
+        check("run: the status is the command's", call("run", "sh", "-c", "exit 7")[0], 7)
+        check("run: no such command", call("run", "nothing-of-that-name")[0], 127)
 
 
 @test
