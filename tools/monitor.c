@@ -15,14 +15,18 @@
 #include "trace.h"
 #include "view.h"
 
-enum { TIME, EVENT, NAME, PID, COMMAND, LEASE, LOGIN, WAITERS, SESSIONS, SYSNAME, DEVICE };
+enum {
+	TIME, EVENT, NAME, PID, COMMAND, WHAT, LEASE, LOGIN, WAITERS, SESSIONS,
+	SYSNAME, DEVICE,
+};
 
 static const struct column columns[] = {
 	[TIME] = { "time", TIMESTAMP, "when it was told; in JSON with the date, UTC" },
 	[EVENT] = { "event", TEXT, "what happened; see tokmux(8)" },
-	[NAME] = { "name", TEXT, "the token's name" },
+	[NAME] = { "name", LONG_TEXT, "the token's name" },
 	[PID] = { "pid", NUMBER, "whose lease or login it is" },
-	[COMMAND] = { "command", TEXT, "what that process runs" },
+	[COMMAND] = { "command", LONG_TEXT, "what that process runs" },
+	[WHAT] = { "what", TEXT, "lease, login or sessions, whichever it is about" },
 	[LEASE] = { "lease", TEXT, "exclusive or shared" },
 	[LOGIN] = { "login", TEXT, "user or so" },
 	[WAITERS] = { "waiters", NUMBER, "how many requests wait then" },
@@ -34,7 +38,7 @@ static const struct column columns[] = {
 /* A PKCS#11 token's name has 31 characters most of the time. */
 static unsigned int widths[] = {
 	[TIME] = 12, [EVENT] = 8, [NAME] = 31, [PID] = 6, [COMMAND] = 9,
-	[LEASE] = 9, [LOGIN] = 5, [WAITERS] = 7, [SESSIONS] = 8, [SYSNAME] = 8,
+	[WHAT] = 9, [LEASE] = 9, [LOGIN] = 5, [WAITERS] = 7, [SESSIONS] = 8, [SYSNAME] = 8,
 	[DEVICE] = 13,
 };
 
@@ -133,10 +137,25 @@ static const struct {
 	{ "session",	"sessions",	true },
 };
 
+/* Of a lease its mode, of a login its user type; see kmod/trace.h. */
+static void set_arg(struct view *view, const struct use *use)
+{
+	if (!strcmp(use->event, "session")) {
+		view_setf(view, SESSIONS, "%u", use->arg);
+		view_setf(view, WHAT, "%u", use->arg);
+	} else if (!strncmp(use->event, "log", 3)) {
+		view_set(view, LOGIN, use->arg == TOKMUX_SO ? "so" : "user");
+		view_set(view, WHAT, view_get(view, LOGIN));
+	} else if (strcmp(use->event, "end")) {
+		view_set(view, LEASE, use->arg == TOKMUX_SHARED ? "shared" :
+			 "exclusive");
+		view_set(view, WHAT, view_get(view, LEASE));
+	}
+}
+
 static void show_use(const struct watch *watch, const struct use *use,
 		     const char *shown)
 {
-	bool lease = shown[0] != 'l' && shown[0] != 's' && strcmp(shown, "died");
 	struct view *view = watch->view;
 	char command[PROCESS_NAME_SIZE];
 
@@ -151,12 +170,7 @@ static void show_use(const struct watch *watch, const struct use *use,
 	view_setf(view, PID, "%d", use->pid);
 	if (process_command(use->pid, command, sizeof(command)))
 		view_set(view, COMMAND, command);
-	if (lease)
-		view_set(view, LEASE, use->arg == TOKMUX_SHARED ? "shared" : "exclusive");
-	else if (shown[0] == 'l')
-		view_set(view, LOGIN, use->arg == TOKMUX_SO ? "so" : "user");
-	else if (shown[0] == 's')
-		view_setf(view, SESSIONS, "%u", use->arg);
+	set_arg(view, use);
 	view_setf(view, WAITERS, "%u", use->waiters);
 	view_print_row(view);
 }
@@ -287,9 +301,11 @@ static int run(int argc, char **argv)
 			return option_status(option);
 	}
 	watch.view = view_new(columns, ARRAY_SIZE(columns),
-			      watch.all ? "time,event,name,pid,command,lease,login,sessions" :
-			      "time,event,name,pid,command,lease", "events",
-			      &options, &status);
+			      !watch.all ? "time,event,name,pid,command,lease" :
+			      view_columns(&options,
+					   "time,event,name,pid,command,lease,login,sessions",
+					   "time,event,name,pid,command,what"),
+			      "events", &options, &status);
 	if (!watch.view)
 		return status;
 	view_set_widths(watch.view, widths);

@@ -18,13 +18,13 @@ enum {
 };
 
 static const struct column columns[] = {
-	[NAME] = { "name", TEXT, "the token's name" },
+	[NAME] = { "name", LONG_TEXT, "the token's name" },
 	[DEVICE] = { "device", TEXT, "its device; none for a user's token" },
 	[USER_TOKEN] = { "user_token", FLAG, "is it a user's own?" },
 	[STATE] = { "state", TEXT, "free, shared or exclusive" },
 	[UNCLEAN] = { "unclean", FLAG, "was it left in an unknown state?" },
 	[HOLDER] = { "holder", NUMBER, "pid of the (first) holder" },
-	[COMMAND] = { "command", TEXT, "what the (first) holder runs" },
+	[COMMAND] = { "command", LONG_TEXT, "what the (first) holder runs" },
 	[HOLDERS] = { "holders", NUMBER, "how many hold it" },
 	[HOLDER_PIDS] = { "holder_pids", NUMBERS, "pids of all holders" },
 	[WAITERS] = { "waiters", NUMBER, "how many requests wait" },

@@ -263,7 +263,8 @@ static int compare_rows(const void *a, const void *b, void *data)
 
 	if (!one || !two)
 		return !one - !two;
-	if (order->kind == TEXT || order->kind == NUMBERS) {
+	if (order->kind == TEXT || order->kind == LONG_TEXT ||
+	    order->kind == NUMBERS) {
 		less = strcmp(one, two);
 	} else {
 		x = strtod(one, NULL);
@@ -435,6 +436,14 @@ static void heading(char *to, size_t size, const char *name)
 		to[i] = to[i] == '_' ? '-' : toupper((unsigned char)to[i]);
 }
 
+/* libsmartcols heeds a width only if it is more than the heading's. */
+static double stream_width(const struct view *view, size_t i, size_t heading)
+{
+	unsigned int width = view->widths[view->shown[i]];
+
+	return width > heading ? width : heading + 1;
+}
+
 /* Without lines. In a stream the columns have their least widths. */
 static struct libscols_table *new_table(struct view *view, FILE *to, bool stream)
 {
@@ -455,11 +464,11 @@ static struct libscols_table *new_table(struct view *view, FILE *to, bool stream
 		if (c->kind == NUMBER || c->kind == DURATION)
 			flags |= SCOLS_FL_RIGHT;
 		/* A row that is cut is better to read than one that wraps. */
-		else if (c->kind == TEXT && terminal)
+		else if (c->kind == LONG_TEXT && terminal)
 			flags |= SCOLS_FL_TRUNC;
 		heading(name, sizeof(name), c->name);
 		need(scols_table_new_column(table, name,
-			stream ? view->widths[view->shown[i]] : 0, flags));
+			stream ? stream_width(view, i, strlen(name)) : 0, flags));
 	}
 	return table;
 }

@@ -12,8 +12,9 @@
  * NUMBERS is an array, from numbers with blanks between. DURATION is a number of
  * seconds, which a table shows as a person would say it. TIMESTAMP, set by
  * view_set_now(), is text in UTC, of which a table shows the local time of day.
+ * LONG_TEXT is text that may be cut on a narrow terminal.
  */
-enum kind { TEXT, NUMBER, FLAG, NUMBERS, DURATION, TIMESTAMP };
+enum kind { TEXT, NUMBER, FLAG, NUMBERS, DURATION, TIMESTAMP, LONG_TEXT };
 
 struct column {
 	const char *name;

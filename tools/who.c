@@ -18,10 +18,10 @@
 enum { TOKEN, PID, USER, COMMAND, VIA, LEASE, SECONDS, WAITING, SESSIONS, LOGIN, STATE };
 
 static const struct column columns[] = {
-	[TOKEN] = { "token", TEXT, "the token" },
+	[TOKEN] = { "token", LONG_TEXT, "the token" },
 	[PID] = { "pid", NUMBER, "the process" },
 	[USER] = { "user", TEXT, "whose it is" },
-	[COMMAND] = { "command", TEXT, "what it runs" },
+	[COMMAND] = { "command", LONG_TEXT, "what it runs" },
 	[VIA] = { "via", TEXT, "token; or device, pcscd: it can use the real device without tokmux" },
 	[LEASE] = { "lease", TEXT, "exclusive or shared" },
 	[SECONDS] = { "seconds", NUMBER, "how long it has had the lease" },

@@ -925,6 +925,8 @@ def monitor_of_use():
         killed.end()
         stream, text = Stream("monitor", "-J", "card"), Stream("monitor", "card")
         terminal = Terminal("monitor")
+        narrow = Terminal("monitor", "--all", columns=80)
+        narrow.read_until("present +card")
         next_event(stream)
         text.line()
         text.line()
@@ -932,6 +934,8 @@ def monitor_of_use():
         check("monitor: what one that was killed has left is removed", os.path.exists(stale), False)
         with Token("another"):
             let_go(holder("another"))
+        with Token(63 * "n"):
+            let_go(holder(63 * "n"))
         using = holder("card")
         waiting = subprocess.Popen([TOOL, "lock", "card", "-s", "true"])
         wait_for_waiters("card")
@@ -958,6 +962,14 @@ def monitor_of_use():
                                               {re.search(r"\d+ (sh|true)", line).start(1) for line in lines}), 3)
         check("monitor on a terminal: of all tokens", terminal.read_until(
             r"(?s)granted +another.*released +another.*taken +card"), True)
+        narrow.read_until(r"(?s)released +nnnn.*taken +card")
+        lines = [line for line in narrow.so_far().replace("\r", "").splitlines()]
+        check("monitor on a terminal of 80 columns: nothing wraps", [line for line in lines if len(line) > 80], [])
+        check("and all that isn't cut is at its place", (len({re.search("exclusive|shared", line).start() for line in
+              lines if re.search("granted|taken", line) and "nnn" not in line}), lines[0].split()),
+              (1, ["TIME", "EVENT", "NAME", "PID", "COMMAND", "WHAT"]))
+        narrow.type("\x03")
+        narrow.wait()
         for each in (stream, text):
             each.process.terminate()
             check("monitor: SIGTERM ends it", each.end()[0], -signal.SIGTERM)
