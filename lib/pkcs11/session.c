@@ -3,8 +3,8 @@
  * session: a caller's session, under a handle of ours (R11)
  *
  * A handle belongs to the caller that opened it. Most functions are told the
- * session only, and act for its owner. So handles carry random bits and are not
- * used again soon: no caller comes upon another's handle by counting, nor upon an
+ * session only, and act for its owner. So handles carry a serial number that begins at
+ * random for each session, and are not used again soon: no caller comes upon another's handle by counting, nor upon an
  * old one of its own. Finding a session takes no lock. A close lets the calls that
  * are in the session finish: the last one to return closes the backend's session.
  */
@@ -19,7 +19,8 @@
 
 /* ---- the table --------------------------------------------------------------- */
 
-#define RANDOM_BITS	(SESSION_WIDE ? 20 : 10)
+#define SERIAL_MOST	((1u << SESSION_SERIAL_BITS) - 1)
+#define FREE_LEAST	(SESSION_CHUNK / 2)
 
 _Atomic(struct session *) session_chunks[SESSION_CHUNKS];
 
@@ -28,9 +29,7 @@ static struct {
 	atomic_size_t chunk_count;	/* those before it are there */
 	struct session *free;
 	struct session **last_free;	/* first in, first out */
-	unsigned long count;
-	unsigned int randoms[32];
-	size_t randoms_left;
+	unsigned int free_count;
 } table = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.last_free = &table.free,
@@ -41,22 +40,27 @@ static void add_free(struct session *session)
 	session->next_free = NULL;
 	*table.last_free = session;
 	table.last_free = &session->next_free;
+	table.free_count++;
 }
 
 /* The chunk first, then the count: another thread may fork in between. */
 static bool add_chunk(void)
 {
 	size_t n = atomic_load(&table.chunk_count);
+	uint16_t serials[SESSION_CHUNK] = { 0 };
 	struct session *chunk;
 	unsigned int i;
 
 	if (n == SESSION_CHUNKS)
 		return false;
+	if (getrandom(serials, sizeof(serials), GRND_NONBLOCK) < 0)
+		log_info("no random bits for session handles");
 	chunk = calloc(SESSION_CHUNK, sizeof(*chunk));
 	if (!chunk)
 		return false;
 	for (i = 0; i < SESSION_CHUNK; i++) {
 		chunk[i].index = (unsigned int)n * SESSION_CHUNK + i;
+		chunk[i].serial = serials[i] & SERIAL_MOST;
 		add_free(&chunk[i]);
 	}
 	atomic_store_explicit(&session_chunks[n], chunk, memory_order_release);
@@ -64,43 +68,30 @@ static bool add_chunk(void)
 	return true;
 }
 
-/* With the table's lock held. Without random bits there is still the count. */
-static unsigned int random_bits(void)
-{
-	if (!table.randoms_left) {
-		if (getrandom(table.randoms, sizeof(table.randoms),
-			      GRND_NONBLOCK) < 0)
-			log_info("no random bits for session handles");
-		table.randoms_left = sizeof(table.randoms) /
-				     sizeof(*table.randoms);
-	}
-	return table.randoms[--table.randoms_left] & ((1u << RANDOM_BITS) - 1);
-}
-
 /* @handle: out: what it will be called once it is published */
 struct session *session_alloc(CK_SESSION_HANDLE *handle)
 {
-	CK_SESSION_HANDLE serial = 0;
 	struct session *session;
 
 	pthread_mutex_lock(&table.lock);
-	if (!table.free)
+	/* Others stay free, so that no handle is used again soon. */
+	if (table.free_count <= FREE_LEAST)
 		add_chunk();
 	session = table.free;
 	if (session) {
 		table.free = session->next_free;
 		if (!table.free)
 			table.last_free = &table.free;
-		serial = ++table.count << RANDOM_BITS | random_bits();
+		table.free_count--;
+		/* Never 0, and used again once it has gone round. */
+		session->serial = session->serial % SERIAL_MOST + 1;
 	}
 	pthread_mutex_unlock(&table.lock);
 	if (!session)
 		return NULL;
 	atomic_fetch_add(&session->references, 1);
-	*handle = serial << SESSION_INDEX_BITS | session->index;
-	/* The count has gone round. */
-	if (!(*handle >> SESSION_INDEX_BITS))
-		*handle |= 1ul << SESSION_INDEX_BITS;
+	*handle = (CK_SESSION_HANDLE)session->serial << SESSION_INDEX_BITS |
+		  session->index;
 	return session;
 }
 
@@ -305,7 +296,7 @@ void session_forked(void)
 	pthread_mutex_init(&table.lock, NULL);
 	table.free = NULL;
 	table.last_free = &table.free;
-	table.randoms_left = 0;
+	table.free_count = 0;
 	for (i = 0; i < table.chunk_count; i++) {
 		struct session *chunk = atomic_load(&session_chunks[i]);
 

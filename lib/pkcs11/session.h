@@ -33,6 +33,7 @@ struct session {
 	atomic_ulong handle;
 	atomic_uint references;
 	unsigned int index;
+	unsigned int serial;		/* of the handle that it had last */
 
 	struct seat *seat;
 	struct made made;		/* in the backend's session */
@@ -87,13 +88,13 @@ static inline bool session_writes(const struct session *session)
 /* ---- finding a session, inline: every call does ------------------------------- */
 
 /*
- * A handle is a count, random bits and an index: 24 + 20 + 20 bits, or
- * 10 + 10 + 12 where an unsigned long has 32. Sessions stay where they are in
+ * A handle is a serial number and an index: 15 + 16 bits. So it is positive in an int,
+ * which some programs keep it in. Sessions stay where they are in
  * memory for good, so that a reference can be tried on one that is just going:
  * take it first, then look whether the handle is still the right one.
  */
-#define SESSION_WIDE		(sizeof(CK_SESSION_HANDLE) == 8)
-#define SESSION_INDEX_BITS	(SESSION_WIDE ? 20 : 12)
+#define SESSION_SERIAL_BITS	15
+#define SESSION_INDEX_BITS	16
 #define SESSION_CHUNK		256
 #define SESSION_CHUNKS		((1ul << SESSION_INDEX_BITS) / SESSION_CHUNK)
 

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* R11: what one caller has or does, no other sees or feels. */
+#include <limits.h>
 #include "world.h"
 #include <kselftest_harness.h>
+
+/* With those of the fixture, and the one that is opened meanwhile, a power of two. */
+#define SESSIONS	253
 
 FIXTURE(isolation) {
 	CK_FUNCTION_LIST *a, *b;
@@ -71,13 +75,33 @@ TEST_F_TIMEOUT(isolation, handles_are_not_come_upon, 300)
 			  self->a->C_GetSessionInfo((CK_ULONG)i, &info));
 	/* Nor an old one again. */
 	ASSERT_EQ(CKR_OK, self->a->C_CloseSession(old));
-	for (i = 0; i < 2000; i++) {
+	for (i = 0; i < 40000; i++) {
 		ASSERT_EQ(CKR_OK, open_ro(self->a, &fresh));
 		EXPECT_NE(old, fresh);
+		/* Some programs keep it in an int. */
+		ASSERT_GE(INT_MAX, fresh);
 		ASSERT_EQ(CKR_OK, self->a->C_CloseSession(fresh));
 	}
 	EXPECT_EQ(CKR_SESSION_HANDLE_INVALID,
 		  self->a->C_GetSessionInfo(old, &info));
+}
+
+/* However many are open: then the handles of few sessions would go round soon. */
+TEST_F_TIMEOUT(isolation, old_handles_stay_invalid, 300)
+{
+	static CK_SESSION_HANDLE many[SESSIONS];
+	CK_SESSION_HANDLE old, fresh;
+	int i;
+
+	for (i = 0; i < SESSIONS; i++)
+		ASSERT_EQ(CKR_OK, open_ro(self->a, &many[i]));
+	old = many[SESSIONS - 1];
+	ASSERT_EQ(CKR_OK, self->a->C_CloseSession(old));
+	for (i = 0; i < 100000; i++) {
+		ASSERT_EQ(CKR_OK, open_ro(self->a, &fresh));
+		ASSERT_NE(old, fresh);
+		ASSERT_EQ(CKR_OK, self->a->C_CloseSession(fresh));
+	}
 }
 
 TEST_F(isolation, session_objects_are_ones_own)
