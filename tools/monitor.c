@@ -308,6 +308,9 @@ static int run(int argc, char **argv)
 			      "events", &options, &status);
 	if (!watch.view)
 		return status;
+	/* As long as a command's name can be, where there is room. */
+	if (*view_columns(&options, "wide", "narrow") == 'w')
+		widths[COMMAND] = 15;
 	view_set_widths(watch.view, widths);
 	if (argc - optind > 1)
 		status = bad_usage("one TOKEN at most");

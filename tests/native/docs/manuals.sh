@@ -201,5 +201,8 @@ for shell in fish zsh; do
 	tap_check "$shell: one more column" in_$shell +sessions "tokmux who -o +ses"
 	tap_check "$shell: --output= with a comma" in_$shell --output=pid,sessions "tokmux who --output=pid,ses"
 	tap_check "$shell: a verb to help with" in_$shell eject "tokmux help ej"
+	tap_check "$shell: a command under a lease" in_$shell readelf "tokmux lock card readel"
+	tap_check "$shell: a PC/SC program" in_$shell readelf "tokmux run readel"
+	tap_check "$shell: what is enabled" in_$shell scdaemon "tokmux pcsc enable scd"
 done
 tap_end
