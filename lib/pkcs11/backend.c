@@ -153,7 +153,7 @@ void backend_lease_take(const struct backend *backend, enum arbiter_mode mode,
 	if (backend->arbiter != &arbiter_kernel ||
 	    !may_read_tokens(backend, mode))
 		return;
-	snprintf(name, sizeof(name), "backend:%s", config->name);
+	snprintf(name, sizeof(name), "p11_backend:%s", config->name);
 	if (arbiter_token_open(name, UNCLEAN_MARK, config->hold_ms,
 			       &lease->token))
 		return;
