@@ -307,6 +307,11 @@ static CK_RV backend_key(struct reader *reader, const char *key, char *value)
 		{ "pass", true },
 		{ }
 	};
+	static const struct word key_logins[] = {
+		{ "private", false },
+		{ "all", true },
+		{ }
+	};
 	struct config_backend *backend = reader->backend;
 	int word = 0;
 	CK_RV rv;
@@ -330,6 +335,9 @@ static CK_RV backend_key(struct reader *reader, const char *key, char *value)
 	} else if (!strcmp(key, "on-unclean")) {
 		rv = parse_word(reader, key, value, policies, &word);
 		backend->unclean = word;
+	} else if (!strcmp(key, "key-login")) {
+		rv = parse_word(reader, key, value, key_logins, &word);
+		backend->keys_need_login = word;
 	} else if (!strcmp(key, "vendor-mechanisms")) {
 		rv = parse_word(reader, key, value, vendors, &word);
 		backend->vendor_mechanisms = word;

@@ -51,8 +51,8 @@ CK_RV call_check_object(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad)
  * @bad: the function's result for a bad handle
  * @needs_login: out: the login that the use of the key needs, 0 if it needs none
  *
- * On a token with a PIN, a private key of the token needs a login even if it isn't
- * CKA_PRIVATE. Otherwise any caller could use it while another is logged in (R12).
+ * With "key-login = all", on a token with a PIN, a private key of the token needs a
+ * login even if it isn't CKA_PRIVATE.
  */
 CK_RV call_check_key(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad,
 		     unsigned long *needs_login)
@@ -64,7 +64,8 @@ CK_RV call_check_key(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad,
 	if (!find_object(call, handle, &object))
 		return bad;
 	if (object.flags & OBJECT_PRIVATE ||
-	    (object.flags & OBJECT_KEY && !(object.flags & OBJECT_SESSION) &&
+	    (call->backend->config->keys_need_login &&
+	     object.flags & OBJECT_KEY && !(object.flags & OBJECT_SESSION) &&
 	     call->seat->slot->token_flags & CKF_LOGIN_REQUIRED)) {
 		if (!login)
 			return CKR_USER_NOT_LOGGED_IN;

@@ -175,7 +175,7 @@ TEST_F(isolation, private_objects_are_seen_by_who_logged_in)
 		  make_key_pair(self->b, self->sb, true, &other, &other));
 }
 
-/* One that isn't CKA_PRIVATE: everybody sees it, who logged in may use it. */
+/* One that isn't CKA_PRIVATE: everybody sees it. */
 static CK_RV make_open_key(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session)
 {
 	CK_MECHANISM mechanism = { CKM_EC_KEY_PAIR_GEN, NULL, 0 };
@@ -194,11 +194,32 @@ static CK_RV make_open_key(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session)
 				      private_template, 4, &public, &private);
 }
 
+/* As PKCS#11 says; PIV's card authentication key is for use without a PIN. */
+TEST_F(isolation, a_key_that_is_not_private_needs_no_pin)
+{
+	CK_OBJECT_HANDLE key;
+
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	ASSERT_EQ(CKR_OK, make_open_key(self->a, self->sa));
+	ASSERT_EQ(1, find(self->b, self->sb, CKO_PRIVATE_KEY, "open", &key));
+	EXPECT_EQ(CKR_OK, sign(self->b, self->sb, key));
+	/* Nor is an operation with it over with a login. */
+	ASSERT_EQ(CKR_OK, self->a->C_Logout(self->sa));
+	EXPECT_EQ(CKR_OK, sign(self->b, self->sb, key));
+}
+
 TEST_F(isolation, a_key_that_needs_the_pin_is_not_copied_without)
 {
 	CK_ATTRIBUTE session_object = { CKA_TOKEN, &no, 1 };
 	CK_OBJECT_HANDLE key, copy;
 
+	ASSERT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	ASSERT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+	world_configure("", "key-login = all");
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &self->sa));
+	ASSERT_EQ(CKR_OK, open_rw(self->b, &self->sb));
 	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
 	ASSERT_EQ(CKR_OK, make_open_key(self->a, self->sa));
 	ASSERT_EQ(1, find(self->b, self->sb, CKO_PRIVATE_KEY, "open", &key));
