@@ -173,12 +173,13 @@ tap_check "completion: names of tokens, which nothing runs" names
 
 in_fish() { # wanted typed
 	local output
-	output=$(PATH=$B:$PATH fish -N -c "source '$top/tools/completions/tokmux.fish'; complete -C '$2'" 2>&1)
+	output=$(PATH=${tool%/*}:$PATH fish -N -c "source '$top/tools/completions/tokmux.fish'; complete -C '$2'" 2>&1)
 	[ "$(cut -f1 <<<"$output" | xargs)" = "$1" ] || { echo "$output"; return 1; }
 }
 # What zsh makes of a line at the tab key, on a terminal.
+# shellcheck disable=SC2016 # the other shell expands it
 in_zsh() { # wanted typed
-	PATH=$B:$PATH timeout 60 zsh -fc '
+	PATH=${tool%/*}:$PATH timeout 60 zsh -fc '
 		zmodload zsh/zpty
 		zpty shell zsh -f -i
 		zpty -w shell "PROMPT=; fpath=($1 \$fpath); autoload -Uz compinit; compinit -D -u; echo now-rea""dy"
