@@ -245,6 +245,13 @@ static const struct word logs[] = {
 	{ }
 };
 
+/* In [global] for all backends, or for one. */
+static const struct word logins[] = {
+	{ "caller", false },
+	{ "process", true },
+	{ }
+};
+
 static CK_RV global_key(struct reader *reader, const char *key,
 			const char *value)
 {
@@ -277,6 +284,9 @@ static CK_RV global_key(struct reader *reader, const char *key,
 	} else if (!strcmp(key, "so-login")) {
 		rv = parse_word(reader, key, value, so_logins, &word);
 		config->so_alone = word;
+	} else if (!strcmp(key, "login")) {
+		rv = parse_word(reader, key, value, logins, &word);
+		config->one_login = word;
 	} else if (!strcmp(key, "log")) {
 		rv = parse_word(reader, key, value, logs, &word);
 		/* At once: a complaint about a later line goes there, too. */
@@ -335,6 +345,9 @@ static CK_RV backend_key(struct reader *reader, const char *key, char *value)
 	} else if (!strcmp(key, "on-unclean")) {
 		rv = parse_word(reader, key, value, policies, &word);
 		backend->unclean = word;
+	} else if (!strcmp(key, "login")) {
+		rv = parse_word(reader, key, value, logins, &word);
+		backend->one_login = word;
 	} else if (!strcmp(key, "key-login")) {
 		rv = parse_word(reader, key, value, key_logins, &word);
 		backend->keys_need_login = word;
@@ -630,6 +643,7 @@ static CK_RV complete(struct config *config)
 				  backend->file, backend->line, backend->name);
 			return CKR_GENERAL_ERROR;
 		}
+		backend->one_login |= config->one_login;
 		if (backend->lease_given)
 			continue;
 		backend->lease = LEASE_BY_SLOT;

@@ -36,6 +36,7 @@ struct config_backend {
 	int wait_ms;
 	int session_wait_ms;		/* where the quota is full */
 	int hold_ms;			/* of a lease that is kept; 0 for ever */
+	bool one_login;			/* a caller's is all callers' */
 	bool keys_need_login;		/* also those that aren't CKA_PRIVATE */
 	bool vendor_mechanisms;		/* passed on, whatever they name */
 	struct config_token *tokens;
@@ -45,6 +46,7 @@ struct config {
 	enum arbiter_kind arbiter;
 	bool strict_initialize;
 	bool so_alone;
+	bool one_login;			/* for each backend */
 	bool log_given;			/* by the environment */
 	struct config_backend *backends;
 };

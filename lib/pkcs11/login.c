@@ -248,6 +248,35 @@ static CK_RV come(struct seat *seat, enum login login)
 	return rv;
 }
 
+/* With the slot's lock: the caller is logged in from here on. */
+static CK_RV begin_login(struct seat *seat, enum login login)
+{
+	struct slot *slot = seat->slot;
+	CK_RV rv;
+
+	rv = arbiter_rv(slot->arbiter->login(seat->party, user_of(login)));
+	if (rv != CKR_OK)
+		return rv;
+	atomic_fetch_add(&slot->logins, 1);
+	atomic_store(&seat->login_id, ++slot->last_login);
+	atomic_store(&seat->login, login);
+	return CKR_OK;
+}
+
+/**
+ * login_share() - with "login = process", a user's login is that of all callers
+ * @seat: of a caller that has a session; with the slot's lock
+ */
+void login_share(struct seat *seat)
+{
+	struct slot *slot = seat->slot;
+
+	if (seat->one_login && slot_logins(slot) &&
+	    atomic_load(&slot->login) == LOGIN_USER && seat->open &&
+	    !seat->abandoned && seat_login(seat) == LOGIN_NONE)
+		begin_login(seat, LOGIN_USER);
+}
+
 /*
  * The PIN was looked at. Meanwhile the caller may have closed its last session, or
  * lost what it has here: that is over with this login, too. And a caller of another
@@ -257,23 +286,21 @@ static CK_RV admit(struct seat *seat, enum login login, unsigned int ends,
 		   CK_RV rv)
 {
 	struct slot *slot = seat->slot;
+	struct seat *other;
 
 	pthread_mutex_lock(&slot->lock);
 	seat->coming = LOGIN_NONE;
 	if (rv == CKR_OK && !seat->open)
 		rv = CKR_SESSION_HANDLE_INVALID;
 	if (rv == CKR_OK)
-		rv = arbiter_rv(slot->arbiter->login(seat->party,
-						     user_of(login)));
-	if (rv == CKR_OK) {
-		atomic_fetch_add(&slot->logins, 1);
-		atomic_store(&seat->login_id, ++slot->last_login);
-		atomic_store(&seat->login, login);
-		if (atomic_load(&seat->login_ends) != ends) {
-			seat_lose_login(seat);
-			rv = CKR_SESSION_HANDLE_INVALID;
-		}
+		rv = begin_login(seat, login);
+	if (rv == CKR_OK && atomic_load(&seat->login_ends) != ends) {
+		seat_lose_login(seat);
+		rv = CKR_SESSION_HANDLE_INVALID;
 	}
+	if (rv == CKR_OK)
+		for (other = slot->seats; other; other = other->next)
+			login_share(other);
 	pthread_mutex_unlock(&slot->lock);
 	return rv;
 }
@@ -408,9 +435,15 @@ CK_RV login_leave(struct seat *seat, CK_SESSION_HANDLE session,
 {
 	struct slot *slot = seat->slot;
 	struct left left = { 0 };
+	struct seat *other;
 
 	pthread_mutex_lock(&slot->lock);
 	login_end(seat, &left);
+	/* The backend destroys these callers' private objects as it logs out. */
+	if (seat->one_login)
+		for (other = slot->seats; other; other = other->next)
+			if (seat_login(other) != LOGIN_NONE)
+				seat_lose_login(other);
 	pthread_mutex_unlock(&slot->lock);
 	login_tell(seat, session, lease, turn, &left);
 	return left.ended ? CKR_OK : CKR_USER_NOT_LOGGED_IN;

@@ -36,6 +36,7 @@ CK_RV login_enter(struct seat *seat, CK_SESSION_HANDLE session,
 		  const struct credentials *given, int64_t *until_ms);
 CK_RV login_settle(struct seat *seat, CK_SESSION_HANDLE session,
 		   const struct lease *lease);
+void login_share(struct seat *seat);
 void login_pin_changes(struct seat *seat);
 void login_pin_changed(struct seat *seat, CK_RV rv, unsigned char *pin,
 		       CK_ULONG length);

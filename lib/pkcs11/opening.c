@@ -39,6 +39,8 @@ static CK_RV publish(struct session *session, CK_SESSION_HANDLE handle,
 	/* Of its own: it may be closed before its opener returns. */
 	seat->references++;
 	users_hold();
+	if (seat->one_login)
+		login_share(seat);
 	atomic_store(&session->handle, handle);
 	return CKR_OK;
 }

@@ -65,6 +65,7 @@ static CK_RV make(struct slot *slot, unsigned int caller, struct seat **seat)
 	made->operations = made->lease == LEASE_OPERATION;
 	if (slot->arbiter->alone && made->mode == ARBITER_SHARED)
 		made->shares = made->token->queue;
+	made->one_login = slot->backend->config->one_login;
 	made->identity = slot->identity;
 	made->record = slot->record;
 	made->caller = caller;

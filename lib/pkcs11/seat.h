@@ -29,6 +29,7 @@ struct seat {
 	enum lease_kind lease;
 	enum arbiter_mode mode;		/* of a call's lease */
 	struct arbiter_queue *shares;	/* if a shared turn is all of it, or NULL */
+	bool one_login;			/* login = process */
 	bool operations;		/* lease = operation: they keep the lease */
 	struct identity identity;	/* of the token that the seat is at */
 

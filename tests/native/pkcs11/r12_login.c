@@ -56,6 +56,50 @@ TEST_F(login, belongs_to_a_caller)
 		  self->a->C_Login(self->sa, 17, PIN(USER_PIN)));
 }
 
+/* As PKCS#11 has it: the process is one application. */
+TEST_F(login, may_belong_to_the_process)
+{
+	CK_OBJECT_HANDLE key;
+	CK_SESSION_HANDLE later;
+
+	ASSERT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	ASSERT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+	world_configure("login = process", "");
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &self->sa));
+	ASSERT_EQ(CKR_OK, open_rw(self->b, &self->sb));
+
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	EXPECT_EQ(CKS_RW_USER_FUNCTIONS, state(self->b, self->sb));
+	EXPECT_EQ(CKR_USER_ALREADY_LOGGED_IN, login(self->b, self->sb));
+	ASSERT_EQ(1, find(self->b, self->sb, CKO_PRIVATE_KEY, "key", &key));
+	EXPECT_EQ(CKR_OK, sign(self->b, self->sb, key));
+	/* It lasts as long as any session, for callers that come later, too. */
+	ASSERT_EQ(CKR_OK, self->a->C_CloseSession(self->sa));
+	EXPECT_EQ(CKR_OK, sign(self->b, self->sb, key));
+	ASSERT_EQ(CKR_OK, open_ro(self->a, &later));
+	EXPECT_EQ(CKS_RO_USER_FUNCTIONS, state(self->a, later));
+	/* Any caller ends it. */
+	EXPECT_EQ(CKR_OK, self->a->C_Logout(later));
+	EXPECT_EQ(CKS_RW_PUBLIC_SESSION, state(self->b, self->sb));
+	EXPECT_NE(CKR_OK, sign(self->b, self->sb, key));
+	EXPECT_EQ(0, find(self->b, self->sb, CKO_PRIVATE_KEY, "key", NULL));
+	ASSERT_EQ(CKR_OK, login(self->b, self->sb));
+	EXPECT_EQ(CKS_RO_USER_FUNCTIONS, state(self->a, later));
+	/* With the last session it is over. */
+	ASSERT_EQ(CKR_OK, self->b->C_CloseSession(self->sb));
+	ASSERT_EQ(CKR_OK, self->a->C_CloseSession(later));
+	ASSERT_EQ(CKR_OK, open_ro(self->a, &later));
+	EXPECT_EQ(CKS_RO_PUBLIC_SESSION, state(self->a, later));
+	/* A security officer's is the officer's own. */
+	ASSERT_EQ(CKR_OK, self->a->C_CloseSession(later));
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &self->sa));
+	ASSERT_EQ(CKR_OK, open_rw(self->b, &self->sb));
+	ASSERT_EQ(CKR_OK, self->a->C_Login(self->sa, CKU_SO, PIN(SO_PIN)));
+	EXPECT_EQ(CKS_RW_PUBLIC_SESSION, state(self->b, self->sb));
+}
+
 TEST_F(login, ends_with_the_last_session)
 {
 	CK_SESSION_HANDLE another;

@@ -60,6 +60,8 @@ static const struct {
 	{ "[global]\narbiter =\n", ":2: arbiter has no value" },
 	{ "[global]\ninitialize = maybe\n", ":2: initialize cannot be" },
 	{ "[global]\nso-login = never\n", ":2: so-login cannot be" },
+	{ "[global]\nlogin = user\n", ":2: login cannot be" },
+	{ "[backend x]\nlogin = user\n", ":2: login cannot be" },
 	{ "[backend x]\nkey-login = some\n", ":2: key-login cannot be" },
 	{ "[global]\nlog = loud\n", ":2: log cannot be \"loud\"" },
 	{ "[global]\nlease = call\n", ":2: [global] has no key \"lease\"" },
