@@ -240,9 +240,13 @@ int tokmux_card_protocol(const struct tokmux_card *card);
  * @TOKMUX_CARD_CHAIN: where the reader or the protocol takes short APDUs only,
  *	send a longer one by command chaining (ISO/IEC 7816-4, 5.3.3), and
  *	collect by GET RESPONSE what 61xx announces up to the length asked for
+ * @TOKMUX_CARD_PATIENT: the time limit is for the reader's silence, not for the
+ *	whole command: it begins anew each time that the reader says that the
+ *	card needs more time, or the card itself does
  */
 enum tokmux_card_transmit_flags {
-	TOKMUX_CARD_CHAIN	= 1 << 0
+	TOKMUX_CARD_CHAIN	= 1 << 0,
+	TOKMUX_CARD_PATIENT	= 1 << 1
 };
 
 /**
@@ -252,9 +256,9 @@ enum tokmux_card_transmit_flags {
  * @len: its length
  * @answer: out: the answer, status word included; may be @apdu
  * @size: room in @answer, TOKMUX_ANSWER_SIZE always suffices
- * @flags: TOKMUX_CARD_CHAIN
+ * @flags: TOKMUX_CARD_*
  * @timeout_ms: how long it may take; how long the card asks for in between
- *	doesn't matter
+ *	doesn't matter, but with TOKMUX_CARD_PATIENT
  *
  * What T=0 can't do in one go (61xx, 6Cxx, an answer to a command with data)
  * is done here. An extended APDU goes as a short one where a short one can say

@@ -434,11 +434,11 @@ int tokmux_card_transmit(struct tokmux_card *card, const void *apdu, size_t len,
 			 void *answer, size_t size, unsigned int flags,
 			 int timeout_ms)
 {
-	int64_t deadline = deadline_after(timeout_ms);
+	int64_t deadline = -1;
 	int saved = errno, ret;
 	struct apdu a;
 
-	if (flags & ~(unsigned int)TOKMUX_CARD_CHAIN)
+	if (flags & ~(unsigned int)(TOKMUX_CARD_CHAIN | TOKMUX_CARD_PATIENT))
 		return -EINVAL;
 	ret = apdu_parse(apdu, len, &a);
 	if (ret)
@@ -449,8 +449,13 @@ int tokmux_card_transmit(struct tokmux_card *card, const void *apdu, size_t len,
 		errno = saved;
 		return -ECONNRESET;
 	}
+	if (flags & TOKMUX_CARD_PATIENT)
+		card->ccid.silence_ms = timeout_ms > 0 ? timeout_ms : 0;
+	else
+		deadline = deadline_after(timeout_ms);
 	ret = send_apdu(card, &a, apdu, len, flags & TOKMUX_CARD_CHAIN,
 			deadline);
+	card->ccid.silence_ms = 0;
 	if (ret >= 0 && (ret < 2 || ret > APDU_ANSWER_MAX))
 		ret = -EPROTO;
 	if (ret == -EBADMSG)

@@ -182,15 +182,25 @@ static uint8_t answer_type(enum ccid_command type)
 	}
 }
 
+/* The end of this silence, or of all of it. */
+static int64_t answer_deadline(const struct ccid *ccid, enum ccid_command type,
+			       int64_t deadline)
+{
+	if (type != CCID_XFR_BLOCK || !ccid->silence_ms)
+		return deadline;
+	return deadline_after(deadline_left(deadline, ccid->silence_ms));
+}
+
 /* Reads the answer to the last command, and skips older answers. */
 static int read_answer(struct ccid *ccid, enum ccid_command type,
 		       bool whatever_comes, int64_t deadline,
 		       struct ccid_message *m)
 {
+	int64_t until = answer_deadline(ccid, type, deadline);
 	int ret;
 
 	for (;;) {
-		ret = read_message(ccid, deadline, m);
+		ret = read_message(ccid, until, m);
 		if (ret == -EPROTO && whatever_comes)
 			continue;
 		if (ret)
@@ -199,6 +209,7 @@ static int read_answer(struct ccid *ccid, enum ccid_command type,
 			continue;
 		if (ccid_command_status(m) == CCID_TIME_EXTENSION) {
 			ccid->icc = ccid_icc_status(m);
+			until = answer_deadline(ccid, type, deadline);
 			continue;
 		}
 		break;

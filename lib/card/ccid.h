@@ -20,6 +20,11 @@ struct ccid {
 	 * A command was given up: its answer, or a part of it, may still come.
 	 */
 	bool astray;
+	/*
+	 * If not 0: how long the reader may be silent while the card works on a
+	 * command. Each time extension begins that time anew.
+	 */
+	int silence_ms;
 	size_t max_data;		/* of one message either way */
 	uint8_t icc;			/* as of the last answer */
 	bool told_present;		/* the last notice told of a card */

@@ -251,7 +251,7 @@ int lease_transmit(struct reader *reader, const void *command, size_t len,
 		   void *answer, size_t size)
 {
 	int ret = tokmux_card_transmit(reader->card, command, len, answer, size,
-				       0, COMMAND_MS);
+				       TOKMUX_CARD_PATIENT, SILENCE_MS);
 
 	switch (ret) {
 	case -EINVAL:

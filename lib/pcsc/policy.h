@@ -45,9 +45,11 @@
 #define EXCLUSIVE_SURE_MS	500
 
 /*
- * The longest that a card may work on a command; keys of RSA may take minutes
- * to make. A reader that has lost the answer is given up then.
+ * A card may work on a command for as long as it, or the reader for it, asks for
+ * more time: keys of RSA may take minutes to make. A reader that says nothing for
+ * this long has lost the answer. It is many times what ISO/IEC 7816-3 gives a card
+ * by default.
  */
-#define COMMAND_MS		(5 * 60 * 1000)
+#define SILENCE_MS		60000
 
 #endif /* TOKMUX_PCSC_POLICY_H */

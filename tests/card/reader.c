@@ -232,7 +232,9 @@ static void answer(struct reader *r, uint8_t status, uint8_t error,
 		uint8_t extension[HEADER] = { m[0], 0, 0, 0, 0, m[5], m[6],
 					      0x80 | icc_status(r), 1 };
 
-		queue(r, extension, sizeof(extension), false, 0);
+		/* Half-way, where it takes time. */
+		queue(r, extension, sizeof(extension), false,
+		      not_before ? not_before - r->card->delay_ms / 2 : 0);
 		if (!r->faults.extension)
 			break;
 	}

@@ -261,7 +261,7 @@ TEST_F(card, bad_arguments)
 					       0, 1000));
 	EXPECT_EQ(-EINVAL, SEND(bad));
 	EXPECT_EQ(-EINVAL, send_within(self->card, select_applet,
-				       sizeof(select_applet), self->answer, 2,
+				       sizeof(select_applet), self->answer, 4,
 				       1000));
 	EXPECT_EQ(sent, self->l->sent);
 	/* Without effect. */
@@ -359,6 +359,33 @@ TEST_F(card, harmless_faults)
 	f->zlp = 0;
 	EXPECT_EQ(54, SEND(((uint8_t[]){ 0x80, 0x12, 0, 52, 52 })));
 	EXPECT_EQ(52, SEND(apdu));
+}
+
+/* A time limit for the whole command, and one for the reader's silence. */
+TEST_F(card, patience)
+{
+	const uint8_t slow[] = { 0x80, 0x14, 0x01, 0x90 };	/* 400 ms */
+
+	self->l->reader.now = local_now;
+	self->l->takes_time = true;
+	SEND(select_applet);
+	/* The reader asks for more time half-way. */
+	EXPECT_EQ(2, tokmux_card_transmit(self->card, slow, sizeof(slow),
+					  self->answer, sizeof(self->answer),
+					  TOKMUX_CARD_PATIENT, 300));
+	EXPECT_EQ(-ETIMEDOUT, tokmux_card_transmit(self->card, slow, sizeof(slow),
+						   self->answer,
+						   sizeof(self->answer), 0, 300));
+	self->l->takes_time = false;
+	self->l->reader.now = NULL;
+	ASSERT_LT(0, tokmux_card_power_on(self->card));
+	SEND(select_applet);
+	/* A reader that says nothing at all is given up. */
+	self->l->reader.faults.mute = 1;
+	EXPECT_EQ(-ETIMEDOUT, tokmux_card_transmit(self->card, slow, sizeof(slow),
+						   self->answer,
+						   sizeof(self->answer),
+						   TOKMUX_CARD_PATIENT, 100));
 }
 
 #define EXPECT_FAULT(err, fault) do {					\

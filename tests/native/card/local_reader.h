@@ -23,6 +23,7 @@ struct local_reader {
 	int out_error, in_error;
 	bool gone;
 	bool exchange;		/* the card, while somebody waits for it */
+	bool takes_time;	/* what the card takes its time for is waited for */
 	unsigned int aborts, sent;
 	size_t notice_size;	/* that was last asked for */
 };
@@ -73,6 +74,11 @@ static inline int local_in(struct ccid_transport *t, uint8_t *data,
 		return once(&l->in_error);
 	while (have < size) {
 		n = reader_in(&l->reader, packet, &not_before);
+		if (n < 0 && l->takes_time && not_before >= 0 &&
+		    not_before - deadline_after(0) <= timeout_ms) {
+			usleep(1000);
+			continue;
+		}
 		if (n < 0)
 			break;
 		if ((size_t)n > size - have)
