@@ -107,6 +107,7 @@ for action in change bind add; do
 done
 cannot_open() { ! as_nobody sh -c ": <>$1" 2>/dev/null; }
 tap_check "another user can't open it" cannot_open "$usb"
+tap_check "pcscd is told to leave it alone" has "$usb" PCSCLITE_IGNORE=1
 tap_check "by-id leads to the token" test "$(readlink -f "$dir/by-id/$card")" = "$node"
 tap_check "udev knows the real device" has "$node" "TOKMUX_DEVICE=$usb"
 tap_check "so does the kernel" test "$(
