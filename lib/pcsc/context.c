@@ -61,7 +61,7 @@ static struct context *find_connection(SCARDHANDLE id,
 	return NULL;
 }
 
-LONG context_new(SCARDCONTEXT *id)
+LONG context_new(SCARDCONTEXT other, SCARDCONTEXT *id)
 {
 	struct context *context = calloc(1, sizeof(*context));
 	int ret;
@@ -78,6 +78,7 @@ LONG context_new(SCARDCONTEXT *id)
 		return error_of_access(ret);
 	}
 	context->id = new_id();
+	context->other = other;
 	context->next = contexts;
 	contexts = context;
 	*id = context->id;
@@ -203,8 +204,17 @@ void context_free(struct context *context)
 
 void contexts_after_fork(void)
 {
-	/* The parent's memory, of which the child has no use. */
-	contexts = NULL;
+	struct connection *connection;
+	struct context *context;
+
+	while ((context = contexts)) {
+		contexts = context->next;
+		while ((connection = context->connections)) {
+			context->connections = connection->next;
+			free(connection);
+		}
+		free(context);
+	}
 	ending = false;
 	pthread_cond_init(&left, NULL);
 }

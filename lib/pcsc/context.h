@@ -14,11 +14,16 @@ struct context {
 	bool busy;			/* a call goes on */
 	bool waiting, cancelled;	/* in SCardGetStatusChange() */
 	struct connection *connections;
+	/* pcsc-lite's context, or 0; what its list of readers was, and how often new. */
+	SCARDCONTEXT other;
+	uint32_t other_readers;
+	uint16_t other_events;
 };
 
 /* These are without the lock. */
 
-LONG context_new(SCARDCONTEXT *id);
+/* @other is pcsc-lite's context that goes with it, or 0. */
+LONG context_new(SCARDCONTEXT other, SCARDCONTEXT *id);
 bool context_exists(SCARDCONTEXT id);
 /* Ends what SCardGetStatusChange() waits for in it. */
 LONG context_cancel(SCARDCONTEXT id);

@@ -142,20 +142,29 @@ void readers_close(void)
 }
 
 /*
- * Of the parent's callers a child can only close the files (R3). The rest, with
- * libusb's, may have been in the middle of a change: it is left as it is.
+ * Of the parent's callers a child can only close the files (R3). Its cards, with
+ * libusb's memory, may have been in the middle of a change: they are left as they
+ * are, in a list that nobody looks at.
  */
-static void close_callers(const struct reader *reader)
+static void leave_all(struct reader **list)
 {
-	for (; reader; reader = reader->next)
+	static struct reader *left;
+	struct reader *reader;
+
+	while ((reader = *list)) {
+		*list = reader->next;
 		tokmux_close(reader->caller);
+		reader->caller = NULL;
+		reader->next = left;
+		left = reader;
+	}
 }
 
 void readers_after_fork(void)
 {
-	close_callers(first);
-	close_callers(first_gone);
-	first = NULL;
-	first_gone = NULL;
+	leave_all(&first);
+	leave_all(&first_gone);
+	/* This was under the lock, as it is now. */
+	tokmux_monitor_close(monitor);
 	monitor = NULL;
 }

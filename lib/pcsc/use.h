@@ -13,6 +13,8 @@
 struct connection {
 	struct connection *next;
 	SCARDHANDLE id;
+	/* To a reader of pcscd's, by pcsc-lite's handle: then all else is unused. */
+	SCARDHANDLE other;
 	struct reader *reader;
 	DWORD share;
 	/* What of the slot's counters this program has been told. */

@@ -164,4 +164,43 @@ if [ -n "$scdaemon" ]; then
 else
 	tap_skip "scdaemon reads the card" "there is none"
 fi
+
+# ---- readers that tokmux doesn't have: pcscd's, for root, without polkit -------------
+
+"$tool" unregister -f reader >/dev/null
+alone() {
+	user timeout 60 opensc-tool -l >"$dir/said" 2>&1
+	test "$(cat "$dir/said")" = "No smart card readers found."
+}
+tap_check "without a token and without pcscd there is no reader" alone
+
+env -u LD_LIBRARY_PATH pcscd --foreground >/dev/null 2>&1 &
+pids+=($!)
+delegated() { # pattern command…
+	local pattern=$1
+	shift
+	LD_LIBRARY_PATH=$build/pcsc timeout 60 "$@" 2>&1 | tee /dev/stderr | grep -qE "$pattern"
+}
+comes() {
+	local i
+	for ((i = 0; i < 100; i++)); do
+		delegated '^0 +Yes' opensc-tool -l 2>/dev/null && return
+		sleep 0.1
+	done
+	return 1
+}
+tap_check "a reader of pcscd's is seen" comes
+tap_check "its card is read" delegated 'Common Access Card' opensc-tool -n
+signs_delegated() {
+	delegated . pkcs11-tool --login --pin "$TOKMUX_CARD_PIN" --sign -m SHA256-RSA-PKCS \
+		--id 0001 -i "$dir/data" -o "$dir/home/delegated" &&
+		cmp "$dir/home/signature" "$dir/home/delegated"
+}
+tap_check "and signs" signs_delegated
+if command -v pcsc_scan >/dev/null; then
+	tap_check "pcsc_scan sees the card" delegated 'Card inserted' timeout 5 pcsc_scan -n
+fi
+kill "${pids[@]}"
+wait "${pids[@]}" 2>/dev/null
+pids=()
 tap_end

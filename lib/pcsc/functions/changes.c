@@ -3,11 +3,14 @@
  * SCardGetStatusChange(): waits until a slot or the list of readers is another
  * one than the program knows.
  */
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include "../context.h"
+#include "../delegate.h"
 #include "../keeper.h"
 #include "../lease.h"
+#include "../policy.h"
 #include "../readers.h"
 
 /* The reader of this name stands for the list of readers. */
@@ -85,19 +88,33 @@ static bool see_reader(SCARD_READERSTATE *of)
 	return true;
 }
 
-static bool see_list(SCARD_READERSTATE *of, uint16_t before)
+static uint16_t list_events(const struct context *context)
+{
+	return readers_events() + context->other_events;
+}
+
+static bool see_list(SCARD_READERSTATE *of, uint16_t events, uint16_t before)
 {
 	uint16_t known = COUNTER(of->dwCurrentState);
 
-	of->dwEventState = (DWORD)readers_events() << 16;
-	if ((known ? known : before) == readers_events())
+	of->dwEventState = (DWORD)events << 16;
+	if ((known ? known : before) == events)
 		return false;
 	of->dwEventState |= SCARD_STATE_CHANGED;
 	return true;
 }
 
+/* Is it pcscd's? Nobody else has one of this name. */
+static bool is_other(const struct context *context, const SCARD_READERSTATE *state)
+{
+	return context->other && !is_list(state) &&
+	       !(state->dwCurrentState & SCARD_STATE_IGNORE) &&
+	       !readers_find(state->szReader);
+}
+
 /* @before: the list's counter when the call began. */
-static bool see_all(SCARD_READERSTATE *states, DWORD nr, uint16_t before)
+static bool see_all(const struct context *context, SCARD_READERSTATE *states,
+		    DWORD nr, uint16_t before)
 {
 	bool news = false;
 	DWORD i;
@@ -106,8 +123,9 @@ static bool see_all(SCARD_READERSTATE *states, DWORD nr, uint16_t before)
 		if (states[i].dwCurrentState & SCARD_STATE_IGNORE)
 			states[i].dwEventState = SCARD_STATE_IGNORE;
 		else if (is_list(&states[i]))
-			news |= see_list(&states[i], before);
-		else
+			news |= see_list(&states[i], list_events(context),
+					 before);
+		else if (!is_other(context, &states[i]))
 			news |= see_reader(&states[i]);
 	}
 	return news;
@@ -131,7 +149,8 @@ static void look_at(struct reader *reader)
 	turn_pass(reader);
 }
 
-static LONG look_at_all(const SCARD_READERSTATE *states, DWORD nr)
+static LONG look_at_all(const struct context *context,
+			const SCARD_READERSTATE *states, DWORD nr)
 {
 	struct reader *reader;
 	DWORD i;
@@ -139,7 +158,7 @@ static LONG look_at_all(const SCARD_READERSTATE *states, DWORD nr)
 	readers_refresh();
 	for (i = 0; i < nr; i++) {
 		if (states[i].dwCurrentState & SCARD_STATE_IGNORE ||
-		    is_list(&states[i]))
+		    is_list(&states[i]) || is_other(context, &states[i]))
 			continue;
 		reader = readers_find(states[i].szReader);
 		if (reader)
@@ -155,8 +174,13 @@ static LONG look_at_all(const SCARD_READERSTATE *states, DWORD nr)
 
 static LONG wait_for_news(struct context *context, int64_t until_ms)
 {
-	if (until_ms >= 0 && now_ms() >= until_ms)
+	const int64_t now = now_ms();
+
+	if (until_ms >= 0 && now >= until_ms)
 		return SCARD_E_TIMEOUT;
+	/* pcscd is asked now and then. */
+	if (context->other && (until_ms < 0 || until_ms > now + FRESH_MS))
+		until_ms = now + FRESH_MS;
 	context->waiting = true;
 	keeper_watch(1);
 	news_wait(until_ms);
@@ -168,21 +192,97 @@ static LONG wait_for_news(struct context *context, int64_t until_ms)
 	return SCARD_E_CANCELLED;
 }
 
+/* ---- pcscd's readers; without the lock ------------------------------------------ */
+
+static void see_other_list(struct context *context)
+{
+	uint32_t hash = 0;
+	size_t len, i;
+	char *list;
+
+	list = delegate_readers(context->other, &len);
+	for (i = 0; i < len; i++)
+		hash = hash * 31 + (unsigned char)list[i];
+	free(list);
+	if (hash != context->other_readers)
+		context->other_events++;
+	context->other_readers = hash;
+}
+
+static LONG see_other_reader(struct context *context, SCARD_READERSTATE *of,
+			     bool first, bool *news)
+{
+	LONG rv = delegate()->GetStatusChange(context->other, 0, of, 1);
+
+	if (rv == SCARD_E_TIMEOUT)
+		return SCARD_S_SUCCESS;
+	if (rv != SCARD_E_UNKNOWN_READER) {
+		*news |= !rv;
+		return rv;
+	}
+	/* It has gone while the program waits, or the program knows that. */
+	if (first && !(of->dwCurrentState & SCARD_STATE_UNKNOWN))
+		return rv;
+	of->dwEventState = SCARD_STATE_UNKNOWN | SCARD_STATE_UNAVAILABLE;
+	if (!(of->dwCurrentState & SCARD_STATE_UNKNOWN)) {
+		of->dwEventState |= SCARD_STATE_CHANGED;
+		*news = true;
+	}
+	return SCARD_S_SUCCESS;
+}
+
+static LONG see_others(struct context *context, SCARD_READERSTATE *states,
+		       DWORD nr, bool first, bool *news)
+{
+	LONG rv = SCARD_S_SUCCESS;
+	bool other;
+	DWORD i;
+
+	for (i = 0; !rv && context->other && i < nr; i++) {
+		if (is_list(&states[i])) {
+			see_other_list(context);
+			continue;
+		}
+		lock();
+		other = is_other(context, &states[i]);
+		unlock();
+		if (other)
+			rv = see_other_reader(context, &states[i], first, news);
+	}
+	return rv;
+}
+
+/* ---- both ------------------------------------------------------------------------ */
+
 static LONG await(struct context *context, DWORD timeout,
 		  SCARD_READERSTATE *states, DWORD nr)
 {
 	int64_t until_ms = -1;
+	bool news = false;
 	uint16_t before;
 	LONG rv;
 
 	/* Programs that were built for 32 bits say it with more. */
 	if ((uint32_t)timeout != SCARD_INFINITE)
 		until_ms = now_ms() + (int64_t)(uint32_t)timeout;
+	rv = see_others(context, states, nr, true, &news);
+	if (rv)
+		return rv;
 	lock();
-	rv = keeper_start() ? SCARD_E_NO_MEMORY : look_at_all(states, nr);
-	before = readers_events();
-	while (!rv && !see_all(states, nr, before))
+	rv = keeper_start() ? SCARD_E_NO_MEMORY :
+			      look_at_all(context, states, nr);
+	before = list_events(context);
+	while (!rv) {
+		news |= see_all(context, states, nr, before);
+		if (news)
+			break;
 		rv = wait_for_news(context, until_ms);
+		if (rv || !context->other)
+			continue;
+		unlock();
+		rv = see_others(context, states, nr, false, &news);
+		lock();
+	}
 	unlock();
 	return rv;
 }

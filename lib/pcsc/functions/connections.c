@@ -7,6 +7,7 @@
  * exclusive. A holder on a token without sessions has it exclusively.
  */
 #include <errno.h>
+#include "../delegate.h"
 #include "../error.h"
 #include "../keeper.h"
 #include "../lease.h"
@@ -238,6 +239,22 @@ static void forget(struct connection *connection)
 	turn_end(connection);
 }
 
+static LONG connect_ours(struct connection *connection, const char *name,
+			 DWORD share, DWORD protocols, DWORD *protocol)
+{
+	LONG rv = find_reader(connection, name, share);
+
+	if (rv)
+		return rv;
+	turn_begin(connection);
+	rv = connect_card(connection, share, protocols, protocol);
+	if (rv)
+		forget(connection);
+	else
+		turn_end(connection);
+	return rv;
+}
+
 LONG SCardConnect(SCARDCONTEXT id, const char *name, DWORD share,
 		  DWORD protocols, SCARDHANDLE *handle, DWORD *protocol)
 {
@@ -257,16 +274,11 @@ LONG SCardConnect(SCARDCONTEXT id, const char *name, DWORD share,
 	if (!context)
 		return SCARD_E_INVALID_HANDLE;
 	connection = context_add(context);
-	rv = connection ? find_reader(connection, name, share) :
-			  SCARD_E_NO_MEMORY;
-	if (!rv) {
-		turn_begin(connection);
-		rv = connect_card(connection, share, protocols, protocol);
-		if (rv)
-			forget(connection);
-		else
-			turn_end(connection);
-	}
+	rv = connection ? connect_ours(connection, name, share, protocols,
+				       protocol) : SCARD_E_NO_MEMORY;
+	if (rv == SCARD_E_UNKNOWN_READER && context->other)
+		rv = delegate()->Connect(context->other, name, share, protocols,
+					 &connection->other, protocol);
 	if (!rv)
 		*handle = connection->id;
 	else if (connection)
@@ -332,7 +344,10 @@ LONG SCardReconnect(SCARDHANDLE handle, DWORD share, DWORD protocols,
 		return SCARD_E_INVALID_HANDLE;
 	rv = initialization > SCARD_UNPOWER_CARD ? SCARD_E_INVALID_VALUE :
 						   check_wishes(share, protocols);
-	if (!rv) {
+	if (!rv && connection->other) {
+		rv = delegate()->Reconnect(connection->other, share, protocols,
+					   initialization, protocol);
+	} else if (!rv) {
 		turn_begin(connection);
 		rv = reconnect(connection, share, protocols, initialization,
 			       protocol);
@@ -348,7 +363,14 @@ LONG disconnect(struct context *context, struct connection *connection,
 		DWORD disposition)
 {
 	struct reader *reader = connection->reader;
+	LONG rv;
 
+	if (connection->other) {
+		rv = delegate()->Disconnect(connection->other, disposition);
+		if (!rv)
+			context_remove(context, connection);
+		return rv;
+	}
 	turn_begin(connection);
 	/* Without the lease the card is reset for its next holder anyway. */
 	if (reader->held && disposition == SCARD_RESET_CARD)

@@ -3,19 +3,27 @@
  * PC/SC's functions for contexts.
  */
 #include "../context.h"
+#include "../delegate.h"
 #include "connections.h"
 
 LONG SCardEstablishContext(DWORD scope, const void *reserved1,
 			   const void *reserved2, SCARDCONTEXT *id)
 {
+	SCARDCONTEXT other;
+	LONG rv;
+
 	if (!id)
 		return SCARD_E_INVALID_PARAMETER;
 	*id = 0;
 	if (scope > SCARD_SCOPE_GLOBAL)
 		return SCARD_E_INVALID_VALUE;
-	if (tokmux_present() != 1)
+	other = delegate_establish(scope);
+	if (!other && tokmux_present() != 1)
 		return SCARD_E_NO_SERVICE;
-	return context_new(id);
+	rv = context_new(other, id);
+	if (rv && other)
+		delegate()->ReleaseContext(other);
+	return rv;
 }
 
 LONG SCardReleaseContext(SCARDCONTEXT id)
@@ -30,10 +38,16 @@ LONG SCardReleaseContext(SCARDCONTEXT id)
 	while (context->connections) {
 		struct connection *connection = context->connections;
 
+		/* pcsc-lite ends its own with the context. */
+		if (connection->other)
+			context_remove(context, connection);
 		/* A program that ends in a transaction leaves it half done. */
-		disconnect(context, connection, connection->depth ?
-			   SCARD_RESET_CARD : SCARD_LEAVE_CARD);
+		else
+			disconnect(context, connection, connection->depth ?
+				   SCARD_RESET_CARD : SCARD_LEAVE_CARD);
 	}
+	if (context->other)
+		delegate()->ReleaseContext(context->other);
 	context_free(context);
 	return SCARD_S_SUCCESS;
 }

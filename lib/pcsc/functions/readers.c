@@ -5,31 +5,42 @@
 #include <stdlib.h>
 #include <string.h>
 #include "../context.h"
+#include "../delegate.h"
 #include "../output.h"
 #include "../readers.h"
 
 /* PC/SC on Linux knows this one group. A multi-string ends with an empty string. */
 static const char groups[] = "SCard$DefaultReaders\0";
 
-/* Sets *@list to a multi-string, for free(). Returns its size, 0 if there is no memory. */
-static size_t list_readers(char **list)
+/*
+ * Sets *@list to a multi-string of tokmux' readers and then pcscd's, for free().
+ * Returns its size, 0 if there is no memory.
+ */
+static size_t list_readers(struct context *context, char **list)
 {
 	struct reader *reader;
-	size_t size = 1;
-	char *at;
+	size_t size, others_len;
+	char *at, *others, *other;
 
+	others = delegate_readers(context->other, &others_len);
+	size = others_len + 1;
 	lock();
 	readers_refresh();
 	for (reader = readers_first(); reader; reader = reader->next)
 		size += strlen(reader->name) + 1;
 	*list = at = malloc(size);
-	if (at) {
-		for (reader = readers_first(); reader; reader = reader->next)
-			at = stpcpy(at, reader->name) + 1;
-		*at = '\0';
-	}
+	for (reader = readers_first(); at && reader; reader = reader->next)
+		at = stpcpy(at, reader->name) + 1;
+	/* A reader that both have is tokmux'. */
+	for (other = others; at && other && *other; other += strlen(other) + 1)
+		if (!readers_find(other))
+			at = stpcpy(at, other) + 1;
 	unlock();
-	return *list ? size : 0;
+	free(others);
+	if (!at)
+		return 0;
+	*at++ = '\0';
+	return (size_t)(at - *list);
 }
 
 LONG SCardListReaders(SCARDCONTEXT id, const char *wanted, char *readers,
@@ -45,7 +56,7 @@ LONG SCardListReaders(SCARDCONTEXT id, const char *wanted, char *readers,
 	context = context_enter(id);
 	if (!context)
 		return SCARD_E_INVALID_HANDLE;
-	size = list_readers(&list);
+	size = list_readers(context, &list);
 	if (size > 1) {
 		rv = output(list, size, readers, len);
 	} else {

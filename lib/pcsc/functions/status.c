@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include "../context.h"
+#include "../delegate.h"
 #include "../output.h"
 
 static DWORD state_of(const struct slot *slot)
@@ -51,6 +52,11 @@ LONG SCardStatus(SCARDHANDLE handle, char *name, DWORD *name_len, DWORD *state,
 	context = context_enter_connection(handle, &connection);
 	if (!context)
 		return SCARD_E_INVALID_HANDLE;
+	if (connection->other) {
+		rv = delegate()->Status(connection->other, name, name_len, state,
+					protocol, atr, atr_len);
+		goto out;
+	}
 	rv = look(connection, &slot);
 	if (!rv) {
 		if (state)
@@ -66,6 +72,7 @@ LONG SCardStatus(SCARDHANDLE handle, char *name, DWORD *name_len, DWORD *state,
 			     atr_len ? atr_len : &no_atr);
 		rv = rv ? rv : rv2;
 	}
+out:
 	context_leave(context);
 	return rv;
 }
@@ -141,8 +148,10 @@ LONG SCardGetAttrib(SCARDHANDLE handle, DWORD id, BYTE *value, DWORD *len)
 	context = context_enter_connection(handle, &connection);
 	if (!context)
 		return SCARD_E_INVALID_HANDLE;
-	rv = look(connection, &slot);
-	if (!rv)
+	rv = connection->other ?
+	     delegate()->GetAttrib(connection->other, id, value, len) :
+	     look(connection, &slot);
+	if (!rv && !connection->other)
 		rv = attribute(connection->reader, &slot, id, value, len);
 	context_leave(context);
 	return rv;
@@ -152,12 +161,16 @@ LONG SCardSetAttrib(SCARDHANDLE handle, DWORD id, const BYTE *value, DWORD len)
 {
 	struct connection *connection;
 	struct context *context;
+	LONG rv;
 
 	if (!value || !len)
 		return SCARD_E_INVALID_PARAMETER;
 	context = context_enter_connection(handle, &connection);
 	if (!context)
 		return SCARD_E_INVALID_HANDLE;
+	rv = connection->other ?
+	     delegate()->SetAttrib(connection->other, id, value, len) :
+	     SCARD_E_UNSUPPORTED_FEATURE;
 	context_leave(context);
-	return SCARD_E_UNSUPPORTED_FEATURE;
+	return rv;
 }

@@ -3,6 +3,7 @@
  * PC/SC's functions for transactions, which may be in each other.
  */
 #include "../context.h"
+#include "../delegate.h"
 #include "../error.h"
 #include "../lease.h"
 
@@ -15,6 +16,10 @@ LONG SCardBeginTransaction(SCARDHANDLE handle)
 	context = context_enter_connection(handle, &connection);
 	if (!context)
 		return SCARD_E_INVALID_HANDLE;
+	if (connection->other) {
+		rv = delegate()->BeginTransaction(connection->other);
+		goto out;
+	}
 	rv = use_begin(connection);
 	if (!rv) {
 		lock();
@@ -22,6 +27,7 @@ LONG SCardBeginTransaction(SCARDHANDLE handle)
 		connection->depth++;
 		unlock();
 	}
+out:
 	context_leave(context);
 	return rv;
 }
@@ -51,7 +57,9 @@ LONG SCardEndTransaction(SCARDHANDLE handle, DWORD disposition)
 	context = context_enter_connection(handle, &connection);
 	if (!context)
 		return SCARD_E_INVALID_HANDLE;
-	if (disposition > SCARD_EJECT_CARD) {
+	if (connection->other) {
+		rv = delegate()->EndTransaction(connection->other, disposition);
+	} else if (disposition > SCARD_EJECT_CARD) {
 		rv = SCARD_E_INVALID_VALUE;
 	} else if (!connection->depth) {
 		rv = SCARD_E_NOT_TRANSACTED;

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include "../context.h"
+#include "../delegate.h"
 #include "../error.h"
 #include "../lease.h"
 
@@ -63,6 +64,13 @@ LONG SCardTransmit(SCARDHANDLE handle, const SCARD_IO_REQUEST *send_pci,
 	if (!context) {
 		*answer_len = 0;
 		return SCARD_E_INVALID_HANDLE;
+	}
+	if (connection->other) {
+		rv = delegate()->Transmit(connection->other, send_pci, command,
+					  command_len, answer_pci, answer,
+					  answer_len);
+		context_leave(context);
+		return rv;
 	}
 	if (*answer_len < 2)
 		rv = SCARD_E_INSUFFICIENT_BUFFER;
