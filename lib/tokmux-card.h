@@ -233,6 +233,15 @@ int tokmux_card_atr(const struct tokmux_card *card,
  */
 int tokmux_card_protocol(const struct tokmux_card *card);
 
+/**
+ * tokmux_card_apdu_max() - how much data an APDU may have
+ * @card: the card, in a reader that is held
+ *
+ * Return: 65536 if extended APDUs can be sent as they are, 256 if only short ones
+ * can; -ENOLCK before tokmux_card_begin() and tokmux_card_hold(), without effect.
+ */
+int tokmux_card_apdu_max(const struct tokmux_card *card);
+
 /* ---- APDUs ------------------------------------------------------------ */
 
 /**

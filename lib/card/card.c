@@ -384,6 +384,22 @@ int tokmux_card_protocol(const struct tokmux_card *card)
 	return card->powered ? (int)card->protocol : -ECONNRESET;
 }
 
+int tokmux_card_apdu_max(const struct tokmux_card *card)
+{
+	if (!card->connected)
+		return -ENOLCK;
+	switch (card->ccid.transport->desc.features & CCID_LEVEL) {
+	case CCID_LEVEL_EXTENDED:
+		return 65536;
+	case CCID_LEVEL_TPDU:
+		/* A block is as long as it is, whatever it is a part of. */
+		if (card->powered && card->protocol == 1)
+			return 65536;
+		break;
+	}
+	return 256;
+}
+
 /* ---- what is in the slot ------------------------------------------------ */
 
 int tokmux_card_status(struct tokmux_card *card)

@@ -55,6 +55,8 @@ bool facts_of_token(const struct tokmux_token *token, struct facts *facts)
 	read_line(dir, "manufacturer", facts->maker, sizeof(facts->maker));
 	read_line(dir, "product", facts->model, sizeof(facts->model));
 	read_line(dir, "serial", facts->serial, sizeof(facts->serial));
+	facts->vendor = (uint16_t)read_number(dir, "idVendor", 16);
+	facts->product = (uint16_t)read_number(dir, "idProduct", 16);
 	facts->version = (uint16_t)read_number(dir, "bcdDevice", 16);
 	facts->bus = (uint8_t)read_number(dir, "busnum", 10);
 	facts->device = (uint8_t)read_number(dir, "devnum", 10);

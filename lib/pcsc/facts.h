@@ -13,6 +13,7 @@
 /* Of its USB device. Empty where it says nothing. */
 struct facts {
 	char maker[64], model[64], serial[64];
+	uint16_t vendor, product;
 	uint16_t version;		/* bcdDevice */
 	uint8_t bus, device;
 };

@@ -132,6 +132,10 @@ typedef struct {
 
 /* SCardControl(): PC/SC part 10 */
 #define CM_IOCTL_GET_FEATURE_REQUEST		(0x42000000 + 3400)
+#define FEATURE_GET_TLV_PROPERTIES		0x12
+#define PCSCv2_PART10_PROPERTY_dwMaxAPDUDataSize	10
+#define PCSCv2_PART10_PROPERTY_wIdVendor	11
+#define PCSCv2_PART10_PROPERTY_wIdProduct	12
 
 extern const SCARD_IO_REQUEST g_rgSCardT0Pci, g_rgSCardT1Pci, g_rgSCardRawPci;
 

@@ -4,6 +4,7 @@
  * another program or its death does to it (R1, R2, R19). The reader is
  * tests/card's, and its card forgets without power.
  */
+#include <arpa/inet.h>
 #include <poll.h>
 #include <pthread.h>
 #include <winscard.h>
@@ -209,6 +210,10 @@ static int end(struct child *c, int signal)
 TEST_F(cards, one_program)
 {
 	static const BYTE atr_begins = 0x3b;
+	static const BYTE extended[] = {
+		PCSCv2_PART10_PROPERTY_dwMaxAPDUDataSize, 4, 0, 0, 1, 0,
+	};
+	PCSC_TLV_STRUCTURE tlv;
 	struct program p = {};
 	DWORD len, state, protocol, atr_len;
 	BYTE atr[33], value[128];
@@ -246,9 +251,20 @@ TEST_F(cards, one_program)
 	len = sizeof(value);
 	EXPECT_EQ(SCARD_E_UNSUPPORTED_FEATURE,
 		  SCardGetAttrib(p.card, 0x4711, value, &len));
-	EXPECT_EQ(0, SCardControl(p.card, CM_IOCTL_GET_FEATURE_REQUEST, NULL, 0,
+	/* One feature: properties, of which one is that APDUs may be extended. */
+	ASSERT_EQ(0, SCardControl(p.card, CM_IOCTL_GET_FEATURE_REQUEST, NULL, 0,
 				  value, sizeof(value), &len));
-	EXPECT_EQ(0, len);
+	ASSERT_EQ(sizeof(PCSC_TLV_STRUCTURE), len);
+	memcpy(&tlv, value, sizeof(tlv));
+	EXPECT_EQ(FEATURE_GET_TLV_PROPERTIES, tlv.tag);
+	ASSERT_EQ(0, SCardControl(p.card, ntohl(tlv.value), NULL, 0, value,
+				  sizeof(value), &len));
+	EXPECT_EQ(14, len);
+	EXPECT_EQ(0, memcmp(value, extended, sizeof(extended)));
+	EXPECT_EQ(SCARD_E_INSUFFICIENT_BUFFER,
+		  SCardControl(p.card, ntohl(tlv.value), NULL, 0, value, 13, &len));
+	EXPECT_EQ(SCARD_E_UNSUPPORTED_FEATURE,
+		  SCardControl(p.card, 0x42000001, NULL, 0, value, sizeof(value), &len));
 
 	/* What it may not do. */
 	len = 1;
