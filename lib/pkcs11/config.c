@@ -317,6 +317,12 @@ static CK_RV backend_key(struct reader *reader, const char *key, char *value)
 		{ "pass", true },
 		{ }
 	};
+	static const struct word write_logins[] = {
+		{ "seen", WRITE_LOGIN_SEEN },
+		{ "own", WRITE_LOGIN_OWN },
+		{ "any", WRITE_LOGIN_ANY },
+		{ }
+	};
 	static const struct word key_logins[] = {
 		{ "private", false },
 		{ "all", true },
@@ -351,6 +357,9 @@ static CK_RV backend_key(struct reader *reader, const char *key, char *value)
 	} else if (!strcmp(key, "key-login")) {
 		rv = parse_word(reader, key, value, key_logins, &word);
 		backend->keys_need_login = word;
+	} else if (!strcmp(key, "write-login")) {
+		rv = parse_word(reader, key, value, write_logins, &word);
+		backend->write_login = word;
 	} else if (!strcmp(key, "vendor-mechanisms")) {
 		rv = parse_word(reader, key, value, vendors, &word);
 		backend->vendor_mechanisms = word;

@@ -16,6 +16,13 @@ enum lease_kind {
 	LEASE_BY_SLOT,			/* call if its token can be taken out, else shared */
 };
 
+/* Who may write to the token: see objects_seen.c. */
+enum write_login {
+	WRITE_LOGIN_SEEN,
+	WRITE_LOGIN_OWN,
+	WRITE_LOGIN_ANY,
+};
+
 /* token = [pkcs11:URI] NAME: how the arbiter knows a token of a backend */
 struct config_token {
 	struct config_token *next;
@@ -37,6 +44,7 @@ struct config_backend {
 	int session_wait_ms;		/* where the quota is full */
 	int hold_ms;			/* of a lease that is kept; 0 for ever */
 	bool one_login;			/* a caller's is all callers' */
+	enum write_login write_login;
 	bool keys_need_login;		/* also those that aren't CKA_PRIVATE */
 	bool vendor_mechanisms;		/* passed on, whatever they name */
 	struct config_token *tokens;

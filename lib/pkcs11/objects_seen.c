@@ -74,6 +74,41 @@ CK_RV call_check_key(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad,
 	return CKR_OK;
 }
 
+/*
+ * PKCS#11 lets a session that isn't logged in write public objects, and leaves it to the
+ * token to ask for a login all the same, as most cards do. While another caller is logged
+ * in the token doesn't ask, and that login would be lent (R12). So the answer is the one
+ * that the token gave while nobody was logged in. Where it hasn't been asked yet, one that
+ * can be taken out is a card.
+ */
+static bool borrows(const struct call *call, bool token)
+{
+	const struct slot *slot = call->seat->slot;
+
+	if (seat_login(call->seat) != LOGIN_NONE)
+		return false;
+	switch (call->backend->config->write_login) {
+	case WRITE_LOGIN_ANY:
+		return false;
+	case WRITE_LOGIN_OWN:
+		return token;
+	case WRITE_LOGIN_SEEN:
+		break;
+	}
+	return atomic_load(&slot->login) != LOGIN_NONE &&
+	       (atomic_load(&slot->asks_login[token]) ||
+		(token && slot->removable));
+}
+
+/* The backend says CKR_USER_NOT_LOGGED_IN, where an object is made. */
+void call_asked_login(struct call *call)
+{
+	struct slot *slot = call->seat->slot;
+
+	if (call->public && atomic_load(&slot->login) == LOGIN_NONE)
+		atomic_store(&slot->asks_login[call->token], true);
+}
+
 /* May this caller change the object? One of the token takes a read/write session. */
 CK_RV call_check_write(struct call *call, CK_OBJECT_HANDLE handle)
 {
@@ -81,9 +116,11 @@ CK_RV call_check_write(struct call *call, CK_OBJECT_HANDLE handle)
 
 	if (!find_object(call, handle, &object))
 		return CKR_OBJECT_HANDLE_INVALID;
-	if (!(object.flags & OBJECT_SESSION) && !session_writes(call->session))
+	if (object.flags & OBJECT_SESSION)
+		return CKR_OK;
+	if (!session_writes(call->session))
 		return CKR_SESSION_READ_ONLY;
-	return CKR_OK;
+	return borrows(call, true) ? CKR_USER_NOT_LOGGED_IN : CKR_OK;
 }
 
 /*
@@ -159,17 +196,23 @@ static CK_RV template_says(const CK_ATTRIBUTE *template, CK_ULONG count,
 static CK_RV check_making(struct call *call, const CK_ATTRIBUTE *template,
 			  CK_ULONG count, bool token, bool private)
 {
+	bool perhaps_private = true;
 	CK_RV rv;
 
 	rv = template_says(template, count, CKA_TOKEN, &token);
 	if (rv == CKR_OK)
 		rv = template_says(template, count, CKA_PRIVATE, &private);
+	if (rv == CKR_OK)
+		rv = template_says(template, count, CKA_PRIVATE,
+				   &perhaps_private);
 	if (rv != CKR_OK)
 		return rv;
 	if (token && !session_writes(call->session))
 		return CKR_SESSION_READ_ONLY;
-	if (private && !call_is_user(call))
+	if ((private && !call_is_user(call)) || borrows(call, token))
 		return CKR_USER_NOT_LOGGED_IN;
+	call->token = token;
+	call->public = !perhaps_private;
 	return check_trust(call, template, count);
 }
 

@@ -24,6 +24,7 @@ CK_RV call_check_template(struct call *call, CK_ATTRIBUTE *template,
 			  CK_ULONG count);
 CK_RV call_check_copy(struct call *call, CK_OBJECT_HANDLE handle,
 		      CK_ATTRIBUTE *template, CK_ULONG count);
+void call_asked_login(struct call *call);
 CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle);
 CK_RV call_find_init(struct call *call, CK_ATTRIBUTE *template,
 		     CK_ULONG count);

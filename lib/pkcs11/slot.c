@@ -159,6 +159,8 @@ static CK_RV open_token(struct slot *slot, const CK_SLOT_INFO *slot_info,
 	slot->token_flags = info->flags;
 	slot_identify(&slot->identity, info);
 	atomic_store(&slot->suspect, false);
+	atomic_store(&slot->asks_login[false], false);
+	atomic_store(&slot->asks_login[true], false);
 	token_name(slot, info, name, sizeof(name));
 	slot->record = record_of(name);
 	log_info("slot %lu: backend %s, token %s", slot->id,

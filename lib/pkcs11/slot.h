@@ -55,6 +55,8 @@ struct slot {
 	bool removable;			/* the token may be exchanged at any time */
 	enum lease_kind lease;		/* of callers that come now */
 	atomic_bool suspect;		/* something has happened to the token */
+	/* The token asks for a login to make session objects, or to write its own. */
+	atomic_bool asks_login[2];
 	atomic_uint logins;		/* how many callers are logged in */
 
 	/* changed with @turn, or when the token is gone */

@@ -69,8 +69,11 @@
 	if (rv != CKR_OK)						\
 		return rv;						\
 	rv = (object) || (asks) ? (checks) : CKR_ARGUMENTS_BAD;		\
-	if (rv == CKR_OK)						\
-		rv = CALL(&call, function, ##__VA_ARGS__);			\
+	if (rv != CKR_OK)						\
+		return call_end(&call, rv);				\
+	rv = CALL(&call, function, ##__VA_ARGS__);			\
+	if (rv == CKR_USER_NOT_LOGGED_IN)				\
+		call_asked_login(&call);				\
 	if (rv == CKR_OK && !(asks))					\
 		rv = call_created(&call, *(object));			\
 	return call_end(&call, rv)

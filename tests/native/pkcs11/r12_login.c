@@ -100,6 +100,43 @@ TEST_F(login, may_belong_to_the_process)
 	EXPECT_EQ(CKS_RW_PUBLIC_SESSION, state(self->b, self->sb));
 }
 
+/* Most cards ask for a login before anything is written to them. */
+TEST_F(login, is_lent_to_nobody)
+{
+	void (*fault)(const char *spec);
+	CK_OBJECT_HANDLE object;
+
+	ASSERT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	ASSERT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+	world_configure_plugin(PLUGIN("backend_fault"), "lease = shared");
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+	fault = (void (*)(const char *))
+		backend_symbol(PLUGIN("backend_fault"), "backend_fault_set");
+	ASSERT_NE(NULL, fault);
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &self->sa));
+	ASSERT_EQ(CKR_OK, open_rw(self->b, &self->sb));
+
+	fault("C_CreateObject=fail:257");
+	EXPECT_EQ(CKR_USER_NOT_LOGGED_IN,
+		  make_data(self->b, self->sb, "x", true, false, &object));
+	fault("");
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	EXPECT_EQ(CKR_USER_NOT_LOGGED_IN,
+		  make_data(self->b, self->sb, "x", true, false, &object));
+	EXPECT_EQ(CKR_OK,
+		  make_data(self->a, self->sa, "x", true, false, &object));
+	ASSERT_EQ(1, find(self->b, self->sb, CKO_DATA, "x", &object));
+	EXPECT_EQ(CKR_USER_NOT_LOGGED_IN,
+		  self->b->C_DestroyObject(self->sb, object));
+	/* It hasn't asked for one to make session objects. */
+	EXPECT_EQ(CKR_OK,
+		  make_data(self->b, self->sb, "y", false, false, &object));
+	ASSERT_EQ(CKR_OK, login(self->b, self->sb));
+	EXPECT_EQ(CKR_OK,
+		  make_data(self->b, self->sb, "z", true, false, &object));
+}
+
 TEST_F(login, ends_with_the_last_session)
 {
 	CK_SESSION_HANDLE another;

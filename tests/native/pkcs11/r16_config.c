@@ -62,6 +62,7 @@ static const struct {
 	{ "[global]\nso-login = never\n", ":2: so-login cannot be" },
 	{ "[global]\nlogin = user\n", ":2: login cannot be" },
 	{ "[backend x]\nlogin = user\n", ":2: login cannot be" },
+	{ "[backend x]\nwrite-login = no\n", ":2: write-login cannot be" },
 	{ "[backend x]\nkey-login = some\n", ":2: key-login cannot be" },
 	{ "[global]\nlog = loud\n", ":2: log cannot be \"loud\"" },
 	{ "[global]\nlease = call\n", ":2: [global] has no key \"lease\"" },
