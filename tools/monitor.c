@@ -17,7 +17,7 @@
 
 enum {
 	TIME, EVENT, NAME, PID, COMMAND, WHAT, LEASE, LOGIN, WAITERS, SESSIONS,
-	SYSNAME, DEVICE,
+	SYSNAME, DEVICE, LOST,
 };
 
 static const struct column columns[] = {
@@ -26,20 +26,21 @@ static const struct column columns[] = {
 	[NAME] = { "name", LONG_TEXT, "the token's name" },
 	[PID] = { "pid", NUMBER, "whose lease or login it is" },
 	[COMMAND] = { "command", LONG_TEXT, "what that process runs" },
-	[WHAT] = { "what", TEXT, "lease, login or sessions, whichever it is about" },
+	[WHAT] = { "what", TEXT, "lease, login, sessions or lost, whichever it is about" },
 	[LEASE] = { "lease", TEXT, "exclusive or shared" },
 	[LOGIN] = { "login", TEXT, "user or so" },
 	[WAITERS] = { "waiters", NUMBER, "how many requests wait then" },
 	[SESSIONS] = { "sessions", NUMBER, "how many the caller has then" },
 	[SYSNAME] = { "sysname", TEXT, "tokmuxN; none for a user token" },
 	[DEVICE] = { "device", TEXT, "its device" },
+	[LOST] = { "lost", NUMBER, "how many events were lost, if that is known" },
 };
 
 /* A PKCS#11 token's name has 31 characters most of the time. */
 static unsigned int widths[] = {
 	[TIME] = 12, [EVENT] = 8, [NAME] = 31, [PID] = 6, [COMMAND] = 9,
 	[WHAT] = 9, [LEASE] = 9, [LOGIN] = 5, [WAITERS] = 7, [SESSIONS] = 8, [SYSNAME] = 8,
-	[DEVICE] = 13,
+	[DEVICE] = 13, [LOST] = 6,
 };
 
 /* What is watched. */
@@ -135,6 +136,7 @@ static const struct {
 	{ "login",	"login",	true },
 	{ "logout",	"logout",	true },
 	{ "session",	"sessions",	true },
+	{ "lost",	"lost",		false },
 };
 
 /* Of a lease its mode, of a login its user type; see kmod/trace.h. */
@@ -162,6 +164,14 @@ static void show_use(const struct watch *watch, const struct use *use,
 	view_row(view);
 	view_set_now(view, TIME);
 	view_set(view, EVENT, shown);
+	if (!strcmp(use->event, "lost")) {
+		if (use->arg) {
+			view_setf(view, LOST, "%u", use->arg);
+			view_setf(view, WHAT, "%u", use->arg);
+		}
+		view_print_row(view);
+		return;
+	}
 	view_set(view, NAME, use->name);
 	if (use->system) {
 		view_setf(view, SYSNAME, "tokmux%u", use->index);
@@ -180,7 +190,7 @@ static bool is_watched(const struct watch *watch, const struct use *use)
 	char owner[VALUE_SIZE];
 	uid_t uid;
 
-	if (!watch->only)
+	if (!watch->only || !strcmp(use->event, "lost"))
 		return true;
 	if (strcmp(use->name, subject_name(watch->only)) ||
 	    use->system != !!subject_token(watch->only))

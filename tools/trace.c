@@ -128,13 +128,28 @@ static const char *last(const char *line, const char *what)
 	return found;
 }
 
+/* "CPU:1 [LOST 42 EVENTS]"; the kernel may not know how many. */
+static bool parse_lost(const char *line, struct use *use)
+{
+	const char *text = strstr(line, " [LOST ");
+
+	if (!text || strncmp(line, "CPU:", strlen("CPU:")))
+		return false;
+	strcpy(use->event, "lost");
+	if (sscanf(text, " [LOST %u EVENTS]", &use->arg) != 1)
+		use->arg = 0;
+	return true;
+}
+
 /* As TP_printk() has it in kmod/trace.h. */
 static bool parse(const char *line, struct use *use)
 {
 	const char *text = last(line, ": tokmux_");
 	int index;
 
-	if (!text || sscanf(text, ": tokmux_%15[a-z_]: token=%d name=%63s caller=%*s owner=%d epoch=%*u waiters=%u arg=%u",
+	if (!text)
+		return parse_lost(line, use);
+	if (sscanf(text, ": tokmux_%15[a-z_]: token=%d name=%63s caller=%*s owner=%d epoch=%*u waiters=%u arg=%u",
 			    use->event, &index, use->name, &use->pid,
 			    &use->waiters, &use->arg) != 6)
 		return false;
@@ -175,8 +190,10 @@ bool trace_next(struct trace *trace, struct use *use)
 {
 	char *line;
 
-	while ((line = next_line(trace)))
+	while ((line = next_line(trace))) {
+		*use = (struct use){};
 		if (parse(line, use))
 			return true;
+	}
 	return false;
 }

@@ -10,8 +10,8 @@
 #include "tool.h"
 
 /*
- * @event: the tracepoint without "tokmux_"; Documentation of each is in
- *	kmod/trace.h
+ * @event: the tracepoint without "tokmux_", see kmod/trace.h; or "lost": @arg
+ *	events came faster than they were read, 0 if it isn't known how many
  * @pid: the caller's, in the initial pid namespace
  * @system: of a system token, tokmux@index
  */

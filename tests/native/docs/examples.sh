@@ -263,6 +263,8 @@ readme=$(grep -E '^    tokmux lock ' "$top/README.md")
 tap_check "README: hold a token" runs "$readme" "mine"
 readme=$(grep -E '^    tokmux list ' "$top/README.md")
 tap_check "README: list them" runs "$readme" ""
+readme=$(grep -E '^    tokmux who ' "$top/README.md")
+tap_check "README: who uses them" runs "$readme" ""
 seven=$docs/man/tokmux.7.rst
 two_shells() {
 	local first

@@ -128,9 +128,9 @@ runs() { # status text command
 }
 # What needs the kernel module says so where it isn't loaded.
 if [ -e /dev/tokmux-control ]; then
-	listed=(0 '') locked=(0 '^mine')
+	listed=(0 '') used=(0 '') locked=(0 '^mine')
 else
-	listed=(69 'not loaded') locked=(69 'not loaded')
+	listed=(69 'not loaded') used=(69 'not loaded') locked=(69 'not loaded')
 fi
 tap_check "README: make" runs 0 '' 'make'
 tap_check "README: make install" runs 0 '' 'make install'
@@ -139,6 +139,7 @@ export PATH=/usr/local/bin:$PATH
 tap_check "README: tokmux check" runs 1 'pkcs11: /usr/local/lib/pkcs11/tokmux-pkcs11.so: .*"one"' \
 	'tokmux check'
 tap_check "README: tokmux list" runs "${listed[@]}" 'tokmux list'
+tap_check "README: tokmux who" runs "${used[@]}" 'tokmux who'
 tap_check "README: tokmux lock" runs "${locked[@]}" 'tokmux lock my-card --user -- echo mine'
 
 module='module=/usr/local/lib/pkcs11/tokmux-pkcs11.so'
