@@ -277,8 +277,8 @@ static int be_the_systems_log(void)
 	int fd;
 
 	if (unshare(CLONE_NEWNS | (geteuid() ? CLONE_NEWUSER : 0)) ||
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    mount("none", "/dev", "tmpfs", 0, NULL))
+	    mount("none", "/", "none", MS_REC | MS_PRIVATE, "") ||
+	    mount("none", "/dev", "tmpfs", 0, ""))
 		return -1;
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)))
