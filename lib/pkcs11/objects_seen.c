@@ -445,37 +445,45 @@ CK_RV call_find_init(struct call *call, CK_ATTRIBUTE *template, CK_ULONG count)
 /**
  * call_find() - C_FindObjects, for what this caller may see
  *
- * An answer without objects ends a search. So the backend is asked again until
- * there is an object that the caller may see, or there are no more.
+ * An answer without objects ends a search, and to many programs one that is shorter
+ * than they have room for does. So what is left out is made up for: the backend is asked
+ * again until the room is full, or there are no more.
  */
 CK_RV call_find(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
 		CK_ULONG *count)
 {
 	CK_OBJECT_HANDLE last = CK_INVALID_HANDLE;
-	CK_ULONG found, shown = 0;
+	CK_ULONG found, seen, i, shown = 0;
 	CK_RV rv, failed = CKR_OK;
-	CK_ULONG i;
 
 	if (!list || !count || !room)
 		return CALL(call, C_FindObjects, list, room, count);
-	do {
+	for (;;) {
 		rv = CALL(call, C_FindObjects, list, room, &found);
 		if (rv != CKR_OK)
 			return rv;
+		if (!found)
+			break;
 		/* More than there is room for, or the same object for ever */
-		if (found > room || (found && list[0] == last)) {
+		if (found > room || *list == last) {
 			log_error("backend %s: C_FindObjects returned nonsense",
 				  call->backend->config->name);
 			return CKR_DEVICE_ERROR;
 		}
-		if (found)
-			last = list[0];
-		for (i = 0; i < found && failed == CKR_OK; i++)
+		last = *list;
+		for (i = 0, seen = 0; i < found; i++) {
 			if (may_see(call, list[i], &failed))
-				list[shown++] = list[i];
-		if (failed != CKR_OK)
-			return failed;
-	} while (found && !shown);
+				list[seen++] = list[i];
+			else if (failed != CKR_OK)
+				return failed;
+		}
+		shown += seen;
+		/* Nothing is left out, or what came was the backend's last. */
+		if (seen == found || (shown && found < room))
+			break;
+		list += seen;
+		room -= seen;
+	}
 	*count = shown;
 	return CKR_OK;
 }

@@ -84,6 +84,36 @@ TEST_F(search, who_isnt_logged_in_asks_for_what_is_public)
 	EXPECT_EQ(-1, *self->asked);
 }
 
+/* What is left out, others' session objects here, is never taken for the end. */
+TEST_F(search, an_answer_is_as_long_as_there_is_more)
+{
+	CK_OBJECT_CLASS class = CKO_DATA;
+	CK_ATTRIBUTE template[] = {
+		{ CKA_CLASS, &class, sizeof(class) },
+		{ CKA_LABEL, "z", 1 },
+	};
+	CK_OBJECT_HANDLE objects[8];
+	CK_ULONG count, i;
+
+	for (i = 0; i < 20; i++) {
+		ASSERT_EQ(CKR_OK, make_data(self->a, self->sa, "z", false, false,
+					    objects));
+		ASSERT_EQ(CKR_OK, make_data(self->b, self->sb, "z", false, false,
+					    objects));
+	}
+	ASSERT_EQ(CKR_OK, self->b->C_FindObjectsInit(self->sb, template, 2));
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(CKR_OK, self->b->C_FindObjects(self->sb, objects, 8,
+							 &count));
+		EXPECT_EQ(8, count);
+	}
+	EXPECT_EQ(CKR_OK, self->b->C_FindObjects(self->sb, objects, 8, &count));
+	EXPECT_EQ(4, count);
+	EXPECT_EQ(CKR_OK, self->b->C_FindObjects(self->sb, objects, 8, &count));
+	EXPECT_EQ(0, count);
+	EXPECT_EQ(CKR_OK, self->b->C_FindObjectsFinal(self->sb));
+}
+
 /* ---- an object that is just being made ------------------------------------------- */
 
 static CK_FUNCTION_LIST *finder;
