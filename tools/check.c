@@ -32,6 +32,7 @@ static int run(int argc, char **argv)
 	check_kernel(findings);
 	check_udev(findings);
 	check_readers(findings);
+	check_pcsc(findings);
 	check_pkcs11(findings, module);
 	return findings_end(findings);
 }

@@ -5,135 +5,20 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include "conf_region.h"
 #include "pcsc_library.h"
+#include "pcsc_users.h"
 #include "tool.h"
 
-#define LINKER_CONF	"/etc/ld.so.conf.d/00-tokmux-pcsc.conf"
-
-extern char **environ;
-
-/* What has a configuration of its own for the library. */
-struct user {
-	const char *name;
-	/* Its file, for free(); NULL and a complaint if there is none. */
-	char *(*file)(void);
-	/* What the file says then, with the library's directory. */
-	const char *lines;
-	/* The line behind which it is said, or NULL for the file's end. */
-	const char *after;
-	/* What stands for @after where there is no such line. */
-	const char *before_it, *behind_it;
-	/* A line that says something else. */
-	const char *rival;
-	/* What has to be done then. */
-	int (*take_up)(void);
-};
-
-static char *file_of(const char *variable, const char *file, const char *home_file)
+static const struct pcsc_user *find_user(const char *name)
 {
-	const char *dir = getenv(variable), *home = getenv("HOME");
-	char *path = NULL;
+	const struct pcsc_user *user = pcsc_users;
 
-	if (dir && *dir) {
-		if (asprintf(&path, "%s%s", dir, file) < 0)
-			path = NULL;
-	} else if (*home_file == '/') {
-		path = strdup(home_file);
-	} else if (!home || !*home) {
-		complain("HOME is not set");
-		return NULL;
-	} else if (asprintf(&path, "%s/%s", home, home_file) < 0) {
-		path = NULL;
-	}
-	if (!path)
-		complain("%s", strerror(ENOMEM));
-	return path;
-}
-
-static char *opensc_file(void)
-{
-	return file_of("OPENSC_CONF", "", "/etc/opensc/opensc.conf");
-}
-
-static char *scdaemon_file(void)
-{
-	return file_of("GNUPGHOME", "/scdaemon.conf", ".gnupg/scdaemon.conf");
-}
-
-static char *system_file(void)
-{
-	return strdup(LINKER_CONF);
-}
-
-static int run_program(char **argv)
-{
-	int status = -1, err;
-	pid_t pid;
-
-	err = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
-	if (!err && waitpid(pid, &status, 0) == pid && !status)
-		return STATUS_OK;
-	complain("%s: %s", argv[0], err ? strerror(err) : "it failed");
-	return STATUS_FAILED;
-}
-
-static int restart_scdaemon(void)
-{
-	puts("A running scdaemon takes it up after \"gpgconf --kill scdaemon\".");
-	return STATUS_OK;
-}
-
-static int rebuild_linker_cache(void)
-{
-	char *argv[] = { "/sbin/ldconfig", NULL };
-
-	return run_program(argv);
-}
-
-static const struct user users[] = {
-	{
-		.name = "opensc",
-		.file = opensc_file,
-		.lines = "\treader_driver pcsc {\n"
-			 "\t\tprovider_library = %s/" PCSC_LIBRARY ";\n"
-			 "\t}\n",
-		.after = "app default",
-		.before_it = "app default {\n",
-		.behind_it = "}\n",
-		.rival = "reader_driver pcsc",
-	},
-	{
-		.name = "scdaemon",
-		.file = scdaemon_file,
-		/* Its own driver would want the reader for itself. */
-		.lines = "pcsc-driver %s/" PCSC_LIBRARY "\n"
-			 "disable-ccid\n",
-		.rival = "pcsc-driver",
-		.take_up = restart_scdaemon,
-	},
-	{
-		.name = "system",
-		.file = system_file,
-		/* The first directory has it: 00- comes before all others. */
-		.lines = "%s\n",
-		.take_up = rebuild_linker_cache,
-	},
-};
-
-static const struct user *find_user(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(users); i++)
-		if (!strcmp(users[i].name, name))
-			return &users[i];
-	return NULL;
+	while (user->name && strcmp(user->name, name))
+		user++;
+	return user->name ? user : NULL;
 }
 
 static int show(const char *file, const char *text, bool removed)
@@ -143,7 +28,7 @@ static int show(const char *file, const char *text, bool removed)
 }
 
 /* Puts the region into the file's text, which has none. */
-static int insert(const struct user *user, struct conf *conf, const char *lines)
+static int insert(const struct pcsc_user *user, struct conf *conf, const char *lines)
 {
 	unsigned int line = user->rival ? conf_find(conf, user->rival) : 0;
 	char *whole = NULL;
@@ -165,7 +50,7 @@ static int insert(const struct user *user, struct conf *conf, const char *lines)
 	return ret;
 }
 
-static int write_it(const struct user *user, const struct conf *conf)
+static int write_it(const struct pcsc_user *user, const struct conf *conf)
 {
 	int ret = conf_write(conf);
 
@@ -174,7 +59,7 @@ static int write_it(const struct user *user, const struct conf *conf)
 	return user->take_up ? user->take_up() : STATUS_OK;
 }
 
-static int change(const struct user *user, const char *file, bool enable,
+static int change(const struct pcsc_user *user, const char *file, bool enable,
 		  bool dry_run)
 {
 	char dir[PCSC_PATH_SIZE], *lines = NULL, *old = NULL;
@@ -216,7 +101,7 @@ static int run(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{},
 	};
-	const struct user *user;
+	const struct pcsc_user *user;
 	bool dry_run = false, enable;
 	int option, status;
 	char *file;

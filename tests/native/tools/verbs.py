@@ -306,6 +306,8 @@ def pcsc():
         check("pcsc enable scdaemon", call("pcsc", "enable", "scdaemon")[0], OK)
         check("it has both lines", content(gnupg),
               lambda c: f"pcsc-driver {library}\n" in c and "disable-ccid\n" in c)
+        found = {c["check"]: c for c in json.loads(call("check", "-J")[1])["checks"]}
+        check("check knows", found["pcsc"]["found"], lambda f: f.endswith(": scdaemon"))
         check("pcsc disable scdaemon", (call("pcsc", "disable", "scdaemon")[0],
               os.path.exists(gnupg)), (OK, False))
         check("run: the library's directory comes first",
