@@ -95,6 +95,33 @@ both() {
 }
 tap_check "two processes sign at once" both
 
+# ---- tokmux-pkcs11.so over OpenSC over leases ---------------------------------------
+
+cat >"$dir/tokmux.conf" <<-'END'
+	[global]
+	arbiter = kernel
+	[backend opensc]
+	module = opensc-pkcs11.so
+END
+chmod 644 "$dir/tokmux.conf"
+stacked() { # file
+	user env TOKMUX_CONF="$dir/tokmux.conf" timeout 60 pkcs11-tool \
+		--module "$build/tokmux-pkcs11.so" --login --pin "$TOKMUX_CARD_PIN" --sign \
+		-m SHA256-RSA-PKCS --id 0001 -i "$dir/data" -o "$1" 2>&1
+	cmp "$1" "$dir/home/signature"
+}
+tap_check "tokmux-pkcs11.so over OpenSC signs" stacked "$dir/home/stacked"
+both_stacked() {
+	local good=0 i=0
+	while [ $((i += 1)) -le 3 ]; do
+		stacked "$dir/home/a" >"$dir/a" 2>&1 &
+		stacked "$dir/home/b" >"$dir/b" 2>&1 && good=$((good + 1)) || cat "$dir/b"
+		wait $! && good=$((good + 1)) || cat "$dir/a"
+	done
+	test $good = 6
+}
+tap_check "two processes do so at once" both_stacked
+
 # ---- who watches -----------------------------------------------------------------
 
 if command -v pcsc_scan >/dev/null; then

@@ -148,6 +148,7 @@ static bool may_share(const struct connection *connection, DWORD share)
 static LONG share_as(struct connection *connection, DWORD share)
 {
 	struct reader *reader = connection->reader;
+	bool shared;
 	LONG rv;
 	int ret;
 
@@ -156,8 +157,11 @@ static LONG share_as(struct connection *connection, DWORD share)
 		return error_of_access(ret);
 	if (share == SCARD_SHARE_EXCLUSIVE) {
 		/* An exclusive connection is no session. */
+		shared = connection->session;
 		close_session(connection);
 		rv = own_lease(reader);
+		if (rv && shared)
+			open_session(connection);
 	} else {
 		rv = error_of_access(open_session(connection));
 		if (!rv && share == SCARD_SHARE_SHARED)
