@@ -117,35 +117,38 @@ static void backend_is(struct seat *seat, enum login login)
 	pthread_mutex_unlock(&slot->lock);
 }
 
-/*
- * A login that outlived a token which the backend said was gone. It is no caller's,
- * unless other code of the process has initialized the backend too.
- */
-static bool left_over(const struct backend *backend, CK_RV rv)
+/* Is the backend logged in? */
+static bool says_logged_in(CK_RV rv)
 {
-	return backend->finalize &&
-	       (rv == CKR_USER_ALREADY_LOGGED_IN ||
-		rv == CKR_USER_ANOTHER_ALREADY_LOGGED_IN);
+	return rv == CKR_USER_ALREADY_LOGGED_IN ||
+	       rv == CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
 }
 
-/* No caller is logged in: the backend decides. */
+/*
+ * No caller is logged in: the backend decides. A login that outlived a token which the
+ * backend said was gone is ended. One that we haven't made is other code's in this
+ * process, and not ours to end: with what was its PIN nothing can be compared.
+ */
 static CK_RV first_login(struct seat *seat, CK_SESSION_HANDLE session,
 			 enum login login, const struct credentials *given)
 {
 	struct slot *slot = seat->slot;
 	CK_USER_TYPE type = login == LOGIN_SO ? CKU_SO : CKU_USER;
 	unsigned int changes = atomic_load(&seat->record->changes);
+	bool ours = atomic_load(&slot->login) != LOGIN_NONE;
 	CK_RV rv;
 
 	/* A logout that could not be done when its time came. */
-	if (atomic_load(&slot->login) != LOGIN_NONE)
+	if (ours)
 		BACKEND(slot->backend, C_Logout, session);
 	backend_is(seat, LOGIN_NONE);
 	rv = login_backend(slot->backend, session, type, given);
-	if (left_over(slot->backend, rv)) {
+	if (ours && says_logged_in(rv)) {
 		BACKEND(slot->backend, C_Logout, session);
 		rv = login_backend(slot->backend, session, type, given);
 	}
+	if (says_logged_in(rv))
+		rv = CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
 	if (rv != CKR_OK)
 		return rv;
 	backend_is(seat, login);

@@ -100,6 +100,43 @@ TEST_F(login, may_belong_to_the_process)
 	EXPECT_EQ(CKS_RW_PUBLIC_SESSION, state(self->b, self->sb));
 }
 
+/* Other code of this process, which uses the backend without us. */
+TEST_F(login, of_a_neighbour_is_not_ours_to_end)
+{
+	CK_C_GetFunctionList get = (CK_C_GetFunctionList)
+		dlsym(dlopen(SOFTHSM, RTLD_NOW), "C_GetFunctionList");
+	CK_SESSION_HANDLE session, found;
+	CK_FUNCTION_LIST *neighbour;
+	CK_SLOT_ID slots[4];
+	CK_ULONG count = 4;
+
+	ASSERT_EQ(CKR_OK, get(&neighbour));
+	ASSERT_EQ(CKR_CRYPTOKI_ALREADY_INITIALIZED,
+		  neighbour->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, neighbour->C_GetSlotList(CK_TRUE, slots, &count));
+	ASSERT_EQ(CKR_OK, neighbour->C_OpenSession(slots[0],
+						   CKF_SERIAL_SESSION |
+						   CKF_RW_SESSION, NULL, NULL,
+						   &session));
+	ASSERT_EQ(CKR_OK, login(neighbour, session));
+	EXPECT_EQ(CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
+		  self->a->C_Login(self->sa, CKU_USER, PIN("4321")));
+	EXPECT_EQ(CKS_RW_USER_FUNCTIONS, state(neighbour, session));
+	EXPECT_EQ(CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
+		  login(self->a, self->sa));
+	EXPECT_EQ(CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
+		  self->a->C_Login(self->sa, CKU_SO, PIN(SO_PIN)));
+	EXPECT_EQ(CKS_RW_USER_FUNCTIONS, state(neighbour, session));
+	/* And it isn't lent to our callers. */
+	EXPECT_EQ(CKS_RW_PUBLIC_SESSION, state(self->a, self->sa));
+	EXPECT_EQ(0, find(self->a, self->sa, CKO_PRIVATE_KEY, "key", &found));
+	EXPECT_EQ(CKR_OK, self->a->C_CloseSession(self->sa));
+	EXPECT_EQ(CKS_RW_USER_FUNCTIONS, state(neighbour, session));
+
+	EXPECT_EQ(CKR_OK, neighbour->C_Logout(session));
+	EXPECT_EQ(CKR_OK, login(self->b, self->sb));
+}
+
 /* Most cards ask for a login before anything is written to them. */
 TEST_F(login, is_lent_to_nobody)
 {
