@@ -175,8 +175,9 @@ CK_RV caller_free(unsigned int number)
 /* ---- in and out ------------------------------------------------------------------ */
 
 /*
- * Our own locks are the system's, so a caller that insists on functions of its
- * own, without CKF_OS_LOCKING_OK, can't be served.
+ * Locks are the system's, ours and the backends'. A caller that gives functions of its
+ * own, without CKF_OS_LOCKING_OK, has the system's threads all the same: here there are
+ * no others.
  */
 static CK_RV check_arguments(const CK_C_INITIALIZE_ARGS *args)
 {
@@ -188,11 +189,7 @@ static CK_RV check_arguments(const CK_C_INITIALIZE_ARGS *args)
 		return CKR_ARGUMENTS_BAD;
 	given = !!args->CreateMutex + !!args->DestroyMutex +
 		!!args->LockMutex + !!args->UnlockMutex;
-	if (given && given != 4)
-		return CKR_ARGUMENTS_BAD;
-	if (given && !(args->flags & CKF_OS_LOCKING_OK))
-		return CKR_CANT_LOCK;
-	return CKR_OK;
+	return given && given != 4 ? CKR_ARGUMENTS_BAD : CKR_OK;
 }
 
 static void tell_name(unsigned int number, const struct caller *caller)

@@ -90,8 +90,10 @@ TEST_F(init, arguments)
 	args.DestroyMutex = args.LockMutex = args.UnlockMutex = mutex2;
 	EXPECT_EQ(CKR_OK, self->a->C_Initialize(&args));
 	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	/* That works with every usual module. */
 	args.flags = 0;
-	EXPECT_EQ(CKR_CANT_LOCK, self->a->C_Initialize(&args));
+	EXPECT_EQ(CKR_OK, self->a->C_Initialize(&args));
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
 }
 
 /* One caller signs all the time. */
