@@ -10,14 +10,11 @@
 #include "context.h"
 #include "error.h"
 #include "keeper.h"
-#include "lease.h"
 #include "readers.h"
 
 static struct context *contexts;
 /* A call has ended, and others wait for that. */
 static pthread_cond_t left = PTHREAD_COND_INITIALIZER;
-/* The last context ends: a new one has to wait. */
-static bool ending;
 static LONG last_id;
 
 static LONG new_id(void)
@@ -69,8 +66,6 @@ LONG context_new(SCARDCONTEXT other, SCARDCONTEXT *id)
 	if (!context)
 		return SCARD_E_NO_MEMORY;
 	lock();
-	while (ending)
-		lock_wait(&left);
 	ret = readers_open();
 	if (ret) {
 		unlock();
@@ -81,6 +76,7 @@ LONG context_new(SCARDCONTEXT other, SCARDCONTEXT *id)
 	context->other = other;
 	context->next = contexts;
 	contexts = context;
+	keeper_serve(1);
 	*id = context->id;
 	unlock();
 	return SCARD_S_SUCCESS;
@@ -171,22 +167,6 @@ void context_remove(struct context *context, struct connection *connection)
 	free(connection);
 }
 
-/* Under the lock, which is given up meanwhile. */
-static void end_all(void)
-{
-	struct reader *reader;
-
-	ending = true;
-	keeper_stop();
-	unlock();
-	/* There are no contexts, so nobody else has a reader's turn. */
-	for (reader = readers_first(); reader; reader = reader->next)
-		lease_give_back(reader);
-	lock();
-	readers_close();
-	ending = false;
-}
-
 void context_free(struct context *context)
 {
 	struct context **at = &contexts;
@@ -195,8 +175,7 @@ void context_free(struct context *context)
 	while (*at != context)
 		at = &(*at)->next;
 	*at = context->next;
-	if (!contexts)
-		end_all();
+	keeper_serve(-1);
 	pthread_cond_broadcast(&left);
 	unlock();
 	free(context);
@@ -215,6 +194,5 @@ void contexts_after_fork(void)
 		}
 		free(context);
 	}
-	ending = false;
 	pthread_cond_init(&left, NULL);
 }

@@ -40,8 +40,7 @@ struct connection *context_add(struct context *context);
 /* Frees it. */
 void context_remove(struct context *context, struct connection *connection);
 /*
- * The call ends, and with it the context, which has no connections any more. The
- * last one takes with it all that the library has.
+ * The call ends, and with it the context, which has no connections any more.
  */
 void context_free(struct context *context);
 

@@ -3,8 +3,9 @@
  * The keeper. It has no more rights than any other thread: for what it does with
  * a reader it takes the reader's turn.
  *
- * It runs while there is a context, so that no thread of the library is left in
- * a program that has released all contexts and unloads the library.
+ * It runs while there is a context, and while there is a lease to give back: a
+ * program that establishes its next context soon finds its card as it was. A
+ * program that unloads the library meanwhile does no harm: it stays in memory.
  */
 #include <errno.h>
 #include <poll.h>
@@ -16,9 +17,8 @@
 #include "readers.h"
 #include "wake.h"
 
-static pthread_t thread;
-static bool running, stopping;
-static int watchers;
+static bool running;
+static int contexts, watchers;
 
 static void sooner(int64_t *until_ms, int64_t at_ms)
 {
@@ -174,19 +174,37 @@ static void wait_for_work(struct files *files, int64_t until_ms)
 			read_events(reader);
 }
 
+static bool has_lease(void)
+{
+	const struct reader *reader = readers_first();
+
+	while (reader && !reader->held)
+		reader = reader->next;
+	return reader;
+}
+
+/* There are no contexts, so nobody has a reader's turn or waits for it. */
+static void end_all(void)
+{
+	readers_close();
+	wake_close();
+}
+
 static void *keep(void *unused)
 {
 	struct files files = {};
 	int64_t until_ms;
 
 	lock();
-	while (!stopping) {
+	while (contexts || has_lease()) {
 		readers_refresh();
 		readers_reap();
 		until_ms = -1;
 		if (!attend_all(&until_ms))
 			wait_for_work(&files, until_ms);
 	}
+	end_all();
+	running = false;
 	unlock();
 	free(files.fds);
 	return NULL;
@@ -197,6 +215,8 @@ static void *keep(void *unused)
 int keeper_start(void)
 {
 	sigset_t all, before;
+	pthread_attr_t attr;
+	pthread_t thread;
 	int ret;
 
 	if (running)
@@ -207,24 +227,25 @@ int keeper_start(void)
 	/* Signals are the program's. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	ret = -pthread_create(&thread, NULL, keep, NULL);
+	/* Nobody waits for its end. */
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	ret = -pthread_create(&thread, &attr, keep, NULL);
+	pthread_attr_destroy(&attr);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	running = !ret;
 	return ret;
 }
 
-void keeper_stop(void)
+void keeper_serve(int change)
 {
-	if (running) {
-		stopping = true;
+	contexts += change;
+	if (contexts)
+		return;
+	if (running)
 		wake_keeper();
-		unlock();
-		pthread_join(thread, NULL);
-		lock();
-		stopping = false;
-		running = false;
-	}
-	wake_close();
+	else
+		end_all();
 }
 
 void keeper_watch(int change)
@@ -237,7 +258,7 @@ void keeper_watch(int change)
 void keeper_after_fork(void)
 {
 	running = false;
-	stopping = false;
+	contexts = 0;
 	watchers = 0;
 	/* The parent's eventfd: to write to it would wake the parent. */
 	wake_close();

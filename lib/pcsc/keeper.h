@@ -9,10 +9,11 @@
 /* Starts it, unless it runs. Under the lock. 0 or a negative errno. */
 int keeper_start(void);
 /*
- * Ends it. Under the lock, which is given up meanwhile. Nobody may have a
- * reader's turn, nor take one before keeper_stop() returns.
+ * Contexts come and go: @change is 1 or -1. When the last one has gone and no
+ * lease is left, all that the library has ends, and the keeper with it. Under the
+ * lock.
  */
-void keeper_stop(void);
+void keeper_serve(int change);
 /* Programs wait for news of slots: @change is 1 or -1. Under the lock. */
 void keeper_watch(int change);
 /* In the child of a fork, which has no such thread. */

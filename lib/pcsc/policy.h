@@ -27,7 +27,7 @@
 
 /*
  * Without a connection the card loses its power after this long. A program that
- * connects again soon finds it as it was.
+ * connects again soon finds it as it was, also in a context of its own.
  */
 #define UNUSED_MS		5000
 
