@@ -16,7 +16,10 @@
 #include "ccid.h"
 #include "deadline.h"
 
-/* How long one attempt to resynchronize waits for its answer. */
+/*
+ * How long the first attempt to resynchronize waits for its answer. The next
+ * ones wait longer: some readers take a second for each question.
+ */
 #define RESYNC_STEP_MS	1000
 /* The pause before a busy reader is asked again: the first, the longest. */
 #define BUSY_MIN_MS	10
@@ -257,19 +260,30 @@ static int ask_status(struct ccid *ccid, int64_t deadline)
 		ret = read_answer(ccid, CCID_GET_SLOT_STATUS, true, deadline, &m);
 	if (ret)
 		return ret;
-	if (ccid_command_status(&m) == CCID_FAILED &&
-	    m.specific[1] == CCID_ERROR_SLOT_BUSY)
+	if (ccid_command_status(&m) != CCID_FAILED)
+		return 0;
+	switch (m.specific[1]) {
+	case CCID_ERROR_SLOT_BUSY:
 		return -EBUSY;
-	return 0;
+	case CCID_ERROR_ABORTED:
+		/*
+		 * The last holder sent the class request ABORT, and not the
+		 * message of the same number. The slot refuses everything until
+		 * an abort is whole.
+		 */
+		return -EIO;
+	default:
+		return 0;
+	}
 }
 
 int ccid_resync(struct ccid *ccid, int64_t deadline)
 {
-	int ret, left, attempt, wait = BUSY_MIN_MS;
+	int ret, left, attempt, wait = BUSY_MIN_MS, step_ms = RESYNC_STEP_MS;
 	int64_t step;
 
 	for (attempt = 0;; attempt++) {
-		left = deadline_left(deadline, RESYNC_STEP_MS);
+		left = deadline_left(deadline, step_ms);
 		if (!left)
 			return -ETIMEDOUT;
 		step = deadline_after(left);
@@ -296,8 +310,10 @@ int ccid_resync(struct ccid *ccid, int64_t deadline)
 				wait *= 2;
 			continue;
 		}
+		if (ret == -ETIMEDOUT)
+			step_ms *= 2;
 		/* It fails without a wait: asking again won't help. */
-		if (ret != -ETIMEDOUT && attempt > 2)
+		else if (attempt > 2)
 			return ret;
 	}
 	ccid->astray = false;

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Readers as people have them: what their descriptors say and what they do
+ * differ. Each test names the device or the rule.
+ */
+#include <poll.h>
+#include "local_reader.h"
+#include "../../../lib/card/bytes.h"
+#include "kselftest_harness.h"
+
+/* ---- a reader that is a function ------------------------------------------ */
+
+struct fake;
+typedef void (*handler)(struct fake *f, const uint8_t *m, size_t len);
+
+struct fake {
+	struct ccid_transport transport;
+	handler handle;
+	struct {
+		uint8_t bytes[600];
+		size_t len;
+		int64_t due;
+	} queue[256];
+	unsigned int first, last;
+	/* What it remembers. */
+	unsigned int status_ms;
+	bool have_parameters;
+	uint8_t parameters[7], pps[4];
+	unsigned int pps_seen, on, off, chained;
+	/* SetParameters with another Fi/Di is refused. 0: none is. */
+	uint8_t only;
+	const uint8_t *atr;
+	size_t atr_len;
+	uint8_t error, icc;
+};
+
+static void reply(struct fake *f, const uint8_t *m, uint8_t type, uint8_t status,
+		  uint8_t error, uint8_t specific, const void *data, size_t len,
+		  int after_ms)
+{
+	uint8_t *b = f->queue[f->last % 256].bytes;
+
+	b[0] = type;
+	put_le32(b + 1, (uint32_t)len);
+	b[5] = m[5];
+	b[6] = m[6];
+	b[7] = (uint8_t)(status << 6 | f->icc);
+	b[8] = error;
+	b[9] = specific;
+	if (len)
+		memcpy(b + 10, data, len);
+	f->queue[f->last % 256].len = len + 10;
+	f->queue[f->last % 256].due = deadline_after(after_ms);
+	f->last++;
+}
+
+static int fake_out(struct ccid_transport *t, const uint8_t *data, size_t len,
+		    int timeout_ms)
+{
+	struct fake *f = (struct fake *)t;
+
+	f->handle(f, data, len);
+	return 0;
+}
+
+static int fake_in(struct ccid_transport *t, uint8_t *data, size_t size,
+		   int timeout_ms)
+{
+	struct fake *f = (struct fake *)t;
+	int64_t now = deadline_after(0), wait;
+	unsigned int i = f->first % 256;
+	size_t n;
+
+	wait = f->first == f->last ? timeout_ms : f->queue[i].due - now;
+	if (wait > timeout_ms)
+		wait = timeout_ms;
+	if (wait > 0)
+		poll(NULL, 0, (int)wait);
+	if (f->first == f->last || f->queue[i].due > deadline_after(0))
+		return -ETIMEDOUT;
+	n = f->queue[i].len < size ? f->queue[i].len : size;
+	memcpy(data, f->queue[i].bytes, n);
+	f->queue[i].len -= n;
+	memmove(f->queue[i].bytes, f->queue[i].bytes + n, f->queue[i].len);
+	if (!f->queue[i].len)
+		f->first++;
+	return (int)n;
+}
+
+static int fake_abort(struct ccid_transport *t, uint8_t slot, uint8_t seq)
+{
+	return -EPIPE;		/* as a reader does that has no such request */
+}
+
+static void fake_close(struct ccid_transport *t)
+{
+}
+
+static const struct ccid_transport_ops fake_ops = {
+	.bulk_out = fake_out, .bulk_in = fake_in, .abort = fake_abort,
+	.close = fake_close,
+};
+
+static const uint8_t atr_t0[] = { 0x3b, 0x02, 0x14, 0x50 };
+
+/* All but XfrBlock. */
+static bool common(struct fake *f, const uint8_t *m, size_t len)
+{
+	switch (m[0]) {
+	case 0x65:
+		reply(f, m, 0x81, 0, 0, 0, NULL, 0, (int)f->status_ms);
+		return true;
+	case 0x62:
+		f->icc = 0;
+		f->on++;
+		reply(f, m, 0x80, 0, 0, 0, f->atr, f->atr_len, 0);
+		return true;
+	case 0x63:
+		f->icc = 1;
+		f->off++;
+		reply(f, m, 0x81, 0, 0, 0, NULL, 0, 0);
+		return true;
+	case 0x61:
+		f->have_parameters = true;
+		memcpy(f->parameters, m + 10, len - 10 < 7 ? len - 10 : 7);
+		reply(f, m, 0x82, 0, 0, m[7], m + 10, len - 10, 0);
+		return true;
+	case 0x6f:
+		if (len == 14 && m[10] == 0xff) {
+			f->pps_seen++;
+			memcpy(f->pps, m + 10, 4);
+			reply(f, m, 0x80, 0, 0, 0, m + 10, 4, 0);
+			return true;
+		}
+		return false;
+	default:
+		reply(f, m, 0x81, 1, 0, 0, NULL, 0, 0);
+		return true;
+	}
+}
+
+static struct fake *fake_new(handler handle, uint32_t features,
+			     uint32_t max_message)
+{
+	struct fake *f = calloc(1, sizeof(*f));
+
+	f->handle = handle;
+	f->transport.ops = &fake_ops;
+	f->transport.in_packet = 64;
+	f->transport.desc = (struct ccid_descriptor){
+		.voltages = 7, .protocols = 3, .clock_khz = 4000,
+		.max_data_rate = 344086, .max_ifsd = 254,
+		.features = features, .max_message = max_message,
+		.get_response_class = 0xff, .busy_slots = 1,
+	};
+	f->atr = atr_t0;
+	f->atr_len = sizeof(atr_t0);
+	f->icc = 1;
+	return f;
+}
+
+static void any(struct fake *f, const uint8_t *m, size_t len)
+{
+	if (!common(f, m, len))
+		reply(f, m, 0x80, 0, 0, 0, "\x90\x00", 2, 0);
+}
+
+/* ---- finding the way back ------------------------------------------------- */
+
+TEST(abort_that_was_left_half_way)
+{
+	struct local_reader *l = local_reader(READER_T0);
+	struct tokmux_card *card = card_alloc(0);
+	int i, ret;
+
+	/* Its last holder had sent the class request only. */
+	reader_abort(&l->reader, 0x33);
+	for (i = 0; i < 3; i++) {
+		ret = card_connect(card, &l->transport);
+		ASSERT_EQ(0, ret);
+		ret = tokmux_card_power_on(card);
+		EXPECT_LT(0, ret);
+		card_disconnect(card);
+	}
+	tokmux_card_free(card);
+	local_reader_free(l);
+}
+
+/* ACS ACR122U: a second for each question, while no card is near. */
+TEST(slow_slot_status)
+{
+	struct fake *f = fake_new(any, 0x00020040, 271);
+	struct tokmux_card *card = card_alloc(0);
+
+	f->status_ms = 1050;
+	EXPECT_EQ(0, card_connect(card, &f->transport));
+	tokmux_card_free(card);
+	free(f);
+}
+
+TEST_HARNESS_MAIN
