@@ -249,9 +249,12 @@ CK_RV call_check_copy(struct call *call, CK_OBJECT_HANDLE handle,
  * object without CKA_PRIVATE counts as private if it is a private or secret key. An
  * object without CKA_TOKEN counts as the token's.
  *
+ * @session: the backend's
+ *
  * Return: false if there is no such object any more.
  */
-static bool look_at(struct call *call, struct object_view *object)
+static bool look_at(struct call *call, CK_SESSION_HANDLE session,
+		    struct object_view *object)
 {
 	CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
 	CK_BBOOL private = CK_TRUE;
@@ -264,7 +267,8 @@ static bool look_at(struct call *call, struct object_view *object)
 	bool secret;
 	CK_RV rv;
 
-	rv = CALL(call, C_GetAttributeValue, object->handle, attributes, 3);
+	rv = BACKEND(call->backend, C_GetAttributeValue, session,
+		     object->handle, attributes, 3);
 	if (rv != CKR_OK && rv != CKR_ATTRIBUTE_TYPE_INVALID &&
 	    rv != CKR_ATTRIBUTE_SENSITIVE)
 		return false;
@@ -296,7 +300,7 @@ CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle)
 	struct object_view object = { .handle = handle };
 	CK_RV rv;
 
-	if (!look_at(call, &object))
+	if (!look_at(call, call->handle, &object))
 		object.flags = OBJECT_PRIVATE | OBJECT_SESSION | OBJECT_KEY;
 	rv = CKR_SESSION_READ_ONLY;
 	if (!(object.flags & OBJECT_SESSION) && !session_writes(call->session))
@@ -321,10 +325,35 @@ err:
 /* ---- objects that are looked for ----------------------------------------- */
 
 /*
+ * Nothing of ours comes into the backend's session while the caller's search goes on
+ * there: so objects are looked at in another one. If the token has no more sessions,
+ * there is no other way than that one.
+ */
+static CK_SESSION_HANDLE session_beside(struct call *call,
+					CK_SESSION_HANDLE *beside)
+{
+	CK_SLOT_ID slot = call->seat->slot->backend_id;
+	CK_RV rv;
+
+	if (*beside)
+		return *beside;
+	/* A read-only one isn't to be had while a security officer is logged in. */
+	rv = BACKEND(call->backend, C_OpenSession, slot,
+		     CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, beside);
+	if (rv == CKR_TOKEN_WRITE_PROTECTED)
+		rv = BACKEND(call->backend, C_OpenSession, slot,
+			     CKF_SERIAL_SESSION, NULL, NULL, beside);
+	if (rv != CKR_OK)
+		*beside = CK_INVALID_HANDLE;
+	return *beside ?: call->handle;
+}
+
+/*
  * A caller sees public objects of the token, its private ones while it is logged in,
  * and its own session objects.
  */
-static bool may_see(struct call *call, CK_OBJECT_HANDLE handle, CK_RV *rv)
+static bool may_see(struct call *call, CK_SESSION_HANDLE *beside,
+		    CK_OBJECT_HANDLE handle, CK_RV *rv)
 {
 	struct object_view object;
 
@@ -333,7 +362,8 @@ static bool may_see(struct call *call, CK_OBJECT_HANDLE handle, CK_RV *rv)
 	if (objects_is_session_object(&call->seat->slot->objects, handle))
 		return false;
 	object = (struct object_view){ .handle = handle };
-	if (!look_at(call, &object) || object.flags & OBJECT_SESSION)
+	if (!look_at(call, session_beside(call, beside), &object) ||
+	    object.flags & OBJECT_SESSION)
 		return false;
 	if (object.flags & OBJECT_PRIVATE)
 		object.login = user_login(call);
@@ -442,48 +472,70 @@ CK_RV call_find_init(struct call *call, CK_ATTRIBUTE *template, CK_ULONG count)
 	return rv;
 }
 
-/**
- * call_find() - C_FindObjects, for what this caller may see
- *
+/*
  * An answer without objects ends a search, and to many programs one that is shorter
  * than they have room for does. So what is left out is made up for: the backend is asked
  * again until the room is full, or there are no more.
+ * @found: how many the backend has put into @list
  */
-CK_RV call_find(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
-		CK_ULONG *count)
+static __attribute__((noinline)) CK_RV
+find_seen(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
+	  CK_ULONG found, CK_ULONG *count)
 {
+	CK_SESSION_HANDLE beside = CK_INVALID_HANDLE;
 	CK_OBJECT_HANDLE last = CK_INVALID_HANDLE;
-	CK_ULONG found, seen, i, shown = 0;
-	CK_RV rv, failed = CKR_OK;
+	CK_ULONG seen, i, shown = 0;
+	CK_RV rv = CKR_OK;
 
-	if (!list || !count || !room)
-		return CALL(call, C_FindObjects, list, room, count);
-	for (;;) {
-		rv = CALL(call, C_FindObjects, list, room, &found);
-		if (rv != CKR_OK)
-			return rv;
-		if (!found)
-			break;
+	while (found) {
 		/* More than there is room for, or the same object for ever */
 		if (found > room || *list == last) {
 			log_error("backend %s: C_FindObjects returned nonsense",
 				  call->backend->config->name);
-			return CKR_DEVICE_ERROR;
+			rv = CKR_DEVICE_ERROR;
+			break;
 		}
 		last = *list;
-		for (i = 0, seen = 0; i < found; i++) {
-			if (may_see(call, list[i], &failed))
+		for (i = 0, seen = 0; i < found && rv == CKR_OK; i++)
+			if (may_see(call, &beside, list[i], &rv))
 				list[seen++] = list[i];
-			else if (failed != CKR_OK)
-				return failed;
-		}
 		shown += seen;
 		/* Nothing is left out, or what came was the backend's last. */
-		if (seen == found || (shown && found < room))
+		if (rv != CKR_OK || seen == found || (shown && found < room))
 			break;
 		list += seen;
 		room -= seen;
+		rv = CALL(call, C_FindObjects, list, room, &found);
+		if (rv != CKR_OK)
+			break;
 	}
-	*count = shown;
+	if (beside)
+		BACKEND(call->backend, C_CloseSession, beside);
+	if (rv == CKR_OK)
+		*count = shown;
+	return rv;
+}
+
+/**
+ * call_find() - C_FindObjects, for what this caller may see
+ *
+ * Most searches find what the caller knows already.
+ */
+CK_RV call_find(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
+		CK_ULONG *count)
+{
+	struct object_view object;
+	CK_ULONG found, i;
+	CK_RV rv;
+
+	if (!list || !count || !room)
+		return CALL(call, C_FindObjects, list, room, count);
+	rv = CALL(call, C_FindObjects, list, room, &found);
+	if (rv != CKR_OK)
+		return rv;
+	for (i = 0; i < found; i++)
+		if (found > room || !find_object(call, list[i], &object))
+			return find_seen(call, list, room, found, count);
+	*count = found;
 	return CKR_OK;
 }

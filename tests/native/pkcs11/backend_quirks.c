@@ -9,6 +9,8 @@
  * backend_made			is called when C_CreateObject has made one
  * backend_search		what the last search's template said of
  *				CKA_PRIVATE: 0, 1, or -1 for nothing
+ * backend_between		what else was called in the session of a search, while
+ *				that went on
  * backend_sessions		how many are open
  * backend_notify()		calls every callback that C_OpenSession was given
  *
@@ -24,9 +26,10 @@
 
 bool backend_ignores_token, backend_sets_anything;
 void (*backend_made)(void);
-int backend_search = -1, backend_sessions;
+int backend_search = -1, backend_sessions, backend_between;
 int backend_notify(CK_NOTIFICATION event);
 
+static CK_SESSION_HANDLE searching;
 static CK_FUNCTION_LIST list;
 static CK_FUNCTION_LIST *real;
 static struct {
@@ -107,7 +110,22 @@ static CK_RV find_objects_init(CK_SESSION_HANDLE session,
 	for (i = 0; i < count; i++)
 		if (template[i].type == CKA_PRIVATE)
 			backend_search = *(CK_BBOOL *)template[i].pValue;
+	searching = session;
 	return real->C_FindObjectsInit(session, template, count);
+}
+
+static CK_RV find_objects_final(CK_SESSION_HANDLE session)
+{
+	searching = CK_INVALID_HANDLE;
+	return real->C_FindObjectsFinal(session);
+}
+
+static CK_RV get_attribute_value(CK_SESSION_HANDLE session,
+				 CK_OBJECT_HANDLE object,
+				 CK_ATTRIBUTE *template, CK_ULONG count)
+{
+	backend_between += session == searching;
+	return real->C_GetAttributeValue(session, object, template, count);
 }
 
 /* ---- sessions ----------------------------------------------------------------- */
@@ -180,6 +198,8 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST **out)
 	list.C_CreateObject = create_object;
 	list.C_SetAttributeValue = set_attribute_value;
 	list.C_FindObjectsInit = find_objects_init;
+	list.C_FindObjectsFinal = find_objects_final;
+	list.C_GetAttributeValue = get_attribute_value;
 	list.C_SetOperationState = set_operation_state;
 	list.C_OpenSession = open_session;
 	list.C_CloseSession = close_session;

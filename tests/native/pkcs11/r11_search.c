@@ -114,6 +114,18 @@ TEST_F(search, an_answer_is_as_long_as_there_is_more)
 	EXPECT_EQ(CKR_OK, self->b->C_FindObjectsFinal(self->sb));
 }
 
+TEST_F(search, nothing_of_ours_comes_between)
+{
+	int *between = SYMBOL("backend_between");
+	int *sessions = SYMBOL("backend_sessions");
+
+	EXPECT_EQ(2, *sessions);
+	EXPECT_EQ(1, find(self->b, self->sb, CKO_PUBLIC_KEY, "key", NULL));
+	EXPECT_EQ(1, find(self->b, self->sb, CKO_DATA, "public", NULL));
+	EXPECT_EQ(0, *between);
+	EXPECT_EQ(2, *sessions);
+}
+
 /* ---- an object that is just being made ------------------------------------------- */
 
 static CK_FUNCTION_LIST *finder;
