@@ -11,6 +11,7 @@ static const struct {
 	{ EPERM,	"not permitted: another process has bound it, or privilege is needed" },
 	{ ENOENT,	"no such token, session or login" },
 	{ EACCES,	"no permission to open the device" },
+	{ EBADF,	"the program has closed the token's descriptor" },
 	{ ENODEV,	"the token or its reader is gone, the lease was taken away, or the tokmux module is not loaded" },
 	{ EINVAL,	"a name, flag, value or APDU is not valid, or the file is no reader's" },
 	{ ENAMETOOLONG,	"a token's name has at most 63 characters" },

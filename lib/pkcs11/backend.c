@@ -38,7 +38,6 @@ static void keep_functions(struct backend *backend, const void *list)
 	else if (version.major == 3)
 		size = sizeof(CK_FUNCTION_LIST_3_0);
 	memcpy(&backend->functions, list, size);
-	backend->list = &backend->functions;
 }
 
 static bool newer(const CK_VERSION *one, const CK_VERSION *other)
@@ -101,7 +100,7 @@ static CK_RV find_functions(struct backend *backend)
 	}
 	keep_functions(backend, newest);
 	/* 1.x are laid out otherwise. */
-	if (backend->list->version.major < 2 || !backend->list->C_Initialize) {
+	if (backend->functions.version.major < 2 || !backend->functions.C_Initialize) {
 		complain(backend->config,
 			 "its function list is older than PKCS#11 2.0");
 		return CKR_GENERAL_ERROR;
@@ -217,6 +216,13 @@ CK_RV backend_turn(const struct backend *backend, struct turn *turn)
 		return CKR_OK;
 	backend_name_hung(backend);
 	return CKR_FUNCTION_FAILED;
+}
+
+/* For BACKEND(). */
+void backend_cancelled(void *backend)
+{
+	site_leave(site_of_thread());
+	backend_leave(backend);
 }
 
 /* ---- in and out ------------------------------------------------------------- */
@@ -372,15 +378,15 @@ CK_RV backend_initialize(struct backend *backend, CK_FLAGS flags, bool forked)
 	CK_RV rv;
 
 	backend_lease_take(backend, ARBITER_SHARED, &lease);
-	rv = backend->list->C_Initialize(&args);
+	rv = backend->functions.C_Initialize(&args);
 	if (rv == CKR_CRYPTOKI_ALREADY_INITIALIZED && forked) {
-		if (backend->list->C_Finalize)
-			backend->list->C_Finalize(NULL);
-		rv = backend->list->C_Initialize(&args);
+		if (backend->functions.C_Finalize)
+			backend->functions.C_Finalize(NULL);
+		rv = backend->functions.C_Initialize(&args);
 	}
 	if (rv == CKR_CANT_LOCK) {
 		backend->serialize = true;
-		rv = backend->list->C_Initialize(text ? &unlocked : NULL);
+		rv = backend->functions.C_Initialize(text ? &unlocked : NULL);
 	}
 	backend_lease_give(backend, &lease);
 	openssl_errors_forget(&errors);
@@ -398,12 +404,10 @@ CK_RV backend_initialize(struct backend *backend, CK_FLAGS flags, bool forked)
 	return CKR_OK;
 }
 
-/* The process exits: the backend has been destroyed, or is about to be. */
+/* The process exits, and the backend may be destroyed already. */
 void backend_abandon(struct backend *backend)
 {
-	static const CK_FUNCTION_LIST_3_2 nothing;
-
-	backend->list = &nothing;
+	backend->finalize = false;
 }
 
 /* Finalizes it if it is ours to finalize. */
@@ -413,10 +417,10 @@ void backend_free(struct backend *backend)
 
 	if (!backend)
 		return;
-	if (backend->finalize && backend->list->C_Finalize) {
+	if (backend->finalize && backend->functions.C_Finalize) {
 		struct openssl_errors errors = openssl_errors_mark(backend);
 
-		rv = backend->list->C_Finalize(NULL);
+		rv = backend->functions.C_Finalize(NULL);
 		openssl_errors_forget(&errors);
 		if (rv != CKR_OK)
 			log_error("backend %s: C_Finalize failed: 0x%lx",

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include "arbiter/arbiter.h"
+#include "cancel.h"
 #include "config.h"
 #include "p11.h"
 #include "quiesce.h"
@@ -16,7 +17,6 @@ struct backend {
 	const struct config_backend *config;
 	const struct arbiter_ops *arbiter;
 	void *object;
-	_Atomic(const CK_FUNCTION_LIST_3_2 *) list;
 	CK_FUNCTION_LIST_3_2 functions;	/* what it has; else NULL */
 	bool finalize;		/* initialized by us, so finalized by us */
 	bool serialize;		/* it cannot lock: one call at a time */
@@ -50,6 +50,7 @@ void backend_free(struct backend *backend);
 int backend_wait_ms(const struct config_backend *config);
 CK_RV backend_turn(const struct backend *backend, struct turn *turn);
 void backend_name_hung(const struct backend *backend);
+void backend_cancelled(void *backend);
 
 static inline CK_RV backend_enter(struct backend *backend)
 {
@@ -75,17 +76,18 @@ static inline void backend_leave(struct backend *backend)
  */
 #define BACKEND(of, function, ...) ({				\
 	struct backend *b_ = (of);						\
-	const CK_FUNCTION_LIST_3_2 *list_ = b_->list;			\
 	CK_RV rv_ = CKR_FUNCTION_NOT_SUPPORTED;				\
 									\
-	if (list_->function)						\
+	if (b_->functions.function)					\
 		rv_ = backend_enter(b_);				\
-	if (list_->function && rv_ == CKR_OK) {				\
+	if (b_->functions.function && rv_ == CKR_OK) {			\
 		struct site *site_ = site_of_thread();			\
 									\
 		site_enter(site_, b_->name, #function);		\
 		rv_ = quiesce_passes(site_) ?				\
-			list_->function(__VA_ARGS__) : CKR_FUNCTION_FAILED; \
+			CANCEL_UNDOES(backend_cancelled, b_,		\
+				      b_->functions.function(__VA_ARGS__)) : \
+			CKR_FUNCTION_FAILED;				\
 		site_leave(site_);					\
 		backend_leave(b_);					\
 	}								\

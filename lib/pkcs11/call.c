@@ -65,12 +65,18 @@ static CK_RV settle(struct call *call)
 
 static __attribute__((noinline)) CK_RV wait_and_enter(struct call *call)
 {
-	CK_RV rv = lease_wait(call->seat, &call->lease, call->seat->mode);
+	CK_RV rv;
+	int cancel;
 
+	rv = CANCEL_UNDOES(call_cancelled, call,
+			   lease_wait(call->seat, &call->lease,
+				      call->seat->mode));
 	if (rv != CKR_OK)
 		return refuse(call, rv);
 	if (login_waits(call->seat->slot) && !session_ejected(call->session)) {
+		cancel = cancel_off();
 		rv = settle(call);
+		cancel_on(cancel);
 		if (rv != CKR_OK) {
 			lease_give(call->seat, &call->lease);
 			return refuse(call, rv);
@@ -142,6 +148,20 @@ CK_RV call_end(struct call *call, CK_RV rv)
 	return CKR_OK;
 }
 
+/* The thread was cancelled while it waited for the lease, or within the backend. */
+void call_cancelled(void *of)
+{
+	struct call *call = of;
+
+	lease_give(call->seat, &call->lease);
+	if (call->session) {
+		session_put(call->session);
+		return;
+	}
+	seat_put(call->seat);
+	users_put();
+}
+
 /* ---- in and out of a slot ------------------------------------------------ */
 
 /*
@@ -164,15 +184,17 @@ CK_RV call_begin_slot_as(struct call *call, CK_SLOT_ID id, const char *function)
 		goto err_module;
 
 	rv = CKR_OK;
+	call->session = NULL;
 	if (!lease_join_keeper(slot, &call->seat, &call->lease))
-		rv = seat_get(slot, NOBODY, &call->seat);
+		rv = CANCEL_UNDOES(users_cancelled, NULL,
+				   seat_get(slot, NOBODY, &call->seat));
 	if (rv != CKR_OK)
 		goto err_module;
 	if (!lease_has(&call->lease))
-		rv = lease_take(call->seat, &call->lease);
+		rv = CANCEL_UNDOES(call_cancelled, call,
+				   lease_take(call->seat, &call->lease));
 	if (rv != CKR_OK)
 		goto err_seat;
-	call->session = NULL;
 	call->backend = slot->backend;
 	call->handle = slot->backend_id;
 	return CKR_OK;

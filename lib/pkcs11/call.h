@@ -34,13 +34,19 @@ CK_RV call_end(struct call *call, CK_RV rv);
 CK_RV call_begin_slot_as(struct call *call, CK_SLOT_ID id,
 			 const char *function);
 CK_RV call_end_slot(struct call *call, CK_RV rv);
+void call_cancelled(void *call);
 
 /* The result of the first check that fails; the second isn't made then. */
 #define CHECKS(first, second) ((first) ?: (second))
 
 /* Calls the backend's function on its session or slot. */
-#define CALL(call, function, ...) \
-	BACKEND((call)->backend, function, (call)->handle, ##__VA_ARGS__)
+#define CALL(call, function, ...)					\
+	CALL_ON(call, (call)->handle, function, ##__VA_ARGS__)
+
+/* The same for another session or slot of the backend. */
+#define CALL_ON(call, handle, function, ...)				\
+	CANCEL_UNDOES(call_cancelled, call,				\
+		      BACKEND((call)->backend, function, handle, ##__VA_ARGS__))
 
 /* Is the caller logged in as the user? */
 static inline bool call_is_user(const struct call *call)

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "caller.h"
+#include "cancel.h"
 #include "events.h"
 #include "gate.h"
 #include "log.h"
@@ -218,7 +219,8 @@ static CK_RV initialize(unsigned int number, const CK_C_INITIALIZE_ARGS *args)
 	pthread_mutex_unlock(&pool.lock);
 	/* Before the gate: no thread waits for the loader while others wait for it. */
 	object = origin_hold(&caller.origin);
-	rv = gate_initialize(number, flags, &object, &first);
+	rv = CANCEL_UNDOES(origin_release, object,
+			   gate_initialize(number, flags, &object, &first));
 	origin_release(object);
 	if (first)
 		tell_name(number, &caller);
@@ -283,7 +285,8 @@ static CK_RV open_session(unsigned int number, CK_SLOT_ID id, CK_FLAGS flags,
 	else if (!handle)
 		rv = CKR_ARGUMENTS_BAD;
 	else
-		rv = session_open(&opening, handle);
+		rv = CANCEL_UNDOES(users_cancelled, NULL,
+				   session_open(&opening, handle));
 	users_put();
 	return rv;
 }
@@ -291,13 +294,16 @@ static CK_RV open_session(unsigned int number, CK_SLOT_ID id, CK_FLAGS flags,
 static CK_RV close_all_sessions(unsigned int number, CK_SLOT_ID id)
 {
 	struct slot *slot;
+	int cancel;
 	CK_RV rv;
 
 	rv = enter_slot(number, id, &slot);
 	if (rv != CKR_OK)
 		return rv;
+	cancel = cancel_off();
 	session_close_all(slot, number, false);
 	users_put();
+	cancel_on(cancel);
 	return CKR_OK;
 }
 
@@ -349,11 +355,13 @@ static CK_RV init_token(unsigned int number, CK_SLOT_ID id,
 {
 	struct slot *slot;
 	struct seat *seat;
+	int cancel;
 	CK_RV rv;
 
 	rv = enter_slot(number, id, &slot);
 	if (rv != CKR_OK)
 		return rv;
+	cancel = cancel_off();
 	/* Looked at now, to be refused before the lease, and once more with it. */
 	rv = slot_has_sessions(slot, NULL) ? CKR_SESSION_EXISTS :
 					     seat_get(slot, number, &seat);
@@ -363,6 +371,7 @@ static CK_RV init_token(unsigned int number, CK_SLOT_ID id,
 	seat_put(seat);
 out:
 	users_put();
+	cancel_on(cancel);
 	return rv;
 }
 

@@ -70,6 +70,23 @@ static void note_event(struct slot *slot)
 	atomic_fetch_add(&noted, 1);
 }
 
+static CK_RV ask_in_turn(struct backend *backend, CK_SLOT_ID *id)
+{
+	CK_ULONG count;
+
+	/*
+	 * A backend may look for new readers only when it is asked how many slots
+	 * there are, as OpenSC does. If another thread is just asking, that will do.
+	 */
+	if (turn_take(&backend->listing, 0)) {
+		CANCEL_UNDOES(turn_cancelled, &backend->listing,
+			      BACKEND(backend, C_GetSlotList, CK_FALSE, NULL,
+				      &count));
+		turn_give(&backend->listing);
+	}
+	return BACKEND(backend, C_WaitForSlotEvent, CKF_DONT_BLOCK, id, NULL);
+}
+
 /*
  * Asks a backend, unless another thread does just now: one finds the event for all
  * callers, as a backend tells it once.
@@ -79,21 +96,13 @@ static void note_event(struct slot *slot)
 static CK_RV ask(struct backend *backend)
 {
 	struct slot *slot;
-	CK_ULONG count;
 	CK_SLOT_ID id;
 	CK_RV rv;
 
 	if (!turn_take(&backend->events, 0))
 		return CKR_NO_EVENT;
-	/*
-	 * A backend may look for new readers only when it is asked how many slots
-	 * there are, as OpenSC does. If another thread is just asking, that will do.
-	 */
-	if (turn_take(&backend->listing, 0)) {
-		BACKEND(backend, C_GetSlotList, CK_FALSE, NULL, &count);
-		turn_give(&backend->listing);
-	}
-	rv = BACKEND(backend, C_WaitForSlotEvent, CKF_DONT_BLOCK, &id, NULL);
+	rv = CANCEL_UNDOES(turn_cancelled, &backend->events,
+			   ask_in_turn(backend, &id));
 	turn_give(&backend->events);
 	if (rv != CKR_OK)
 		return rv;
@@ -160,7 +169,7 @@ CK_RV events_wait(unsigned int caller, const atomic_ulong *generation,
 		rv = users_get();
 		if (rv != CKR_OK)
 			return rv;
-		told = ask_all();
+		told = CANCEL_UNDOES(users_cancelled, NULL, ask_all());
 		found = take_event(caller, id);
 		users_put();
 		if (found) {

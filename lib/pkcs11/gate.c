@@ -7,6 +7,7 @@
  */
 #include <pthread.h>
 
+#include "cancel.h"
 #include "events.h"
 #include "gate.h"
 #include "lease.h"
@@ -97,20 +98,25 @@ static CK_RV end(CK_RV rv)
 	return rv;
 }
 
-/* What follows calls backends: without the lock, while @flag keeps others out. */
-static void go_in(bool *flag)
+/*
+ * What follows calls backends: without the lock, while @flag keeps others out. A thread
+ * that is cancelled there ends when it has come out. Return: for come_out().
+ */
+static int go_in(bool *flag)
 {
 	*flag = true;
 	pthread_mutex_unlock(&gate.lock);
 	inside = true;
+	return cancel_off();
 }
 
-static void come_out(bool *flag)
+static void come_out(bool *flag, int cancel)
 {
 	inside = false;
 	pthread_mutex_lock(&gate.lock);
 	*flag = false;
 	pthread_cond_broadcast(&gate.changed);
+	cancel_on(cancel);
 }
 
 /**
@@ -125,6 +131,7 @@ CK_RV gate_initialize(unsigned int caller, CK_FLAGS flags, void **object,
 		      bool *first)
 {
 	struct member *member = &gate.members[caller];
+	int cancel;
 	CK_RV rv;
 
 	*first = false;
@@ -138,9 +145,9 @@ CK_RV gate_initialize(unsigned int caller, CK_FLAGS flags, void **object,
 		return end(CKR_OK);
 	}
 	if (!gate.callers) {
-		go_in(&gate.busy);
+		cancel = go_in(&gate.busy);
 		rv = module_start(flags);
-		come_out(&gate.busy);
+		come_out(&gate.busy, cancel);
 		if (rv != CKR_OK)
 			return end(rv);
 	}
@@ -173,6 +180,7 @@ static void close_all(unsigned int caller)
 CK_RV gate_finalize(unsigned int caller, void **object)
 {
 	struct member *member = &gate.members[caller];
+	int cancel;
 	CK_RV rv;
 
 	*object = NULL;
@@ -191,16 +199,16 @@ CK_RV gate_finalize(unsigned int caller, void **object)
 
 	/* No session is opened for it from here on, see session_open(). */
 	atomic_fetch_add(&member->generation, 1);
-	go_in(&member->leaving);
+	cancel = go_in(&member->leaving);
 	close_all(caller);
-	come_out(&member->leaving);
+	come_out(&member->leaving, cancel);
 	*object = member->object;
 	member->object = NULL;
 	/* It counts until now, so the module neither starts nor stops meanwhile. */
 	if (!--gate.callers) {
-		go_in(&gate.busy);
+		cancel = go_in(&gate.busy);
 		module_stop();
-		come_out(&gate.busy);
+		come_out(&gate.busy, cancel);
 	}
 	return end(CKR_OK);
 }

@@ -15,6 +15,7 @@ static void give_all(struct locked_session *locked)
 		turn_give(&locked->slot->turn);
 	lease_give(locked->seat, &locked->lease);
 	session_put(locked->session);
+	cancel_on(locked->cancel);
 }
 
 CK_RV unlock_session(struct locked_session *locked, CK_RV rv)
@@ -26,11 +27,28 @@ CK_RV unlock_session(struct locked_session *locked, CK_RV rv)
 	return log_call_end(&locked->log, caller, locked->given, rv);
 }
 
+/* The thread was cancelled while it waited for the lease or the turn. */
+static void cancelled(void *of)
+{
+	struct locked_session *locked = of;
+
+	lease_give(locked->seat, &locked->lease);
+	session_put(locked->session);
+}
+
 /* Is a security officer logged in, and not this caller? */
 static bool is_anothers(const struct slot *slot, enum login login)
 {
 	return atomic_load(&slot->login) == LOGIN_SO && !login_waits(slot) &&
 	       login != LOGIN_SO;
+}
+
+static CK_RV take_for(struct locked_session *locked, enum lock_how how,
+		      enum login login)
+{
+	if (how == LOCK_AS_SO || (how == LOCK_PIN && login == LOGIN_SO))
+		return lease_take_exclusive(locked->seat, &locked->lease);
+	return lease_take(locked->seat, &locked->lease);
 }
 
 /**
@@ -70,14 +88,14 @@ CK_RV lock_session(struct locked_session *locked, CK_SESSION_HANDLE handle,
 	if (how == LOCK_PIN && is_anothers(locked->slot, login))
 		goto err_session;
 	/* What a security officer does is done alone, once the PIN was shown. */
-	if (how == LOCK_AS_SO || (how == LOCK_PIN && login == LOGIN_SO))
-		rv = lease_take_exclusive(locked->seat, &locked->lease);
-	else
-		rv = lease_take(locked->seat, &locked->lease);
+	rv = CANCEL_UNDOES(cancelled, locked, take_for(locked, how, login));
 	if (rv != CKR_OK && how != LOCK_LOGGED_IN)
 		goto err_session;
 
-	rv = backend_turn(locked->slot->backend, &locked->slot->turn);
+	rv = CANCEL_UNDOES(cancelled, locked,
+			   backend_turn(locked->slot->backend,
+					&locked->slot->turn));
+	locked->cancel = cancel_off();
 	locked->turn = rv == CKR_OK;
 	if (rv != CKR_OK && how != LOCK_LOGGED_IN)
 		goto err_lease;
@@ -94,6 +112,7 @@ CK_RV lock_session(struct locked_session *locked, CK_SESSION_HANDLE handle,
 	return CKR_OK;
 
 err_lease:
+	cancel_on(locked->cancel);
 	lease_give(locked->seat, &locked->lease);
 err_session:
 	session_put(locked->session);
@@ -157,6 +176,13 @@ static void take_lease(struct seat *seat, struct lease *lease)
 		lease_take(seat, lease);
 }
 
+static void lease_cancelled(void *of)
+{
+	struct locked_seat *locked = of;
+
+	lease_give(locked->seat, &locked->lease);
+}
+
 /**
  * lock_seat() - before sessions are closed
  * @locked: out: for unlock_seat()
@@ -180,7 +206,9 @@ void lock_seat(struct locked_seat *locked, struct seat *seat,
 		 login_waits(slot);
 	if (wanted && !atomic_load(&seat->gone)) {
 		pthread_mutex_unlock(&slot->lock);
-		locked->turn = backend_turn(slot->backend, &slot->turn) ==
+		locked->turn = CANCEL_UNDOES(lease_cancelled, locked,
+					     backend_turn(slot->backend,
+							  &slot->turn)) ==
 			       CKR_OK;
 		pthread_mutex_lock(&slot->lock);
 	}
@@ -196,14 +224,19 @@ void lock_seat(struct locked_seat *locked, struct seat *seat,
 void unlock_seat(struct locked_seat *locked, const struct session *closed)
 {
 	struct seat *seat = locked->seat;
+	int cancel;
 
 	pthread_mutex_unlock(&seat->slot->lock);
 	/* Most sessions are closed without a login ending. */
-	if (closed && (locked->turn || locked->left.ended))
+	if (!locked->turn && !locked->left.ended)
+		return;
+	cancel = cancel_off();
+	if (closed)
 		login_tell(seat, session_backend_handle(closed),
 			   &locked->lease, locked->turn, &locked->left);
 	if (locked->turn)
 		turn_give(&seat->slot->turn);
+	cancel_on(cancel);
 }
 
 /* The seat may be gone afterwards. */

@@ -21,6 +21,7 @@ struct locked_session {
 	CK_SESSION_HANDLE given;	/* as the caller gave it */
 	struct lease lease;
 	bool turn;			/* the slot's turn is ours */
+	int cancel;			/* for cancel_on() */
 	struct log_call log;
 };
 

@@ -111,7 +111,9 @@ CK_RV module_find_slots(bool present, CK_SLOT_ID *list, CK_ULONG *count)
 
 		rv = backend_turn(backend, &backend->listing);
 		if (rv == CKR_OK) {
-			rv = backend_slots(backend, present, &ids, &n);
+			rv = CANCEL_UNDOES(turn_cancelled, &backend->listing,
+					   backend_slots(backend, present, &ids,
+							 &n));
 			turn_give(&backend->listing);
 		}
 		if (rv != CKR_OK && rv != CKR_HOST_MEMORY) {
@@ -218,13 +220,10 @@ static void module_free(struct module *module)
  */
 static void abandon_backends(void)
 {
-	size_t i;
-
 	pthread_mutex_lock(&state.lock);
 	state.exiting = true;
-	for (i = 0; state.module && i < state.module->backend_count; i++)
-		backend_abandon(state.module->backends[i]);
 	pthread_mutex_unlock(&state.lock);
+	quiesce_abandon();
 }
 
 /* Return: is it about to be loaded? */

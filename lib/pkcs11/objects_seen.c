@@ -267,8 +267,8 @@ static bool look_at(struct call *call, CK_SESSION_HANDLE session,
 	bool secret;
 	CK_RV rv;
 
-	rv = BACKEND(call->backend, C_GetAttributeValue, session,
-		     object->handle, attributes, 3);
+	rv = CALL_ON(call, session, C_GetAttributeValue, object->handle,
+		     attributes, 3);
 	if (rv != CKR_OK && rv != CKR_ATTRIBUTE_TYPE_INVALID &&
 	    rv != CKR_ATTRIBUTE_SENSITIVE)
 		return false;
@@ -338,11 +338,11 @@ static CK_SESSION_HANDLE session_beside(struct call *call,
 	if (*beside)
 		return *beside;
 	/* A read-only one isn't to be had while a security officer is logged in. */
-	rv = BACKEND(call->backend, C_OpenSession, slot,
+	rv = CALL_ON(call, slot, C_OpenSession,
 		     CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, beside);
 	if (rv == CKR_TOKEN_WRITE_PROTECTED)
-		rv = BACKEND(call->backend, C_OpenSession, slot,
-			     CKF_SERIAL_SESSION, NULL, NULL, beside);
+		rv = CALL_ON(call, slot, C_OpenSession, CKF_SERIAL_SESSION, NULL,
+			     NULL, beside);
 	if (rv != CKR_OK)
 		*beside = CK_INVALID_HANDLE;
 	return *beside ?: call->handle;
@@ -510,7 +510,7 @@ find_seen(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
 			break;
 	}
 	if (beside)
-		BACKEND(call->backend, C_CloseSession, beside);
+		CALL_ON(call, beside, C_CloseSession);
 	if (rv == CKR_OK)
 		*count = shown;
 	return rv;

@@ -45,26 +45,31 @@ static CK_RV publish(struct session *session, CK_SESSION_HANDLE handle,
 	return CKR_OK;
 }
 
-static CK_RV open_once(const struct opening *opening, CK_SESSION_HANDLE *handle)
-{
-	CK_SESSION_HANDLE backend_handle = 0, fresh;
-	struct slot *slot = opening->slot;
-	struct session *session;
-	struct lease lease;
+/* A session on its way, and what it has so far. */
+struct attempt {
 	struct seat *seat;
-	CK_RV rv;
-	bool keeps;
+	struct session *session;
+	bool counted;			/* at the arbiter */
+	struct lease lease;
+};
 
-	rv = seat_get(slot, opening->caller, &seat);
-	if (rv != CKR_OK)
-		return rv;
-	keeps = seat->lease == LEASE_SESSION;
+static __attribute__((noinline, cold)) void give_up(void *of)
+{
+	struct attempt *attempt = of;
+	struct session *session = attempt->session;
+	struct seat *seat = attempt->seat;
 
-	rv = CKR_HOST_MEMORY;
-	session = session_alloc(&fresh);
-	if (!session)
-		goto out;
-	session->seat = seat;
+	lease_give(seat, &attempt->lease);
+	if (attempt->counted)
+		seat->slot->arbiter->session_close(seat->party,
+						   session->arbiter_id);
+	atomic_fetch_sub(&session->references, 1);
+	session_free(session);
+	seat_put(seat);
+}
+
+static void prepare(struct session *session, const struct opening *opening)
+{
 	session->flags = opening->flags;
 	session->application = opening->application;
 	session->notify = opening->notify;
@@ -73,47 +78,79 @@ static CK_RV open_once(const struct opening *opening, CK_SESSION_HANDLE *handle)
 	atomic_store_explicit(&session->restored, 0, memory_order_relaxed);
 	session->operating.on = false;
 	session->open.on = false;
-	session_need_no_login(session);
+	/* Few were left in the middle of an operation. */
+	if (atomic_load(&session->needs))
+		session_need_no_login(session);
+}
+
+/* In the backend. Return: what give_up() has to follow, if not CKR_OK. */
+static CK_RV open_there(struct attempt *attempt)
+{
+	struct seat *seat = attempt->seat;
+	struct session *session = attempt->session;
+	const struct slot *slot = seat->slot;
+	CK_SESSION_HANDLE handle = 0;
+	CK_RV rv;
 
 	rv = arbiter_rv(slot->arbiter->session_open(seat->party,
 						    slot->backend->config->session_wait_ms,
 						    &session->arbiter_id));
 	if (rv != CKR_OK)
-		goto err_session;
-	rv = lease_take(seat, &lease);
-	if (rv != CKR_OK)
-		goto err_arbiter;
-	rv = token_check(seat, &lease);
+		return rv;
+	attempt->counted = true;
+	rv = lease_take(seat, &attempt->lease);
 	if (rv == CKR_OK)
-		rv = session_open_backend(session, &backend_handle);
+		rv = token_check(seat, &attempt->lease);
+	if (rv == CKR_OK)
+		rv = session_open_backend(session, &handle);
+	if (rv == CKR_OK)
+		atomic_store(&session->made.session, handle);
+	return rv;
+}
+
+static CK_RV open_once(const struct opening *opening, CK_SESSION_HANDLE *handle)
+{
+	struct slot *slot = opening->slot;
+	struct attempt attempt;
+	CK_SESSION_HANDLE fresh;
+	CK_RV rv;
+
+	rv = seat_get(slot, opening->caller, &attempt.seat);
 	if (rv != CKR_OK)
-		goto err_lease;
-	atomic_store(&session->made.session, backend_handle);
+		return rv;
+	attempt.session = session_alloc(&fresh);
+	if (!attempt.session) {
+		seat_put(attempt.seat);
+		return CKR_HOST_MEMORY;
+	}
+	attempt.session->seat = attempt.seat;
+	attempt.counted = false;
+	attempt.lease = (struct lease){ 0 };
+	prepare(attempt.session, opening);
+	rv = CANCEL_UNDOES(give_up, &attempt, open_there(&attempt));
+	if (rv != CKR_OK)
+		goto err;
 
 	pthread_mutex_lock(&slot->lock);
-	rv = publish(session, fresh, opening);
+	rv = publish(attempt.session, fresh, opening);
 	if (rv == CKR_OK) {
 		*handle = fresh;
-		if (keeps)
-			lease_keep(seat, &lease, &session->open);
+		if (attempt.seat->lease == LEASE_SESSION)
+			lease_keep(attempt.seat, &attempt.lease,
+				   &attempt.session->open);
 	}
 	pthread_mutex_unlock(&slot->lock);
 	if (rv == CKR_OK) {
-		lease_give(seat, &lease);
-		goto out;
+		lease_give(attempt.seat, &attempt.lease);
+		seat_put(attempt.seat);
+		return CKR_OK;
 	}
-
-	BACKEND(slot->backend, C_CloseSession, backend_handle);
-err_lease:
-	lease_give(seat, &lease);
-err_arbiter:
-	slot->arbiter->session_close(seat->party, session->arbiter_id);
-err_session:
-	token_hear(seat, rv);
-	atomic_fetch_sub(&session->references, 1);
-	session_free(session);
-out:
-	seat_put(seat);
+	CANCEL_UNDOES(give_up, &attempt,
+		      BACKEND(slot->backend, C_CloseSession,
+			      session_backend_handle(attempt.session)));
+err:
+	token_hear(attempt.seat, rv);
+	give_up(&attempt);
 	return rv;
 }
 
@@ -158,21 +195,30 @@ static CK_RV unpublish(struct session *session, struct left *left)
 	return CKR_OK;
 }
 
+static void close_cancelled(void *locked)
+{
+	leave_seat(locked);
+}
+
 /* The caller's reference, from session_get(), is put. */
 CK_RV session_close(struct session *session)
 {
 	struct locked_seat locked;
 	CK_RV rv;
 
-	lock_seat(&locked, session->seat, 1);
+	CANCEL_UNDOES(session_cancelled, session,
+		      (lock_seat(&locked, session->seat, 1), 0));
 	rv = unpublish(session, &locked.left);
 	unlock_seat(&locked, session);
 	known_forget_made(&locked.seat->known, &session->made);
 	/* One is the open session's own. */
 	if (rv == CKR_OK)
-		session_put_several(session, 2, &locked.lease);
+		CANCEL_UNDOES(close_cancelled, &locked,
+			      (session_put_several(session, 2, &locked.lease),
+			       0));
 	else
-		session_put_with(session, &locked.lease);
+		CANCEL_UNDOES(close_cancelled, &locked,
+			      (session_put_with(session, &locked.lease), 0));
 	leave_seat(&locked);
 	return rv;
 }

@@ -24,7 +24,8 @@ static bool revoked(const struct call *call, int operation)
 /* Ends all operations of the session. */
 static CK_RV call_renew(struct call *call)
 {
-	CK_RV rv = session_renew(call->session);
+	CK_RV rv = CANCEL_UNDOES(call_cancelled, call,
+				 session_renew(call->session));
 
 	if (rv != CKR_OK)
 		return rv;

@@ -25,7 +25,8 @@
 
 /* In quiesce_held. */
 #define FOR_GOOD	1u		/* the process exits */
-#define FORK		2u		/* one thread that forks */
+#define GONE		2u		/* the backends' destructors have run */
+#define FORK		4u		/* one thread that forks */
 
 /* Written with @lock, and read without it. */
 atomic_uint quiesce_held;
@@ -110,6 +111,12 @@ void quiesce_for_good(void)
 		begin(FOR_GOOD);
 }
 
+/* After the backends' destructors: no thread calls them any more. */
+void quiesce_abandon(void)
+{
+	atomic_fetch_or(&quiesce_held, FOR_GOOD | GONE);
+}
+
 /* Return: false if the process exits. */
 static bool wait_until_free(void)
 {
@@ -139,6 +146,8 @@ bool quiesce_wait(struct site *site)
 {
 	const char *backend, *function;
 
+	if (atomic_load(&quiesce_held) & GONE)
+		return false;
 	if (holds || site->depth)
 		return true;
 	backend = atomic_load(&site->backend);

@@ -13,6 +13,7 @@ void quiesce_before_fork(void);
 void quiesce_after_fork(void);
 void quiesce_forked(void);
 void quiesce_for_good(void);
+void quiesce_abandon(void);
 bool quiesce_wait(struct site *site);
 
 /**

@@ -134,6 +134,33 @@ static void forget_older(struct session *session)
 
 /* ---- references ----------------------------------------------------------------- */
 
+struct closing {
+	struct session *session;
+	struct lease own;		/* taken for this, or not */
+};
+
+/* It is closed in the backend. */
+static void forget(void *of)
+{
+	struct closing *closing = of;
+	struct session *session = closing->session;
+	struct seat *seat = session->seat;
+
+	known_forget_made(&seat->known, &session->made);
+	forget_older(session);
+	if (seat->lease != LEASE_SHARED) {
+		/* No other thread uses it any more, so looking takes no lock. */
+		if (session->operating.on)
+			lease_unkeep(seat, &session->operating);
+		if (session->open.on)
+			lease_unkeep(seat, &session->open);
+		lease_give(seat, &closing->own);
+	}
+	seat_put(seat);
+	session_free(session);
+	users_put();
+}
+
 /*
  * The last reference is gone. @lease: that the thread has, or couldn't get; NULL
  * if it hasn't tried.
@@ -146,32 +173,22 @@ static void session_destroy(struct session *session, struct lease *lease)
 	CK_SESSION_HANDLE backend_handle = atomic_load(&seat->gone) ?
 					   0 : session_backend_handle(session);
 	bool talks = seat->lease != LEASE_SHARED;
-	struct lease own = { 0 };
+	struct closing closing = { .session = session };
 
 	if (backend_handle && talks && !lease) {
-		lease_take(seat, &own);
-		lease = &own;
+		lease_take(seat, &closing.own);
+		lease = &closing.own;
 	}
 	if (backend_handle && (!talks || lease_has(lease))) {
 		close_older(session, true);
-		BACKEND(slot->backend, C_CloseSession, backend_handle);
+		CANCEL_UNDOES(forget, &closing,
+			      BACKEND(slot->backend, C_CloseSession,
+				      backend_handle));
 	} else if (backend_handle) {
 		log_error("slot %lu: a session of backend %s stays open until it is finalized: no lease",
 			  slot->id, slot->backend->config->name);
 	}
-	known_forget_made(&seat->known, &session->made);
-	forget_older(session);
-	/* No other thread uses it any more, so looking takes no lock. */
-	if (session->operating.on)
-		lease_unkeep(seat, &session->operating);
-	if (session->open.on)
-		lease_unkeep(seat, &session->open);
-	if (lease == &own)
-		lease_give(seat, &own);
-
-	seat_put(seat);
-	session_free(session);
-	users_put();
+	forget(&closing);
 }
 
 /* Another thread may have tried the session meanwhile: one of the two clears it. */
@@ -181,6 +198,12 @@ void session_last_out(struct session *session, struct lease *lease)
 
 	if (atomic_compare_exchange_strong(&session->references, &left, 0))
 		session_destroy(session, lease);
+}
+
+/* See CANCEL_UNDOES(). */
+void session_cancelled(void *session)
+{
+	session_put(session);
 }
 
 /* No session has that handle. */
@@ -207,7 +230,9 @@ static CK_RV notify_caller(CK_SESSION_HANDLE backend_handle,
 	if (session_get(handle, &session) != CKR_OK)
 		return CKR_OK;
 	if (session_backend_handle(session) == backend_handle)
-		rv = session->notify(handle, event, session->application);
+		rv = CANCEL_UNDOES(session_cancelled, session,
+				   session->notify(handle, event,
+						   session->application));
 	session_put(session);
 	return rv;
 }

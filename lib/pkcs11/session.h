@@ -134,6 +134,8 @@ static inline void session_put(struct session *session)
 	session_put_with(session, NULL);
 }
 
+void session_cancelled(void *session);
+
 static inline struct session *session_find(CK_SESSION_HANDLE handle)
 {
 	size_t index = handle & ((1ul << SESSION_INDEX_BITS) - 1);

@@ -56,6 +56,13 @@ static inline struct site *site_of_thread(void)
 	return site_mine ? site_mine : site_take_place();
 }
 
+/* Before site_go(): a call that this thread is in is put aside. */
+static inline void site_make_room(struct site *site)
+{
+	if (atomic_load_explicit(&site->function, memory_order_relaxed))
+		site_enter_deeper(site);
+}
+
 /**
  * site_enter() - this thread goes into a backend
  * @site: the thread's
@@ -68,8 +75,7 @@ static inline struct site *site_of_thread(void)
 static inline void site_enter(struct site *site, const char *backend,
 			      const char *function)
 {
-	if (atomic_load_explicit(&site->function, memory_order_relaxed))
-		site_enter_deeper(site);
+	site_make_room(site);
 	site_go(site, backend, function);
 }
 

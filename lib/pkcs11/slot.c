@@ -196,7 +196,8 @@ CK_RV slot_find_token(struct slot *slot)
 	pthread_mutex_unlock(&slot->lock);
 	if (known)
 		goto out;
-	rv = ask_token(slot, &slot_info, &info);
+	rv = CANCEL_UNDOES(turn_cancelled, &slot->turn,
+			   ask_token(slot, &slot_info, &info));
 	if (rv != CKR_OK)
 		goto out;
 	pthread_mutex_lock(&slot->lock);

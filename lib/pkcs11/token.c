@@ -111,26 +111,13 @@ static bool any_closed(struct slot *slot, struct lease *lease)
 	return closed;
 }
 
-/**
- * token_check() - is the token still the one that a seat was made for?
- * @seat: the caller's
- * @lease: that the call has
- *
- * Asked before a session is opened: an exchanged token has closed all sessions,
- * and perhaps no other call has noticed. A token that can't be taken out is asked
- * only after something has happened to it.
- *
- * Return: CKR_DEVICE_REMOVED if it is another one: then the seat is abandoned.
- */
-CK_RV token_check(struct seat *seat, struct lease *lease)
+static CK_RV check(struct seat *seat, struct lease *lease)
 {
 	struct slot *slot = seat->slot;
 	CK_TOKEN_INFO info;
 	bool gone;
 	CK_RV rv;
 
-	if (!slot->removable && !atomic_load(&slot->suspect))
-		return CKR_OK;
 	rv = BACKEND(slot->backend, C_GetTokenInfo, slot->backend_id, &info);
 	gone = says_gone(rv) || (rv == CKR_OK && token_is_another(seat, &info));
 	if (rv != CKR_OK && !gone)
@@ -148,6 +135,31 @@ CK_RV token_check(struct seat *seat, struct lease *lease)
 			known_forget_all(&seat->known, false);
 	}
 	pthread_mutex_unlock(&slot->lock);
+	return rv;
+}
+
+/**
+ * token_check() - is the token still the one that a seat was made for?
+ * @seat: the caller's
+ * @lease: that the call has
+ *
+ * Asked before a session is opened: an exchanged token has closed all sessions,
+ * and perhaps no other call has noticed. A token that can't be taken out is asked
+ * only after something has happened to it.
+ *
+ * Return: CKR_DEVICE_REMOVED if it is another one: then the seat is abandoned.
+ */
+CK_RV token_check(struct seat *seat, struct lease *lease)
+{
+	const struct slot *slot = seat->slot;
+	int cancel;
+	CK_RV rv;
+
+	if (!slot->removable && !atomic_load(&slot->suspect))
+		return CKR_OK;
+	cancel = cancel_off();
+	rv = check(seat, lease);
+	cancel_on(cancel);
 	return rv;
 }
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "cancel.h"
 #include "now.h"
 #include "turn.h"
 
@@ -26,11 +27,18 @@ void turn_destroy(struct turn *turn)
 	pthread_mutex_destroy(&turn->lock);
 }
 
+static void unlock(void *lock)
+{
+	pthread_mutex_unlock(lock);
+}
+
 /**
  * turn_wait() - pthread_cond_timedwait() that no change of the clock disturbs
  * @cond: to be signalled
  * @lock: held, and held again afterwards
  * @until_ms: as now_ms() counts
+ *
+ * A thread that is cancelled here gives the lock back.
  */
 bool turn_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_ms)
 {
@@ -39,8 +47,9 @@ bool turn_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_ms)
 		.tv_nsec = until_ms % 1000 * 1000000,
 	};
 
-	return pthread_cond_clockwait(cond, lock, CLOCK_MONOTONIC, &until) !=
-	       ETIMEDOUT;
+	return CANCEL_UNDOES(unlock, lock,
+			     pthread_cond_clockwait(cond, lock, CLOCK_MONOTONIC,
+						    &until)) != ETIMEDOUT;
 }
 
 /* With the turn's lock. A thread that comes again is in a callback, or a handler. */
@@ -82,4 +91,10 @@ void turn_give(struct turn *turn)
 	if (!--turn->taken)
 		pthread_cond_signal(&turn->given);
 	pthread_mutex_unlock(&turn->lock);
+}
+
+/* See CANCEL_UNDOES(). */
+void turn_cancelled(void *turn)
+{
+	turn_give(turn);
 }

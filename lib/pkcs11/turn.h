@@ -19,6 +19,7 @@ void turn_init(struct turn *turn, bool nests);
 void turn_destroy(struct turn *turn);
 bool turn_take(struct turn *turn, int wait_ms);
 void turn_give(struct turn *turn);
+void turn_cancelled(void *turn);
 
 /* for any other condition: false once it is @until_ms */
 bool turn_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_ms);

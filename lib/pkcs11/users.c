@@ -79,3 +79,9 @@ void users_put(void)
 	if (atomic_fetch_sub(&users, USER) == USER)
 		stop();
 }
+
+/* See CANCEL_UNDOES(). */
+void users_cancelled(void *nothing)
+{
+	users_put();
+}

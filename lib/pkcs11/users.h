@@ -15,5 +15,6 @@ void users_forked(void);
 CK_RV users_get(void);
 void users_hold(void);
 void users_put(void);
+void users_cancelled(void *nothing);
 
 #endif /* TOKMUX_USERS_H */

@@ -19,6 +19,7 @@
 
 #include "arbiter/arbiter.h"
 #include "arbiter/queue.h"
+#include "cancel.h"
 #include "log.h"
 #include "now.h"
 
@@ -167,8 +168,8 @@ static void kernel_forked(void)
 
 /* ---- tokens and parties ----------------------------------------------------- */
 
-static int kernel_party_open(struct arbiter_token *token,
-			     struct arbiter_party **party)
+static int party_open(struct arbiter_token *token,
+		      struct arbiter_party **party)
 {
 	struct arbiter_party *opened;
 	pthread_condattr_t attr;
@@ -212,10 +213,24 @@ err_free:
 	return r;
 }
 
+/* It opens files, with a lock of the slot's. */
+static int kernel_party_open(struct arbiter_token *token,
+			     struct arbiter_party **party)
+{
+	int cancel = cancel_off();
+	int r = party_open(token, party);
+
+	cancel_on(cancel);
+	return r;
+}
+
 static void kernel_party_close(struct arbiter_party *party)
 {
+	int cancel = cancel_off();
+
 	forget(party->caller);
 	tokmux_close(party->caller);
+	cancel_on(cancel);
 	pthread_cond_destroy(&party->changed);
 	pthread_mutex_destroy(&party->news_lock);
 	pthread_mutex_destroy(&party->lock);
@@ -288,6 +303,7 @@ static unsigned int read_news(struct arbiter_party *party)
 {
 	struct tokmux_event event;
 	unsigned int news = 0;
+	int cancel = cancel_off();	/* read() waits for nothing here */
 
 	/* An event that another thread took would leave this one waiting. */
 	pthread_mutex_lock(&party->news_lock);
@@ -306,6 +322,7 @@ static unsigned int read_news(struct arbiter_party *party)
 		}
 	}
 	pthread_mutex_unlock(&party->news_lock);
+	cancel_on(cancel);
 	return news;
 }
 
@@ -327,15 +344,32 @@ static int take_and_look(struct arbiter_party *party, unsigned int mode,
 	return clean(party, mode, until_ms);
 }
 
-/* Called with the lock held. */
-static int wait_change(struct arbiter_party *party, int64_t until_ms)
+struct change {
+	struct arbiter_party *party;
+	enum arbiter_mode mode;
+};
+
+static void change_cancelled(void *of)
 {
+	struct change *change = of;
+
+	pthread_mutex_unlock(&change->party->lock);
+	arbiter_queue_release(change->party->token->queue, change->mode);
+}
+
+/* Called with the lock held, and a turn of @mode in the queue. */
+static int wait_change(struct arbiter_party *party, enum arbiter_mode mode,
+		       int64_t until_ms)
+{
+	struct change change = { party, mode };
 	struct timespec until = {
 		.tv_sec = until_ms / 1000,
 		.tv_nsec = until_ms % 1000 * 1000000,
 	};
 
-	return pthread_cond_timedwait(&party->changed, &party->lock, &until) ?
+	return CANCEL_UNDOES(change_cancelled, &change,
+			     pthread_cond_timedwait(&party->changed,
+						    &party->lock, &until)) ?
 		       -ETIMEDOUT : 0;
 }
 
@@ -365,7 +399,7 @@ static int kernel_acquire(struct arbiter_party *party, enum arbiter_mode mode,
 		pthread_mutex_lock(&party->lock);
 	}
 	while (!r && must_wait(party))
-		r = wait_change(party, until_ms);
+		r = wait_change(party, mode, until_ms);
 	if (!r && !party->users) {
 		party->busy = true;
 		pthread_mutex_unlock(&party->lock);

@@ -11,9 +11,11 @@
 #include <time.h>
 
 #include "arbiter/queue.h"
+#include "cancel.h"
 #include "now.h"
 
 struct waiter {
+	struct arbiter_queue *queue;
 	struct waiter *next;
 	enum arbiter_mode mode;
 	bool granted;
@@ -83,9 +85,30 @@ static void leave_queue(struct arbiter_queue *queue, struct waiter *waiter)
 		queue->last = at;
 }
 
+/* The lock is given back. Return: was the turn the waiter's after all? */
+static bool stop_waiting(struct waiter *waiter)
+{
+	struct arbiter_queue *queue = waiter->queue;
+
+	if (!waiter->granted) {
+		leave_queue(queue, waiter);
+		serve(queue);
+	}
+	pthread_mutex_unlock(&queue->lock);
+	pthread_cond_destroy(&waiter->wake);
+	return waiter->granted;
+}
+
+static void waiter_cancelled(void *of)
+{
+	struct waiter *waiter = of;
+
+	if (stop_waiting(waiter))
+		arbiter_queue_release(waiter->queue, waiter->mode);
+}
+
 /* Called with the lock held. Return: false when the time has come. */
-static bool sleep_until(struct arbiter_queue *queue, struct waiter *waiter,
-			int64_t until_ms)
+static bool sleep_until(struct waiter *waiter, int64_t until_ms)
 {
 	struct timespec until = {
 		.tv_sec = until_ms / 1000,
@@ -93,8 +116,10 @@ static bool sleep_until(struct arbiter_queue *queue, struct waiter *waiter,
 	};
 
 	return now_ms() < until_ms &&
-	       pthread_cond_timedwait(&waiter->wake, &queue->lock, &until) !=
-		       ETIMEDOUT;
+	       CANCEL_UNDOES(waiter_cancelled, waiter,
+			     pthread_cond_timedwait(&waiter->wake,
+						    &waiter->queue->lock,
+						    &until)) != ETIMEDOUT;
 }
 
 /*
@@ -121,7 +146,7 @@ static int wait_turn(struct arbiter_queue *queue, struct waiter *waiter,
 			continue;
 		if (next > until_ms)
 			next = until_ms;
-		if (!sleep_until(queue, waiter, next) && !waiter->granted &&
+		if (!sleep_until(waiter, next) && !waiter->granted &&
 		    next == until_ms)
 			return -ETIMEDOUT;
 		if (waiter->granted)
@@ -133,7 +158,7 @@ static int acquire_slow(struct arbiter_queue *queue, enum arbiter_mode mode,
 			int timeout_ms, const struct arbiter_wait *wait)
 {
 	int64_t until_ms = now_ms() + timeout_ms;
-	struct waiter waiter = { .mode = mode };
+	struct waiter waiter = { .queue = queue, .mode = mode };
 	pthread_condattr_t attr;
 	int r = 0;
 
@@ -149,15 +174,8 @@ static int acquire_slow(struct arbiter_queue *queue, enum arbiter_mode mode,
 	serve(queue);
 	if (!waiter.granted)
 		r = wait_turn(queue, &waiter, until_ms, wait);
-	if (!waiter.granted) {
-		leave_queue(queue, &waiter);
-		serve(queue);
-	}
-	pthread_mutex_unlock(&queue->lock);
-	pthread_cond_destroy(&waiter.wake);
-
 	/* It came just as it wasn't needed any more. */
-	if (r == ARBITER_COVERED && waiter.granted)
+	if (stop_waiting(&waiter) && r == ARBITER_COVERED)
 		arbiter_queue_release(queue, mode);
 	return r == -ETIMEDOUT && !timeout_ms ? -EAGAIN : r;
 }

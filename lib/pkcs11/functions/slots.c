@@ -18,7 +18,9 @@ CK_RV C_GetSlotList(CK_BBOOL present, CK_SLOT_ID *list, CK_ULONG *count)
 	log_call_begin(&log, __func__);
 	rv = users_get();
 	if (rv == CKR_OK) {
-		rv = count ? module_find_slots(present, list, count) :
+		rv = count ? CANCEL_UNDOES(users_cancelled, NULL,
+					   module_find_slots(present, list,
+							     count)) :
 			     CKR_ARGUMENTS_BAD;
 		users_put();
 	}
@@ -36,8 +38,9 @@ CK_RV C_GetSlotInfo(CK_SLOT_ID id, CK_SLOT_INFO *info)
 	rv = users_get();
 	if (rv == CKR_OK) {
 		slot = module_slot(id);
-		rv = slot ? BACKEND(slot->backend, C_GetSlotInfo,
-				    slot->backend_id, info) :
+		rv = slot ? CANCEL_UNDOES(users_cancelled, NULL,
+					  BACKEND(slot->backend, C_GetSlotInfo,
+						  slot->backend_id, info)) :
 			    CKR_SLOT_ID_INVALID;
 		users_put();
 	}

@@ -116,6 +116,11 @@ static CK_RV without_token(const char *function, const char *first)
 				       CKR_TOKEN_NOT_PRESENT;
 }
 
+static void unlock(void *arg)
+{
+	pthread_mutex_unlock(&plan.lock);
+}
+
 /* Return: true if the call ends here, with @rv. */
 static bool before(const char *function, const char *first, CK_RV *rv,
 		   enum kind *kind, unsigned long *number)
@@ -126,9 +131,10 @@ static bool before(const char *function, const char *first, CK_RV *rv,
 	*kind = look_up(function, number);
 	if (*kind != NOTHING)
 		atomic_fetch_add(&backend_fault_calls, 1);
+	pthread_cleanup_push(unlock, NULL);
 	while (look_up(function, number) == HANG)
 		pthread_cond_wait(&plan.changed, &plan.lock);
-	pthread_mutex_unlock(&plan.lock);
+	pthread_cleanup_pop(1);
 
 	switch (*kind) {
 	case FAIL:
