@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #define APDU_SHORT_MAX		261
+#define APDU_SHORT_ANSWER_MAX	258
 #define APDU_ANSWER_MAX		65538
 
 struct apdu {

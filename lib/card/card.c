@@ -116,10 +116,22 @@ static int reader_send(const struct pipe *pipe, const uint8_t *out, size_t len,
 		return -EBADMSG;
 	if (ret < 0)
 		return ret;
-	if ((size_t)ret > size)
+	/* A block of T=1 is no longer either. */
+	if ((size_t)ret > size || ret > APDU_SHORT_ANSWER_MAX)
 		return -EPROTO;
 	memcpy(in, ccid_data(ccid), (size_t)ret);
 	return ret;
+}
+
+/* A pipe for a reader that takes short APDUs. */
+static int short_send(const struct pipe *pipe, const uint8_t *out, size_t len,
+		      unsigned int bwi, uint8_t *in, size_t size)
+{
+	const struct reader_pipe *p = (const struct reader_pipe *)pipe;
+
+	if (size > APDU_SHORT_ANSWER_MAX)
+		size = APDU_SHORT_ANSWER_MAX;
+	return ccid_xfr_apdu(&p->card->ccid, out, len, in, size, p->deadline);
 }
 
 /* A pipe for short APDUs, above one for the TPDUs of T=0. */
@@ -158,6 +170,7 @@ static int send_apdu(struct tokmux_card *card, const struct apdu *apdu,
 		return ccid_xfr_apdu(&card->ccid, bytes, len, card->answer,
 				     APDU_ANSWER_MAX, deadline);
 	case CCID_LEVEL_SHORT:
+		reader.pipe.send = short_send;
 		return apdu_send_short(&reader.pipe, apdu, chain, card->answer);
 	default:
 		if (card->protocol == 1)
@@ -260,12 +273,12 @@ static int negotiate_t1(struct tokmux_card *card, int64_t deadline)
 	if (most > 254)
 		most = 254;
 	t1_init(&card->t1, card->atr.ifsc, (uint8_t)most);
-	ifsd = most < desc->max_ifsd ? most : desc->max_ifsd;
+	/* The reader has told the card, and what it told is not known here. */
 	if (desc->features & CCID_AUTO_IFSD) {
-		if (ifsd > card->t1.ifsd)
-			card->t1.ifsd = (uint8_t)ifsd;
+		card->t1.ifsd = 254;
 		return 0;
 	}
+	ifsd = most < desc->max_ifsd ? most : desc->max_ifsd;
 	if (ifsd <= 32)
 		return 0;
 	ret = t1_set_ifsd(&card->t1, &reader.pipe, (uint8_t)ifsd);

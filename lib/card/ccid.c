@@ -26,6 +26,13 @@
 #define BUSY_MAX_MS	320
 /* A reader that does not take a message within this time is broken. */
 #define SEND_MS		5000
+/* The longest message of T=0, T=1 and short APDUs: no reader need announce less. */
+#define MESSAGE_MEANT	271
+/*
+ * Several readers announce this, and take that (SCR3310, 04e6:511f; uTrust 3720;
+ * HP's keyboard). Others announce even less, and send more than they announce.
+ */
+#define MESSAGE_BOGUS	263
 /* How often a reader without an interrupt endpoint is asked for its status. */
 #define POLL_MS		250
 
@@ -48,10 +55,15 @@ int ccid_init(struct ccid *ccid, struct ccid_transport *transport,
 		return -EINVAL;
 	if (max > CCID_MESSAGE_MAX)
 		max = CCID_MESSAGE_MAX;
+	if (max == MESSAGE_BOGUS &&
+	    (transport->desc.features & CCID_LEVEL) <= CCID_LEVEL_SHORT)
+		max = MESSAGE_MEANT;
 	*ccid = (struct ccid){
 		.transport = transport,
 		.slot = (uint8_t)slot,
 		.max_data = max - CCID_HEADER_SIZE,
+		.max_answer = (max < MESSAGE_MEANT ? MESSAGE_MEANT : max) -
+			      CCID_HEADER_SIZE,
 		.astray = true,
 		.icc = CCID_ICC_ABSENT,
 	};
@@ -59,7 +71,7 @@ int ccid_init(struct ccid *ccid, struct ccid_transport *transport,
 	if (getrandom(&seq, 1, GRND_NONBLOCK) == 1)
 		ccid->seq = seq;
 	ccid->out = malloc(max);
-	ccid->in = malloc(whole_packets(ccid, max));
+	ccid->in = malloc(whole_packets(ccid, CCID_HEADER_SIZE + ccid->max_answer));
 	if (ccid->out && ccid->in)
 		return 0;
 	free(ccid->out);
@@ -152,7 +164,7 @@ static int read_message(struct ccid *ccid, int64_t deadline,
 	if (ret)
 		return ret;
 	whole = CCID_HEADER_SIZE + m->length;
-	if (m->length > ccid->max_data)
+	if (m->length > ccid->max_answer)
 		return -EPROTO;
 	/*
 	 * Bytes beyond the header's length are ignored: QEMU's reader sends

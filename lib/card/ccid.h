@@ -25,11 +25,12 @@ struct ccid {
 	 * command. Each time extension begins that time anew.
 	 */
 	int silence_ms;
-	size_t max_data;		/* of one message either way */
+	size_t max_data;		/* of one message to the reader */
+	size_t max_answer;		/* of one message from it */
 	uint8_t icc;			/* as of the last answer */
 	bool told_present;		/* the last notice told of a card */
 	bool exchanged;			/* a notice told that the card was out */
-	uint8_t *out, *in;		/* CCID_HEADER_SIZE + max_data */
+	uint8_t *out, *in;		/* with room for a header each */
 	size_t in_len;			/* of the last answer's data */
 	size_t out_used, in_used;	/* what ccid_wipe() has to wipe */
 };
@@ -64,7 +65,10 @@ int ccid_power_on(struct ccid *ccid, int64_t deadline);
 /* Exchanges one whole block or APDU: the length of what is in ccid_data(). */
 int ccid_xfr(struct ccid *ccid, const uint8_t *data, size_t len,
 	     unsigned int bwi, int64_t deadline);
-/* An APDU of any length through a reader of the extended APDU level. */
+/*
+ * An APDU through a reader of an APDU level: of any length at the extended level.
+ * Some readers of the short level send an answer in parts, too.
+ */
 int ccid_xfr_apdu(struct ccid *ccid, const uint8_t *apdu, size_t len,
 		  uint8_t *answer, size_t size, int64_t deadline);
 int ccid_set_parameters(struct ccid *ccid, unsigned int protocol,

@@ -198,4 +198,101 @@ TEST(slow_slot_status)
 	free(f);
 }
 
+static uint8_t answer[TOKMUX_ANSWER_SIZE];
+static int send(struct tokmux_card *card, const void *apdu, size_t len,
+		unsigned int flags, int ms)
+{
+	return tokmux_card_transmit(card, apdu, len, answer, sizeof(answer),
+				    flags, ms);
+}
+
+/* ---- what is longer, or in parts ------------------------------------------ */
+
+/* Cherry KC 1000 SC 1.00: 128 bytes, the rest by bChainParameter. */
+static void chains(struct fake *f, const uint8_t *m, size_t len)
+{
+	uint8_t data[202] = { 1, 2, 3 };
+
+	if (common(f, m, len))
+		return;
+	data[200] = 0x90;
+	if (m[8] == 0x10) {
+		f->chained++;
+		reply(f, m, 0x80, 0, 0, 2, data + 128, 74, 0);
+	} else {
+		reply(f, m, 0x80, 0, 0, 1, data, 128, 0);
+	}
+}
+
+TEST(short_level_answers_in_parts)
+{
+	struct fake *f = fake_new(chains, 0x000207b8, 271);
+	struct tokmux_card *card = card_alloc(0);
+
+	ASSERT_EQ(0, card_connect(card, &f->transport));
+	ASSERT_LT(0, tokmux_card_power_on(card));
+	EXPECT_EQ(202, send(card, "\x80\x12\x00\xc8\xc8", 5, 0, 1000));
+	EXPECT_EQ(1, f->chained);
+	tokmux_card_free(card);
+	free(f);
+}
+
+
+/* SCR3310 (04e6:511f): says 263, and takes and sends 271. */
+static void reads_256(struct fake *f, const uint8_t *m, size_t len)
+{
+	uint8_t data[258] = {};
+
+	if (common(f, m, len))
+		return;
+	data[256] = 0x90;
+	if (len == 15)
+		reply(f, m, 0x80, 0, 0, 0, data, 258, 0);
+	else
+		reply(f, m, 0x80, 0, 0, 0, data + 256, 2, 0);
+}
+
+TEST(message_of_263)
+{
+	struct fake *f = fake_new(reads_256, 0x000100ba, 263);
+	struct tokmux_card *card = card_alloc(0);
+	uint8_t write[260] = { 0x00, 0xd6, 0, 0, 255 };
+
+	ASSERT_EQ(0, card_connect(card, &f->transport));
+	ASSERT_LT(0, tokmux_card_power_on(card));
+	EXPECT_EQ(2, send(card, write, sizeof(write), 0, 1000));
+	EXPECT_EQ(258, send(card, "\x00\xb0\x00\x00\x00", 5, 0, 1000));
+	tokmux_card_free(card);
+	free(f);
+}
+
+/* Identiv uTrust FIDO2, authenton#1: TPDU, automatic IFSD, 254, says 64. */
+static void blocks_of_254(struct fake *f, const uint8_t *m, size_t len)
+{
+	uint8_t b[106] = { 0, 0, 102 };
+	size_t i;
+
+	if (common(f, m, len))
+		return;
+	b[103] = 0x90;
+	for (i = 0; i < 105; i++)
+		b[105] ^= b[i];
+	reply(f, m, 0x80, 0, 0, 0, b, sizeof(b), 0);
+}
+
+TEST(message_of_64)
+{
+	static const uint8_t t1[] = { 0x3b, 0x80, 0x81, 0x11, 0xfe, 0xee };
+	struct fake *f = fake_new(blocks_of_254, 0x00010622, 64);
+	struct tokmux_card *card = card_alloc(0);
+
+	f->atr = t1;
+	f->atr_len = sizeof(t1);
+	ASSERT_EQ(0, card_connect(card, &f->transport));
+	ASSERT_LT(0, tokmux_card_power_on(card));
+	EXPECT_EQ(102, send(card, "\x00\xb0\x00\x00\x64", 5, 0, 1000));
+	tokmux_card_free(card);
+	free(f);
+}
+
 TEST_HARNESS_MAIN
