@@ -8,6 +8,7 @@
 #include "ccid_usb.h"
 #include "card.h"
 #include "deadline.h"
+#include "speed.h"
 
 /* How long the reader may take for a request that does not reach the card. */
 #define READER_MS	10000
@@ -182,6 +183,30 @@ static int send_apdu(struct tokmux_card *card, const struct apdu *apdu,
 
 /* ---- power, and the choice of a protocol -------------------------------- */
 
+/* Takes the card's power, if it has any, and gives it: the length of its ATR. */
+static int reset(struct tokmux_card *card, int64_t deadline)
+{
+	/* ccid.icc is from the last answer, so there must have been one. */
+	int ret = card->ccid.astray ? ccid_resync(&card->ccid, deadline) : 0;
+
+	if (!ret && card->ccid.icc == CCID_ICC_ACTIVE)
+		ret = ccid_power_off(&card->ccid, deadline);
+	return ret ? ret : ccid_power_on(&card->ccid, deadline);
+}
+
+/* Resets a card of which the ATR is known. -ECONNRESET: it is another card now. */
+static int reset_again(struct tokmux_card *card, int64_t deadline)
+{
+	int ret = reset(card, deadline);
+
+	if (ret < 0)
+		return ret;
+	if ((size_t)ret != card->atr_len ||
+	    memcmp(card->atr_bytes, ccid_data(&card->ccid), card->atr_len))
+		return -ECONNRESET;
+	return 0;
+}
+
 /* Speed and waiting times, as CCID's SetParameters wants them. */
 static int set_parameters(struct tokmux_card *card, uint8_t fi_di,
 			  int64_t deadline)
@@ -199,20 +224,6 @@ static int set_parameters(struct tokmux_card *card, uint8_t fi_di,
 		ret = ccid_set_parameters(&card->ccid, 0, t0, sizeof(t0), deadline);
 	/* Some readers can't be told: they set the parameters themselves. */
 	return ret == -EOPNOTSUPP ? 0 : ret;
-}
-
-/* Does the reader go as fast as the card offers? */
-static bool reader_is_as_fast(const struct ccid_descriptor *desc, uint8_t fi_di)
-{
-	static const uint16_t f[16] = { 372, 372, 558, 744, 1116, 1488, 1860, 0,
-					0, 512, 768, 1024, 1536, 2048, 0, 0 };
-	static const uint8_t d[16] = { 0, 1, 2, 4, 8, 16, 32, 64, 12, 20 };
-	uint64_t rate;
-
-	if (!f[fi_di >> 4] || !d[fi_di & 15])
-		return false;
-	rate = (uint64_t)desc->clock_khz * 1000 * d[fi_di & 15] / f[fi_di >> 4];
-	return rate <= desc->max_data_rate;
 }
 
 /*
@@ -237,6 +248,59 @@ static int pps(struct tokmux_card *card, uint8_t *fi_di, int64_t deadline)
 	    answer[2] == (answer[0] ^ answer[1]))
 		return 0;
 	return -EPROTO;
+}
+
+/* Tells card and reader how fast they shall be, where it is for us to do. */
+static int set_speed(struct tokmux_card *card, uint8_t fi_di, int64_t deadline)
+{
+	const struct ccid_descriptor *desc = &card->ccid.transport->desc;
+	int ret;
+
+	if ((desc->features & CCID_LEVEL) == CCID_LEVEL_TPDU &&
+	    !(desc->features & CCID_AUTO_PPS) && !card->atr.specific &&
+	    (fi_di != SPEED_DEFAULT || card->protocol != card->atr.first)) {
+		ret = pps(card, &fi_di, deadline);
+		if (ret)
+			return ret;
+	}
+	return set_parameters(card, fi_di, deadline);
+}
+
+/* Did the reader or the card say no, and are both there to be asked again? */
+static bool was_refused(const struct tokmux_card *card, int ret)
+{
+	return (ret == -EIO || ret == -EPROTO) && !card->ccid.astray &&
+	       card->ccid.icc != CCID_ICC_ABSENT;
+}
+
+/*
+ * Tries one speed after the other: the fastest first, and the last one is what
+ * every card begins with. After a refusal the card may be at another speed than
+ * the reader: it has to be reset.
+ */
+static int negotiate_speed(struct tokmux_card *card, int64_t deadline)
+{
+	const struct ccid_descriptor *desc = &card->ccid.transport->desc;
+	uint8_t speeds[SPEEDS_MAX];
+	size_t count, i;
+	int ret = 0;
+
+	if (card->atr.specific) {
+		/* This card has one speed only. */
+		speeds[0] = card->atr.implicit ? SPEED_DEFAULT : card->atr.ta1;
+		count = 1;
+	} else {
+		count = speed_list(card->atr.ta1, desc->clock_khz,
+				   desc->max_data_rate, speeds);
+	}
+	for (i = 0; i < count; i++) {
+		ret = i ? reset_again(card, deadline) : 0;
+		if (!ret)
+			ret = set_speed(card, speeds[i], deadline);
+		if (!was_refused(card, ret))
+			return ret;
+	}
+	return ret;
 }
 
 /* Prefers the card's first protocol; else one that the reader has, too. */
@@ -286,43 +350,49 @@ static int negotiate_t1(struct tokmux_card *card, int64_t deadline)
 	return ret == -EPROTO && !card->ccid.astray ? 0 : ret;
 }
 
+/*
+ * At the APDU levels the reader does the rest once it knows the protocol. Most
+ * have to be told, like any reader; that one of them refuses is no reason not
+ * to go on.
+ */
+static int negotiate_apdu_level(struct tokmux_card *card, int64_t deadline)
+{
+	int ret = negotiate_speed(card, deadline);
+
+	if (!was_refused(card, ret))
+		return ret;
+	return reset_again(card, deadline);
+}
+
 static int negotiate(struct tokmux_card *card, int64_t deadline)
 {
 	const struct ccid_descriptor *desc = &card->ccid.transport->desc;
-	uint8_t fi_di = card->atr.ta1;
+	bool tpdu = (desc->features & CCID_LEVEL) == CCID_LEVEL_TPDU;
 	int ret;
 
 	ret = choose_protocol(card);
-	/* At the other levels the reader negotiates, and chooses the same way. */
-	if ((desc->features & CCID_LEVEL) != CCID_LEVEL_TPDU) {
-		if (ret)
-			card->protocol = card->atr.first;
+	if (ret && !tpdu) {
+		/* The reader may know of a way. */
+		card->protocol = card->atr.first;
 		return 0;
 	}
 	if (ret)
 		return ret;
 	if (desc->features & CCID_AUTO_NEGOTIATION) {
 		/* The reader has chosen already. */
-		ret = ccid_get_protocol(&card->ccid, deadline);
+		ret = tpdu ? ccid_get_protocol(&card->ccid, deadline) :
+			     (int)card->protocol;
 		if (ret >= 0)
 			card->protocol = (unsigned int)ret;
 		else if (ret != -EOPNOTSUPP)
 			return ret;
 	} else {
-		if (card->atr.specific ? card->atr.implicit :
-		    !reader_is_as_fast(desc, fi_di))
-			fi_di = 0x11;
-		if (!(desc->features & CCID_AUTO_PPS) && !card->atr.specific &&
-		    (fi_di != 0x11 || card->protocol != card->atr.first)) {
-			ret = pps(card, &fi_di, deadline);
-			if (ret)
-				return ret;
-		}
-		ret = set_parameters(card, fi_di, deadline);
+		ret = tpdu ? negotiate_speed(card, deadline) :
+			     negotiate_apdu_level(card, deadline);
 		if (ret)
 			return ret;
 	}
-	return card->protocol == 1 ? negotiate_t1(card, deadline) : 0;
+	return tpdu && card->protocol == 1 ? negotiate_t1(card, deadline) : 0;
 }
 
 /*
@@ -349,12 +419,7 @@ int tokmux_card_power_on(struct tokmux_card *card)
 	card->powered = false;
 	/* Forget notices from before: the card is reset now. */
 	was_exchanged(card);
-	/* ccid.icc is from the last answer, so there must have been one. */
-	ret = card->ccid.astray ? ccid_resync(&card->ccid, deadline) : 0;
-	if (!ret && card->ccid.icc == CCID_ICC_ACTIVE)
-		ret = ccid_power_off(&card->ccid, deadline);
-	if (!ret)
-		ret = ccid_power_on(&card->ccid, deadline);
+	ret = reset(card, deadline);
 	if (ret < 0)
 		goto out;
 	card->atr_len = (size_t)ret;

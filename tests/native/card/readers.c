@@ -5,6 +5,7 @@
  */
 #include <poll.h>
 #include "local_reader.h"
+#include "../../../lib/card/speed.h"
 #include "../../../lib/card/bytes.h"
 #include "kselftest_harness.h"
 
@@ -293,6 +294,166 @@ TEST(message_of_64)
 	EXPECT_EQ(102, send(card, "\x00\xb0\x00\x00\x64", 5, 0, 1000));
 	tokmux_card_free(card);
 	free(f);
+}
+
+/* ---- speed and parameters --------------------------------------------------- */
+
+/* cyberJack go and one: neither sets parameters by itself. */
+static void wants_parameters(struct fake *f, const uint8_t *m, size_t len)
+{
+	if (common(f, m, len))
+		return;
+	/* T=0 is what it begins with; the card has T=1. */
+	if (f->have_parameters)
+		reply(f, m, 0x80, 0, 0, 0, "\x90\x00", 2, 0);
+	else
+		reply(f, m, 0x80, 1, 0xf6, 0, NULL, 0, 0);
+}
+
+TEST(parameters_at_apdu_level)
+{
+	static const uint8_t t1[] = { 0x3b, 0x80, 0x81, 0x11, 0xfe, 0xee };
+	struct fake *f = fake_new(wants_parameters, 0x000404b0, 1014);
+	struct tokmux_card *card = card_alloc(0);
+
+	f->atr = t1;
+	f->atr_len = sizeof(t1);
+	ASSERT_EQ(0, card_connect(card, &f->transport));
+	ASSERT_LT(0, tokmux_card_power_on(card));
+	EXPECT_TRUE(f->have_parameters);
+	EXPECT_EQ(2, send(card, "\x00\xa4\x04\x00", 4, 0, 1000));
+	tokmux_card_free(card);
+	free(f);
+}
+
+/* A refused SetParameters names the byte by its offset. */
+static void slow_only(struct fake *f, const uint8_t *m, size_t len)
+{
+	if (m[0] == 0x61 && m[10] != 0x11)
+		reply(f, m, 0x82, 1, 10, 0, NULL, 0, 0);
+	else if (!common(f, m, len))
+		reply(f, m, 0x80, 0, 0, 0, "\x90\x00", 2, 0);
+}
+
+TEST(speed_that_the_reader_refuses)
+{
+	static const uint8_t fast[] = { 0x3b, 0x12, 0x18, 0x14, 0x50 };
+	struct fake *f = fake_new(slow_only, 0x00010030, 271);
+	struct tokmux_card *card = card_alloc(0);
+
+	f->atr = fast;
+	f->atr_len = sizeof(fast);
+	ASSERT_EQ(0, card_connect(card, &f->transport));
+	EXPECT_LT(0, tokmux_card_power_on(card));
+	/* A second time it is no different. */
+	EXPECT_LT(0, tokmux_card_power_on(card));
+	tokmux_card_free(card);
+	free(f);
+}
+
+TEST(speed_that_is_next_best)
+{
+	/* ACR38U: 4 MHz, 129032 bit/s; a card of 0x96, 250000. */
+	static const uint8_t fast[] = { 0x3b, 0x12, 0x96, 0x14, 0x50 };
+	struct fake *f = fake_new(any, 0x00010030, 271);
+	struct tokmux_card *card = card_alloc(0);
+
+	f->transport.desc.max_data_rate = 129032;
+	f->atr = fast;
+	f->atr_len = sizeof(fast);
+	ASSERT_EQ(0, card_connect(card, &f->transport));
+	ASSERT_LT(0, tokmux_card_power_on(card));
+	/* libccid: 0x95, 125000 bit/s. */
+	EXPECT_EQ(0x95, f->parameters[0]);
+	tokmux_card_free(card);
+	free(f);
+}
+
+TEST(pps_for_the_second_protocol)
+{
+	static const uint8_t both[] = { 0x3b, 0x96, 0x18, 0x80, 0xb1, 0xfe, 0x45,
+					0x1f, 0x01, 1, 2, 3, 4, 5, 6, 0 };
+	struct fake *f = fake_new(any, 0x00010430, 271);
+	struct tokmux_card *card = card_alloc(0);
+
+	/* A reader that has T=1 only, as Nitrokey's. */
+	f->transport.desc.protocols = 2;
+	f->atr = both;
+	f->atr_len = sizeof(both);
+	ASSERT_EQ(0, card_connect(card, &f->transport));
+	ASSERT_LT(0, tokmux_card_power_on(card));
+	EXPECT_EQ(1, f->pps_seen);
+	EXPECT_EQ(0, memcmp(f->pps, "\xff\x11\x18\xf6", 4));
+	EXPECT_EQ(0x18, f->parameters[0]);
+	EXPECT_EQ(0xfe, f->parameters[5]);
+	tokmux_card_free(card);
+	free(f);
+}
+
+/* At an APDU level the reader may know better than the computer. */
+static void no_parameters(struct fake *f, const uint8_t *m, size_t len)
+{
+	if (m[0] == 0x61)
+		reply(f, m, 0x82, 1, 10, 0, NULL, 0, 0);
+	else
+		any(f, m, len);
+}
+
+TEST(parameters_refused_at_apdu_level)
+{
+	struct fake *f = fake_new(no_parameters, 0x000404b0, 1014);
+	struct tokmux_card *card = card_alloc(0);
+
+	ASSERT_EQ(0, card_connect(card, &f->transport));
+	ASSERT_LT(0, tokmux_card_power_on(card));
+	EXPECT_EQ(2, send(card, "\x00\xa4\x04\x00", 4, 0, 1000));
+	tokmux_card_free(card);
+	free(f);
+}
+
+/* A card that does not answer a PPS needs a reset before it hears anything. */
+static void no_pps(struct fake *f, const uint8_t *m, size_t len)
+{
+	if (m[0] == 0x6f && m[10] == 0xff) {
+		f->pps_seen++;
+		reply(f, m, 0x80, 1, 0xfe, 0, NULL, 0, 0);
+	} else {
+		any(f, m, len);
+	}
+}
+
+TEST(pps_that_is_not_answered)
+{
+	static const uint8_t fast[] = { 0x3b, 0x12, 0x95, 0x14, 0x50 };
+	struct fake *f = fake_new(no_pps, 0x00010030, 271);
+	struct tokmux_card *card = card_alloc(0);
+
+	f->atr = fast;
+	f->atr_len = sizeof(fast);
+	ASSERT_EQ(0, card_connect(card, &f->transport));
+	ASSERT_LT(0, tokmux_card_power_on(card));
+	EXPECT_EQ(f->pps_seen + 1, f->on);
+	EXPECT_EQ(0x11, f->parameters[0]);
+	tokmux_card_free(card);
+	free(f);
+}
+
+TEST(speeds)
+{
+	uint8_t s[SPEEDS_MAX];
+
+	/* 4 MHz and 250000 bit/s: 0x96 is just within. */
+	EXPECT_EQ(4, speed_list(0x97, 4000, 250000, s));
+	EXPECT_EQ(0, memcmp("\x96\x99\x95\x11", s, 4));
+	EXPECT_EQ(1, speed_list(0x11, 4000, 250000, s));
+	EXPECT_EQ(0x11, s[0]);
+	/* Fi 512, Di 1. */
+	EXPECT_EQ(2, speed_list(0x91, 4000, 250000, s));
+	EXPECT_EQ(0, memcmp("\x91\x11", s, 2));
+	/* Values that mean nothing, and a reader that is slow. */
+	EXPECT_EQ(1, speed_list(0x7f, 4000, 250000, s));
+	EXPECT_EQ(1, speed_list(0x9f, 4000, 250000, s));
+	EXPECT_EQ(1, speed_list(0x96, 4000, 1000, s));
 }
 
 TEST_HARNESS_MAIN
