@@ -159,13 +159,28 @@ TEST_F_TIMEOUT(tries, fresh_callers_are_slowed_as_one, 60)
 	EXPECT_LE(begun + TRIES_MS, now_ms());
 }
 
+#define TRY	"TOKMUX_TEST_TRY"
+
+/* A program of its own: a child alone would have its parent's memory. */
 static void try_in_child(void)
 {
-	CK_FUNCTION_LIST *p11 = CALLER_A;
+	setenv(TRY, "", 1);
+	execl("/proc/self/exe", "r12_tries", NULL);
+	_exit(2);
+}
+
+/* In that program, instead of the tests, and before world.h's. */
+__attribute__((constructor(101))) static void try_if_asked(void)
+{
+	CK_FUNCTION_LIST *p11;
 	CK_SESSION_HANDLE session;
 
-	MUST(p11->C_Initialize(NULL));
-	MUST(open_rw(p11, &session));
+	if (!getenv(TRY))
+		return;
+	p11 = CALLER_A;
+	if (p11->C_Initialize(NULL) != CKR_OK ||
+	    open_rw(p11, &session) != CKR_OK)
+		_exit(3);
 	_exit(try_wrong(p11, session) != CKR_PIN_INCORRECT);
 }
 
@@ -183,6 +198,72 @@ TEST_F_TIMEOUT(tries, processes_are_slowed_as_one, 60)
 		EXPECT_EQ(0, status);
 	}
 	EXPECT_LE(begun + TRIES_MS, now_ms());
+}
+
+/*
+ * Everybody may write to the directory of the count. What is there under its name and
+ * isn't a file of this user alone, with one name, stays as it is, and the process counts
+ * for itself.
+ */
+static bool is_left_alone(void (*put)(const char *path))
+{
+	struct stat info;
+	char path[64];
+	int status;
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "/dev/shm/tokmux-1-%u",
+		 (unsigned int)geteuid());
+	unlink(path);
+	put(path);
+	pid = fork();
+	if (!pid)
+		try_in_child();
+	waitpid(pid, &status, 0);
+	return !status && !lstat(path, &info) &&
+	       (S_ISLNK(info.st_mode) || !info.st_size);
+}
+
+#define ANOTHER		"/dev/shm/tokmux-test-another"
+
+static void put_open_to_all(const char *path)
+{
+	close(open(path, O_CREAT | O_WRONLY | O_EXCL, 0600));
+	chmod(path, 0644);
+}
+
+static void put_second_name(const char *path)
+{
+	close(open(ANOTHER, O_CREAT | O_WRONLY, 0600));
+	if (link(ANOTHER, path))
+		abort();
+}
+
+static void put_link(const char *path)
+{
+	close(open(ANOTHER, O_CREAT | O_WRONLY, 0600));
+	if (symlink(ANOTHER, path))
+		abort();
+}
+
+static void put_fifo(const char *path)
+{
+	if (mkfifo(path, 0600))
+		abort();
+}
+
+TEST_F_TIMEOUT(tries, what_is_no_file_of_its_own_is_left_alone, 60)
+{
+	struct stat info;
+
+	EXPECT_TRUE(is_left_alone(put_open_to_all));
+	EXPECT_TRUE(is_left_alone(put_second_name));
+	EXPECT_TRUE(is_left_alone(put_link));
+	EXPECT_EQ(0, stat(ANOTHER, &info));
+	EXPECT_EQ(0, info.st_size);
+	EXPECT_TRUE(is_left_alone(put_fifo));
+	unlink(ANOTHER);
+	forget_tries();
 }
 
 TEST_F_TIMEOUT(tries, nobody_waits_for_what_others_tried, 60)
