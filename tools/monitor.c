@@ -285,6 +285,8 @@ static int monitor(struct watch *watch, const char *what)
 	}
 	if (!status)
 		status = watch_all(watch);
+	/* A signal's handler has nothing to close from here on. */
+	the_trace = NULL;
 	trace_close(watch->trace);
 	free(watch->trace);
 	subject_free(watch->only);
