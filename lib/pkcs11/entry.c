@@ -4,8 +4,8 @@
  *
  * Nearly every function is told a session, and a session knows its caller. The other
  * functions, OWN in functions.def, are here once for each possible caller, and so are
- * those that refuse another caller's session, MINE. A caller's lists have its own ones of these, so that a call says which caller makes it. No
- * code is made at run time.
+ * those that refuse another caller's session, MINE. A caller's lists have its own ones
+ * of these, so that a call says which caller makes it. No code is made at run time.
  */
 #include <string.h>
 

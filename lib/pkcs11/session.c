@@ -2,10 +2,10 @@
 /*
  * session: a caller's session, under a handle of ours (R11)
  *
- * A handle belongs to the caller that opened it. Most functions are told the
- * session only, and act for its owner. So handles carry a serial number that begins at
- * random for each session, and are not used again soon: no caller comes upon another's handle by counting, nor upon an
- * old one of its own. Finding a session takes no lock. A close lets the calls that
+ * A handle belongs to the caller that opened it. Most functions are told the session
+ * only, and act for its owner. So handles carry a serial number that begins at random,
+ * and are not used again soon: no caller comes upon another's handle by counting, nor
+ * upon an old one of its own. Finding a session takes no lock. A close lets the calls that
  * are in the session finish: the last one to return closes the backend's session.
  */
 #include <pthread.h>

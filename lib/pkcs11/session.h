@@ -89,9 +89,9 @@ static inline bool session_writes(const struct session *session)
 
 /*
  * A handle is a serial number and an index: 15 + 16 bits. So it is positive in an int,
- * which some programs keep it in. Sessions stay where they are in
- * memory for good, so that a reference can be tried on one that is just going:
- * take it first, then look whether the handle is still the right one.
+ * which some programs keep it in. Sessions stay where they are in memory for good, so
+ * that a reference can be tried on one that is just going: take it first, then look
+ * whether the handle is still the right one.
  */
 #define SESSION_SERIAL_BITS	15
 #define SESSION_INDEX_BITS	16
