@@ -480,16 +480,29 @@ int tokmux_card_apdu_max(const struct tokmux_card *card)
 
 /* ---- what is in the slot ------------------------------------------------ */
 
-int tokmux_card_status(struct tokmux_card *card)
+/*
+ * What is in the slot, and was the card out since the last look? The notices come
+ * first: what happens after them is in the status.
+ */
+static int look(struct tokmux_card *card, bool *exchanged)
 {
-	int saved = errno, ret;
+	int ret;
 
-	if (!card->connected)
-		return -ENOLCK;
+	*exchanged = was_exchanged(card);
 	ret = ccid_slot_status(&card->ccid, deadline_after(READER_MS));
 	if (ret != CCID_ICC_ACTIVE)
 		card->powered = false;
-	was_exchanged(card);
+	return ret;
+}
+
+int tokmux_card_status(struct tokmux_card *card)
+{
+	int saved = errno, ret;
+	bool exchanged;
+
+	if (!card->connected)
+		return -ENOLCK;
+	ret = look(card, &exchanged);
 	errno = saved;
 	return ret;
 }
@@ -500,9 +513,14 @@ int tokmux_card_wait(struct tokmux_card *card, int timeout_ms)
 	int saved = errno, ret, before;
 	bool exchanged;
 
-	before = tokmux_card_status(card);
-	ret = before;
-	while (ret == before && ret >= 0) {
+	if (!card->connected)
+		return -ENOLCK;
+	/* A change that nobody has been told of ends the wait, too. */
+	before = card->powered ? CCID_ICC_ACTIVE : -1;
+	ret = look(card, &exchanged);
+	if (before < 0)
+		before = ret;
+	while (ret == before && ret >= 0 && !exchanged) {
 		ret = ccid_wait_notice(&card->ccid, deadline);
 		if (ret < 0)
 			break;
@@ -510,12 +528,10 @@ int tokmux_card_wait(struct tokmux_card *card, int timeout_ms)
 			ret = timeout_ms ? -ETIMEDOUT : -EAGAIN;
 			break;
 		}
-		exchanged = was_exchanged(card);
-		ret = tokmux_card_status(card);
+		ret = look(card, &exchanged);
 		/* The card was out and is in again. */
-		if (ret == before &&
-		    (exchanged || (ret == TOKMUX_CARD_INACTIVE &&
-				   card->ccid.transport->ops->interrupt_in)))
+		if (ret == TOKMUX_CARD_INACTIVE &&
+		    card->ccid.transport->ops->interrupt_in)
 			break;
 	}
 	errno = saved;

@@ -71,9 +71,8 @@ int ccid_notice(const uint8_t *bytes, size_t len, unsigned int slot,
 		bits = bytes[1 + slot / 4] >> (slot % 4 * 2);
 		*present = bits & 1;
 		return bits >> 1 & 1;
-	case CCID_HARDWARE_ERROR:
-		return 0;
 	default:
-		return -EPROTO;
+		/* A hardware error, or the reader's own: keys of a PIN pad, say. */
+		return 0;
 	}
 }

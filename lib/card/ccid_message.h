@@ -33,7 +33,6 @@ enum ccid_answer {
 
 enum ccid_notice {
 	CCID_NOTIFY_SLOT_CHANGE	= 0x50,
-	CCID_HARDWARE_ERROR	= 0x51,
 };
 
 enum ccid_icc_status {
@@ -95,7 +94,7 @@ int ccid_error(const struct ccid_message *answer);
 
 /*
  * A notice of the interrupt endpoint: 1 if it says that something changed in
- * @slot, with @present set, 0 if it doesn't, -EPROTO if it is none.
+ * @slot, with @present set, 0 if it doesn't, -EPROTO if it is cut short.
  */
 int ccid_notice(const uint8_t *bytes, size_t len, unsigned int slot,
 		bool *present);

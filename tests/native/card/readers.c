@@ -456,4 +456,65 @@ TEST(speeds)
 	EXPECT_EQ(1, speed_list(0x96, 4000, 1000, s));
 }
 
+/* ---- notices ------------------------------------------------------------------ */
+
+static struct local_reader *going;
+static int goes(struct ccid_transport *t, uint8_t *data, size_t size,
+		int timeout_ms)
+{
+	/* After the status of tokmux_card_wait(), before its look for notices. */
+	if (going && !timeout_ms) {
+		reader_insert(&going->reader, false);
+		going = NULL;
+	}
+	return local_ops.interrupt_in(t, data, size, timeout_ms);
+}
+
+TEST(wait_for_what_has_happened)
+{
+	struct local_reader *l = local_reader(READER_EXTENDED);
+	struct ccid_transport_ops ops = local_ops;
+	struct tokmux_card *card = card_alloc(0);
+
+	ops.interrupt_in = goes;
+	l->transport.ops = &ops;
+	l->reader.features |= READER_ACTIVATES;
+	l->transport.desc.features |= CCID_AUTO_ACTIVATION;
+	ASSERT_EQ(0, card_connect(card, &l->transport));
+	ASSERT_LT(0, tokmux_card_power_on(card));
+	going = l;
+	EXPECT_EQ(TOKMUX_CARD_ABSENT, tokmux_card_wait(card, 500));
+	tokmux_card_free(card);
+	local_reader_free(l);
+}
+
+static int keys(struct ccid_transport *t, uint8_t *data, size_t size,
+		int timeout_ms)
+{
+	static int n;
+
+	if (timeout_ms && !n++) {
+		data[0] = 0x40;
+		data[1] = 0x02;
+		return 2;
+	}
+	return local_ops.interrupt_in(t, data, size, timeout_ms);
+}
+
+TEST(wait_ignores_what_it_does_not_know)
+{
+	struct local_reader *l = local_reader(READER_EXTENDED);
+	struct ccid_transport_ops ops = local_ops;
+	struct tokmux_card *card = card_alloc(0);
+
+	ops.interrupt_in = keys;
+	l->transport.ops = &ops;
+	l->reader.changed = false;
+	ASSERT_EQ(0, card_connect(card, &l->transport));
+	ASSERT_LT(0, tokmux_card_power_on(card));
+	EXPECT_EQ(-ETIMEDOUT, tokmux_card_wait(card, 50));
+	tokmux_card_free(card);
+	local_reader_free(l);
+}
+
 TEST_HARNESS_MAIN
