@@ -9,6 +9,7 @@
 #define INS_GET_RESPONSE	0xc0
 #define CLA_CHAIN		0x10
 #define SW1_MORE		0x61
+#define SW1_WRONG_LENGTH	0x6c
 
 int apdu_parse(const uint8_t *bytes, size_t len, struct apdu *apdu)
 {
@@ -67,8 +68,8 @@ uint8_t apdu_get_response_class(uint8_t cla)
 	/* GSM 11.11 has one class for all commands. */
 	if (cla == 0xa0)
 		return cla;
-	/* A proprietary class has no channel in it. */
-	if (cla & 0x80)
+	/* Of proprietary classes, GlobalPlatform's have a channel (11.1.4). */
+	if ((cla & 0xf0) == 0x90 || (cla & 0xf0) == 0xb0)
 		return 0x00;
 	/* The same logical channel, no chaining, no secure messaging. */
 	return cla & (cla & 0x40 ? 0x4f : 0x03);
@@ -123,6 +124,12 @@ static int collect(const struct pipe *pipe, const struct apdu *apdu,
 		len = put_short(out, header, NULL, 0, ne);
 		ret = send_part(pipe, out, len, answer + have,
 				APDU_ANSWER_MAX - have);
+		/* The card names the length itself: ask for that, once. */
+		if (ret == 2 && answer[have] == SW1_WRONG_LENGTH) {
+			out[len - 1] = answer[have + 1];
+			ret = send_part(pipe, out, len, answer + have,
+					APDU_ANSWER_MAX - have);
+		}
 		if (ret < 0)
 			return ret;
 		/* The card announced data and sent none. */

@@ -7,13 +7,20 @@
 #include "ccid_descriptor.h"
 #include "ccid_message.h"
 
+/* Readers from before the class had a number have a type of their vendor's. */
+static bool is_ccid(const uint8_t *p)
+{
+	return p[1] == CCID_DESCRIPTOR_TYPE ||
+	       (p[1] == CCID_DESCRIPTOR_VENDOR && p[0] == CCID_DESCRIPTOR_SIZE);
+}
+
 int ccid_descriptor_parse(const uint8_t *extra, size_t len,
 			  struct ccid_descriptor *desc)
 {
 	const uint8_t *p = extra;
 
 	/* Each descriptor begins with its length and its type. */
-	while (len >= 2 && p[1] != CCID_DESCRIPTOR_TYPE) {
+	while (len >= 2 && !is_ccid(p)) {
 		if (p[0] < 2 || p[0] > len)
 			return -EPROTO;
 		len -= p[0];
@@ -33,8 +40,6 @@ int ccid_descriptor_parse(const uint8_t *extra, size_t len,
 		.max_ifsd = get_le32(p + 28),
 		.features = get_le32(p + 40),
 		.max_message = get_le32(p + 44),
-		.get_response_class = p[48],
-		.busy_slots = p[53],
 	};
 	/* A message must have room for an ATR. */
 	if (desc->max_message < CCID_HEADER_SIZE + 33)

@@ -12,6 +12,7 @@
 
 #define CCID_CLASS		0x0b
 #define CCID_DESCRIPTOR_TYPE	0x21
+#define CCID_DESCRIPTOR_VENDOR	0xff
 #define CCID_DESCRIPTOR_SIZE	54
 
 /* dwProtocols */
@@ -39,8 +40,6 @@ struct ccid_descriptor {
 	uint32_t max_ifsd;
 	uint32_t features;
 	uint32_t max_message;		/* header included */
-	uint8_t get_response_class;	/* 0xff: the command's */
-	uint8_t busy_slots;
 };
 
 /*

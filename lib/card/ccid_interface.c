@@ -90,7 +90,8 @@ int ccid_interface_next(const struct libusb_config_descriptor *config, int *at,
 			ret = find_endpoints(alt, found);
 		if (!ret)
 			return 0;
-		if (alt->bInterfaceClass == CCID_CLASS)
+		/* Another protocol is ICCD's, which has no bulk endpoints. */
+		if (alt->bInterfaceClass == CCID_CLASS && !alt->bInterfaceProtocol)
 			return ret == -ENOENT ? -EPROTO : ret;
 		ret = -EOPNOTSUPP;
 	}

@@ -152,7 +152,6 @@ static struct fake *fake_new(handler handle, uint32_t features,
 		.voltages = 7, .protocols = 3, .clock_khz = 4000,
 		.max_data_rate = 344086, .max_ifsd = 254,
 		.features = features, .max_message = max_message,
-		.get_response_class = 0xff, .busy_slots = 1,
 	};
 	f->atr = atr_t0;
 	f->atr_len = sizeof(atr_t0);
@@ -515,6 +514,52 @@ TEST(wait_ignores_what_it_does_not_know)
 	EXPECT_EQ(-ETIMEDOUT, tokmux_card_wait(card, 50));
 	tokmux_card_free(card);
 	local_reader_free(l);
+}
+
+/* ---- odds and ends ------------------------------------------------------------- */
+
+TEST(class_of_a_logical_channel)
+{
+	/* GlobalPlatform 11.1.4: 0x81 is channel 1, 0xc1 channel 5. */
+	EXPECT_EQ(0x01, apdu_get_response_class(0x81));
+	EXPECT_EQ(0x02, apdu_get_response_class(0x86));
+	EXPECT_EQ(0x41, apdu_get_response_class(0xc1));
+}
+
+/* 61xx, then 6Cxx: T=1 or APDU level, where the reader doesn't see to it. */
+static void corrects(struct fake *f, const uint8_t *m, size_t len)
+{
+	if (common(f, m, len))
+		return;
+	if (m[11] != 0xc0)
+		reply(f, m, 0x80, 0, 0, 0, "\x61\x00", 2, 0);
+	else if (m[14] != 4)
+		reply(f, m, 0x80, 0, 0, 0, "\x6c\x04", 2, 0);
+	else
+		reply(f, m, 0x80, 0, 0, 0, "abcd\x90\x00", 6, 0);
+}
+
+TEST(chain_and_6c)
+{
+	struct fake *f = fake_new(corrects, 0x000204ba, 271);
+	struct tokmux_card *card = card_alloc(0);
+
+	ASSERT_EQ(0, card_connect(card, &f->transport));
+	ASSERT_LT(0, tokmux_card_power_on(card));
+	EXPECT_EQ(6, send(card, "\x00\xca\x00\x65\x00", 5, TOKMUX_CARD_CHAIN,
+			  1000));
+	tokmux_card_free(card);
+	free(f);
+}
+
+/* Dell's keyboard SK-3106, Gem e-Seal Pro. */
+TEST(descriptor_of_type_ff)
+{
+	uint8_t d[54] = { 54, 0xff };
+	struct ccid_descriptor desc;
+
+	put_le32(d + 44, 271);
+	EXPECT_EQ(0, ccid_descriptor_parse(d, sizeof(d), &desc));
 }
 
 TEST_HARNESS_MAIN
