@@ -47,9 +47,10 @@
 /*
  * A card may work on a command for as long as it, or the reader for it, asks for
  * more time: keys of RSA may take minutes to make. A reader that says nothing for
- * this long has lost the answer. It is many times what ISO/IEC 7816-3 gives a card
- * by default.
+ * this long has lost the answer, and its holder must not keep others from it. By
+ * default ISO/IEC 7816-3 gives a card about a second, and pcscd's driver a reader
+ * three.
  */
-#define SILENCE_MS		60000
+#define SILENCE_MS		15000
 
 #endif /* TOKMUX_PCSC_POLICY_H */
