@@ -9,7 +9,8 @@
  * or that makes more than one key, is refused.
  *
  * The mechanisms of PKCS#11 up to 3.2 are known here. The parameters of a vendor's
- * mechanism are not: the configuration says whether those are passed on.
+ * mechanism are not: where another caller could have keys, the configuration says
+ * whether those are passed on.
  */
 #include <string.h>
 
@@ -139,15 +140,19 @@ static CK_RV check_sp800_108_feedback(struct call *call,
 
 /* ---- all of them --------------------------------------------------------- */
 
-/* Parameters that are too short for a handle, or for a pointer, name no key. */
+/*
+ * Parameters that are too short for a handle, or for a pointer, name no key. Without
+ * another caller on the slot there is no key that isn't this caller's.
+ */
 static CK_RV check_vendors(struct call *call, const CK_MECHANISM *mechanism)
 {
 	const struct config_backend *config = call->backend->config;
 
 	if (config->vendor_mechanisms || !mechanism->pParameter ||
-	    mechanism->ulParameterLen < sizeof(CK_OBJECT_HANDLE))
+	    mechanism->ulParameterLen < sizeof(CK_OBJECT_HANDLE) ||
+	    !slot_has_sessions(call->seat->slot, call->seat))
 		return CKR_OK;
-	log_error("backend %s: vendor mechanism 0x%lx has parameters and isn't passed on, see vendor-mechanisms in tokmux.conf(5)",
+	log_error("backend %s: vendor mechanism 0x%lx has parameters and isn't passed on while another caller has sessions, see vendor-mechanisms in tokmux.conf(5)",
 		  config->name, mechanism->mechanism);
 	return CKR_MECHANISM_INVALID;
 }

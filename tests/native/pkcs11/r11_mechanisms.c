@@ -247,4 +247,21 @@ TEST_F(mechanisms, a_vendors_own_are_passed_on_if_so_configured)
 	EXPECT_EQ(CKR_OK, DERIVE(CKM_NSS_HKDF_SHA256, params));
 }
 
+/* As most programs are: there is nobody whose keys could be named. */
+TEST_F(mechanisms, a_vendors_own_are_passed_on_for_a_caller_alone)
+{
+	struct nss_hkdf_params params = {
+		.extract = CK_TRUE,
+		.salt = (CK_BYTE *)"salt",
+		.salt_length = 4,
+		.expand = CK_TRUE,
+	};
+	CK_SESSION_HANDLE session;
+
+	ASSERT_EQ(CKR_OK, self->a->C_CloseAllSessions(the_slot(self->a)));
+	EXPECT_EQ(CKR_OK, DERIVE(CKM_NSS_HKDF_SHA256, params));
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &session));
+	EXPECT_EQ(CKR_MECHANISM_INVALID, DERIVE(CKM_NSS_HKDF_SHA256, params));
+}
+
 TEST_HARNESS_MAIN
