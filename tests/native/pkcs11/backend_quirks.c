@@ -124,7 +124,9 @@ static CK_RV get_attribute_value(CK_SESSION_HANDLE session,
 				 CK_OBJECT_HANDLE object,
 				 CK_ATTRIBUTE *template, CK_ULONG count)
 {
-	backend_between += session == searching;
+	/* Written only then: several threads may be here. */
+	if (session == searching)
+		backend_between++;
 	return real->C_GetAttributeValue(session, object, template, count);
 }
 
