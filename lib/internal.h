@@ -13,11 +13,20 @@
 
 #define TOKMUX_SYSFS	"/sys/class/tokmux"
 
+/* Slots from this one on count as one: no reader has as many. */
+#define TOKMUX_SLOTS	16
+
 struct tokmux_caller {
 	int fd;
 	bool group;		/* bound with TOKMUX_BIND_GROUP */
 	dev_t dev, rdev;	/* of the file that @fd was at first */
 	ino_t ino;
+	/*
+	 * How often a card began on this caller, by its reader's slot. A card
+	 * that was not the last one has been used by another. The lease guards
+	 * it.
+	 */
+	unsigned int begun[TOKMUX_SLOTS];
 };
 
 /* ioctl.c: returns 0 or a negative errno, and leaves errno as it was. */

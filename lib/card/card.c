@@ -448,6 +448,31 @@ int tokmux_card_power_off(struct tokmux_card *card)
 	return ret;
 }
 
+bool card_has_others(const struct tokmux_card *card)
+{
+	return card->ccid.transport->desc.max_slot;
+}
+
+int card_other_slots_off(struct tokmux_card *card)
+{
+	int64_t deadline = deadline_after(READER_MS);
+	struct ccid *ccid = &card->ccid;
+	unsigned int slot;
+	int ret = 0;
+	uint8_t icc;
+
+	icc = ccid->icc;
+	for (slot = 0; slot <= ccid->transport->desc.max_slot && !ret; slot++) {
+		if (slot == card->slot)
+			continue;
+		ccid->slot = (uint8_t)slot;
+		ret = ccid_power_off(ccid, deadline);
+	}
+	ccid->slot = (uint8_t)card->slot;
+	ccid->icc = icc;
+	return ret;
+}
+
 int tokmux_card_atr(const struct tokmux_card *card,
 		    uint8_t atr[TOKMUX_ATR_SIZE])
 {

@@ -32,6 +32,7 @@ struct tokmux_card {
 	struct tokmux_caller *caller;
 	int lease_fd;		/* -1 for none */
 	uint64_t epoch;		/* as of the last end, 0 for never */
+	unsigned int begun;	/* the caller's count as of the last begin */
 
 	uint8_t *answer;	/* APDU_ANSWER_MAX */
 };
@@ -41,6 +42,10 @@ struct tokmux_card *card_alloc(unsigned int slot);
 int card_connect(struct tokmux_card *card, struct ccid_transport *transport);
 int card_connect_fd(struct tokmux_card *card, int fd);
 void card_disconnect(struct tokmux_card *card);
+/* Takes the power of the cards in the reader's other slots. */
+int card_other_slots_off(struct tokmux_card *card);
+/* Has the reader other slots? */
+bool card_has_others(const struct tokmux_card *card);
 /* @card may be NULL. A lease must have been ended: card_lease.c does that. */
 void card_destroy(struct tokmux_card *card);
 

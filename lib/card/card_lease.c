@@ -39,6 +39,36 @@ static void give_back(struct tokmux_card *card)
 	card->lease_fd = -1;
 }
 
+static unsigned int *begun(const struct tokmux_card *card)
+{
+	unsigned int slot = card->slot;
+
+	return &card->caller->begun[slot < TOKMUX_SLOTS ? slot : TOKMUX_SLOTS - 1];
+}
+
+/*
+ * To the kernel all cards on a caller are one holder. So it is counted here who
+ * used the slot last.
+ */
+static bool was_last(struct tokmux_card *card)
+{
+	bool last = card->begun == *begun(card);
+
+	card->begun = ++*begun(card);
+	return last;
+}
+
+/* Cards on this caller for the other slots of the reader begin anew. */
+static int scrub_other_slots(struct tokmux_card *card)
+{
+	unsigned int i;
+
+	for (i = 0; i < TOKMUX_SLOTS; i++)
+		if (&card->caller->begun[i] != begun(card))
+			card->caller->begun[i]++;
+	return card_other_slots_off(card);
+}
+
 /* Is the card as this holder left it? */
 static bool is_untouched(const struct tokmux_card *card,
 			 const struct tokmux_grant *grant)
@@ -80,7 +110,9 @@ static int take_over(struct tokmux_card *card,
 	}
 	if (scrub) {
 		flags |= TOKMUX_CARD_SCRUBBED;
-		tokmux_mark_clean(card->caller);
+		/* The kernel's mark is for all slots. */
+		if (!scrub_other_slots(card))
+			tokmux_mark_clean(card->caller);
 	}
 	return ret < 0 ? ret : flags | TOKMUX_CARD_TOUCHED;
 }
@@ -96,6 +128,8 @@ static int begin(struct tokmux_card *card, int timeout_ms, bool power)
 	if (ret)
 		return ret;
 	ret = tokmux_lease_fd(card->caller);
+	if (!was_last(card))
+		card->powered = false;
 	if (ret >= 0) {
 		card->lease_fd = ret;
 		ret = card_connect_fd(card, ret);
@@ -141,7 +175,7 @@ int tokmux_card_end(struct tokmux_card *card, unsigned int flags)
 	if (flags & TOKMUX_CARD_OFF ||
 	    (flags & TOKMUX_CARD_OFF_IF_WANTED && others_wait(card))) {
 		/* Without power the card forgets who has logged in. */
-		if (!tokmux_card_power_off(card))
+		if (!tokmux_card_power_off(card) && !card_has_others(card))
 			tokmux_mark_clean(card->caller);
 	}
 	give_back(card);

@@ -109,6 +109,38 @@ static void end(pid_t pid)
 	EXPECT_EQ(0x6982, SEND(u, get_secret));				\
 } while (0)
 
+/* ---- handles of one caller ------------------------------------------------ */
+
+/*
+ * Two cards on one caller, as two handles of one program: the kernel does not tell
+ * them apart, and neither may work with the PIN that the other one gave.
+ */
+TEST_F(lease, two_cards_on_one_caller)
+{
+	struct user other;
+
+	NEEDS_VHCI();
+	other = self->me;
+	ASSERT_EQ(0, tokmux_card_new(self->me.caller, 0, &other.card));
+	ASSERT_LE(0, tokmux_card_begin(self->me.card, SOON));
+	EXPECT_LE(0x6100, SEND(&self->me, select_applet));
+	EXPECT_EQ(0x9000, SEND(&self->me, verify_pin));
+	EXPECT_EQ(0, tokmux_card_end(self->me.card, 0));
+	EXPECT_EQ(TOKMUX_CARD_TOUCHED, tokmux_card_begin(other.card, SOON));
+	EXPECT_FORGOTTEN(&other);
+	EXPECT_EQ(0x9000, SEND(&other, verify_pin));
+	EXPECT_EQ(0, tokmux_card_end(other.card, 0));
+	EXPECT_EQ(TOKMUX_CARD_TOUCHED, tokmux_card_begin(self->me.card, SOON));
+	EXPECT_FORGOTTEN(&self->me);
+	EXPECT_EQ(0x9000, SEND(&self->me, verify_pin));
+	EXPECT_EQ(0, tokmux_card_end(self->me.card, 0));
+	/* Nobody came between. */
+	EXPECT_EQ(0, tokmux_card_begin(self->me.card, SOON));
+	EXPECT_EQ(0x9000, SEND(&self->me, get_secret));
+	EXPECT_EQ(0, tokmux_card_end(self->me.card, 0));
+	tokmux_card_free(other.card);
+}
+
 /* ---- no two scripts are mixed -------------------------------------------- */
 
 TEST_F_TIMEOUT(lease, scripts_never_mix, 120)

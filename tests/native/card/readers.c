@@ -562,4 +562,34 @@ TEST(descriptor_of_type_ff)
 	EXPECT_EQ(0, ccid_descriptor_parse(d, sizeof(d), &desc));
 }
 
+/* ---- slots ------------------------------------------------------------------ */
+
+static unsigned int slots_off;
+
+static void counts_slots(struct fake *f, const uint8_t *m, size_t len)
+{
+	if (m[0] == 0x63)
+		slots_off |= 1U << m[5];
+	any(f, m, len);
+}
+
+/* A mark of the kernel's is for the whole reader. */
+TEST(other_slots_lose_power)
+{
+	struct fake *f = fake_new(counts_slots, 0x000404be, 271);
+	struct tokmux_card *card = card_alloc(1);
+
+	f->transport.desc.max_slot = 2;
+	ASSERT_EQ(0, card_connect(card, &f->transport));
+	ASSERT_LT(0, tokmux_card_power_on(card));
+	EXPECT_TRUE(card_has_others(card));
+	slots_off = 0;
+	EXPECT_EQ(0, card_other_slots_off(card));
+	EXPECT_EQ(0x5, slots_off);
+	/* Its own card is as it was. */
+	EXPECT_EQ(2, send(card, "\x00\xa4\x04\x00", 4, 0, 1000));
+	tokmux_card_free(card);
+	free(f);
+}
+
 TEST_HARNESS_MAIN
