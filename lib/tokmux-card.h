@@ -242,6 +242,19 @@ int tokmux_card_protocol(const struct tokmux_card *card);
  */
 int tokmux_card_apdu_max(const struct tokmux_card *card);
 
+/**
+ * tokmux_card_reader_error() - why the reader says that its last command failed
+ * @card: the card
+ *
+ * For those who know the reader: beside an error of the other functions, whose
+ * errno says what it means for them.
+ *
+ * Return: bError as CCID 1.1 has it, 6.2.6, 0 to 255: 0xfe for a mute card, say;
+ * -ENODATA if the last command did not fail or the reader did not say why,
+ * without effect.
+ */
+int tokmux_card_reader_error(const struct tokmux_card *card);
+
 /* ---- APDUs ------------------------------------------------------------ */
 
 /**
@@ -280,7 +293,8 @@ enum tokmux_card_transmit_flags {
  * -ENOLCK before
  * tokmux_card_begin(), but for what is no APDU; -EOVERFLOW if the
  * answer doesn't fit and is lost, the card goes on; -ETIMEDOUT, -ENOMEDIUM if
- * the card is out, -EIO if it is mute, -ECONNABORTED if it gave up, -EPROTO,
+ * the card is out, -EIO if it is mute or the reader refuses
+ * (tokmux_card_reader_error()), -ECONNABORTED if it gave up, -EPROTO,
  * -ENODEV.
  */
 int tokmux_card_transmit(struct tokmux_card *card, const void *apdu, size_t len,

@@ -487,6 +487,12 @@ int tokmux_card_protocol(const struct tokmux_card *card)
 	return card->powered ? (int)card->protocol : -ECONNRESET;
 }
 
+int tokmux_card_reader_error(const struct tokmux_card *card)
+{
+	return card->connected && card->ccid.error >= 0 ? card->ccid.error :
+							  -ENODATA;
+}
+
 int tokmux_card_apdu_max(const struct tokmux_card *card)
 {
 	if (!card->connected)

@@ -66,6 +66,7 @@ int ccid_init(struct ccid *ccid, struct ccid_transport *transport,
 			      CCID_HEADER_SIZE,
 		.astray = true,
 		.icc = CCID_ICC_ABSENT,
+		.error = -1,
 	};
 	/* Most likely not the number at which the last holder stopped. */
 	if (getrandom(&seq, 1, GRND_NONBLOCK) == 1)
@@ -289,7 +290,7 @@ static int ask_status(struct ccid *ccid, int64_t deadline)
 	}
 }
 
-int ccid_resync(struct ccid *ccid, int64_t deadline)
+static int resync(struct ccid *ccid, int64_t deadline)
 {
 	int ret, left, attempt, wait = BUSY_MIN_MS, step_ms = RESYNC_STEP_MS;
 	int64_t step;
@@ -332,6 +333,25 @@ int ccid_resync(struct ccid *ccid, int64_t deadline)
 	return 0;
 }
 
+/* The bus has errors of its own. What they mean here: no answer, or nonsense. */
+static int plain_error(int err)
+{
+	switch (err) {
+	case -EPIPE:
+		return -EIO;
+	case -EOVERFLOW:
+		return -EPROTO;
+	default:
+		return err;
+	}
+}
+
+int ccid_resync(struct ccid *ccid, int64_t deadline)
+{
+	ccid->error = -1;
+	return plain_error(resync(ccid, deadline));
+}
+
 int ccid_command(struct ccid *ccid, enum ccid_command type,
 		 const uint8_t specific[static 3], const uint8_t *data,
 		 size_t len, int64_t deadline, struct ccid_message *answer)
@@ -339,6 +359,7 @@ int ccid_command(struct ccid *ccid, enum ccid_command type,
 	int ret;
 
 	ccid->in_len = 0;
+	ccid->error = -1;
 	if (len > ccid->max_data)
 		return -EMSGSIZE;
 	ret = ccid->astray ? ccid_resync(ccid, deadline) : 0;
@@ -350,9 +371,10 @@ int ccid_command(struct ccid *ccid, enum ccid_command type,
 	if (!ret)
 		ret = read_answer(ccid, type, false, deadline, answer);
 	if (ret)
-		return ret;
+		return plain_error(ret);
 	ccid->astray = false;
 	if (ccid_command_status(answer) == CCID_FAILED) {
+		ccid->error = answer->specific[1];
 		ccid->in_len = 0;
 		return ccid_error(answer);
 	}
@@ -517,14 +539,20 @@ broken:
 	return -EPROTO;
 }
 
+/* Some readers don't have a command that others need. */
+static int is_unknown(const struct ccid *ccid, int ret)
+{
+	return ret && ccid->error == CCID_ERROR_UNSUPPORTED ? -EOPNOTSUPP : ret;
+}
+
 int ccid_set_parameters(struct ccid *ccid, unsigned int protocol,
 			const uint8_t *parameters, size_t len, int64_t deadline)
 {
 	const uint8_t specific[3] = { (uint8_t)protocol };
 	struct ccid_message m;
 
-	return ccid_command(ccid, CCID_SET_PARAMETERS, specific, parameters, len,
-			    deadline, &m);
+	return is_unknown(ccid, ccid_command(ccid, CCID_SET_PARAMETERS, specific,
+					     parameters, len, deadline, &m));
 }
 
 int ccid_get_protocol(struct ccid *ccid, int64_t deadline)
@@ -535,7 +563,7 @@ int ccid_get_protocol(struct ccid *ccid, int64_t deadline)
 	ret = ccid_command(ccid, CCID_GET_PARAMETERS, nothing_specific, NULL, 0,
 			   deadline, &m);
 	if (ret)
-		return ret;
+		return is_unknown(ccid, ret);
 	return m.specific[2] <= 1 ? m.specific[2] : -EPROTO;
 }
 

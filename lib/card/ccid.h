@@ -28,6 +28,7 @@ struct ccid {
 	size_t max_data;		/* of one message to the reader */
 	size_t max_answer;		/* of one message from it */
 	uint8_t icc;			/* as of the last answer */
+	int error;			/* bError of the last command, -1 for none */
 	bool told_present;		/* the last notice told of a card */
 	bool exchanged;			/* a notice told that the card was out */
 	uint8_t *out, *in;		/* with room for a header each */
@@ -51,7 +52,9 @@ int ccid_resync(struct ccid *ccid, int64_t deadline);
 
 /*
  * One command and its answer. @specific are the three bytes of the header,
- * @len bytes of @data follow it. -ETIMEDOUT leaves the reader astray.
+ * @len bytes of @data follow it. -EIO: the reader or the card failed or refused,
+ * and @ccid->error says why if the reader does; -EPROTO: what came makes no sense.
+ * -ETIMEDOUT leaves the reader astray.
  */
 int ccid_command(struct ccid *ccid, enum ccid_command type,
 		 const uint8_t specific[static 3], const uint8_t *data,
@@ -71,10 +74,11 @@ int ccid_xfr(struct ccid *ccid, const uint8_t *data, size_t len,
  */
 int ccid_xfr_apdu(struct ccid *ccid, const uint8_t *apdu, size_t len,
 		  uint8_t *answer, size_t size, int64_t deadline);
+/* -EOPNOTSUPP if the reader has no such command. */
 int ccid_set_parameters(struct ccid *ccid, unsigned int protocol,
 			const uint8_t *parameters, size_t len,
 			int64_t deadline);
-/* The protocol that the reader has chosen: 0 or 1. */
+/* The protocol that the reader has chosen: 0 or 1; -EOPNOTSUPP as above. */
 int ccid_get_protocol(struct ccid *ccid, int64_t deadline);
 /*
  * Waits until the slot's status is worth asking for: the reader told of a

@@ -42,18 +42,8 @@ int ccid_error(const struct ccid_message *answer)
 {
 	if (ccid_icc_status(answer) == CCID_ICC_ABSENT)
 		return -ENOMEDIUM;
-	switch (answer->specific[1]) {
-	case CCID_ERROR_UNSUPPORTED:
-		return -EOPNOTSUPP;
-	case CCID_ERROR_SLOT_BUSY:
-	case CCID_ERROR_BUSY_AUTO:
-		return -EBUSY;
-	case CCID_ERROR_ABORTED:
-		return -ECANCELED;
-	default:
-		/* The card is mute or garbled, or the reader is broken. */
-		return -EIO;
-	}
+	/* The card is mute or garbled, or the reader refuses. */
+	return -EIO;
 }
 
 int ccid_notice(const uint8_t *bytes, size_t len, unsigned int slot,

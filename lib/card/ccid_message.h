@@ -50,11 +50,6 @@ enum ccid_command_status {
 /* bError, where a command failed */
 #define CCID_ERROR_UNSUPPORTED	0x00
 #define CCID_ERROR_SLOT_BUSY	0xe0
-#define CCID_ERROR_BUSY_AUTO	0xf2
-#define CCID_ERROR_HW		0xfb
-#define CCID_ERROR_OVERRUN	0xfc
-#define CCID_ERROR_PARITY	0xfd
-#define CCID_ERROR_MUTE		0xfe
 #define CCID_ERROR_ABORTED	0xff
 
 /* wLevelParameter and bChainParameter of the extended APDU level */

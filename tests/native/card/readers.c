@@ -592,4 +592,47 @@ TEST(other_slots_lose_power)
 	free(f);
 }
 
+/* ---- errors ------------------------------------------------------------------- */
+
+static void fails(struct fake *f, const uint8_t *m, size_t len)
+{
+	if (!common(f, m, len))
+		reply(f, m, 0x80, 1, f->error, 0, NULL, 0, 0);
+}
+
+/* One meaning for all; the reader's own word beside it. */
+TEST(errors_that_are_documented)
+{
+	static const uint8_t errors[] = { 0x00, 0x07, 0xe0, 0xf2, 0xf6, 0xfb, 0xfd,
+					  0xfe, 0xff };
+	struct fake *f = fake_new(fails, 0x000404be, 271);
+	struct tokmux_card *card = card_alloc(0);
+	size_t i;
+
+	ASSERT_EQ(0, card_connect(card, &f->transport));
+	EXPECT_EQ(-ENODATA, tokmux_card_reader_error(card));
+	for (i = 0; i < sizeof(errors); i++) {
+		ASSERT_LT(0, tokmux_card_power_on(card));
+		f->error = errors[i];
+		EXPECT_EQ(-EIO, send(card, "\x00\xa4\x04\x00", 4, 0, 1000));
+		EXPECT_EQ(errors[i], tokmux_card_reader_error(card));
+	}
+	tokmux_card_free(card);
+	free(f);
+}
+
+/* Documented: "the answer doesn't fit and is lost, the card goes on". */
+TEST(overflow_means_one_thing)
+{
+	struct local_reader *l = local_reader(READER_T0);
+	struct tokmux_card *card = card_alloc(0);
+
+	ASSERT_EQ(0, card_connect(card, &l->transport));
+	ASSERT_LT(0, tokmux_card_power_on(card));
+	l->in_error = -EOVERFLOW;
+	EXPECT_EQ(-EPROTO, send(card, "\x00\xa4\x04\x00", 4, 0, 1000));
+	tokmux_card_free(card);
+	local_reader_free(l);
+}
+
 TEST_HARNESS_MAIN
