@@ -41,7 +41,6 @@ struct ccid_transport {
 	size_t in_packet;		/* as in struct ccid_interface */
 	size_t interrupt_packet;
 	struct ccid_descriptor desc;
-	uint16_t vendor, product;
 };
 
 #endif /* TOKMUX_LIB_CARD_CCID_TRANSPORT_H */

@@ -11,6 +11,7 @@
 #include <libusb.h>
 #include <stdlib.h>
 #include <string.h>
+#include "ccid_quirks.h"
 #include "ccid_usb.h"
 #include "deadline.h"
 
@@ -277,12 +278,12 @@ static int take_reader(struct ccid_usb *usb)
 	ret = libusb_get_device_descriptor(device, &desc);
 	if (ret)
 		return usb_error(ret);
-	usb->transport.vendor = desc.idVendor;
-	usb->transport.product = desc.idProduct;
 	ret = libusb_get_active_config_descriptor(device, &config);
 	if (ret)
 		return usb_error(ret);
 	ret = claim_interface(usb, config);
+	ccid_quirks_apply(desc.idVendor, desc.idProduct, desc.bcdDevice,
+			  &usb->transport.desc);
 	libusb_free_config_descriptor(config);
 	return ret;
 }

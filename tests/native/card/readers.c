@@ -5,6 +5,7 @@
  */
 #include <poll.h>
 #include "local_reader.h"
+#include "../../../lib/card/ccid_quirks.h"
 #include "../../../lib/card/speed.h"
 #include "../../../lib/card/bytes.h"
 #include "kselftest_harness.h"
@@ -633,6 +634,30 @@ TEST(overflow_means_one_thing)
 	EXPECT_EQ(-EPROTO, send(card, "\x00\xa4\x04\x00", 4, 0, 1000));
 	tokmux_card_free(card);
 	local_reader_free(l);
+}
+
+/* ---- descriptors that are wrong ---------------------------------------------- */
+
+TEST(quirks)
+{
+	struct ccid_descriptor desc = { .features = 0x000207b8 };
+
+	/* OMNIKEY 6121, whatever its firmware. */
+	ccid_quirks_apply(0x076b, 0x6632, 0x0203, &desc);
+	EXPECT_EQ(0x000407b8, desc.features);
+	/* Cherry KC 1000 SC: firmware 1.00 only. */
+	desc.features = 0x000207b2;
+	ccid_quirks_apply(0x046a, 0x00a1, 0x0101, &desc);
+	EXPECT_EQ(0x000207b2, desc.features);
+	ccid_quirks_apply(0x046a, 0x00a1, 0x0100, &desc);
+	EXPECT_EQ(0x000407b2, desc.features);
+	/* What is not known is not touched. */
+	desc.features = 0x00010230;
+	ccid_quirks_apply(0x08e6, 0x3437, 0x0200, &desc);
+	EXPECT_EQ(0x00010230, desc.features);
+	/* eToken 5110 SC of firmware 0.12. */
+	ccid_quirks_apply(0x0529, 0x0620, 0x0012, &desc);
+	EXPECT_EQ(0x00010630, desc.features);
 }
 
 TEST_HARNESS_MAIN
