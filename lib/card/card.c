@@ -130,6 +130,9 @@ static int short_send(const struct pipe *pipe, const uint8_t *out, size_t len,
 {
 	const struct reader_pipe *p = (const struct reader_pipe *)pipe;
 
+	/* Parts are for the way back only: no reader of this level takes them. */
+	if (len > p->card->ccid.max_data)
+		return -EMSGSIZE;
 	if (size > APDU_SHORT_ANSWER_MAX)
 		size = APDU_SHORT_ANSWER_MAX;
 	return ccid_xfr_apdu(&p->card->ccid, out, len, in, size, p->deadline);

@@ -441,6 +441,16 @@ static void extended_xfr(struct reader *r, const uint8_t *data, size_t len)
 	extended_part(r);
 }
 
+/* Card and reader have to be told the same, before there is any command. */
+static bool may_talk(const struct reader *r)
+{
+	if (r->features & READER_NEGOTIATES)
+		return true;
+	return r->parameters_set &&
+	       (r->features & READER_PPS || r->level > READER_T1 ||
+		r->fi_di == r->pps_fi_di);
+}
+
 static void xfr(struct reader *r, const uint8_t *data, size_t len)
 {
 	size_t n;
@@ -453,7 +463,12 @@ static void xfr(struct reader *r, const uint8_t *data, size_t len)
 	}
 	if (len == 4 && data[0] == 0xff && r->level <= READER_T1) {
 		r->pps_done = true;
+		r->pps_fi_di = data[2];
 		answer(r, 0, 0, 0, data, len);
+		return;
+	}
+	if (r->strict && !may_talk(r)) {
+		fail(r, 0xf6);
 		return;
 	}
 	switch (r->level) {
@@ -494,6 +509,8 @@ static void power_on(struct reader *r)
 	r->t1_sending = false;
 	r->pps_done = false;
 	r->parameters_set = false;
+	r->fi_di = 0x11;
+	r->pps_fi_di = 0x11;
 	answer(r, 0, 0, 0, r->card->atr, r->card->atr_len);
 }
 
@@ -542,6 +559,7 @@ static void message(struct reader *r, const uint8_t *data, size_t len)
 		break;
 	case 0x61:
 		r->parameters_set = true;
+		r->fi_di = len ? data[0] : 0;
 		/* fall through */
 	case 0x6c:
 		answer(r, 0, 0, r->level == READER_T1, parameters,

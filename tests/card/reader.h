@@ -14,6 +14,9 @@
 
 /* Among its features: it gives a card power as it comes. */
 #define READER_ACTIVATES	0x00000004
+/* It chooses protocol and speed; it asks the card for those that it is told. */
+#define READER_NEGOTIATES	0x00000040
+#define READER_PPS		0x00000080
 
 enum reader_level {
 	READER_T0,		/* TPDUs, T=0 */
@@ -55,6 +58,9 @@ struct reader {
 	struct card *card;
 	bool present, pps_done, parameters_set;
 	uint8_t bwi;			/* the longest that a block was given */
+	bool strict;			/* it wants parameters before a command */
+	uint8_t fi_di;			/* of the parameters, 0x11 before */
+	uint8_t pps_fi_di;		/* of the card, 0x11 before */
 	struct reader_faults faults;
 	int64_t (*now)(void);		/* ms; NULL: nothing takes time */
 	bool no_abort;			/* it has no such command */
