@@ -56,6 +56,8 @@ static int hostile_in(struct ccid_transport *t, uint8_t *data, size_t size,
 		return -EIO;
 	case STREAM_EOVERFLOW:
 		return -EOVERFLOW;
+	case STREAM_ETIMEDOUT:
+		return -ETIMEDOUT;
 	}
 	n = control & STREAM_LENGTH;
 	/* All that is asked for, too. */

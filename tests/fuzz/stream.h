@@ -17,6 +17,7 @@
 #define STREAM_EPIPE		0xfe
 #define STREAM_EIO		0xfd
 #define STREAM_EOVERFLOW	0xfc
+#define STREAM_ETIMEDOUT	0xfb
 
 /* Commands of all cases and sizes, by number. */
 static inline int stream_command(struct tokmux_card *card, uint8_t which)
