@@ -44,7 +44,7 @@ int card_connect(struct tokmux_card *card, struct ccid_transport *transport)
 	}
 	card->connected = true;
 	ret = -EOPNOTSUPP;
-	/* Readers of the character level are not supported: none are made. */
+	/* Three old readers are of the character level (O2Micro Oz776, Winbond). */
 	if ((transport->desc.features & CCID_LEVEL) != CCID_LEVEL_CHARACTER)
 		ret = ccid_resync(&card->ccid, deadline_after(READER_MS));
 	if (ret)
