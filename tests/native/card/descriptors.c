@@ -143,8 +143,10 @@ TEST(each_descriptor)
 			local_reader_free(l);
 		}
 	}
-	TH_LOG("%zu descriptors: %u spoken to, %u of the character level; TPDU %u, short %u, extended %u times",
-	       KNOWN, levels, character, spoken[1], spoken[2], spoken[4]);
+	TH_LOG("%zu descriptors, %u of the character level; spoken to: %u",
+	       KNOWN, character, levels);
+	TH_LOG("TPDU %u, short %u, extended %u times", spoken[1], spoken[2],
+	       spoken[4]);
 	EXPECT_EQ(KNOWN, levels + character);
 }
 
