@@ -105,25 +105,32 @@ static bool attend_all(int64_t *until_ms)
 
 /* ---- waiting ----------------------------------------------------------------- */
 
-struct files {
+/* What the keeper waits for. It is changed under the lock. */
+static struct files {
 	struct pollfd *fds;
 	size_t size, nr;
-};
+} files;
 
-static void add_file(struct files *files, int fd)
+static void add_file(int fd)
 {
 	struct pollfd *grown;
 
-	if (files->nr == files->size) {
-		grown = reallocarray(files->fds, files->size + 16,
+	if (files.nr == files.size) {
+		grown = reallocarray(files.fds, files.size + 16,
 				     sizeof(*grown));
-		/* Without memory the keeper looks again a little later. */
+		/* Without memory the keeper misses what this file has to tell. */
 		if (!grown)
 			return;
-		files->fds = grown;
-		files->size += 16;
+		files.fds = grown;
+		files.size += 16;
 	}
-	files->fds[files->nr++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	files.fds[files.nr++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+}
+
+static void free_files(void)
+{
+	free(files.fds);
+	files = (struct files){};
 }
 
 /* The kernel tells holders of what happens to their leases. */
@@ -132,16 +139,16 @@ static bool is_told(const struct reader *reader)
 	return reader->held && !reader->lost;
 }
 
-static void collect_files(struct files *files)
+static void collect_files(void)
 {
 	struct reader *reader;
 
-	files->nr = 0;
-	add_file(files, wake_fd());
-	add_file(files, readers_fd());
+	files.nr = 0;
+	add_file(wake_fd());
+	add_file(readers_fd());
 	for (reader = readers_first(); reader; reader = reader->next)
 		if (is_told(reader))
-			add_file(files, tokmux_fd(reader->caller));
+			add_file(tokmux_fd(reader->caller));
 }
 
 static void read_events(struct reader *reader)
@@ -159,14 +166,14 @@ static void read_events(struct reader *reader)
 		reader->lost = true;
 }
 
-static void wait_for_work(struct files *files, int64_t until_ms)
+static void wait_for_work(int64_t until_ms)
 {
 	int64_t left = until_ms < 0 ? -1 : until_ms - now_ms();
 	struct reader *reader;
 
-	collect_files(files);
+	collect_files();
 	unlock();
-	poll(files->fds, files->nr, until_ms >= 0 && left < 0 ? 0 : (int)left);
+	poll(files.fds, files.nr, until_ms >= 0 && left < 0 ? 0 : (int)left);
 	lock();
 	wake_drain();
 	for (reader = readers_first(); reader; reader = reader->next)
@@ -192,7 +199,6 @@ static void end_all(void)
 
 static void *keep(void *unused)
 {
-	struct files files = {};
 	int64_t until_ms;
 
 	lock();
@@ -201,12 +207,12 @@ static void *keep(void *unused)
 		readers_reap();
 		until_ms = -1;
 		if (!attend_all(&until_ms))
-			wait_for_work(&files, until_ms);
+			wait_for_work(until_ms);
 	}
 	end_all();
+	free_files();
 	running = false;
 	unlock();
-	free(files.fds);
 	return NULL;
 }
 
@@ -258,6 +264,7 @@ void keeper_watch(int change)
 void keeper_after_fork(void)
 {
 	running = false;
+	free_files();
 	contexts = 0;
 	watchers = 0;
 	/* The parent's eventfd: to write to it would wake the parent. */
