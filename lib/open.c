@@ -42,11 +42,24 @@ static int open_sysname(const char *sysname, const char *name, int *fd)
 	return open_device(path, name, fd);
 }
 
+/* Does the kernel have the token whose node there is not? */
+static int without_node(const char *sysname)
+{
+	ino_t id = 0;
+	int dir = tokmux_sysfs_open(sysname, &id);
+
+	if (dir < 0)
+		return -ENOENT;
+	close(dir);
+	return -ENXIO;
+}
+
 static int open_system(const char *name, int *fd)
 {
 	char found[TOKMUX_NAME_SIZE];
 	struct dirent *entry;
 	int ret = -ENOENT;
+	char again[TOKMUX_NAME_SIZE];
 	ino_t id;
 	DIR *dir;
 
@@ -55,35 +68,70 @@ static int open_system(const char *name, int *fd)
 		return -ENOENT;
 	while (ret == -ENOENT && (entry = readdir(dir))) {
 		id = 0;
-		if (entry->d_name[0] != '.' &&
-		    !tokmux_sysfs_name(entry->d_name, &id, found) &&
-		    !strcmp(found, name))
-			ret = open_sysname(entry->d_name, name, fd);
+		if (entry->d_name[0] == '.' ||
+		    tokmux_sysfs_name(entry->d_name, &id, found) ||
+		    strcmp(found, name))
+			continue;
+		ret = open_sysname(entry->d_name, name, fd);
+		/* Is it gone, or can only this process not reach it (R18)? */
+		if (ret == -ENOENT &&
+		    !tokmux_sysfs_name(entry->d_name, &id, again) &&
+		    !strcmp(again, name))
+			ret = -ENXIO;
 	}
 	closedir(dir);
+	return ret;
+}
+
+static int open_path(const char *path, int *fd)
+{
+	int ret = open_device(path, tokmux_link_name(path), fd);
+	unsigned int index;
+
+	if (ret == -ENOENT && !strncmp(path, "/dev/", 5) &&
+	    tokmux_parse_sysname(path + 5, &index))
+		ret = without_node(path + 5);
+	return ret;
+}
+
+/* By its sysname first: that can be another token's name, too. */
+static int open_name(const char *name, int *fd)
+{
+	bool is_sysname;
+	unsigned int index;
+	int ret = -ENOENT;
+
+	is_sysname = tokmux_parse_sysname(name, &index);
+	if (is_sysname)
+		ret = open_sysname(name, NULL, fd);
+	if (ret == -ENOENT && is_sysname)
+		ret = without_node(name);
+	if (ret == -ENOENT)
+		ret = open_system(name, fd);
+	if (ret == -ENOENT)
+		ret = tokmux_control_open_user(name, fd);
 	return ret;
 }
 
 int tokmux_open(const char *token, struct tokmux_caller **caller)
 {
 	int saved = errno;
-	unsigned int index;
 	int ret, fd;
 
 	if (strchr(token, '/')) {
-		ret = open_device(token, tokmux_link_name(token), &fd);
+		ret = open_path(token, &fd);
 		goto out;
 	}
 	ret = tokmux_check_name(token);
 	if (ret)
 		goto out;
-	ret = -ENOENT;
-	if (tokmux_parse_sysname(token, &index))
-		ret = open_sysname(token, NULL, &fd);
-	if (ret == -ENOENT)
+	ret = open_name(token, &fd);
+	/* A system token of that name: made just now, or out of reach (R18). */
+	if (ret == -EEXIST) {
 		ret = open_system(token, &fd);
-	if (ret == -ENOENT)
-		ret = tokmux_control_open_user(token, &fd);
+		if (ret == -ENOENT)
+			ret = -ENXIO;
+	}
 out:
 	if (!ret)
 		ret = tokmux_caller_from_fd(fd, caller);

@@ -67,7 +67,8 @@ struct tokmux_caller;
  * tokmux_present() - is there a kernel to ask?
  *
  * Return: 1 if the control device can be opened, 0 if the kernel module is not
- * loaded, -EACCES or another errno if it is there but can't be used.
+ * loaded, -ENXIO if it is and the control device is not in this process' /dev,
+ * -EACCES or another errno if the device can't be used.
  */
 int tokmux_present(void);
 
@@ -88,9 +89,10 @@ int tokmux_check_name(const char *name);
  * A name, also as a link of udev's below /dev/tokmux/, opens the token that the
  * kernel knows by that name, or none: udev may be behind.
  *
- * Return: 0; -ENOENT if there is no such token, -ENAMETOOLONG or -EINVAL for a
- * name that no token can have, -EACCES, -ENODEV if the kernel module is not
- * loaded, -ENOMEM, -EMFILE.
+ * Return: 0; -ENOENT if there is no such token, -ENXIO if there is one, or may be
+ * one, and this process does not have its node in /dev, the control device or
+ * /sys: in a sandbox; -ENAMETOOLONG or -EINVAL for a name that no token can have,
+ * -EACCES, -ENODEV if the kernel module is not loaded, -ENOMEM, -EMFILE.
  */
 int tokmux_open(const char *token, struct tokmux_caller **caller);
 
@@ -107,8 +109,9 @@ int tokmux_open(const char *token, struct tokmux_caller **caller);
  * program can use one to coordinate with the other programs of its user.
  *
  * Return: 1 if it was made, 0 if it was there; -ENAMETOOLONG, -EINVAL,
- * -EDQUOT if the uid has too many tokens, -EACCES, -ENODEV if the kernel
- * module is not loaded, -ENOMEM, -EMFILE.
+ * -EEXIST if a system token has the name, -EDQUOT if the uid has too many tokens,
+ * -EACCES, -ENXIO if the control device is not in this process' /dev, -ENODEV if
+ * the kernel module is not loaded, -ENOMEM, -EMFILE.
  */
 int tokmux_open_user(const char *name, unsigned int hold_limit_ms,
 		     unsigned int max_sessions, struct tokmux_caller **caller);
@@ -117,7 +120,8 @@ int tokmux_open_user(const char *name, unsigned int hold_limit_ms,
  * tokmux_control_open() - open the control device, for tokmux_open_user_at()
  *
  * Return: a file descriptor, closed on exec, for close(2); -EACCES, -ENODEV if the
- * kernel module is not loaded, -EMFILE.
+ * kernel module is not loaded, -ENXIO if it is and the device is not in this process'
+ * /dev, -EMFILE.
  */
 int tokmux_control_open(void);
 

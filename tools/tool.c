@@ -205,7 +205,8 @@ int failed(const char *what, int err)
 		status = STATUS_NOMODULE;
 	switch (status) {
 	case STATUS_NOTOKEN:
-		complain("%s: there is no such token, or none of yours", what);
+		complain("%s: %s", what, err == -ENXIO ? tokmux_strerror(err) :
+			 "there is no such token, or none of yours");
 		break;
 	case STATUS_NOMODULE:
 		complain("%s: the kernel module tokmux is not loaded; as root: modprobe tokmux",
