@@ -141,7 +141,7 @@ static CK_RV parse_token(struct reader *reader, char *value)
 {
 	struct config_token **at = &reader->backend->tokens;
 	struct config_token *token;
-	char *name = value;
+	char *name = value, *bare;
 	CK_RV rv;
 
 	token = calloc(1, sizeof(*token));
@@ -164,9 +164,12 @@ static CK_RV parse_token(struct reader *reader, char *value)
 		}
 	}
 	rv = CKR_GENERAL_ERROR;
-	if (tokmux_check_name(name)) {
+	bare = name;
+	if (!strncmp(name, ARBITER_SYSTEM, strlen(ARBITER_SYSTEM)))
+		bare += strlen(ARBITER_SYSTEM);
+	if (tokmux_check_name(bare)) {
 		refuse(reader, "\"%s\" is not a token's name: 1 to 63 letters, digits and " TOKMUX_NAME_PUNCTUATION ", of which only _ comes first",
-		       name);
+		       bare);
 		goto err;
 	}
 	strcpy(token->name, name);

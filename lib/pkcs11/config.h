@@ -23,11 +23,11 @@ enum write_login {
 	WRITE_LOGIN_ANY,
 };
 
-/* token = [pkcs11:URI] NAME: how the arbiter knows a token of a backend */
+/* token = [pkcs11:URI] [system:]NAME: how the arbiter knows a token of a backend */
 struct config_token {
 	struct config_token *next;
 	struct token_uri *uri;		/* NULL matches every token */
-	char name[64];
+	char name[sizeof(ARBITER_SYSTEM) + 63];
 };
 
 struct config_backend {

@@ -149,7 +149,7 @@ static CK_RV open_token(struct slot *slot, const CK_SLOT_INFO *slot_info,
 			CK_TOKEN_INFO *info)
 {
 	const struct config_backend *config = slot->backend->config;
-	char name[64];
+	char name[sizeof(ARBITER_SYSTEM) + 63];
 	CK_RV rv;
 
 	slot->removable = slot_info->flags & CKF_REMOVABLE_DEVICE;
@@ -162,12 +162,13 @@ static CK_RV open_token(struct slot *slot, const CK_SLOT_INFO *slot_info,
 	atomic_store(&slot->asks_login[false], false);
 	atomic_store(&slot->asks_login[true], false);
 	token_name(slot, info, name, sizeof(name));
-	slot->record = record_of(name);
 	log_info("slot %lu: backend %s, token %s", slot->id,
 		 slot->backend->config->name, name);
 	/* Of a lease for a single call, too: its process may be stopped (R4). */
 	rv = arbiter_rv(arbiter_token_open(name, config->unclean,
 					   config->hold_ms, &slot->token));
+	if (rv == CKR_OK)
+		slot->record = record_of(slot->token->name);
 	/* Of the token that was there before, or was said to be gone. */
 	if (rv == CKR_OK && atomic_load(&slot->login) != LOGIN_NONE)
 		arbiter_queue_watch(slot->token->queue, true);

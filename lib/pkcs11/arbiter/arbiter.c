@@ -13,11 +13,14 @@
 
 /**
  * arbiter_choose() - the arbiter that the configuration asks for
- * @kind: auto takes the kernel where it can be asked, else local
+ * @kind: auto takes the kernel, and local where the module is not loaded
  * @ops: out: the arbiter
  *
- * Return: CKR_OK; CKR_GENERAL_ERROR where the kernel was demanded and is not
- * there.
+ * Where the module is loaded and this process can't ask it, other processes do: local
+ * would use the token beside its holder (R18).
+ *
+ * Return: CKR_OK; CKR_GENERAL_ERROR where the kernel is there and can't be asked, or
+ * was demanded and is not there.
  */
 CK_RV arbiter_choose(enum arbiter_kind kind, const struct arbiter_ops **ops)
 {
@@ -27,15 +30,15 @@ CK_RV arbiter_choose(enum arbiter_kind kind, const struct arbiter_ops **ops)
 		present = arbiter_kernel.start() ?: 1;
 	if (present == 1) {
 		*ops = &arbiter_kernel;
+	} else if (present) {
+		log_error("arbiter = %s, but /dev/tokmux-control can't be used: %s; 'arbiter = local' does without it, and keeps no other process away",
+			  kind == ARBITER_KERNEL ? "kernel" : "auto",
+			  tokmux_strerror(present));
+		return CKR_GENERAL_ERROR;
 	} else if (kind == ARBITER_KERNEL) {
-		log_error("arbiter = kernel, but %s",
-			  present ? tokmux_strerror(present) :
-				    "the kernel module is not loaded");
+		log_error("arbiter = kernel, but the kernel module is not loaded");
 		return CKR_GENERAL_ERROR;
 	} else {
-		if (present < 0)
-			log_error("the kernel can't be asked (%s), other processes are not kept away",
-				  tokmux_strerror(present));
 		*ops = &arbiter_local;
 	}
 	log_info("arbiter: %s", (*ops)->name);
@@ -44,7 +47,7 @@ CK_RV arbiter_choose(enum arbiter_kind kind, const struct arbiter_ops **ops)
 
 /**
  * arbiter_token_open() - a token, by the name that all processes know it by
- * @name: at most 63 characters
+ * @name: at most 63 characters, after ARBITER_SYSTEM if no user token will do
  * @policy: what to do when its last holder died
  * @hold_ms: how long others wait for a holder, 0 for ever; where the token is
  *	the administrator's, it is as that one made it
@@ -61,6 +64,10 @@ int arbiter_token_open(const char *name, enum unclean_policy policy,
 	if (!opened->queue) {
 		free(opened);
 		return -ENOMEM;
+	}
+	if (!strncmp(name, ARBITER_SYSTEM, strlen(ARBITER_SYSTEM))) {
+		opened->system = true;
+		name += strlen(ARBITER_SYSTEM);
 	}
 	strncpy(opened->name, name, sizeof(opened->name) - 1);
 	opened->policy = policy;
@@ -100,6 +107,7 @@ static const struct {
 	{ -ENOLCK,	CKR_DEVICE_ERROR },
 	{ -EBADF,	CKR_DEVICE_ERROR },	/* the program closed our file */
 	{ -ENOTTY,	CKR_DEVICE_ERROR },	/* and opened another in its place */
+	{ -ENXIO,	CKR_DEVICE_ERROR },	/* not in this sandbox */
 	{ -ENODEV,	CKR_DEVICE_REMOVED },
 	{ -ENOENT,	CKR_SESSION_HANDLE_INVALID },
 	{ -ENOLINK,	CKR_SESSION_HANDLE_INVALID }, /* ejected */

@@ -38,9 +38,13 @@ enum unclean_policy {
 struct arbiter_queue;
 struct arbiter_party;
 
+/* Before the name of a token that has to be the administrator's. */
+#define ARBITER_SYSTEM		"system:"
+
 /* One token, for as long as a caller of this process uses it. */
 struct arbiter_token {
 	char name[64];
+	bool system;			/* a user token is none */
 	enum unclean_policy policy;
 	int hold_ms;			/* for a token that has to be made */
 	struct arbiter_queue *queue;

@@ -168,6 +168,45 @@ static void kernel_forked(void)
 
 /* ---- tokens and parties ----------------------------------------------------- */
 
+/* The token that the administrator made, or none. */
+static int open_administrators(const char *name, struct tokmux_caller **caller)
+{
+	struct tokmux_state state;
+	int r = tokmux_open(name, caller);
+
+	if (!r) {
+		r = tokmux_info(*caller, &state, sizeof(state));
+		if (!r && state.flags & TOKMUX_INFO_USER)
+			r = -ENOENT;
+		if (r)
+			tokmux_close(*caller);
+	}
+	if (r == -ENOENT) {
+		log_error("token %s: it has to be the administrator's, who has not registered it: tokmux register %s",
+			  name, name);
+		return -ENXIO;
+	}
+	return r;
+}
+
+/* The administrator's token of that name, else one of this user (R18). */
+static int open_token(const struct arbiter_token *token,
+		      struct tokmux_caller **caller)
+{
+	unsigned int hold_ms = (unsigned int)token->hold_ms;
+	int r;
+
+	if (token->system)
+		return open_administrators(token->name, caller);
+	r = tokmux_open(token->name, caller);
+	if (r == -ENOENT)
+		r = tokmux_open_user(token->name, hold_ms, 0, caller);
+	else if ((r == -ENODEV || r == -ENXIO) && tokmux_present() != 1)
+		r = open_in_chroot(token->name, hold_ms, caller);
+	/* The administrator has made one meanwhile. */
+	return r == -EEXIST ? tokmux_open(token->name, caller) : r;
+}
+
 static int party_open(struct arbiter_token *token,
 		      struct arbiter_party **party)
 {
@@ -179,15 +218,7 @@ static int party_open(struct arbiter_token *token,
 	if (!opened)
 		return -ENOMEM;
 
-	/* The administrator's token of that name, else one of this user. */
-	r = tokmux_open(token->name, &opened->caller);
-	if (r == -ENOENT)
-		r = tokmux_open_user(token->name,
-				     (unsigned int)token->hold_ms, 0,
-				     &opened->caller);
-	else if (r == -ENODEV && !tokmux_present())
-		r = open_in_chroot(token->name, (unsigned int)token->hold_ms,
-				   &opened->caller);
+	r = open_token(token, &opened->caller);
 	if (r < 0)
 		goto err_free;
 	r = tokmux_bind(opened->caller, TOKMUX_BIND_GROUP);

@@ -13,6 +13,7 @@
 
 #include "arbiter/arbiter.h"
 #include "arbiter/queue.h"
+#include "log.h"
 
 struct arbiter_party {
 	struct arbiter_token *token;
@@ -23,8 +24,14 @@ struct arbiter_party {
 static int local_party_open(struct arbiter_token *token,
 			    struct arbiter_party **party)
 {
-	struct arbiter_party *opened = calloc(1, sizeof(*opened));
+	struct arbiter_party *opened;
 
+	if (token->system) {
+		log_error("token %s: it has to be the administrator's, and the arbiter local knows none",
+			  token->name);
+		return -ENXIO;
+	}
+	opened = calloc(1, sizeof(*opened));
 	if (!opened)
 		return -ENOMEM;
 	opened->token = token;
