@@ -20,7 +20,8 @@
  * How long the first attempt to resynchronize waits for its answer. The next
  * ones wait longer: some readers take a second for each question.
  */
-#define RESYNC_STEP_MS	1000
+#define RESYNC_STEP_MS		1000
+#define RESYNC_STEP_MAX_MS	8000
 /* The pause before a busy reader is asked again: the first, the longest. */
 #define BUSY_MIN_MS	10
 #define BUSY_MAX_MS	320
@@ -323,11 +324,11 @@ static int resync(struct ccid *ccid, int64_t deadline)
 				wait *= 2;
 			continue;
 		}
-		if (ret == -ETIMEDOUT)
-			step_ms *= 2;
 		/* It fails without a wait: asking again won't help. */
-		else if (attempt > 2)
+		if (ret != -ETIMEDOUT && attempt > 2)
 			return ret;
+		if (ret == -ETIMEDOUT && step_ms < RESYNC_STEP_MAX_MS)
+			step_ms *= 2;
 	}
 	ccid->astray = false;
 	return 0;
