@@ -35,15 +35,14 @@ static void tokmux_caller_end_one(struct tokmux_caller *caller)
 	if (caller->ended)
 		return;
 	WRITE_ONCE(caller->ended, true);
-	if (caller->want_free)
-		token->nr_want_free--;
+	list_del_init(&caller->want_free);
 	if (caller->nr_requests) {
 		tokmux_queue_cancel(&token->lease_queue, caller, -ESHUTDOWN);
 		tokmux_queue_cancel(&token->session_queue, caller, -ESHUTDOWN);
 	}
 	soils = caller->held == TOKMUX_EXCLUSIVE || caller->login;
 	if (soils)
-		tokmux_lease_soil(token);
+		tokmux_lease_soil(token, caller->party);
 	trace_tokmux_end(caller, soils);
 	tokmux_lease_give_up(caller);
 	tokmux_session_end_all(caller);
@@ -187,14 +186,13 @@ int tokmux_caller_eject(struct tokmux_call *call, void *argp)
 	struct tokmux_eject *arg = argp;
 	struct tokmux_caller *other;
 	unsigned int nr;
-	bool soiled;
+	struct tokmux_party *holder = token->exclusive;
 
 	if (arg->flags || arg->leases || arg->sessions || arg->logins)
 		return -EINVAL;
 	if (!uid_eq(token->owner, current_euid()) && !capable(CAP_SYS_ADMIN))
 		return -EPERM;
 
-	soiled = token->exclusive;
 	list_for_each_entry(other, &token->callers, token_node) {
 		if (tokmux_lease_take(other))
 			arg->leases++;
@@ -207,8 +205,8 @@ int tokmux_caller_eject(struct tokmux_call *call, void *argp)
 			arg->logins++;
 		}
 	}
-	if (soiled || arg->logins)
-		tokmux_lease_soil(token);
+	if (holder || arg->logins)
+		tokmux_lease_soil(token, holder);
 	tokmux_caller_dispatch(token);
 	return 0;
 }
@@ -226,6 +224,8 @@ struct tokmux_caller *tokmux_caller_new(struct tokmux_token *token, fmode_t mode
 	caller->may_bind = mode & FMODE_WRITE;
 	init_waitqueue_head(&caller->wait);
 	INIT_LIST_HEAD(&caller->party_node);
+	INIT_LIST_HEAD(&caller->want_free);
+	INIT_LIST_HEAD(&caller->told);
 	INIT_LIST_HEAD(&caller->sessions);
 	INIT_WORK(&caller->death_work, tokmux_death_work);
 	get_device(&token->dev);

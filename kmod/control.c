@@ -53,7 +53,8 @@ static int tokmux_control_create(struct tokmux_call *call, void *argp)
 	bool created = true;
 	int ret;
 
-	if (arg->flags & ~(TOKMUX_CREATE_USER | TOKMUX_CREATE_EXCL) ||
+	if (arg->flags & ~(TOKMUX_CREATE_USER | TOKMUX_CREATE_EXCL |
+			   TOKMUX_CREATE_NO_SCRUB) ||
 	    arg->index || arg->fd || arg->created ||
 	    arg->max_sessions > TOKMUX_MAX_SESSIONS ||
 	    arg->hold_limit_ms > TOKMUX_MAX_HOLD_MS || !tokmux_device_valid(arg))

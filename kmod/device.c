@@ -215,6 +215,10 @@ static int tokmux_usb_filter(const struct tokmux_device *device,
 		if (copy_from_user(&setintf, arg, sizeof(setintf)))
 			return -EFAULT;
 		return setintf.interface == device->usb_interface ? 0 : -EPERM;
+	case USBDEVFS_DISCONNECT_CLAIM:
+		/* Its struct begins with the interface. No driver is unbound. */
+		*cmd = USBDEVFS_CLAIMINTERFACE;
+		fallthrough;
 	case USBDEVFS_CLAIMINTERFACE:
 	case USBDEVFS_RELEASEINTERFACE:
 		if (get_user(number, (unsigned int __user *)arg))
@@ -240,7 +244,6 @@ static int tokmux_usb_filter(const struct tokmux_device *device,
 	case USBDEVFS_IOCTL:
 	case USBDEVFS_CLAIM_PORT:
 	case USBDEVFS_RELEASE_PORT:
-	case USBDEVFS_DISCONNECT_CLAIM:
 		return -EPERM;
 	default:
 		return tokmux_usb_filter_compat(device, cmd, arg, wait);
@@ -273,25 +276,45 @@ const char *tokmux_device_kind_name(const struct tokmux_device *device)
 	return tokmux_device_ops[device->kind].name;
 }
 
+/* What usbfs can do, and a lease fd passes on. */
+#define TOKMUX_USB_CAPS	(USBDEVFS_CAP_ZERO_PACKET |			\
+			 USBDEVFS_CAP_BULK_CONTINUATION |		\
+			 USBDEVFS_CAP_NO_PACKET_SIZE_LIM |		\
+			 USBDEVFS_CAP_BULK_SCATTER_GATHER |		\
+			 USBDEVFS_CAP_REAP_AFTER_DISCONNECT)
+
 /**
- * tokmux_device_passed() - count an ioctl that was passed on and succeeded
+ * tokmux_device_passed() - finish an ioctl that was passed on and succeeded
  * @device: the device
  * @cmd: the ioctl, as it was passed on
+ * @arg: the ioctl's argument in user space
+ * @urbs: number of requests that the lease fd has sent
  *
  * Only ioctls that send exactly one request are counted. See
  * tokmux_device_touched().
+ *
+ * Return: 0 or a negative errno.
  */
-void tokmux_device_passed(struct tokmux_device *device, unsigned int cmd)
+int tokmux_device_passed(const struct tokmux_device *device, unsigned int cmd,
+			 void __user *arg, atomic_t *urbs)
 {
+	u32 __user *caps = arg;
+	u32 value;
+
 	if (device->kind != TOKMUX_DEVICE_USB)
-		return;
+		return 0;
 	switch (cmd) {
+	case USBDEVFS_GET_CAPABILITIES:
+		if (get_user(value, caps) || put_user(value & TOKMUX_USB_CAPS, caps))
+			return -EFAULT;
+		break;
 	case USBDEVFS_SUBMITURB:
 #ifdef CONFIG_COMPAT
 	case USBDEVFS_SUBMITURB32:
 #endif
-		atomic_inc(&device->urbs);
+		atomic_inc(urbs);
 	}
+	return 0;
 }
 
 /**
@@ -302,7 +325,9 @@ void tokmux_device_passed(struct tokmux_device *device, unsigned int cmd)
  * the requests that are sent to a device, and we count those of lease fds. If
  * the core has counted more, the device may have been reset, since the core
  * then reads its descriptors, or resumed, or used through another file. The
- * change may have been harmless, but no change that matters is missed.
+ * change may have been harmless. A request of a lease fd is counted after it was
+ * sent, and only as long as the lease lasts. So one that is still under way then
+ * looks like a change, and hides none.
  *
  * Return: true if the device may have changed since the function was last
  * called.
@@ -322,9 +347,18 @@ bool tokmux_device_touched(struct tokmux_device *device)
 }
 
 /* Is the device that the registrar opened still there? */
-static int tokmux_device_check(struct file *sentinel)
+int tokmux_device_check(struct file *sentinel)
 {
 	return vfs_poll(sentinel, NULL) & (EPOLLHUP | EPOLLERR) ? -ENODEV : 0;
+}
+
+/* Is @device what @other is, and not an unplugged one that had its number? */
+bool tokmux_device_is_same(const struct tokmux_device *device,
+			   const struct tokmux_device *other)
+{
+	return device->kind && other->kind && device->devt == other->devt &&
+	       device->usb_interface == other->usb_interface &&
+	       !tokmux_device_check(device->sentinel);
 }
 
 /* Are the device members of the registrar's struct consistent? */
@@ -332,7 +366,8 @@ bool tokmux_device_valid(const struct tokmux_create *arg)
 {
 	if (arg->device_kind >= ARRAY_SIZE(tokmux_device_ops) || arg->reserved)
 		return false;
-	if (arg->device_kind == TOKMUX_DEVICE_NONE && arg->device_fd)
+	if (arg->device_kind == TOKMUX_DEVICE_NONE &&
+	    (arg->device_fd || arg->flags & TOKMUX_CREATE_NO_SCRUB))
 		return false;
 	return arg->device_kind == TOKMUX_DEVICE_USB ||
 	       (!arg->usb_endpoints && !arg->usb_interface &&
@@ -429,7 +464,8 @@ struct file *tokmux_device_open(struct tokmux_device *device,
 	}
 	/*
 	 * The open has resumed the device. The requests of a resume are not
-	 * counted as a touch: that it was suspended has been told already.
+	 * counted as a touch: that it was suspended has been told already. Nor
+	 * are those that others have sent in these few milliseconds.
 	 */
 	if (READ_ONCE(device->asleep)) {
 		WRITE_ONCE(device->asleep, false);

@@ -19,7 +19,7 @@ struct usb_device;
  * @usb_interface: as in &struct tokmux_create
  * @usb_configuration: as in &struct tokmux_create
  * @usb: the USB device, or NULL; used by tokmux_device_touched()
- * @urbs: number of requests to @usb that were sent by lease fds, or are known
+ * @urbs: number of requests to @usb that lease fds have sent, or are known
  * @asleep: the device was suspended when its token was last granted
  */
 struct tokmux_device {
@@ -44,7 +44,11 @@ struct file *tokmux_device_open(struct tokmux_device *device,
 				struct file *sentinel);
 int tokmux_device_filter(const struct tokmux_device *device, unsigned int *cmd,
 			 void __user *arg, bool *wait);
-void tokmux_device_passed(struct tokmux_device *device, unsigned int cmd);
+int tokmux_device_passed(const struct tokmux_device *device, unsigned int cmd,
+			 void __user *arg, atomic_t *urbs);
+int tokmux_device_check(struct file *sentinel);
+bool tokmux_device_is_same(const struct tokmux_device *device,
+			   const struct tokmux_device *other);
 bool tokmux_device_touched(struct tokmux_device *device);
 const char *tokmux_device_kind_name(const struct tokmux_device *device);
 

@@ -28,6 +28,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
+#include <linux/rbtree.h>
 #include <linux/uidgid.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
@@ -46,7 +47,14 @@
 #define TOKMUX_NO_INDEX		(~0U)
 
 struct tokmux_lease_file;
-struct tokmux_user;
+
+/* A uid that has tokens or callers. @tokens is under tokmux_tokens_lock. */
+struct tokmux_user {
+	kuid_t uid;
+	unsigned int refs;		/* xa_lock of tokmux_users */
+	unsigned int tokens;
+	atomic_t requests;		/* in the queues of all tokens */
+};
 
 /* A smartcard, an HSM, or another thing that has one holder at a time. */
 struct tokmux_token {
@@ -56,13 +64,15 @@ struct tokmux_token {
 	char name[TOKMUX_NAME_SIZE];
 	u32 index;			/* TOKMUX_NO_INDEX: a user token */
 	kuid_t owner;
+	struct pid_namespace *pid_ns;	/* of a user token, else NULL */
+	struct tokmux_user *user;	/* likewise */
+	bool no_scrub;
 	u32 max_sessions;
 	u32 hold_limit_ms;
 	struct tokmux_device device;
 
 	/* protected by tokmux_tokens_lock */
 	struct hlist_node hash_node;
-	struct tokmux_user *user;
 	unsigned int files;
 
 	/*
@@ -76,11 +86,13 @@ struct tokmux_token {
 	struct xarray groups;		/* parties of thread groups, by pid */
 
 	/* lease.c */
-	struct list_head holders;	/* parties that hold a lease */
+	struct rb_root_cached holders;	/* parties that hold a lease, by busy_ns */
 	unsigned int nr_holders;
 	struct tokmux_party *exclusive;	/* the holder if exclusive, or NULL */
 	struct tokmux_queue lease_queue;
-	unsigned int nr_want_free;	/* callers that have want_free */
+	struct list_head untold;	/* callers that hold a lease, and */
+	struct list_head told;		/* those that know that it is wanted */
+	struct list_head want_free;	/* callers that get TOKMUX_EVENT_FREE */
 	struct delayed_work hold_work;	/* R4 */
 	u64 epoch;
 	u64 last_party;			/* id of the last holder; 0: several */
@@ -95,11 +107,18 @@ struct tokmux_token {
 
 	/* login.c, by enum tokmux_user_type */
 	unsigned int nr_logins[TOKMUX_SO + 1];
-	u64 login_party;		/* id of the last one since mark clean */
+	u64 login_party;		/* id of who logged in since mark clean */
 
 	/* lease_file.c */
 	struct tokmux_lease_file *lease_file;	/* until the real file is closed */
 	wait_queue_head_t lease_file_closed;
+
+	/* scrub.c */
+	bool touched;			/* since the last scrub, and by whom */
+	kuid_t touched_by;
+	bool scrub_failed;
+	unsigned long scrub_until;	/* jiffies; 0: not asked for */
+	struct tokmux_caller *scrubber;	/* has a lease fd, and no lease */
 
 	/* counters that are never reset */
 	u64 grants;
@@ -114,25 +133,35 @@ struct tokmux_token {
  * @callers: the callers that are bound to the party
  * @holder_node: in token->holders while the party holds a lease
  * @tgid: the thread group; the callers have the references
+ * @user: the uid that the thread group had when it bound the party
  * @group: the party is a thread group, and in token->groups
  * @id: never used again on the same token
  * @nr_exclusive: number of callers that hold an exclusive lease
  * @nr_shared: number of callers that hold a shared lease
+ * @nr_logins: number of callers that are logged in
+ * @nr_requests: number of requests in the token's queues
+ * @nr_waiting: those in the lease queue
  * @granted: time at which the party became a holder
- * @busy_ns: tokmux_queue_busy() of the lease queue at that time. The difference
- *	from the value of today is how long others have waited for the party
- *	(R4).
+ * @busy_ns: the clock of the lease queue at that time. Its difference from the
+ *	clock of today, less @own_ns, is how long others have waited for the
+ *	party (R4).
+ * @own_ns: for how long only the party's own requests were in the queue
  */
 struct tokmux_party {
 	struct list_head callers;
-	struct list_head holder_node;
+	struct rb_node holder_node;
 	struct pid *tgid;
+	struct tokmux_user *user;
 	bool group;
 	u64 id;
 	unsigned int nr_exclusive;
 	unsigned int nr_shared;
+	unsigned int nr_logins;
+	unsigned int nr_requests;
+	unsigned int nr_waiting;
 	ktime_t granted;
 	u64 busy_ns;
+	u64 own_ns;
 };
 
 /**
@@ -148,14 +177,13 @@ struct tokmux_party {
  * @party_node: in party->callers
  * @ended: the thread group has died or has closed the file; stays true (R2)
  * @lost: the lease was taken, and the answer of no ioctl has said so yet
- * @want_free: TOKMUX_EVENT_FREE is to be sent
+ * @want_free: in token->want_free while TOKMUX_EVENT_FREE is to be sent
+ * @told: in token->untold or token->told while the caller holds a lease
  * @thread: pid of the thread that got the lease; only compared
  * @held: mode of the lease, or 0
  * @login: &enum tokmux_user_type, or 0
  * @nr_requests: number of threads that wait in a queue
  * @nr_sessions: length of @sessions
- * @wanted: round of the lease queue for which TOKMUX_EVENT_WANTED was sent, or
- *	0
  * @sessions: the caller's sessions
  * @death_wait: entry in the thread group's wait_pidfd
  * @death_work: queued when @death_wait is woken
@@ -171,13 +199,13 @@ struct tokmux_caller {
 	struct list_head party_node;
 	bool ended;
 	bool lost;
-	bool want_free;
+	struct list_head want_free;
+	struct list_head told;
 	pid_t thread;
 	u8 held;
 	u8 login;
 	unsigned int nr_requests;
 	unsigned int nr_sessions;
-	u64 wanted;
 	struct list_head sessions;
 	wait_queue_entry_t death_wait;
 	struct work_struct death_work;
@@ -188,6 +216,16 @@ struct tokmux_caller {
 extern struct workqueue_struct *tokmux_wq;
 int tokmux_work_init(void);
 void tokmux_work_exit(void);
+
+/* user.c */
+struct tokmux_user *tokmux_user_get(void);
+void tokmux_user_put(struct tokmux_user *user);
+
+/* scrub.c */
+void tokmux_scrub_touch(struct tokmux_token *token, const struct tokmux_user *user);
+void tokmux_scrub_done(struct tokmux_token *token);
+void tokmux_scrub_over(struct tokmux_token *token);
+int tokmux_scrub_wait(struct tokmux_caller *caller);
 
 /* token.c */
 int tokmux_tokens_init(void);
@@ -226,7 +264,7 @@ int tokmux_lease_mark_clean(struct tokmux_call *call, void *arg);
 bool tokmux_lease_take(struct tokmux_caller *caller);
 void tokmux_lease_give_up(struct tokmux_caller *caller);
 void tokmux_lease_dispatch(struct tokmux_token *token);
-void tokmux_lease_soil(struct tokmux_token *token);
+void tokmux_lease_soil(struct tokmux_token *token, struct tokmux_party *party);
 void tokmux_lease_init(struct tokmux_token *token);
 void tokmux_lease_set_suspended(bool suspended);
 
@@ -241,6 +279,7 @@ void tokmux_session_dispatch(struct tokmux_token *token);
 int tokmux_login(struct tokmux_call *call, void *arg);
 int tokmux_logout(struct tokmux_call *call, void *arg);
 u32 tokmux_login_end(struct tokmux_caller *caller);
+void tokmux_login_note(struct tokmux_party *party, u64 *login_party);
 
 /* lease_file.c */
 struct tokmux_lease_file *tokmux_lease_file_new(struct tokmux_call *call);

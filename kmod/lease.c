@@ -28,17 +28,11 @@ static bool tokmux_lease_is_free(const struct tokmux_token *token,
 	return !token->exclusive || token->exclusive == party;
 }
 
-/* Does another party wait? Mostly the first request in the queue tells. */
+/* Does another party wait? */
 static bool tokmux_lease_is_wanted(const struct tokmux_token *token,
 				   const struct tokmux_party *party)
 {
-	const struct tokmux_request *req;
-
-	list_for_each_entry(req, &token->lease_queue.requests, node) {
-		if (req->caller->party != party)
-			return true;
-	}
-	return false;
+	return token->lease_queue.length > party->nr_waiting;
 }
 
 /*
@@ -47,21 +41,17 @@ static bool tokmux_lease_is_wanted(const struct tokmux_token *token,
  */
 static void tokmux_lease_tell_wanted(struct tokmux_token *token)
 {
-	u64 round = token->lease_queue.round;
-	struct tokmux_caller *caller;
-	struct tokmux_party *party;
+	struct tokmux_caller *caller, *next;
 
-	if (!token->lease_queue.length)
+	if (!token->lease_queue.length) {
+		list_splice_init(&token->told, &token->untold);
 		return;
-	list_for_each_entry(party, &token->holders, holder_node) {
-		if (!tokmux_lease_is_wanted(token, party))
+	}
+	list_for_each_entry_safe(caller, next, &token->untold, told) {
+		if (!tokmux_lease_is_wanted(token, caller->party))
 			continue;
-		list_for_each_entry(caller, &party->callers, party_node) {
-			if (!caller->held || caller->wanted == round)
-				continue;
-			caller->wanted = round;
-			tokmux_event_send(caller, TOKMUX_EVENT_WANTED, 0);
-		}
+		list_move_tail(&caller->told, &token->told);
+		tokmux_event_send(caller, TOKMUX_EVENT_WANTED, 0);
 	}
 }
 
@@ -77,6 +67,13 @@ static bool tokmux_lease_is_nested(const struct tokmux_caller *caller)
 	return false;
 }
 
+/* The holder for which others have waited for longest comes first. */
+static bool tokmux_lease_before(struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct tokmux_party, holder_node)->busy_ns <
+	       rb_entry(b, struct tokmux_party, holder_node)->busy_ns;
+}
+
 static void tokmux_lease_grant(struct tokmux_caller *caller,
 			       struct task_struct *task,
 			       struct tokmux_acquire *arg)
@@ -85,7 +82,8 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 	struct tokmux_party *party = caller->party;
 	bool joins = party->nr_exclusive || party->nr_shared;
 	bool others = token->nr_holders > joins;
-	bool touched = tokmux_device_touched(&token->device);
+	/* Who joins a holder is told with the next lease what has happened. */
+	bool touched = !joins && tokmux_device_touched(&token->device);
 
 	/*
 	 * When several parties hold the token at a time, any of them may be the
@@ -99,10 +97,12 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 	if (joins) {
 		arg->granted |= TOKMUX_GRANT_JOINED;
 	} else {
-		list_add_tail(&party->holder_node, &token->holders);
 		token->nr_holders++;
 		party->granted = ktime_get_coarse();
-		party->busy_ns = tokmux_queue_busy(&token->lease_queue);
+		party->busy_ns = tokmux_queue_tick(&token->lease_queue);
+		party->own_ns = 0;
+		rb_add_cached(&party->holder_node, &token->holders,
+			      tokmux_lease_before);
 	}
 	if (arg->mode == TOKMUX_EXCLUSIVE) {
 		party->nr_exclusive++;
@@ -114,6 +114,9 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 		arg->granted |= TOKMUX_GRANT_UNCLEAN;
 	if (token->login_party && token->login_party != party->id)
 		arg->granted |= TOKMUX_GRANT_LOGIN;
+	/* The kernel is not told if it presents its PIN to the card again. */
+	if (party->nr_logins)
+		tokmux_login_note(party, &token->login_party);
 	if (caller->lost)
 		arg->granted |= TOKMUX_GRANT_LOST;
 	if (caller->events.nr)
@@ -122,31 +125,37 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 	caller->thread = task_pid_nr(task);
 	caller->held = arg->mode;
 	caller->lost = false;
-	caller->wanted = 0;
+	list_del_init(&caller->want_free);
+	list_add_tail(&caller->told, &token->untold);
 	token->grants++;
 	trace_tokmux_grant(caller, arg->mode);
 }
 
-/* End a caller's lease. Every lease ends here, for whatever reason. */
+/*
+ * End a caller's lease. Every lease ends here, for whatever reason. A lease fd
+ * that scrubs the device has no lease, and ends with its caller.
+ */
 void tokmux_lease_give_up(struct tokmux_caller *caller)
 {
 	struct tokmux_token *token = caller->token;
 	struct tokmux_party *party = caller->party;
 
 	lockdep_assert_held(&token->lock);
+	tokmux_lease_file_kill(caller);
 	if (!caller->held)
 		return;
-	tokmux_lease_file_kill(caller);
 	if (caller->held == TOKMUX_EXCLUSIVE) {
 		if (!--party->nr_exclusive)
 			token->exclusive = NULL;
 	} else {
 		party->nr_shared--;
 	}
-	caller->held = 0;
+	WRITE_ONCE(caller->held, 0);
+	wake_up_all(&token->lease_file_closed);
+	list_del_init(&caller->told);
 	if (party->nr_exclusive || party->nr_shared)
 		return;
-	list_del_init(&party->holder_node);
+	rb_erase_cached(&party->holder_node, &token->holders);
 	token->nr_holders--;
 }
 
@@ -162,58 +171,74 @@ bool tokmux_lease_take(struct tokmux_caller *caller)
 	return true;
 }
 
-void tokmux_lease_soil(struct tokmux_token *token)
+/* The token is in an unknown state, after an exclusive lease of @party if any. */
+void tokmux_lease_soil(struct tokmux_token *token, struct tokmux_party *party)
 {
 	lockdep_assert_held(&token->lock);
+	if (party)
+		tokmux_scrub_touch(token, party->user);
 	token->unclean = true;
 	token->uncleans++;
 }
 
-/*
- * R4: how much of its time has a holder left? Its clock runs while the queue is
- * not empty, whichever requests are in it. So the clock is not set back when a
- * waiter gives up, asks again, or is followed by another one.
+/**
+ * tokmux_lease_first_out() - the holder that has the least time left (R4)
+ * @token: the token
+ * @left_ns: out: its time; not above 0 if it is over
+ *
+ * A party that waited alone meanwhile is put where it belongs, once. Only one
+ * holder can be unwanted, the one whose requests are the only ones.
+ *
+ * Return: the party; NULL if nobody waits for a holder.
  */
-static s64 tokmux_lease_time_left(const struct tokmux_token *token,
-				  const struct tokmux_party *party, u64 busy_ns)
+static struct tokmux_party *tokmux_lease_first_out(struct tokmux_token *token,
+						   s64 *left_ns)
 {
-	return (s64)token->hold_limit_ms * NSEC_PER_MSEC -
-	       (s64)(busy_ns - party->busy_ns);
+	u64 busy_ns = tokmux_queue_tick(&token->lease_queue);
+	struct rb_node *node = rb_first_cached(&token->holders);
+	struct tokmux_party *party;
+
+	while (node) {
+		party = rb_entry(node, struct tokmux_party, holder_node);
+		if (party->own_ns) {
+			rb_erase_cached(node, &token->holders);
+			party->busy_ns += party->own_ns;
+			party->own_ns = 0;
+			rb_add_cached(node, &token->holders, tokmux_lease_before);
+			node = rb_first_cached(&token->holders);
+		} else if (tokmux_lease_is_wanted(token, party)) {
+			*left_ns = (s64)token->hold_limit_ms * NSEC_PER_MSEC -
+				   (s64)(busy_ns - party->busy_ns);
+			return party;
+		} else {
+			node = rb_next(node);
+		}
+	}
+	return NULL;
 }
 
 /* R4: start the timer for the holder that has the least time left. */
 static void tokmux_lease_arm(struct tokmux_token *token)
 {
-	struct tokmux_party *party;
-	s64 left = S64_MAX;
-	u64 busy_ns;
+	s64 left_ns;
 
-	if (!token->hold_limit_ms || !token->lease_queue.length)
-		return;
-	busy_ns = tokmux_queue_busy(&token->lease_queue);
-	list_for_each_entry(party, &token->holders, holder_node) {
-		if (tokmux_lease_is_wanted(token, party))
-			left = min(left, tokmux_lease_time_left(token, party, busy_ns));
-	}
-	if (left != S64_MAX)
+	if (token->hold_limit_ms && token->lease_queue.length &&
+	    !token->lease_queue.paused && tokmux_lease_first_out(token, &left_ns))
 		mod_delayed_work(tokmux_wq, &token->hold_work,
-				 nsecs_to_jiffies(max_t(s64, left, 0)) + 1);
+				 nsecs_to_jiffies(max_t(s64, left_ns, 0)) + 1);
 }
 
 /* If the token is free, tell the callers that were refused with timeout 0. */
 static void tokmux_lease_tell_free(struct tokmux_token *token)
 {
-	struct tokmux_caller *caller;
+	struct tokmux_caller *caller, *next;
 
-	if (!token->nr_want_free || token->nr_holders || token->lease_queue.length)
+	if (token->nr_holders || token->lease_queue.length)
 		return;
-	list_for_each_entry(caller, &token->callers, token_node) {
-		if (!caller->want_free)
-			continue;
-		caller->want_free = false;
+	list_for_each_entry_safe(caller, next, &token->want_free, want_free) {
+		list_del_init(&caller->want_free);
 		tokmux_event_send(caller, TOKMUX_EVENT_FREE, 0);
 	}
-	token->nr_want_free = 0;
 }
 
 /* Grant all requests that can be granted. Must be called after every change. */
@@ -251,24 +276,23 @@ void tokmux_lease_dispatch(struct tokmux_token *token)
 	tokmux_lease_arm(token);
 }
 
-/* R4: take the leases of the holders whose time is over. */
+/*
+ * R4: take the leases of the holders whose time is over. The clock may have
+ * stood still since the work was queued.
+ */
 static void tokmux_lease_hold_work(struct work_struct *work)
 {
 	struct tokmux_token *token = container_of(to_delayed_work(work),
 						  struct tokmux_token, hold_work);
-	struct tokmux_party *party, *next;
 	struct tokmux_caller *caller;
-	u64 busy_ns;
+	struct tokmux_party *party;
+	s64 left_ns;
 	bool soiled;
 
 	mutex_lock(&token->lock);
 	if (token->gone || !token->lease_queue.length)
 		goto out;
-	busy_ns = tokmux_queue_busy(&token->lease_queue);
-	list_for_each_entry_safe(party, next, &token->holders, holder_node) {
-		if (!tokmux_lease_is_wanted(token, party) ||
-		    tokmux_lease_time_left(token, party, busy_ns) > 0)
-			continue;
+	while ((party = tokmux_lease_first_out(token, &left_ns)) && left_ns <= 0) {
 		soiled = party->nr_exclusive;
 		list_for_each_entry(caller, &party->callers, party_node) {
 			tokmux_lease_take(caller);
@@ -276,7 +300,7 @@ static void tokmux_lease_hold_work(struct work_struct *work)
 				soiled = true;
 		}
 		if (soiled)
-			tokmux_lease_soil(token);
+			tokmux_lease_soil(token, party);
 		token->revocations++;
 	}
 	tokmux_lease_dispatch(token);
@@ -287,7 +311,10 @@ out:
 /* Prepare a new token, which has no holder. */
 void tokmux_lease_init(struct tokmux_token *token)
 {
-	INIT_LIST_HEAD(&token->holders);
+	token->holders = RB_ROOT_CACHED;
+	INIT_LIST_HEAD(&token->untold);
+	INIT_LIST_HEAD(&token->told);
+	INIT_LIST_HEAD(&token->want_free);
 	tokmux_queue_init(&token->lease_queue);
 	INIT_DELAYED_WORK(&token->hold_work, tokmux_lease_hold_work);
 	init_waitqueue_head(&token->lease_file_closed);
@@ -323,7 +350,7 @@ int tokmux_lease_acquire(struct tokmux_call *call, void *argp)
 	struct tokmux_queue *queue = &token->lease_queue;
 	struct tokmux_acquire *arg = argp;
 	struct tokmux_request req = { .caller = caller, .lease = arg };
-	bool free;
+	bool free, nested;
 	int ret;
 
 	if (arg->flags || arg->granted || arg->epoch ||
@@ -332,17 +359,18 @@ int tokmux_lease_acquire(struct tokmux_call *call, void *argp)
 	if (caller->held)
 		return -EALREADY;
 	free = tokmux_lease_is_free(token, caller->party, arg->mode);
-	if (free && (!queue->length || tokmux_lease_is_nested(caller)) &&
-	    !tokmux_is_dying(current)) {
+	nested = queue->length && tokmux_lease_is_nested(caller);
+	if (free && (!queue->length || nested) && !tokmux_is_dying(current)) {
 		tokmux_lease_grant(caller, current, arg);
 		return 0;
 	}
 	if (!arg->timeout_ms) {
-		if (!caller->want_free)
-			token->nr_want_free++;
-		caller->want_free = true;
+		list_move_tail(&caller->want_free, &token->want_free);
 		return -EAGAIN;
 	}
+	/* The thread would wait behind others, which wait for its own lease. */
+	if (nested && tokmux_lease_is_wanted(token, caller->party))
+		return -EDEADLK;
 
 	ret = tokmux_queue_add(queue, &req);
 	if (ret)
@@ -376,14 +404,21 @@ int tokmux_lease_mark_clean(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_caller *caller = call->caller;
 	const struct tokmux_mark_clean *arg = argp;
+	struct tokmux_token *token = caller->token;
 	int ret;
 
 	if (arg->flags || arg->reserved)
 		return -EINVAL;
-	ret = tokmux_lease_need_exclusive(caller);
-	if (ret)
-		return ret;
-	caller->token->unclean = false;
-	caller->token->login_party = 0;
+	if (token->scrubber == caller) {
+		tokmux_scrub_done(token);
+	} else {
+		ret = tokmux_lease_need_exclusive(caller);
+		if (ret)
+			return ret;
+	}
+	token->unclean = false;
+	token->login_party = 0;
+	if (caller->party->nr_logins)
+		tokmux_login_note(caller->party, &token->login_party);
 	return 0;
 }

@@ -44,7 +44,9 @@
  * @hook: our entry in @hooked
  * @hooked: the wait queue of @backing
  * @close_work: closes @backing after the last user
- * @late_work: kills the process if it does not return from a call
+ * @late_work: while the lease file is alive, ends it if the device was
+ *	unplugged; then kills the process if it does not return from a call
+ * @urbs: number of requests that were sent through the file
  */
 struct tokmux_lease_file {
 	refcount_t ref;
@@ -60,6 +62,7 @@ struct tokmux_lease_file {
 	wait_queue_head_t *hooked;
 	struct work_struct close_work;
 	struct delayed_work late_work;
+	atomic_t urbs;
 };
 
 /* Longer than any request to a device: USB's time out after 5 s. */
@@ -98,21 +101,59 @@ static void tokmux_lease_file_close(struct work_struct *work)
 	tokmux_lease_file_put(lf);
 }
 
+static void tokmux_lease_file_leave(struct tokmux_lease_file *lf)
+{
+	if (refcount_dec_and_test(&lf->users))
+		queue_work(tokmux_wq, &lf->close_work);
+}
+
+static void tokmux_lease_file_die(struct tokmux_lease_file *lf)
+{
+	lockdep_assert_held(&lf->token->lock);
+	if (lf->dead)
+		return;
+	WRITE_ONCE(lf->dead, true);
+	if (lf->token->scrubber && lf->token->scrubber == lf->caller) {
+		lf->token->scrubber = NULL;
+		tokmux_scrub_over(lf->token);
+	}
+	lf->caller = NULL;
+	atomic_add(atomic_read(&lf->urbs), &lf->token->device.urbs);
+	wake_up_poll(&lf->wait, EPOLLHUP | EPOLLERR);
+	/* Must be queued before the close work can run, which cancels it. */
+	mod_delayed_work(tokmux_wq, &lf->late_work, TOKMUX_LATE);
+	tokmux_lease_file_leave(lf);
+}
+
+/*
+ * A call may keep the lock of a USB device while it sleeps on a page, and the
+ * kernel cannot go on with the unplug (nor with anything on that hub).
+ */
+static bool tokmux_lease_file_unplugged(struct tokmux_lease_file *lf)
+{
+	bool dead;
+
+	mutex_lock(&lf->token->lock);
+	dead = lf->dead;
+	if (!dead && tokmux_device_check(lf->token->device.sentinel))
+		tokmux_lease_file_die(lf);
+	mutex_unlock(&lf->token->lock);
+	return dead;
+}
+
 static void tokmux_lease_file_late(struct work_struct *work)
 {
 	struct tokmux_lease_file *lf =
 		container_of(to_delayed_work(work), struct tokmux_lease_file,
 			     late_work);
 
+	if (!tokmux_lease_file_unplugged(lf)) {
+		queue_delayed_work(tokmux_wq, &lf->late_work, TOKMUX_LATE);
+		return;
+	}
 	pr_warn_ratelimited("tokmux: %s: process %d uses its lease fd 10 s after its lease: killed\n",
 			    lf->token->name, pid_nr(lf->tgid));
 	kill_pid(lf->tgid, SIGKILL, 1);
-}
-
-static void tokmux_lease_file_leave(struct tokmux_lease_file *lf)
-{
-	if (refcount_dec_and_test(&lf->users))
-		queue_work(tokmux_wq, &lf->close_work);
 }
 
 /* Begin a call, if the current thread may use the file. */
@@ -129,19 +170,6 @@ static int tokmux_lease_file_enter(struct tokmux_lease_file *lf)
 		return -ENODEV;
 	}
 	return 0;
-}
-
-static void tokmux_lease_file_die(struct tokmux_lease_file *lf)
-{
-	lockdep_assert_held(&lf->token->lock);
-	if (lf->dead)
-		return;
-	WRITE_ONCE(lf->dead, true);
-	lf->caller = NULL;
-	wake_up_poll(&lf->wait, EPOLLHUP | EPOLLERR);
-	/* Must be queued before the close work can run, which cancels it. */
-	queue_delayed_work(tokmux_wq, &lf->late_work, TOKMUX_LATE);
-	tokmux_lease_file_leave(lf);
 }
 
 /* The lease of @caller has ended: so has its lease file, if it has one. */
@@ -205,7 +233,8 @@ static long tokmux_lease_file_do_ioctl(struct file *file, unsigned int cmd,
 		wakes = atomic_read(&lf->wakes);
 		ret = tokmux_lease_file_pass(lf->backing, cmd, arg, compat);
 		if (!ret)
-			tokmux_device_passed(&lf->token->device, cmd);
+			ret = tokmux_device_passed(&lf->token->device, cmd, uarg,
+						   &lf->urbs);
 		if (ret != -EAGAIN || !wait)
 			break;
 		ret = tokmux_lease_file_wait(lf, wakes);
@@ -404,7 +433,7 @@ struct tokmux_lease_file *tokmux_lease_file_new(struct tokmux_call *call)
 
 /**
  * tokmux_lease_file_get_turn() - wait until the token has no lease file
- * @caller: the holder of an exclusive lease; token->lock is held
+ * @caller: the holder of an exclusive lease, or a scrubber; token->lock is held
  *
  * Return: 0 if the token has no lease file; -EALREADY if the caller has one;
  * -EBUSY if another caller of the same party has one; -EAGAIN after a wait for
@@ -415,16 +444,20 @@ int tokmux_lease_file_get_turn(struct tokmux_caller *caller)
 {
 	struct tokmux_token *token = caller->token;
 	struct tokmux_lease_file *last = token->lease_file;
+	bool held = caller->held;
 	int ret;
 
 	lockdep_assert_held(&token->lock);
 	if (!last)
 		return 0;
-	if (!last->dead)
-		return last->caller == caller ? -EALREADY : -EBUSY;
+	if (last->caller == caller)
+		return -EALREADY;
+	if (!last->dead && last->caller != token->scrubber)
+		return -EBUSY;
 	mutex_unlock(&token->lock);
 	ret = wait_event_interruptible(token->lease_file_closed,
-				       !READ_ONCE(token->lease_file));
+				       !READ_ONCE(token->lease_file) ||
+				       (held && !READ_ONCE(caller->held)));
 	mutex_lock(&token->lock);
 	return ret ?: -EAGAIN;
 }
@@ -453,6 +486,7 @@ int tokmux_lease_file_open(struct tokmux_lease_file *lf,
 	lf->caller = caller;
 	WRITE_ONCE(lf->dead, false);
 	WRITE_ONCE(token->lease_file, lf);
+	queue_delayed_work(tokmux_wq, &lf->late_work, TOKMUX_LATE);
 
 	mutex_unlock(&token->lock);
 	ret = tokmux_lease_file_open_backing(lf, sentinel);

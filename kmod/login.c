@@ -6,6 +6,18 @@
 #include "internal.h"
 #include "trace.h"
 
+/*
+ * @party may have logged the card in. The next holders are told so, unless no
+ * other party than their own has.
+ */
+void tokmux_login_note(struct tokmux_party *party, u64 *login_party)
+{
+	if (*login_party && *login_party != party->id)
+		*login_party = U64_MAX;		/* several: equal to none */
+	else
+		*login_party = party->id;
+}
+
 /* End a caller's login. Returns TOKMUX_CLOSED_* flags, 0 if it had none. */
 u32 tokmux_login_end(struct tokmux_caller *caller)
 {
@@ -17,6 +29,7 @@ u32 tokmux_login_end(struct tokmux_caller *caller)
 		return 0;
 	trace_tokmux_logout(caller, type);
 	caller->login = 0;
+	caller->party->nr_logins--;
 	if (--token->nr_logins[type])
 		return TOKMUX_CLOSED_LOGIN;
 	return TOKMUX_CLOSED_LOGIN | TOKMUX_CLOSED_LAST_LOGIN;
@@ -41,7 +54,9 @@ int tokmux_login(struct tokmux_call *call, void *argp)
 	if (token->nr_logins[other_type])
 		return -EBUSY;
 	caller->login = arg->user_type;
-	token->login_party = caller->party->id;
+	caller->party->nr_logins++;
+	tokmux_login_note(caller->party, &token->login_party);
+	tokmux_scrub_touch(token, caller->party->user);
 	arg->others = token->nr_logins[arg->user_type]++;
 	trace_tokmux_login(caller, arg->user_type);
 	return 0;

@@ -36,15 +36,21 @@ struct tokmux_party *tokmux_party_new(struct tokmux_token *token, bool group)
 	if (!party)
 		return NULL;
 	INIT_LIST_HEAD(&party->callers);
-	INIT_LIST_HEAD(&party->holder_node);
 	party->tgid = task_tgid(current);
 	party->group = group;
+	party->user = tokmux_user_get();
+	if (!party->user)
+		goto err_free;
 	if (group && xa_reserve(&token->groups, pid_nr(party->tgid),
-				GFP_KERNEL_ACCOUNT)) {
-		kfree(party);
-		return NULL;
-	}
+				GFP_KERNEL_ACCOUNT))
+		goto err_user;
 	return party;
+
+err_user:
+	tokmux_user_put(party->user);
+err_free:
+	kfree(party);
+	return NULL;
 }
 
 /* Free a party that no caller has joined. @party may be NULL. */
@@ -54,6 +60,7 @@ void tokmux_party_free(struct tokmux_token *token, struct tokmux_party *party)
 		return;
 	if (party->group)
 		xa_release(&token->groups, pid_nr(party->tgid));
+	tokmux_user_put(party->user);
 	kfree(party);
 }
 
@@ -106,16 +113,16 @@ void tokmux_party_leave(struct tokmux_caller *caller)
 		return;
 	if (party->group)
 		xa_cmpxchg(&token->groups, pid_nr(party->tgid), party, NULL, 0);
+	tokmux_user_put(party->user);
 	kfree(party);
 }
 
 /* The first holder's pid in the current pid namespace, or 0. */
 pid_t tokmux_party_pid(struct tokmux_token *token)
 {
-	struct tokmux_party *party =
-		list_first_entry_or_null(&token->holders, struct tokmux_party,
-					 holder_node);
+	struct rb_node *node = rb_first_cached(&token->holders);
 
 	lockdep_assert_held(&token->lock);
-	return party ? pid_vnr(party->tgid) : 0;
+	return node ? pid_vnr(rb_entry(node, struct tokmux_party,
+				       holder_node)->tgid) : 0;
 }

@@ -12,12 +12,32 @@ void tokmux_queue_init(struct tokmux_queue *queue)
 	queue->length = 0;
 }
 
-/* For how long the queue has been non-empty, all in all. */
-u64 tokmux_queue_busy(const struct tokmux_queue *queue)
+/**
+ * tokmux_queue_tick() - bring the clock of the lease queue up to date (R4)
+ * @queue: the lease queue, before its requests or @queue->paused change
+ *
+ * The clock runs while the queue is not empty, whichever requests are in it. So
+ * it is not set back when a waiter gives up, asks again, or is followed by
+ * another one. If all requests belong to one party, the time does not count
+ * against this party.
+ *
+ * Return: the clock.
+ */
+u64 tokmux_queue_tick(struct tokmux_queue *queue)
 {
-	if (!queue->length)
+	ktime_t now = ktime_get();
+	u64 ns = ktime_to_ns(ktime_sub(now, queue->ticked));
+	struct tokmux_party *party;
+
+	queue->ticked = now;
+	if (queue->paused || !queue->length)
 		return queue->busy_ns;
-	return queue->busy_ns + ktime_to_ns(ktime_sub(ktime_get(), queue->busy_since));
+	queue->busy_ns += ns;
+	party = list_first_entry(&queue->requests, struct tokmux_request,
+				 node)->caller->party;
+	if (party->nr_waiting == queue->length)
+		party->own_ns += ns;
+	return queue->busy_ns;
 }
 
 /*
@@ -36,9 +56,15 @@ bool tokmux_is_dying(const struct task_struct *task)
 void tokmux_queue_answer(struct tokmux_queue *queue, struct tokmux_request *req,
 			 int result)
 {
+	struct tokmux_party *party = req->caller->party;
+
+	if (req->lease) {
+		tokmux_queue_tick(queue);
+		party->nr_waiting--;
+	}
+	party->nr_requests--;
+	atomic_dec(&party->user->requests);
 	list_del_init(&req->node);
-	if (queue->length == 1)
-		queue->busy_ns = tokmux_queue_busy(queue);
 	queue->length--;
 	req->caller->nr_requests--;
 	req->result = result;
@@ -61,15 +87,21 @@ void tokmux_queue_cancel(struct tokmux_queue *queue,
 /* Queue @req, whose caller and ioctl structs are filled in. */
 int tokmux_queue_add(struct tokmux_queue *queue, struct tokmux_request *req)
 {
+	struct tokmux_party *party = req->caller->party;
+
 	lockdep_assert_held(&req->caller->token->lock);
-	if (queue->length >= TOKMUX_MAX_REQUESTS)
+	if (queue->length >= TOKMUX_MAX_REQUESTS ||
+	    party->nr_requests >= TOKMUX_MAX_PARTY_REQUESTS ||
+	    atomic_read(&party->user->requests) >= TOKMUX_MAX_USER_REQUESTS)
 		return -ENOBUFS;
+	atomic_inc(&party->user->requests);
+	party->nr_requests++;
 	init_waitqueue_head(&req->wait);
 	req->task = current;
 	req->since = ktime_get();
-	if (!queue->length) {
-		queue->round++;
-		queue->busy_since = req->since;
+	if (req->lease) {
+		tokmux_queue_tick(queue);
+		party->nr_waiting++;
 	}
 	list_add_tail(&req->node, &queue->requests);
 	queue->length++;

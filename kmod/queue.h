@@ -13,22 +13,27 @@ struct tokmux_caller;
 struct tokmux_session;
 struct tokmux_session_open;
 
-/* The most requests that a queue can have (R8). */
-#define TOKMUX_MAX_REQUESTS	16384
+/*
+ * The most requests that a queue can have, that one party can have in the queues
+ * of a token, and that one user can have in all queues together (R8).
+ */
+#define TOKMUX_MAX_REQUESTS		16384
+#define TOKMUX_MAX_PARTY_REQUESTS	1024
+#define TOKMUX_MAX_USER_REQUESTS	4096
 
 /**
  * struct tokmux_queue - requests that wait in turn
  * @requests: list of &struct tokmux_request, the oldest first
  * @length: number of requests
- * @round: how often the queue has become non-empty
- * @busy_since: when the queue became non-empty the last time
- * @busy_ns: for how long the queue was non-empty in all earlier rounds
+ * @paused: while not 0, the clock stands still: the holder cannot use the device
+ * @ticked: when tokmux_queue_tick() was last called
+ * @busy_ns: the clock: for how long the queue was non-empty up to then
  */
 struct tokmux_queue {
 	struct list_head requests;
 	unsigned int length;
-	u64 round;
-	ktime_t busy_since;
+	unsigned int paused;
+	ktime_t ticked;
 	u64 busy_ns;
 };
 
@@ -63,7 +68,7 @@ struct tokmux_request {
 };
 
 void tokmux_queue_init(struct tokmux_queue *queue);
-u64 tokmux_queue_busy(const struct tokmux_queue *queue);
+u64 tokmux_queue_tick(struct tokmux_queue *queue);
 int tokmux_queue_add(struct tokmux_queue *queue, struct tokmux_request *req);
 int tokmux_queue_wait(struct tokmux_queue *queue, struct tokmux_request *req,
 		      s32 timeout_ms);

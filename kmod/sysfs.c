@@ -52,18 +52,18 @@ TOKMUX_ATTR(uncleans, "%llu", token->uncleans);
 /* Room for one more pid and the newline, so that no pid is cut. */
 #define TOKMUX_PID_ROOM	(sizeof(" 4194304\n"))
 
-/* A list of pids, in the order of @_head; it is cut at the end of the page. */
-#define TOKMUX_ATTR_PIDS(_name, _type, _head, _node, _tgid)		\
+/* A list of pids, from a loop over @pos; it is cut at the end of the page. */
+#define TOKMUX_ATTR_PIDS(_name, _type, _loop, _tgid)			\
 static ssize_t _name##_show(struct device *dev,				\
 			    struct device_attribute *attr, char *buf)	\
 {									\
 	struct tokmux_token *token =					\
 		container_of(dev, struct tokmux_token, dev);		\
-	typeof(_type) *pos;						\
+	_type pos;							\
 	ssize_t len = 0;						\
 									\
 	mutex_lock(&token->lock);					\
-	list_for_each_entry(pos, _head, _node) {			\
+	_loop {								\
 		if (len > PAGE_SIZE - TOKMUX_PID_ROOM)			\
 			break;						\
 		len += sysfs_emit_at(buf, len, "%s%d", len ? " " : "",	\
@@ -74,10 +74,12 @@ static ssize_t _name##_show(struct device *dev,				\
 }									\
 static DEVICE_ATTR_RO(_name)
 
-TOKMUX_ATTR_PIDS(holder_pids, struct tokmux_party, &token->holders, holder_node,
-		 pos->tgid);
-TOKMUX_ATTR_PIDS(waiter_pids, struct tokmux_request, &token->lease_queue.requests,
-		 node, pos->caller->tgid);
+TOKMUX_ATTR_PIDS(holder_pids, struct rb_node *,
+		 for (pos = rb_first_cached(&token->holders); pos; pos = rb_next(pos)),
+		 rb_entry(pos, struct tokmux_party, holder_node)->tgid);
+TOKMUX_ATTR_PIDS(waiter_pids, struct tokmux_request *,
+		 list_for_each_entry(pos, &token->lease_queue.requests, node),
+		 pos->caller->tgid);
 
 static struct attribute *tokmux_token_attrs[] = {
 	&dev_attr_name.attr,

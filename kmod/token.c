@@ -3,15 +3,16 @@
  * Tokens: their registry, their devices, and how they are made and removed.
  *
  * A system token is made by a privileged process. It has a device, and stays
- * until it is removed. A user token belongs to a uid, and only that uid finds
- * it. It is removed with its last file, and the number of a uid's tokens is
- * limited (R8). It has no device: other users cannot probe a token that they
+ * until it is removed. A user token belongs to a uid in its pid namespace, and
+ * only there that uid finds it. It is removed with its last file, and the number
+ * of a uid's tokens is limited (R8). It has no device: other users cannot probe a token that they
  * cannot see, and an unprivileged process cannot make udev work.
  */
 #include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/hashtable.h>
 #include <linux/module.h>
+#include <linux/pid_namespace.h>
 #include <linux/slab.h>
 #include <linux/stringhash.h>
 #include <linux/suspend.h>
@@ -21,17 +22,9 @@ static unsigned int user_tokens = 64;
 module_param(user_tokens, uint, 0644);
 MODULE_PARM_DESC(user_tokens, "how many tokens a user may have");
 
-/* A uid that has tokens, and their number. */
-struct tokmux_user {
-	struct hlist_node node;
-	kuid_t uid;
-	unsigned int tokens;
-};
-
-/* Protects the three below, and some members of a token: see internal.h. */
+/* Protects the two below, and some members of a token: see internal.h. */
 static DEFINE_MUTEX(tokmux_tokens_lock);
 static DEFINE_HASHTABLE(tokmux_by_name, 10);
-static DEFINE_HASHTABLE(tokmux_users, 6);
 static DEFINE_XARRAY_ALLOC(tokmux_by_index);
 
 static dev_t tokmux_devt;
@@ -45,57 +38,40 @@ static bool tokmux_is_user(const struct tokmux_token *token)
 	return token->index == TOKMUX_NO_INDEX;
 }
 
-static u32 tokmux_name_hash(const char *name)
+/* With the user, so that a name that many users have makes no long chain. */
+static u32 tokmux_name_hash(const char *name, kuid_t uid,
+			    const struct pid_namespace *pid_ns)
 {
-	return full_name_hash(NULL, name, strlen(name));
+	return full_name_hash(pid_ns, name, strlen(name)) ^ __kuid_val(uid);
 }
 
-static struct tokmux_token *tokmux_find(const char *name, bool user, kuid_t uid)
+/* Find a system token, or with a @pid_ns a user token. */
+static struct tokmux_token *tokmux_find(const char *name, kuid_t uid,
+					const struct pid_namespace *pid_ns)
 {
 	struct tokmux_token *token;
 
 	lockdep_assert_held(&tokmux_tokens_lock);
 	hash_for_each_possible(tokmux_by_name, token, hash_node,
-			       tokmux_name_hash(name)) {
-		if (tokmux_is_user(token) == user && !strcmp(token->name, name) &&
-		    (!user || uid_eq(token->owner, uid)))
+			       tokmux_name_hash(name, uid, pid_ns)) {
+		if (token->pid_ns == pid_ns && !strcmp(token->name, name) &&
+		    (!pid_ns || uid_eq(token->owner, uid)))
 			return token;
 	}
 	return NULL;
 }
 
-/* Count one more token of @uid. The first uses @fresh, and sets it to NULL. */
-static struct tokmux_user *tokmux_user_charge(kuid_t uid,
-					      struct tokmux_user **fresh)
+static struct tokmux_token *tokmux_find_system(const char *name)
 {
-	struct tokmux_user *user;
-
-	lockdep_assert_held(&tokmux_tokens_lock);
-	hash_for_each_possible(tokmux_users, user, node, __kuid_val(uid)) {
-		if (!uid_eq(user->uid, uid))
-			continue;
-		if (user->tokens >= READ_ONCE(user_tokens))
-			return ERR_PTR(-EDQUOT);
-		user->tokens++;
-		return user;
-	}
-	if (!READ_ONCE(user_tokens))
-		return ERR_PTR(-EDQUOT);
-	user = *fresh;
-	*fresh = NULL;
-	user->uid = uid;
-	user->tokens = 1;
-	hash_add(tokmux_users, &user->node, __kuid_val(uid));
-	return user;
+	return tokmux_find(name, GLOBAL_ROOT_UID, NULL);
 }
 
-static void tokmux_user_uncharge(struct tokmux_user *user)
+static void tokmux_add(struct tokmux_token *token)
 {
-	lockdep_assert_held(&tokmux_tokens_lock);
-	if (--user->tokens)
-		return;
-	hash_del(&user->node);
-	kfree(user);
+	kuid_t uid = tokmux_is_user(token) ? token->owner : GLOBAL_ROOT_UID;
+
+	hash_add(tokmux_by_name, &token->hash_node,
+		 tokmux_name_hash(token->name, uid, token->pid_ns));
 }
 
 static void tokmux_token_free(struct device *dev)
@@ -104,6 +80,10 @@ static void tokmux_token_free(struct device *dev)
 
 	WARN_ON(!list_empty(&token->callers) || token->nr_holders ||
 		token->nr_sessions || token->lease_file);
+	if (token->user)
+		tokmux_user_put(token->user);
+	if (token->pid_ns)
+		put_pid_ns(token->pid_ns);
 	tokmux_device_exit(&token->device);
 	xa_destroy(&token->groups);
 	xa_destroy(&token->sessions);
@@ -123,6 +103,7 @@ static struct tokmux_token *tokmux_token_new(const struct tokmux_create *arg)
 	token->owner = current_euid();
 	token->max_sessions = arg->max_sessions ?: TOKMUX_DEFAULT_SESSIONS;
 	token->hold_limit_ms = arg->hold_limit_ms;
+	token->no_scrub = arg->flags & TOKMUX_CREATE_NO_SCRUB;
 	mutex_init(&token->lock);
 	INIT_LIST_HEAD(&token->callers);
 	xa_init(&token->groups);
@@ -131,6 +112,14 @@ static struct tokmux_token *tokmux_token_new(const struct tokmux_create *arg)
 	tokmux_queue_init(&token->session_queue);
 	device_initialize(&token->dev);
 	token->dev.release = tokmux_token_free;
+	if (arg->flags & TOKMUX_CREATE_USER) {
+		token->pid_ns = get_pid_ns(task_active_pid_ns(current));
+		token->user = tokmux_user_get();
+		if (!token->user) {
+			put_device(&token->dev);
+			return NULL;
+		}
+	}
 	return token;
 }
 
@@ -144,6 +133,60 @@ static void tokmux_token_announce(struct tokmux_token *token)
 	envp[0] = name;
 	dev_set_uevent_suppress(&token->dev, false);
 	kobject_uevent_env(&token->dev.kobj, KOBJ_ADD, envp);
+}
+
+/* End all leases, sessions and logins. Later calls return -ENODEV. */
+static void tokmux_token_shut_down(struct tokmux_token *token)
+{
+	struct tokmux_caller *caller;
+
+	mutex_lock(&token->lock);
+	WRITE_ONCE(token->gone, true);
+	tokmux_queue_cancel(&token->lease_queue, NULL, -ENODEV);
+	tokmux_queue_cancel(&token->session_queue, NULL, -ENODEV);
+	list_for_each_entry(caller, &token->callers, token_node) {
+		tokmux_lease_take(caller);
+		tokmux_lease_file_kill(caller);
+		tokmux_session_end_all(caller);
+		tokmux_login_end(caller);
+		tokmux_event_send(caller, TOKMUX_EVENT_REMOVED, 0);
+	}
+	tokmux_device_close(&token->device);
+	mutex_unlock(&token->lock);
+	cancel_delayed_work_sync(&token->hold_work);
+}
+
+/*
+ * R18: one name is one token. The administrator's word counts for more, so the
+ * user tokens of that name end, and no user can keep a name from a reader.
+ */
+static void tokmux_token_end_user_tokens(const char *name)
+{
+	struct tokmux_token *token;
+	struct hlist_node *next;
+	int bucket;
+
+	lockdep_assert_held(&tokmux_tokens_lock);
+	hash_for_each_safe(tokmux_by_name, bucket, next, token, hash_node) {
+		if (!tokmux_is_user(token) || strcmp(token->name, name))
+			continue;
+		hash_del(&token->hash_node);
+		tokmux_token_shut_down(token);
+	}
+}
+
+/* Does a token lead to the same device? Two holders could use it then (R1). */
+static bool tokmux_device_is_taken(const struct tokmux_device *device)
+{
+	struct tokmux_token *token;
+	unsigned long index;
+
+	lockdep_assert_held(&tokmux_tokens_lock);
+	xa_for_each(&tokmux_by_index, index, token) {
+		if (tokmux_device_is_same(&token->device, device))
+			return true;
+	}
+	return false;
 }
 
 /**
@@ -169,7 +212,10 @@ int tokmux_token_create_system(const struct tokmux_create *arg,
 
 	mutex_lock(&tokmux_tokens_lock);
 	ret = -EEXIST;
-	if (tokmux_find(arg->name, false, INVALID_UID))
+	if (tokmux_find_system(arg->name))
+		goto err_unlock;
+	ret = -EBUSY;
+	if (tokmux_device_is_taken(&token->device))
 		goto err_unlock;
 	ret = xa_alloc(&tokmux_by_index, &token->index, token,
 		       XA_LIMIT(0, TOKMUX_MAX_TOKENS - 1), GFP_KERNEL);
@@ -185,10 +231,11 @@ int tokmux_token_create_system(const struct tokmux_create *arg,
 	cdev_init(&token->cdev, fops);
 	token->cdev.owner = THIS_MODULE;
 	dev_set_uevent_suppress(&token->dev, true);
+	tokmux_token_end_user_tokens(token->name);
 	ret = cdev_device_add(&token->cdev, &token->dev);
 	if (ret)
 		goto err_index;
-	hash_add(tokmux_by_name, &token->hash_node, tokmux_name_hash(token->name));
+	tokmux_add(token);
 	tokmux_token_announce(token);
 	*index = token->index;
 	mutex_unlock(&tokmux_tokens_lock);
@@ -200,26 +247,6 @@ err_unlock:
 	mutex_unlock(&tokmux_tokens_lock);
 	put_device(&token->dev);
 	return ret;
-}
-
-/* End all leases, sessions and logins. Later calls return -ENODEV. */
-static void tokmux_token_shut_down(struct tokmux_token *token)
-{
-	struct tokmux_caller *caller;
-
-	mutex_lock(&token->lock);
-	WRITE_ONCE(token->gone, true);
-	tokmux_queue_cancel(&token->lease_queue, NULL, -ENODEV);
-	tokmux_queue_cancel(&token->session_queue, NULL, -ENODEV);
-	list_for_each_entry(caller, &token->callers, token_node) {
-		tokmux_lease_take(caller);
-		tokmux_session_end_all(caller);
-		tokmux_login_end(caller);
-		tokmux_event_send(caller, TOKMUX_EVENT_REMOVED, 0);
-	}
-	tokmux_device_close(&token->device);
-	mutex_unlock(&token->lock);
-	cancel_delayed_work_sync(&token->hold_work);
 }
 
 static void tokmux_token_remove(struct tokmux_token *token)
@@ -247,32 +274,22 @@ int tokmux_token_remove_system(u32 index)
 	return ret;
 }
 
-/* Find a token of the current uid, and count one more file of it. */
+/*
+ * Find a token of the current uid, and count one more file of it. It is looked
+ * for in the current pid namespace only: root of a container without any
+ * capability is not to meet the tokens of the host's root.
+ */
 static struct tokmux_token *tokmux_token_find_user(const char *name,
 						   const struct tokmux_create *create)
 {
-	struct tokmux_token *token = tokmux_find(name, true, current_euid());
+	struct tokmux_token *token = tokmux_find(name, current_euid(),
+						 task_active_pid_ns(current));
 
 	if (!token)
-		return ERR_PTR(-ENOENT);
+		return ERR_PTR(tokmux_find_system(name) ? -EEXIST : -ENOENT);
 	if (create && create->flags & TOKMUX_CREATE_EXCL)
 		return ERR_PTR(-EEXIST);
 	token->files++;
-	return token;
-}
-
-static struct tokmux_token *tokmux_token_add_user(struct tokmux_token **fresh,
-						  struct tokmux_user **fresh_user)
-{
-	struct tokmux_token *token = *fresh;
-	struct tokmux_user *user = tokmux_user_charge(token->owner, fresh_user);
-
-	if (IS_ERR(user))
-		return ERR_CAST(user);
-	*fresh = NULL;
-	token->user = user;
-	token->files = 1;
-	hash_add(tokmux_by_name, &token->hash_node, tokmux_name_hash(token->name));
 	return token;
 }
 
@@ -286,15 +303,13 @@ static struct tokmux_token *tokmux_token_add_user(struct tokmux_token **fresh,
  * wait for memory of this user, and other users must not wait with it (R8).
  *
  * Return: the token, with one more file for tokmux_token_put_file(); -ENOENT;
- * -EEXIST; -EDQUOT; -ENOMEM.
+ * -EEXIST, also if a system token has the name (R18); -EDQUOT; -ENOMEM.
  */
 struct tokmux_token *tokmux_token_get_user(const char *name,
 					   const struct tokmux_create *create,
 					   bool *created)
 {
-	struct tokmux_user *fresh_user = NULL;
-	struct tokmux_token *fresh = NULL;
-	struct tokmux_token *token;
+	struct tokmux_token *fresh, *token;
 
 	mutex_lock(&tokmux_tokens_lock);
 	token = tokmux_token_find_user(name, create);
@@ -304,21 +319,25 @@ struct tokmux_token *tokmux_token_get_user(const char *name,
 	if (!create || token != ERR_PTR(-ENOENT))
 		return token;
 
-	token = ERR_PTR(-ENOMEM);
 	fresh = tokmux_token_new(create);
-	fresh_user = kzalloc(sizeof(*fresh_user), GFP_KERNEL_ACCOUNT);
-	if (!fresh || !fresh_user)
-		goto out;
+	if (!fresh)
+		return ERR_PTR(-ENOMEM);
 	mutex_lock(&tokmux_tokens_lock);
 	/* Another thread may have made it meanwhile. */
 	token = tokmux_token_find_user(name, create);
-	if (token == ERR_PTR(-ENOENT)) {
-		token = tokmux_token_add_user(&fresh, &fresh_user);
-		*created = !IS_ERR(token);
-	}
-	mutex_unlock(&tokmux_tokens_lock);
+	if (token != ERR_PTR(-ENOENT))
+		goto out;
+	token = ERR_PTR(-EDQUOT);
+	if (fresh->user->tokens >= READ_ONCE(user_tokens))
+		goto out;
+	token = fresh;
+	fresh = NULL;
+	token->user->tokens++;
+	token->files = 1;
+	tokmux_add(token);
+	*created = true;
 out:
-	kfree(fresh_user);
+	mutex_unlock(&tokmux_tokens_lock);
 	if (fresh)
 		put_device(&fresh->dev);
 	return token;
@@ -336,7 +355,7 @@ void tokmux_token_put_file(struct tokmux_token *token)
 		return;
 	}
 	hash_del(&token->hash_node);
-	tokmux_user_uncharge(token->user);
+	token->user->tokens--;
 	mutex_unlock(&tokmux_tokens_lock);
 	cancel_delayed_work_sync(&token->hold_work);
 	put_device(&token->dev);

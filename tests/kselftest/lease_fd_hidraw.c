@@ -5,6 +5,8 @@
  * it is the kernel's own HID layer that is talked to.
  */
 #include <linux/hidraw.h>
+#include <grp.h>
+#include <linux/netlink.h>
 #include <linux/userfaultfd.h>
 #include "uhid.h"
 #include "kselftest_harness.h"
@@ -113,7 +115,7 @@ TEST_F(hidraw, a_blocked_read_is_woken_by_input)
 
 TEST_F(hidraw, needs_the_exclusive_lease)
 {
-	struct tokmux_lease_fd arg = { .flags = 1 };
+	struct tokmux_lease_fd arg = { .flags = 1 << 1 };
 	struct tokmux_create user = { .flags = TOKMUX_CREATE_USER };
 	int other, lfd;
 
@@ -526,6 +528,295 @@ TEST_F_TIMEOUT(hidraw, revoked_at_random_moments, 300)
 		pthread_join(threads[i], NULL);
 	TH_LOG("%u revocations, %u reports read", rounds, (unsigned int)storm.reads);
 	EXPECT_GT((unsigned int)storm.reads, 0);
+}
+
+/* ---- between users ---- */
+
+#define OTHER_UID	65534
+
+/* What the other user's process is told, in order, and says. */
+struct user {
+	pid_t pid;
+	int sock;
+};
+
+static int user_answer(const struct user *user)
+{
+	int answer;
+
+	return read(user->sock, &answer, sizeof(answer)) == sizeof(answer) ?
+	       answer : -EPIPE;
+}
+
+static int user_ask(const struct user *user, char what)
+{
+	return write(user->sock, &what, 1) == 1 ? 0 : -EPIPE;
+}
+
+/* a: acquire and ask for a lease fd, r: release, c: mark clean, s: try to scrub */
+static void user_run(int sock, int fd)
+{
+	int answer = 0;
+	char what;
+
+	if (setgroups(0, NULL) || setresgid(OTHER_UID, OTHER_UID, OTHER_UID) ||
+	    setresuid(OTHER_UID, OTHER_UID, OTHER_UID) || bind_token(fd, 0))
+		_exit(1);
+	while (read(sock, &what, 1) == 1) {
+		struct tokmux_lease_fd scrub = { .flags = TOKMUX_LEASE_FD_SCRUB };
+
+		switch (what) {
+		case 'a':
+			answer = acquire_lease_fd(fd);
+			break;
+		case 'r':
+			answer = release(fd);
+			break;
+		case 'c':
+			answer = mark_clean(fd);
+			break;
+		case 's':
+			answer = verb(fd, TOKMUX_LEASE_FD, &scrub);
+			break;
+		}
+		answer = answer > 0 ? 0 : answer;
+		if (write(sock, &answer, sizeof(answer)) != sizeof(answer))
+			_exit(2);
+	}
+	_exit(0);
+}
+
+static struct user user_new(unsigned int index)
+{
+	struct user user = { .pid = -1 };
+	int sock[2];
+
+	/* Opened for the child: the node's mode is udev's. */
+	int fd = open_index(index);
+
+	if (fd < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock))
+		return user;
+	user.sock = sock[0];
+	user.pid = child();
+	if (!user.pid) {
+		close(sock[0]);
+		user_run(sock[1], fd);
+	}
+	close(sock[1]);
+	close(fd);
+	return user;
+}
+
+static int scrub_fd(int fd)
+{
+	struct tokmux_lease_fd arg = { .flags = TOKMUX_LEASE_FD_SCRUB };
+	int ret = verb(fd, TOKMUX_LEASE_FD, &arg);
+
+	return ret ? ret : arg.fd;
+}
+
+/* The kernel's messages to udev. */
+static int listen_to_uevents(void)
+{
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = 1 };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)))
+		return -errno;
+	return fd;
+}
+
+/* Waits until the kernel asks for a scrub. */
+static bool scrub_is_asked_for(int uevents, unsigned int index)
+{
+	struct pollfd pfd = { .fd = uevents, .events = POLLIN };
+	char message[8192], head[64];
+	ssize_t len;
+
+	snprintf(head, sizeof(head), "/tokmux%u", index);
+	while (poll(&pfd, 1, SOON) == 1) {
+		len = recv(uevents, message, sizeof(message) - 1, 0);
+		if (len <= 0)
+			return false;
+		message[len] = 0;
+		if (!strncmp(message, "change@", 7) && strstr(message, head) &&
+		    memmem(message, len, "\0TOKMUX_SCRUB=1", 15))
+			return true;
+	}
+	return false;
+}
+
+/* A polite holder is not to be believed: only a privileged one that scrubs. */
+TEST_F(hidraw, another_user_waits_for_a_scrub)
+{
+	int scrubber = open_index_bound(self->index, 0);
+	int uevents = listen_to_uevents();
+	struct user user = user_new(self->index);
+	int lfd;
+
+	ASSERT_GT(user.pid, 0);
+	ASSERT_GE(uevents, 0);
+	lfd = acquire_lease_fd(self->fd);
+	ASSERT_GE(lfd, 0);
+	close(lfd);
+	EXPECT_EQ(0, mark_clean(self->fd));
+	ASSERT_EQ(0, release(self->fd));
+	/* the same user needs none */
+	lfd = acquire_lease_fd(self->fd);
+	ASSERT_GE(lfd, 0);
+	EXPECT_EQ(-EBUSY, scrub_fd(scrubber));
+	close(lfd);
+	ASSERT_EQ(0, release(self->fd));
+
+	ASSERT_EQ(0, user_ask(&user, 'a'));
+	ASSERT_TRUE(scrub_is_asked_for(uevents, self->index));
+	lfd = scrub_fd(scrubber);
+	ASSERT_GE(lfd, 0);
+	EXPECT_EQ(POLLOUT, poll_now(lfd));
+	/* its lease is not the holder's, who waits for it */
+	EXPECT_EQ(-ENOLCK, release(scrubber));
+	EXPECT_EQ(0, mark_clean(scrubber));
+	EXPECT_EQ(0, poll_now(user.sock) & POLLIN);
+	close(lfd);
+	EXPECT_EQ(0, user_answer(&user));
+	EXPECT_EQ(-ENOLCK, mark_clean(scrubber));
+
+	ASSERT_EQ(0, user_ask(&user, 's'));
+	EXPECT_EQ(-EPERM, user_answer(&user));
+	ASSERT_EQ(0, user_ask(&user, 'r'));
+	EXPECT_EQ(0, user_answer(&user));
+	close(user.sock);
+	EXPECT_EQ(0, reap(user.pid));
+	close(uevents);
+	close(scrubber);
+}
+
+/* A scrub that did not succeed lets nobody through, and nobody waits for it. */
+TEST_F(hidraw, a_failed_scrub_is_told)
+{
+	int scrubber = open_index_bound(self->index, 0);
+	int uevents = listen_to_uevents();
+	struct user user = user_new(self->index);
+	int lfd;
+
+	ASSERT_GT(user.pid, 0);
+	ASSERT_GE(acquire_lease_fd(self->fd), 0);
+	ASSERT_EQ(0, release(self->fd));
+	ASSERT_EQ(0, user_ask(&user, 'a'));
+	ASSERT_TRUE(scrub_is_asked_for(uevents, self->index));
+	lfd = scrub_fd(scrubber);
+	ASSERT_GE(lfd, 0);
+	close(scrubber);	/* as if it died */
+	EXPECT_TRUE(is_dead(lfd));
+	EXPECT_EQ(-EUCLEAN, user_answer(&user));
+	ASSERT_EQ(0, user_ask(&user, 'c'));
+	EXPECT_EQ(0, user_answer(&user));
+	ASSERT_EQ(0, user_ask(&user, 'r'));
+	EXPECT_EQ(0, user_answer(&user));
+	ASSERT_EQ(0, user_ask(&user, 'a'));
+	EXPECT_EQ(-EUCLEAN, user_answer(&user));
+	ASSERT_EQ(0, user_ask(&user, 'r'));
+	EXPECT_EQ(0, user_answer(&user));
+	/* the first user goes on */
+	EXPECT_GE(acquire_lease_fd(self->fd), 0);
+	close(user.sock);
+	EXPECT_EQ(0, reap(user.pid));
+	close(uevents);
+}
+
+/* Bounded, and the hold limit waits for it: the other user did not use the device. */
+TEST_F_TIMEOUT(hidraw, nobody_scrubs, 60)
+{
+	struct user user = user_new(self->index);
+	int64_t start = now_ms();
+
+	ASSERT_GT(user.pid, 0);
+	ASSERT_GE(acquire_lease_fd(self->fd), 0);
+	ASSERT_EQ(0, release(self->fd));
+	ASSERT_EQ(0, user_ask(&user, 'a'));
+	ASSERT_TRUE(EVENTUALLY(info(self->fd).holders == 1));
+	EXPECT_EQ(-ETIMEDOUT, acquire(self->fd, TOKMUX_EXCLUSIVE, 5 * LIMIT));
+	EXPECT_EQ(-EUCLEAN, user_answer(&user));
+	EXPECT_LT(now_ms() - start, 25000);
+	/* now its time counts */
+	EXPECT_EQ(0, acquire(self->fd, TOKMUX_EXCLUSIVE, SOON));
+	close(user.sock);
+	EXPECT_EQ(0, reap(user.pid));
+}
+
+TEST_F(hidraw, a_device_may_need_no_scrub)
+{
+	struct tokmux_create arg = { .flags = TOKMUX_CREATE_NO_SCRUB,
+				     .device_kind = TOKMUX_DEVICE_HIDRAW };
+	struct user user;
+
+	/* and no token without a device */
+	EXPECT_EQ(-EINVAL, create("none", &(struct tokmux_create){
+						.flags = TOKMUX_CREATE_NO_SCRUB }));
+	ASSERT_EQ(0, unregister_token(self->index));
+	arg.device_fd = open(self->node, O_RDWR | O_CLOEXEC);
+	self->index = register_token(&arg);
+	ASSERT_GE(self->index, 0);
+	close(self->fd);
+	self->fd = open_index_bound(self->index, 0);
+	user = user_new(self->index);
+	ASSERT_GT(user.pid, 0);
+	ASSERT_GE(acquire_lease_fd(self->fd), 0);
+	ASSERT_EQ(0, release(self->fd));
+	ASSERT_EQ(0, user_ask(&user, 'a'));
+	EXPECT_EQ(0, user_answer(&user));
+	close(user.sock);
+	EXPECT_EQ(0, reap(user.pid));
+}
+
+/* Two holders of one device: each would have the lease of its own token. */
+TEST_F(hidraw, belongs_to_one_token)
+{
+	struct tokmux_create arg = { .device_kind = TOKMUX_DEVICE_HIDRAW };
+	struct tokmux_remove gone;
+
+	arg.device_fd = open(self->node, O_RDWR | O_CLOEXEC);
+	EXPECT_EQ(-EBUSY, create("second", &arg));
+	ASSERT_EQ(0, unregister_token(self->index));
+	ASSERT_EQ(0, create("second", &arg));
+	gone = (struct tokmux_remove){ .index = arg.index };
+	EXPECT_EQ(0, control_verb(TOKMUX_CTL_REMOVE, &gone));
+	close(arg.device_fd);
+}
+
+/* Who is next does not pay for a predecessor that hangs. */
+TEST_F_TIMEOUT(hidraw, its_clock_starts_with_the_device, 60)
+{
+	int ready[2], i;
+	pid_t hung, next[3];
+	char byte;
+
+	if (!undelivered_page())
+		SKIP(return, "no userfaultfd");
+	ASSERT_EQ(0, pipe(ready));
+	hung = child();
+	if (!hung) {
+		struct blocked blocked = { .page = undelivered_page() };
+		pthread_t thread;
+
+		blocked.fd = acquire_lease_fd(open_index_bound(self->index, 0));
+		pthread_create(&thread, NULL, write_from, &blocked);
+		if (!EVENTUALLY(waits_for_a_page(&blocked.tid)))
+			_exit(1);
+		if (write(ready[1], "", 1) != 1)
+			_exit(2);
+		stop_here();
+	}
+	ASSERT_EQ(1, read(ready[0], &byte, 1));
+	for (i = 0; i < 3; i++) {
+		next[i] = child();
+		if (!next[i])
+			_exit(acquire_lease_fd(open_index_bound(self->index, 0)) < 0);
+		ASSERT_TRUE(EVENTUALLY(info(self->fd).waiters + (info(self->fd).holder_pid != hung) == i + 1));
+	}
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(0, reap(next[i]));
+	EXPECT_EQ(128 + SIGKILL, reap(hung));
 }
 
 TEST_HARNESS_MAIN

@@ -199,6 +199,7 @@ TEST_F(usb, passes_on)
 	};
 	int node = open(self->reader.node, O_RDONLY | O_CLOEXEC);
 	int lfd = acquire_lease_fd(self->fd);
+	struct usbdevfs_disconnect_claim mine = { .interface = self->reader.interface };
 	unsigned int caps;
 
 	ASSERT_GE(lfd, 0);
@@ -214,6 +215,13 @@ TEST_F(usb, passes_on)
 	EXPECT_EQ(1, verb(lfd, USBDEVFS_CONTROL, &ctrl));
 	EXPECT_EQ(self->reader.configuration, configuration);
 	EXPECT_EQ(0, verb(lfd, USBDEVFS_GET_CAPABILITIES, &caps));
+	/* what is refused is not offered */
+	EXPECT_NE(0, caps & USBDEVFS_CAP_REAP_AFTER_DISCONNECT);
+	EXPECT_EQ(0, caps & (USBDEVFS_CAP_MMAP | USBDEVFS_CAP_DROP_PRIVILEGES |
+			     USBDEVFS_CAP_CONNINFO_EX | USBDEVFS_CAP_SUSPEND));
+	EXPECT_EQ(0, verb(lfd, USBDEVFS_DISCONNECT_CLAIM, &mine));
+	mine.interface++;
+	EXPECT_EQ(-EPERM, verb(lfd, USBDEVFS_DISCONNECT_CLAIM, &mine));
 	ASSERT_EQ(0, claim(lfd, self->reader.interface));
 	EXPECT_EQ(DATA_BLOCK, ccid(lfd, &self->reader, POWER_ON));
 }
@@ -261,7 +269,7 @@ TEST_F(usb, refuses_what_reaches_further)
 	static const unsigned long refused[] = {
 		USBDEVFS_BULK, USBDEVFS_RESET, USBDEVFS_SETCONFIGURATION,
 		USBDEVFS_DISCSIGNAL, USBDEVFS_IOCTL, USBDEVFS_CLAIM_PORT,
-		USBDEVFS_RELEASE_PORT, USBDEVFS_DISCONNECT_CLAIM,
+		USBDEVFS_RELEASE_PORT,
 	};
 	unsigned char interface = self->reader.interface;
 	unsigned int other = interface + 1, stray = 0x0f, i;

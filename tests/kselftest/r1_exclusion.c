@@ -486,7 +486,7 @@ TEST(a_suspend_changes_the_epoch)
 	index = register_token(&system);
 	ASSERT_GE(index, 0);
 	fds[0] = open_index_bound(index, 0);
-	ASSERT_EQ(0, create(own_name(), &user));
+	ASSERT_EQ(0, create("asleep", &user));
 	fds[1] = user.fd;
 	ASSERT_EQ(0, bind_token(fds[1], 0));
 	for (i = 0; i < 2; i++) {
@@ -523,6 +523,35 @@ TEST_F(r1, a_suspend_ends_no_wait)
 	ASSERT_EQ(0, release(self->a));
 	EXPECT_EQ(0, reap(pid));
 	EXPECT_EQ(0, *result);
+}
+
+/* Each of two groups would wait for the shared lease of the other for ever. */
+TEST_F(r1, second_upgrade_is_refused)
+{
+	int upgrade[2], i;
+	pid_t pid[2];
+	char byte = 0;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET, 0, upgrade));
+	for (i = 0; i < 2; i++) {
+		pid[i] = child();
+		if (!pid[i]) {
+			int f = open_bound(own_name(), TOKMUX_BIND_GROUP);
+			int g = open_bound(own_name(), TOKMUX_BIND_GROUP);
+
+			if (acquire(f, TOKMUX_SHARED, 0) || write(upgrade[1], &byte, 1) != 1 ||
+			    read(upgrade[1], &byte, 1) != 1)
+				_exit(1);
+			_exit(-acquire(g, TOKMUX_EXCLUSIVE, SOON));
+		}
+		/* one after the other: so the first waits before the second asks */
+		ASSERT_EQ(1, read(upgrade[0], &byte, 1));
+	}
+	ASSERT_EQ(1, write(upgrade[0], &byte, 1));
+	ASSERT_TRUE(EVENTUALLY(info(self->watch).waiters == 1));
+	ASSERT_EQ(1, write(upgrade[0], &byte, 1));
+	/* the second gives up its shared lease as it ends, and the first goes on */
+	EXPECT_EQ(EDEADLK, reap(pid[0]) + reap(pid[1]));
 }
 
 TEST_HARNESS_MAIN

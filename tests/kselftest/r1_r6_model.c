@@ -64,7 +64,7 @@ static struct {
 	int last;		/* party, 0 for several or none */
 	int next_party;
 	bool unclean;
-	int login_party;	/* who logged in last since it was clean, or 0 */
+	int login_party;	/* who logged in since it was clean, 0 or SEVERAL */
 } m;
 
 /* Callers 0 and 1 are one thread group's, bound as such. */
@@ -123,6 +123,19 @@ static int logins(int type)
 	return n;
 }
 
+#define SEVERAL	(-1)
+
+/* A party that is logged in may present its PIN again whenever it has the token. */
+static void note_login(int party, bool anew)
+{
+	bool logged_in = anew;
+
+	for (int i = 0; i < CALLERS; i++)
+		logged_in |= m.callers[i].login && m.callers[i].party == party;
+	if (logged_in)
+		m.login_party = m.login_party && m.login_party != party ? SEVERAL : party;
+}
+
 static void answer(int c, int ret, uint32_t told, uint64_t epoch)
 {
 	m.callers[c].answer = (struct answer){ ret, told, epoch };
@@ -145,6 +158,7 @@ static void grant(int c, int mode)
 		told |= TOKMUX_GRANT_UNCLEAN;
 	if (m.login_party && m.login_party != caller->party)
 		told |= TOKMUX_GRANT_LOGIN;
+	note_login(caller->party, false);
 	if (caller->lost)
 		told |= TOKMUX_GRANT_LOST;
 	caller->lost = false;
@@ -258,6 +272,7 @@ static void model_step(const struct step *step)
 		if (caller->held == TOKMUX_EXCLUSIVE) {
 			m.unclean = false;
 			m.login_party = 0;
+			note_login(caller->party, false);
 			answer(c, 0, 0, 0);
 		} else {
 			answer(c, caller->held ? -ENOLCK : missing(caller), 0, 0);
@@ -298,7 +313,7 @@ static void model_step(const struct step *step)
 		else {
 			answer(c, logins(step->arg), 0, 0);
 			caller->login = step->arg;
-			m.login_party = caller->party;
+			note_login(caller->party, true);
 		}
 		break;
 	case LOGOUT:

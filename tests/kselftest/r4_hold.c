@@ -149,4 +149,30 @@ TEST_F(r4, login_of_another_file_leaves_it_unclean)
 	close(b);
 }
 
+/* What a party has waited itself does not count against it. */
+TEST_F(r4, own_waiting_counts_for_nothing)
+{
+	int a = open_bound(own_name(), TOKMUX_BIND_GROUP);
+	int b = open_bound(own_name(), TOKMUX_BIND_GROUP);
+	pid_t pid = holder(own_name(), TOKMUX_SHARED, 0);
+	pid_t waiter;
+	int64_t start;
+
+	ASSERT_GT(pid, 0);
+	ASSERT_EQ(0, acquire(a, TOKMUX_SHARED, 0));
+	/* the holder is in the way for the whole limit, and thrown out */
+	ASSERT_EQ(0, acquire(b, TOKMUX_EXCLUSIVE, SOON));
+	start = now_ms();
+	waiter = child();
+	if (!waiter)
+		_exit(acquire(open_bound(own_name(), 0), TOKMUX_EXCLUSIVE, SOON));
+	EXPECT_EQ(0, reap(waiter));
+	EXPECT_GE(now_ms() - start, LIMIT - 10);
+	EXPECT_EQ(-ESTALE, release(b));
+	kill(pid, SIGKILL);
+	EXPECT_EQ(128 + SIGKILL, reap(pid));
+	close(a);
+	close(b);
+}
+
 TEST_HARNESS_MAIN

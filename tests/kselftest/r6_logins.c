@@ -127,4 +127,39 @@ TEST(who_comes_after_anothers_login_is_told)
 	close(b);
 }
 
+/* Each of two that are logged in is told of the other, also after a reset. */
+TEST(a_login_that_lasts_is_told)
+{
+	int a = open_bound(own_name(), 0), b = open_bound(own_name(), 0);
+	int c = open_bound(own_name(), 0);
+	struct tokmux_acquire told;
+
+	ASSERT_GT(session_open(a, 0), 0);
+	ASSERT_GT(session_open(b, 0), 0);
+	ASSERT_EQ(0, login(a, TOKMUX_USER));
+	ASSERT_EQ(1, login(b, TOKMUX_USER));
+	ASSERT_EQ(0, acquire_told(b, TOKMUX_EXCLUSIVE, 0, &told));
+	EXPECT_EQ(TOKMUX_GRANT_LOGIN, told.granted);
+	ASSERT_EQ(0, release(b));
+
+	/* the other one's last login came before its own, and lasts */
+	EXPECT_GT(logout(b), 0);
+	ASSERT_EQ(0, acquire(a, TOKMUX_EXCLUSIVE, 0));
+	ASSERT_EQ(0, release(a));
+	ASSERT_EQ(0, acquire_told(b, TOKMUX_EXCLUSIVE, 0, &told));
+	EXPECT_EQ(TOKMUX_GRANT_LOGIN, told.granted);
+
+	/* after the reset it presents its PIN again, and the kernel is not told */
+	ASSERT_EQ(0, mark_clean(b));
+	ASSERT_EQ(0, release(b));
+	ASSERT_EQ(0, acquire_told(a, TOKMUX_EXCLUSIVE, 0, &told));
+	EXPECT_EQ(0, told.granted);
+	ASSERT_EQ(0, release(a));
+	ASSERT_EQ(0, acquire_told(c, TOKMUX_EXCLUSIVE, 0, &told));
+	EXPECT_EQ(TOKMUX_GRANT_LOGIN, told.granted);
+	close(a);
+	close(b);
+	close(c);
+}
+
 TEST_HARNESS_MAIN

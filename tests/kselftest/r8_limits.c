@@ -301,6 +301,32 @@ TEST(event_free)
 	close(other);
 }
 
+/* A request that was refused once, and granted since, is told of nothing. */
+TEST(no_event_free_after_a_grant)
+{
+	int fd = open_bound(own_name(), 0), other = open_token(own_name());
+	struct tokmux_event event;
+	pid_t pid;
+
+	pid = holder(own_name(), TOKMUX_EXCLUSIVE, 0);
+	ASSERT_GT(pid, 0);
+	EXPECT_EQ(-EAGAIN, acquire(fd, TOKMUX_EXCLUSIVE, 0));
+	if (!child()) {
+		EVENTUALLY(info(other).waiters == 1);
+		kill(pid, SIGKILL);
+		_exit(0);
+	}
+	ASSERT_EQ(0, acquire(fd, TOKMUX_EXCLUSIVE, SOON));
+	ASSERT_EQ(0, release(fd));
+	ASSERT_EQ(0, fcntl(fd, F_SETFL, O_NONBLOCK));
+	EXPECT_EQ(-1, read(fd, &event, sizeof(event)));
+	EXPECT_EQ(EAGAIN, errno);
+	while (wait(NULL) > 0)
+		;
+	close(fd);
+	close(other);
+}
+
 /* No waiter goes unnoticed because another one had been before and gave up. */
 TEST(event_wanted)
 {
@@ -437,7 +463,7 @@ TEST(pids_are_the_readers)
 				_exit(3);
 			if (sysfs_value(index, "holder") || sysfs_value(index, "holder_pids"))
 				_exit(4);
-			other = open_bound(own_name(), 0);
+			other = open_bound("pids", 0);
 			if (other < 0 || acquire(other, TOKMUX_SHARED, 0))
 				_exit(5);
 			look = info(other);
@@ -483,6 +509,118 @@ TEST(sysfs_counts)
 	close(fd);
 	close(other);
 	EXPECT_EQ(0, remove_system(arg.index));
+}
+
+/* Root of a container, say, is not to meet the tokens of the host's root. */
+TEST(a_user_token_belongs_to_a_pid_namespace)
+{
+	int fd = open_bound(own_name(), 0);
+	pid_t pid;
+
+	ASSERT_GE(fd, 0);
+	pid = child();
+	if (!pid) {
+		if (unshare(CLONE_NEWPID))
+			_exit(errno == EINVAL ? 77 : 1);
+		pid = child();
+		if (!pid) {
+			struct tokmux_open arg = {};
+			struct tokmux_create make = { .flags = TOKMUX_CREATE_USER };
+
+			strcpy(arg.name, own_name());
+			if (control_verb(TOKMUX_CTL_OPEN, &arg) != -ENOENT)
+				_exit(2);
+			_exit(create(own_name(), &make) || !make.created ? 3 : 0);
+		}
+		_exit(reap(pid));
+	}
+	switch (reap(pid)) {
+	case 0:
+		break;
+	case 77:
+		SKIP(break, "this kernel has no pid namespaces");
+	default:
+		EXPECT_TRUE(false);
+	}
+	close(fd);
+}
+
+/* One name is one token: a system token ends the user tokens, and bars new ones. */
+TEST(one_name_is_one_token)
+{
+	int fd = open_bound(own_name(), 0), to_child[2];
+	struct tokmux_create make = { .flags = TOKMUX_CREATE_USER };
+	struct tokmux_open arg = {};
+	struct tokmux_event event;
+	unsigned int index;
+	char byte = 0;
+	pid_t pid;
+
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, acquire(fd, TOKMUX_EXCLUSIVE, 0));
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET, 0, to_child));
+	pid = child();
+	if (!pid) {
+		int other;
+
+		if (become_another_user())
+			_exit(1);
+		other = open_bound(own_name(), 0);
+		if (acquire(other, TOKMUX_EXCLUSIVE, 0) ||
+		    write(to_child[1], &byte, 1) != 1)
+			_exit(2);
+		_exit(acquire(open_bound(own_name(), 0), TOKMUX_SHARED, FOREVER) ==
+		      -ENODEV && release(other) == -ENODEV ? 0 : 3);
+	}
+	ASSERT_EQ(1, read(to_child[0], &byte, 1));
+	ASSERT_EQ(0, create_system(own_name(), &index));
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_EQ(-ENODEV, release(fd));
+	EXPECT_EQ(TOKMUX_EVENT_LEASE_LOST, next_event(fd, &event));
+	EXPECT_EQ(TOKMUX_EVENT_REMOVED, next_event(fd, &event));
+	strcpy(arg.name, own_name());
+	EXPECT_EQ(-EEXIST, control_verb(TOKMUX_CTL_OPEN, &arg));
+	EXPECT_EQ(-EEXIST, create(own_name(), &make));
+	EXPECT_EQ(0, remove_system(index));
+	EXPECT_EQ(0, create(own_name(), &make));
+	close(make.fd);
+	close(fd);
+}
+
+#define CROWD	1100	/* more than one party may have in line */
+
+static void *crowd_in(void *arg)
+{
+	return (void *)(long)acquire(*(int *)arg, TOKMUX_EXCLUSIVE, FOREVER);
+}
+
+/* Nobody fills a queue for all others. */
+TEST(a_party_fills_no_queue)
+{
+	int fd = open_bound(own_name(), 0), crowd = open_bound(own_name(), 0);
+	struct tokmux_eject hit;
+	static pthread_t threads[CROWD];
+	long refused = 0;
+	pthread_attr_t attr;
+	void *ret;
+	int i;
+
+	ASSERT_EQ(0, acquire(fd, TOKMUX_EXCLUSIVE, 0));
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 65536);
+	for (i = 0; i < CROWD; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], &attr, crowd_in, &crowd));
+	EXPECT_TRUE(EVENTUALLY(info(fd).waiters == 1024));
+	EXPECT_EQ(-ENOBUFS, acquire(crowd, TOKMUX_EXCLUSIVE, SOON));
+	EXPECT_EQ(-ETIMEDOUT, acquire(open_bound(own_name(), 0), TOKMUX_EXCLUSIVE, 1));
+	close(crowd);
+	for (i = 0; i < CROWD; i++) {
+		pthread_join(threads[i], &ret);
+		refused += (long)ret == -ENOBUFS;
+	}
+	EXPECT_GT(refused, 0);
+	EXPECT_EQ(0, eject(fd, &hit));
+	close(fd);
 }
 
 TEST_HARNESS_MAIN

@@ -42,16 +42,23 @@
 /**
  * enum tokmux_create_flags - how to make a token
  * @TOKMUX_CREATE_USER: make a user token. It belongs to the effective uid of
- *	the process, and only that uid finds it. It has no device and no
+ *	the process in its pid namespace, and only there that uid finds it.
+ *	-EEXIST if a system token has the name. It has no device and no
  *	directory in sysfs. It is removed with its last file. Without this flag
  *	a system token is made, which needs CAP_SYS_ADMIN.
  * @TOKMUX_CREATE_EXCL: return -EEXIST if a token of that name exists. Without
  *	this flag a user token that exists is opened, and @hold_limit_ms and
  *	@max_sessions are ignored. A system token must never exist already.
+ * @TOKMUX_CREATE_NO_SCRUB: the real device keeps nothing of one user that
+ *	another one must not reach. Without this flag a device that one user
+ *	has touched is scrubbed before another one gets a lease fd: a uevent
+ *	"change" with TOKMUX_SCRUB=1 asks for a process that does so, see
+ *	&enum tokmux_lease_fd_flags.
  */
 enum tokmux_create_flags {
 	TOKMUX_CREATE_USER	= 1 << 0,
-	TOKMUX_CREATE_EXCL	= 1 << 1
+	TOKMUX_CREATE_EXCL	= 1 << 1,
+	TOKMUX_CREATE_NO_SCRUB	= 1 << 2
 };
 
 /**
@@ -91,8 +98,10 @@ enum tokmux_device_kind {
  *	configuration
  * @reserved: in: 0
  *
- * The name of a system token is unique among all system tokens, the name of a
- * user token among the user tokens of its uid.
+ * The name of a system token is unique among all tokens. User tokens that have
+ * the name already are removed, as by TOKMUX_CTL_REMOVE. The name of a user
+ * token is unique among the user tokens of its uid in its pid namespace. A real
+ * device, or the one interface of it, belongs to one token (-EBUSY).
  */
 struct tokmux_create {
 	__u32 flags;
@@ -116,9 +125,9 @@ struct tokmux_create {
  * @fd: out: an open file of the token (O_CLOEXEC)
  * @name: in: as in &struct tokmux_create
  *
- * Only the tokens of the effective uid are found; for all others the ioctl
- * returns -ENOENT. A system token is opened by its device node, which has
- * permissions.
+ * Only the tokens of the effective uid in its pid namespace are found; for all
+ * others the ioctl returns -ENOENT. -EEXIST if a system token has the name: it
+ * is opened by its device node, which has permissions.
  */
 struct tokmux_open {
 	__u32 flags;
@@ -306,7 +315,9 @@ struct tokmux_release {
  * @flags: in: 0
  * @reserved: in: 0
  *
- * Needs the exclusive lease (-ENOLCK; -ESTALE if the lease was taken).
+ * Needs the exclusive lease (-ENOLCK; -ESTALE if the lease was taken), or a
+ * lease fd with TOKMUX_LEASE_FD_SCRUB. Only with the latter it lets other users
+ * use the device.
  */
 struct tokmux_mark_clean {
 	__u32 flags;
@@ -426,8 +437,18 @@ struct tokmux_eject {
 };
 
 /**
+ * enum tokmux_lease_fd_flags - what a lease fd is for
+ * @TOKMUX_LEASE_FD_SCRUB: to reset the device for its next user. Needs
+ *	CAP_SYS_ADMIN (-EPERM), and no lease. The holder of the lease gets no
+ *	lease fd meanwhile. After the reset TOKMUX_MARK_CLEAN says so.
+ */
+enum tokmux_lease_fd_flags {
+	TOKMUX_LEASE_FD_SCRUB	= 1 << 0,
+};
+
+/**
  * struct tokmux_lease_fd - TOKMUX_LEASE_FD: open the real device
- * @flags: in: 0
+ * @flags: in: TOKMUX_LEASE_FD_*
  * @fd: out: a file that passes read, write, ioctl and poll on to the real
  *	device (O_CLOEXEC)
  *
@@ -435,7 +456,10 @@ struct tokmux_eject {
  * has one lease fd at a time (-EALREADY; -EBUSY while another file of the same
  * holder has one). -EOPNOTSUPP if the token has no real device; -ENODEV if the
  * device was unplugged. The ioctl waits until the lease fd of the previous
- * lease is closed for good (-EINTR if a signal comes first).
+ * lease is closed for good (-EINTR if a signal comes first). If another user has
+ * used the device, or was logged in, it then waits until the device is scrubbed
+ * (-EUCLEAN if nobody does it within 20 s, or if the scrub has failed). The time
+ * does not count for the hold limit.
  *
  * The moment the lease ends, for whatever reason, the lease fd and all its
  * copies are dead for good: calls return -ENODEV, poll() returns EPOLLHUP, and

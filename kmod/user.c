@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Users: the uids that have tokens or callers, and how much each of them has of
+ * what all share (R8).
+ */
+#include <linux/cred.h>
+#include <linux/slab.h>
+#include "internal.h"
+
+static DEFINE_XARRAY(tokmux_users);
+
+/* Find the current uid, or add it. Returns NULL if there is no memory. */
+struct tokmux_user *tokmux_user_get(void)
+{
+	kuid_t uid = current_euid();
+	struct tokmux_user *fresh, *user;
+
+	for (;;) {
+		xa_lock(&tokmux_users);
+		user = xa_load(&tokmux_users, __kuid_val(uid));
+		if (user)
+			user->refs++;
+		xa_unlock(&tokmux_users);
+		if (user)
+			return user;
+		fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+		if (!fresh)
+			return NULL;
+		fresh->uid = uid;
+		fresh->refs = 1;
+		user = xa_cmpxchg(&tokmux_users, __kuid_val(uid), NULL, fresh,
+				  GFP_KERNEL_ACCOUNT);
+		if (!user)
+			return fresh;
+		kfree(fresh);
+		if (xa_is_err(user))
+			return NULL;
+	}
+}
+
+void tokmux_user_put(struct tokmux_user *user)
+{
+	xa_lock(&tokmux_users);
+	if (--user->refs) {
+		xa_unlock(&tokmux_users);
+		return;
+	}
+	__xa_erase(&tokmux_users, __kuid_val(user->uid));
+	xa_unlock(&tokmux_users);
+	kfree(user);
+}
