@@ -91,7 +91,7 @@ int tokmux_scrub_wait(struct tokmux_caller *caller)
 	if (ret)
 		return ret < 0 ? ret : -EAGAIN;
 	if (!token->scrub_failed)
-		pr_warn_ratelimited("tokmux: %s: nobody scrubs the device for its next user: see tokmux-scrub in the manual\n",
+		pr_warn_ratelimited("tokmux: %s: nobody scrubs the device for its next user: see 'tokmux scrub'\n",
 				    token->name);
 	tokmux_scrub_over(token);
 	return -EUCLEAN;

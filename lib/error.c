@@ -43,6 +43,8 @@ static const struct {
 	{ EOVERFLOW,	"the answer is longer than the room for it" },
 	{ ECONNABORTED,	"the card aborted the command" },
 	{ EBADF,	"the program has closed this file, or it is another one" },
+	{ EUCLEAN,	"another user has used it, and it was not scrubbed; see 'tokmux scrub'" },
+	{ EDEADLK,	"this thread would wait for itself" },
 	{ ENOMEM,	"out of memory" },
 };
 

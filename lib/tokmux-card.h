@@ -184,6 +184,18 @@ enum tokmux_card_presence {
 int tokmux_card_status(struct tokmux_card *card);
 
 /**
+ * tokmux_card_scrub() - reset all cards of a token's reader for the next user
+ * @caller: bound; needs CAP_SYS_ADMIN, and no lease
+ *
+ * A process whose user differs from the last one's waits for this when it asks
+ * for the card. See TOKMUX_LEASE_FD_SCRUB in <linux/tokmux.h>.
+ *
+ * Return: 0; -EPERM; -EBUSY while the last user has the card; the errors of
+ * tokmux_card_open_fd() and tokmux_card_power_off().
+ */
+int tokmux_card_scrub(struct tokmux_caller *caller);
+
+/**
  * tokmux_card_wait() - wait for a card to come or go
  * @card: the card
  * @timeout_ms: see tokmux.h's conventions

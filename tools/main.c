@@ -9,7 +9,7 @@
 static const struct verb *const verbs[] = {
 	&list_verb, &status_verb, &who_verb, &lock_verb, &monitor_verb,
 	&top_verb, &eject_verb, &atr_verb, &apdu_verb, &register_verb,
-	&unregister_verb, &check_verb, &run_verb,
+	&unregister_verb, &scrub_verb, &check_verb, &run_verb,
 	&pcsc_verb,
 };
 

@@ -193,3 +193,36 @@ void tokmux_card_free(struct tokmux_card *card)
 	card_destroy(card);
 	errno = saved;
 }
+
+static int scrub_slot(int fd, unsigned int slot)
+{
+	struct tokmux_card *card = card_alloc(slot);
+	int ret = -ENOMEM;
+
+	if (card)
+		ret = card_connect_fd(card, fd);
+	if (!ret)
+		ret = tokmux_card_power_off(card);
+	/* The number of the next slot, 0 after the last one. */
+	if (!ret || ret == -ENOMEDIUM)
+		ret = slot < card->ccid.transport->desc.max_slot ? (int)slot + 1 : 0;
+	card_destroy(card);
+	return ret;
+}
+
+int tokmux_card_scrub(struct tokmux_caller *caller)
+{
+	struct tokmux_lease_fd arg = { .flags = TOKMUX_LEASE_FD_SCRUB };
+	int saved = errno, ret, slot = 0;
+
+	ret = tokmux_ioctl(caller->fd, TOKMUX_LEASE_FD, &arg);
+	if (ret)
+		return ret;
+	do
+		slot = scrub_slot(arg.fd, (unsigned int)slot);
+	while (slot > 0);
+	ret = slot ? slot : tokmux_mark_clean(caller);
+	close(arg.fd);
+	errno = saved;
+	return ret;
+}

@@ -69,7 +69,7 @@ _tokmux() {
 			esac
 		done
 		;;&
-	status | who | lock | monitor | top | eject | unregister | atr | apdu)
+	status | who | lock | monitor | top | eject | unregister | scrub | atr | apdu)
 		# Not compgen -W, which would run what a name says.
 		mapfile -t names < <(tokmux list --noheadings -o name 2>/dev/null)
 		for name in "${names[@]}"; do
