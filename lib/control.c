@@ -97,10 +97,11 @@ static int fill_in(const char *name, unsigned int flags,
 	return 0;
 }
 
-static int control_create(const char *name, unsigned int hold_limit_ms,
-			  unsigned int max_sessions, struct tokmux_create *arg)
+static int control_create(const char *name, unsigned int flags,
+			  unsigned int hold_limit_ms, unsigned int max_sessions,
+			  struct tokmux_create *arg)
 {
-	int ret = fill_in(name, 0, hold_limit_ms, max_sessions, arg);
+	int ret = fill_in(name, flags, hold_limit_ms, max_sessions, arg);
 
 	return ret ? ret : control_ioctl(TOKMUX_CTL_CREATE, arg);
 }
@@ -144,32 +145,35 @@ int tokmux_create_system(const char *name, unsigned int hold_limit_ms,
 	struct tokmux_create arg = {};
 	int ret;
 
-	ret = control_create(name, hold_limit_ms, max_sessions, &arg);
+	ret = control_create(name, 0, hold_limit_ms, max_sessions, &arg);
 	if (!ret && index)
 		*index = arg.index;
 	return ret;
 }
 
-int tokmux_create_device_fd(const char *name, unsigned int hold_limit_ms,
-			    unsigned int max_sessions, int fd, int interface,
-			    unsigned int *index)
+int tokmux_create_device_fd(const char *name, unsigned int flags,
+			    unsigned int hold_limit_ms, unsigned int max_sessions,
+			    int fd, int interface, unsigned int *index)
 {
 	struct tokmux_create arg = {};
 	int saved = errno;
 	int ret;
 
+	if (flags & ~TOKMUX_CREATE_NO_SCRUB)
+		return -EINVAL;
 	ret = tokmux_device_describe(fd, interface, &arg);
 	errno = saved;
 	if (!ret)
-		ret = control_create(name, hold_limit_ms, max_sessions, &arg);
+		ret = control_create(name, flags, hold_limit_ms, max_sessions,
+				     &arg);
 	if (!ret && index)
 		*index = arg.index;
 	return ret;
 }
 
-int tokmux_create_device(const char *name, unsigned int hold_limit_ms,
-			 unsigned int max_sessions, const char *node,
-			 int interface, unsigned int *index)
+int tokmux_create_device(const char *name, unsigned int flags,
+			 unsigned int hold_limit_ms, unsigned int max_sessions,
+			 const char *node, int interface, unsigned int *index)
 {
 	int saved = errno;
 	int fd, ret;
@@ -179,8 +183,8 @@ int tokmux_create_device(const char *name, unsigned int hold_limit_ms,
 	errno = saved;
 	if (ret)
 		return ret;
-	ret = tokmux_create_device_fd(name, hold_limit_ms, max_sessions, fd,
-				      interface, index);
+	ret = tokmux_create_device_fd(name, flags, hold_limit_ms, max_sessions,
+				      fd, interface, index);
 	close(fd);
 	return ret;
 }

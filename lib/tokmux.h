@@ -277,7 +277,10 @@ int tokmux_mark_clean(struct tokmux_caller *caller);
  * caller's to close. When the lease ends, for whatever reason, it is dead: all
  * is -ENODEV, with every copy of it. A caller has one at a time.
  *
- * Return: the file, close-on-exec; -ENOLCK without the exclusive lease, -ESTALE
+ * If the last user of the device was another one, the kernel first has a
+ * privileged process scrub the device, and this waits for it ("tokmux scrub").
+ *
+ * Return: the file, close-on-exec; -EUCLEAN if nobody scrubs it; -ENOLCK without the exclusive lease, -ESTALE
  * if it was taken away, -EOPNOTSUPP if the token has no real device, -EALREADY
  * if it has one, -EBUSY if another caller of this process that shares the lease
  * has it, -ENODEV if the device was unplugged, -EINTR, -EPERM, -ENOTCONN,
@@ -395,6 +398,8 @@ int tokmux_create_system(const char *name, unsigned int hold_limit_ms,
  * tokmux_create_device() - make a system token with a real device behind it
  * @name: 1 to 63 letters, digits and TOKMUX_NAME_PUNCTUATION, of which only '_'
  *	comes first
+ * @flags: 0, or TOKMUX_CREATE_NO_SCRUB: the device keeps nothing of one user that
+ *	another one must not have, or can't be reset; see tokmux_lease_fd()
  * @hold_limit_ms: how long a lease is kept while others wait, 0 for ever
  * @max_sessions: quota of sessions, 0 for the default
  * @node: its node, /dev/bus/usb/BBB/DDD or /dev/hidrawN
@@ -410,14 +415,16 @@ int tokmux_create_system(const char *name, unsigned int hold_limit_ms,
  * device or has no such interface, -ENOENT, -EACCES or another errno if @node
  * can't be opened, -ENODEV if the device is gone.
  */
-int tokmux_create_device(const char *name, unsigned int hold_limit_ms,
-			 unsigned int max_sessions, const char *node,
-			 int interface, unsigned int *index);
+int tokmux_create_device(const char *name, unsigned int flags,
+			 unsigned int hold_limit_ms, unsigned int max_sessions,
+			 const char *node, int interface, unsigned int *index);
 
 /**
  * tokmux_create_device_fd() - the same of a device that is open already
  * @name: 1 to 63 letters, digits and TOKMUX_NAME_PUNCTUATION, of which only '_'
  *	comes first
+ * @flags: 0, or TOKMUX_CREATE_NO_SCRUB: the device keeps nothing of one user that
+ *	another one must not have, or can't be reset; see tokmux_lease_fd()
  * @hold_limit_ms: how long a lease is kept while others wait, 0 for ever
  * @max_sessions: quota of sessions, 0 for the default
  * @fd: of its node, for reading and writing; stays the caller's
@@ -429,9 +436,9 @@ int tokmux_create_device(const char *name, unsigned int hold_limit_ms,
  *
  * Return: what tokmux_create_device() returns.
  */
-int tokmux_create_device_fd(const char *name, unsigned int hold_limit_ms,
-			    unsigned int max_sessions, int fd, int interface,
-			    unsigned int *index);
+int tokmux_create_device_fd(const char *name, unsigned int flags,
+			    unsigned int hold_limit_ms, unsigned int max_sessions,
+			    int fd, int interface, unsigned int *index);
 
 /**
  * tokmux_remove_system() - remove a system token, whoever uses it

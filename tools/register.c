@@ -23,6 +23,8 @@ struct registration {
 	unsigned int hold_limit_ms;
 	unsigned long max_sessions;
 	bool dry_run;
+	/* Another user may have the device as the one before left it. */
+	bool no_scrub;
 	/* The real device, or NULL; of USB: -1 for the smartcard's interface. */
 	const char *node;
 	int interface;
@@ -36,9 +38,10 @@ static int create(const char *name, const struct registration *with,
 	if (with->fd < 0)
 		return tokmux_create_system(name, with->hold_limit_ms,
 					    with->max_sessions, index);
-	return tokmux_create_device_fd(name, with->hold_limit_ms,
-				       with->max_sessions, with->fd,
-				       with->interface, index);
+	return tokmux_create_device_fd(name, with->no_scrub ?
+				       TOKMUX_CREATE_NO_SCRUB : 0,
+				       with->hold_limit_ms, with->max_sessions,
+				       with->fd, with->interface, index);
 }
 
 /* Its real device was unplugged, and nobody removed it. */
@@ -393,7 +396,7 @@ static int by_udev(const char *devpath, struct registration *with,
 
 /* ---- the verb ---------------------------------------------------------------- */
 
-enum { HOLD_LIMIT = 256, MAX_SESSIONS, DEVICE_PATH, INTERFACE, DRY_RUN, UDEV };
+enum { HOLD_LIMIT = 256, MAX_SESSIONS, DEVICE_PATH, INTERFACE, NO_SCRUB, DRY_RUN, UDEV };
 
 static int run(int argc, char **argv)
 {
@@ -403,6 +406,7 @@ static int run(int argc, char **argv)
 		{ "max-sessions",	required_argument,	NULL, MAX_SESSIONS },
 		{ "device",		required_argument,	NULL, DEVICE_PATH },
 		{ "interface",		required_argument,	NULL, INTERFACE },
+		{ "no-scrub",		no_argument,		NULL, NO_SCRUB },
 		{ "dry-run",		no_argument,		NULL, DRY_RUN },
 		{ "udev",		no_argument,		NULL, UDEV },
 		{}
@@ -438,6 +442,9 @@ static int run(int argc, char **argv)
 						 optarg);
 			with.interface = number;
 			break;
+		case NO_SCRUB:
+			with.no_scrub = true;
+			break;
 		case DRY_RUN:
 			with.dry_run = true;
 			break;
@@ -457,6 +464,8 @@ static int run(int argc, char **argv)
 		status = bad_usage(udev ? "which DEVPATH?" : "which NAME?");
 	else if (with.interface >= 0 && !with.node)
 		status = bad_usage("--interface of which --device?");
+	else if (with.no_scrub && !with.node)
+		status = bad_usage("--no-scrub of which --device?");
 	else if (udev && with.node)
 		status = bad_usage("--udev finds the device itself");
 	else if (udev)
@@ -480,6 +489,7 @@ const struct verb register_verb = {
 	"      --device PATH     the real device: a USB device's node, or a hidraw; close\n"
 	"                        it to others, and only holders of the lease reach it\n"
 	"      --interface N     which one of a USB device (the smartcard's)\n"
+	"      --no-scrub        other users get it as it was left: what can't be reset\n"
 	"      --dry-run         only say what would be done\n"
 	"      --udev            for udev's rules: the reader at DEVPATH\n"
 	VIEW_HELP,

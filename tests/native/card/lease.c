@@ -25,7 +25,7 @@ FIXTURE(lease)
 
 static int make_token(FIXTURE_DATA(lease) *self, unsigned int hold_limit_ms)
 {
-	int ret = tokmux_create_device(self->name, hold_limit_ms, 0,
+	int ret = tokmux_create_device(self->name, 0, hold_limit_ms, 0,
 				       self->reader.node, -1, &self->index);
 
 	snprintf(self->token, sizeof(self->token), "/dev/tokmux%u", self->index);
@@ -591,7 +591,7 @@ TEST_F_TIMEOUT(pcscd, begin_a_command_and_end, 180)
 			ASSERT_TRUE(start_pcscd(self));
 		theirs = time_pcscd(self);
 		stop_pcscd(self);
-		ASSERT_EQ(0, tokmux_create_device(name, 0, 0, self->reader.node,
+		ASSERT_EQ(0, tokmux_create_device(name, 0, 0, 0, self->reader.node,
 						  -1, &index));
 		ours = time_tokmux(name);
 		EXPECT_EQ(0, tokmux_remove_system(index));

@@ -48,7 +48,7 @@ TEST_F_TIMEOUT(order, scripts_never_mix, 240)
 	if (!log || tokmux_present() != 1)
 		SKIP(return, "not in a guest with --usb-card=sim");
 	ASSERT_TRUE(find_node(node));
-	ASSERT_EQ(0, tokmux_create_device("order", 0, 0, node, -1, &index));
+	ASSERT_EQ(0, tokmux_create_device("order", 0, 0, 0, node, -1, &index));
 	snprintf(token, sizeof(token), "/dev/tokmux%u", index);
 	ASSERT_EQ(0, system("udevadm settle --timeout=10"));
 	for (i = 0; i < 2; i++) {

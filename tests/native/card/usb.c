@@ -327,7 +327,7 @@ FIXTURE_SETUP(token)
 		return;
 	ASSERT_TRUE(make_reader(&self->reader, "t1"));
 	snprintf(self->name, sizeof(self->name), "card-%d", getpid());
-	ASSERT_EQ(0, tokmux_create_device(self->name, 0, 0, self->reader.node, 0,
+	ASSERT_EQ(0, tokmux_create_device(self->name, 0, 0, 0, self->reader.node, 0,
 					  &self->index));
 	self->made = true;
 	ASSERT_EQ(0, system("udevadm settle --timeout=10"));
@@ -557,7 +557,7 @@ TEST_F_TIMEOUT(token, reader_that_activates, 120)
 	destroy_reader(&self->reader);
 	ASSERT_TRUE(make_reader(&self->reader, "activates"));
 	snprintf(name, sizeof(name), "%.40s-activates", self->name);
-	ASSERT_EQ(0, tokmux_create_device(name, 0, 0, self->reader.node, 0,
+	ASSERT_EQ(0, tokmux_create_device(name, 0, 0, 0, self->reader.node, 0,
 					  &index));
 	EXPECT_EQ(0, system("udevadm settle --timeout=10"));
 	EXPECT_EQ(0, tokmux_open(name, &caller));
@@ -597,7 +597,7 @@ TEST_F_TIMEOUT(token, second_interface, 120)
 	destroy_reader(&self->reader);
 	ASSERT_TRUE(make_reader(&self->reader, "second"));
 	snprintf(name, sizeof(name), "%.40s-second", self->name);
-	ASSERT_EQ(0, tokmux_create_device(name, 0, 0, self->reader.node, 1,
+	ASSERT_EQ(0, tokmux_create_device(name, 0, 0, 0, self->reader.node, 1,
 					  &index));
 	EXPECT_EQ(0, system("udevadm settle --timeout=10"));
 	EXPECT_EQ(0, tokmux_open(name, &caller));

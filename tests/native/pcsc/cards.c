@@ -56,7 +56,7 @@ FIXTURE_SETUP(cards)
 		return;
 	ASSERT_TRUE(make_reader(&self->reader, "extended"));
 	snprintf(token, sizeof(token), "pcsc-%d", getpid());
-	ASSERT_EQ(0, tokmux_create_device(token, 0, 0, self->reader.node, -1,
+	ASSERT_EQ(0, tokmux_create_device(token, 0, 0, 0, self->reader.node, -1,
 					  &self->index));
 	ASSERT_EQ(0, SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL,
 					   &self->context));
