@@ -206,13 +206,14 @@ static struct tokmux_party *tokmux_lease_first_out(struct tokmux_token *token,
 			party->own_ns = 0;
 			rb_add_cached(node, &token->holders, tokmux_lease_before);
 			node = rb_first_cached(&token->holders);
-		} else if (tokmux_lease_is_wanted(token, party)) {
+			continue;
+		}
+		if (tokmux_lease_is_wanted(token, party)) {
 			*left_ns = (s64)token->hold_limit_ms * NSEC_PER_MSEC -
 				   (s64)(busy_ns - party->busy_ns);
 			return party;
-		} else {
-			node = rb_next(node);
 		}
+		node = rb_next(node);
 	}
 	return NULL;
 }

@@ -46,7 +46,7 @@ void tokmux_scrub_over(struct tokmux_token *token)
 static void tokmux_scrub_ask(struct tokmux_token *token)
 {
 	char name[sizeof("TOKMUX_NAME=") + TOKMUX_NAME_SIZE];
-	char *envp[] = { "TOKMUX_SCRUB=1", name, NULL };
+	char *envp[3] = { "TOKMUX_SCRUB=1", name };
 
 	snprintf(name, sizeof(name), "TOKMUX_NAME=%s", token->name);
 	kobject_uevent_env(&token->dev.kobj, KOBJ_CHANGE, envp);

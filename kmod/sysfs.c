@@ -52,8 +52,8 @@ TOKMUX_ATTR(uncleans, "%llu", token->uncleans);
 /* Room for one more pid and the newline, so that no pid is cut. */
 #define TOKMUX_PID_ROOM	(sizeof(" 4194304\n"))
 
-/* A list of pids, from a loop over @pos; it is cut at the end of the page. */
-#define TOKMUX_ATTR_PIDS(_name, _type, _loop, _tgid)			\
+/* A list of pids, of each @pos from @_first on; it is cut at the end of the page. */
+#define TOKMUX_ATTR_PIDS(_name, _type, _first, _next, _tgid)		\
 static ssize_t _name##_show(struct device *dev,				\
 			    struct device_attribute *attr, char *buf)	\
 {									\
@@ -63,7 +63,7 @@ static ssize_t _name##_show(struct device *dev,				\
 	ssize_t len = 0;						\
 									\
 	mutex_lock(&token->lock);					\
-	_loop {								\
+	for (pos = _first; pos; pos = _next) {				\
 		if (len > PAGE_SIZE - TOKMUX_PID_ROOM)			\
 			break;						\
 		len += sysfs_emit_at(buf, len, "%s%d", len ? " " : "",	\
@@ -75,10 +75,13 @@ static ssize_t _name##_show(struct device *dev,				\
 static DEVICE_ATTR_RO(_name)
 
 TOKMUX_ATTR_PIDS(holder_pids, struct rb_node *,
-		 for (pos = rb_first_cached(&token->holders); pos; pos = rb_next(pos)),
+		 rb_first_cached(&token->holders), rb_next(pos),
 		 rb_entry(pos, struct tokmux_party, holder_node)->tgid);
 TOKMUX_ATTR_PIDS(waiter_pids, struct tokmux_request *,
-		 list_for_each_entry(pos, &token->lease_queue.requests, node),
+		 list_first_entry_or_null(&token->lease_queue.requests,
+					  struct tokmux_request, node),
+		 list_is_last(&pos->node, &token->lease_queue.requests) ? NULL :
+		 list_next_entry(pos, node),
 		 pos->caller->tgid);
 
 static struct attribute *tokmux_token_attrs[] = {
