@@ -561,15 +561,16 @@ TEST(one_name_is_one_token)
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET, 0, to_child));
 	pid = child();
 	if (!pid) {
-		int other;
+		int other, waits;
 
 		if (become_another_user())
 			_exit(1);
 		other = open_bound(own_name(), 0);
+		waits = open_bound(own_name(), 0);
 		if (acquire(other, TOKMUX_EXCLUSIVE, 0) ||
 		    write(to_child[1], &byte, 1) != 1)
 			_exit(2);
-		_exit(acquire(open_bound(own_name(), 0), TOKMUX_SHARED, FOREVER) ==
+		_exit(acquire(waits, TOKMUX_SHARED, FOREVER) ==
 		      -ENODEV && release(other) == -ENODEV ? 0 : 3);
 	}
 	ASSERT_EQ(1, read(to_child[0], &byte, 1));
