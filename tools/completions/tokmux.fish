@@ -41,7 +41,7 @@ function __tokmux_columns
 end
 
 function __tokmux_wants_token
-	contains -- (__tokmux_verb) status who lock monitor top eject unregister atr apdu
+	contains -- (__tokmux_verb) status who lock monitor top eject unregister scrub atr apdu
 	or return
 	# Only status takes several.
 	__tokmux_is status; or test (count (__tokmux_words)) -eq 2

@@ -443,7 +443,7 @@ struct tokmux_eject {
  *	lease fd meanwhile. After the reset TOKMUX_MARK_CLEAN says so.
  */
 enum tokmux_lease_fd_flags {
-	TOKMUX_LEASE_FD_SCRUB	= 1 << 0,
+	TOKMUX_LEASE_FD_SCRUB	= 1 << 0
 };
 
 /**
