@@ -413,7 +413,8 @@ int tokmux_create_system(const char *name, unsigned int hold_limit_ms,
  *
  * Return: 0; what tokmux_create_system() returns; -EOPNOTSUPP if it is no such
  * device or has no such interface, -ENOENT, -EACCES or another errno if @node
- * can't be opened, -ENODEV if the device is gone.
+ * can't be opened, -EBUSY if another token leads to it, -ENODEV if the device is
+ * gone.
  */
 int tokmux_create_device(const char *name, unsigned int flags,
 			 unsigned int hold_limit_ms, unsigned int max_sessions,

@@ -114,6 +114,10 @@ static int create_failed(const char *name, const struct registration *with,
 			complain("%s: it is neither a USB smartcard reader nor a hidraw",
 				 with->node);
 		return STATUS_USAGE;
+	case -EBUSY:
+		complain("%s: another token leads to this device; see 'tokmux list -o +real_device'",
+			 with->node);
+		return STATUS_FAILED;
 	case -ENOENT:
 	case -ENODEV:
 		if (tokmux_present() != 1)

@@ -173,6 +173,9 @@ plug
 unplug $pid "$usb"
 tap_check "a token made by hand is left, without its device" are by-hand
 plug
+twice() { "$tool" register by-hand --device "$usb" 2>&1 | grep -q "another token leads to this device"; }
+tap_check "one device in two tokens: refused" twice
+"$tool" unregister -f $called >/dev/null
 tap_check "its name can be registered anew" "$tool" register by-hand --device "$usb"
 reader_of() { [ "$("$tool" status --noheadings -o real_device "$1" | xargs)" = "$(stat -c %Hr:%Lr "$2")" ]; }
 tap_check "of the device that is there" reader_of by-hand "$usb"
