@@ -552,6 +552,7 @@ TEST_F_TIMEOUT(cards, the_reader_is_unplugged, 120)
 		{ .szReader = self->name }, { .szReader = PNP },
 	};
 	struct program p = {};
+	LONG ret;
 
 	NEEDS_VHCI();
 	ASSERT_EQ(0, start(&p, self->name, SCARD_SHARE_SHARED));
@@ -562,9 +563,13 @@ TEST_F_TIMEOUT(cards, the_reader_is_unplugged, 120)
 	unplug(&self->reader);
 	/* With enforce = yes udev does so. */
 	EXPECT_EQ(0, tokmux_remove_system(self->index));
-	EXPECT_EQ(0, SCardGetStatusChange(self->context, SOON, states, 2));
-	EXPECT_TRUE((states[0].dwEventState & SCARD_STATE_UNKNOWN) ||
-		    (states[1].dwEventState & SCARD_STATE_CHANGED));
+	/* Either the change, or a name that no reader has any more. */
+	ret = SCardGetStatusChange(self->context, SOON, states, 2);
+	EXPECT_TRUE(ret == SCARD_E_UNKNOWN_READER ||
+		    (!ret && ((states[0].dwEventState & SCARD_STATE_UNKNOWN) ||
+			      (states[1].dwEventState & SCARD_STATE_CHANGED)))) {
+		TH_LOG("0x%lx", (unsigned long)ret);
+	}
 	EXPECT_EQ(SCARD_E_READER_UNAVAILABLE, SEND(&p, select_applet));
 	EXPECT_EQ(SCARD_E_READER_UNAVAILABLE,
 		  SCardEndTransaction(p.card, SCARD_LEAVE_CARD));
