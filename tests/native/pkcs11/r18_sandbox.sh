@@ -108,5 +108,7 @@ for arbiter in auto kernel; do
 	tap_check "$arbiter: without any node" fails "arbiter = $arbiter, but /dev/tokmux-control" sys
 	tap_check "$arbiter: without any node and /sys" fails "arbiter = $arbiter, but /dev/tokmux-control"
 	tap_check "$arbiter: without the token's node" fails "$away" tokmux-control sys
+	tap_check "$arbiter: without the token's node and /sys" fails "$away" tokmux-control
+	tap_check "$arbiter: without /sys" fails "$away" tokmux-control "$node"
 done
 tap_end
