@@ -90,13 +90,11 @@ static void forget(struct tokmux_caller *caller)
 /*
  * A daemon may go into a chroot after C_Initialize. So the control device stays open,
  * and nothing that would lead out of the chroot. The administrator's tokens can't be
- * looked for in there. Those that there were before are known by name, and no user
- * token of that name is taken for one of them.
+ * opened in there, and the kernel makes no user token of the name of one (R18).
  */
 static struct {
 	int fd;
 	struct stat file;		/* that @fd was at first */
-	struct tokmux_token **tokens;
 } control = { .fd = -1 };
 
 static void close_control(void)
@@ -113,45 +111,25 @@ static void close_control(void)
 
 static int kernel_start(void)
 {
-	int r;
+	int r = 0;
 
 	control.fd = tokmux_control_open();
 	if (control.fd < 0)
 		return control.fd;
-	if (fstat(control.fd, &control.file))
+	if (fstat(control.fd, &control.file)) {
 		r = -errno;
-	else
-		r = tokmux_list(&control.tokens);
-	if (r < 0)
 		close_control();
-	return r < 0 ? r : 0;
-}
-
-static void kernel_stop(void)
-{
-	struct tokmux_token **tokens = control.tokens;
-
-	/* First, as another thread may fork now, see kernel_forked(). */
-	control.tokens = NULL;
-	tokmux_list_free(tokens);
-	close_control();
-}
-
-static bool is_administrators(const char *name)
-{
-	struct tokmux_token **token;
-
-	for (token = control.tokens; *token; token++)
-		if (!strcmp(tokmux_token_name(*token), name))
-			return true;
-	return false;
+	}
+	return r;
 }
 
 static int open_in_chroot(const char *name, unsigned int hold_ms,
 			  struct tokmux_caller **caller)
 {
-	if (!is_administrators(name))
-		return tokmux_open_user_at(control.fd, name, hold_ms, 0, caller);
+	int r = tokmux_open_user_at(control.fd, name, hold_ms, 0, caller);
+
+	if (r != -EEXIST)
+		return r;
 	log_error("token %s: /dev and /sys have to be in the chroot for a token of the administrator's",
 		  name);
 	return -ENODEV;
@@ -163,7 +141,7 @@ static void kernel_forked(void)
 
 	for (i = 0; i < OPEN_CALLERS; i++)
 		tokmux_close(atomic_exchange(&open_callers[i], NULL));
-	kernel_stop();
+	close_control();
 }
 
 /* ---- tokens and parties ----------------------------------------------------- */
@@ -524,7 +502,7 @@ static void kernel_logout(struct arbiter_party *party)
 const struct arbiter_ops arbiter_kernel = {
 	.name		= "kernel",
 	.start		= kernel_start,
-	.stop		= kernel_stop,
+	.stop		= close_control,
 	.party_open	= kernel_party_open,
 	.party_close	= kernel_party_close,
 	.acquire	= kernel_acquire,
