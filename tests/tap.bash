@@ -7,6 +7,7 @@
 #	tap_skip NAME WHY		one test could not be done here
 #	tap_check NAME COMMAND…		passed if COMMAND does; its output only if not
 #	tap_run NAME SECONDS COMMAND…	COMMAND prints TAP: count its tests as ours
+#	tap_natively_only		all is skipped with sanitizers and in guests
 #	tap_end				the plan; fails if a test did
 # shellcheck shell=bash
 
@@ -17,6 +18,14 @@ tap_not_ok() { tap_failed=$((tap_failed + 1)); echo "not ok $((++tap_count)) - $
 tap_skip() {
 	tap_skipped=$((tap_skipped + 1))
 	echo "ok $((++tap_count)) - $1 # SKIP $2"
+}
+
+# For tests of what neither a sanitizer nor a kernel can change.
+tap_natively_only() {
+	if [ -n "${SAN-}" ] || [ -n "${TOKMUX_GUEST-}" ]; then
+		echo "1..0 # SKIP there is no more to see here"
+		exit
+	fi
 }
 
 tap_check() { # name command…
