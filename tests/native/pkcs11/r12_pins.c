@@ -24,12 +24,7 @@ FIXTURE_SETUP(pins)
 {
 	ASSERT_TRUE(world_begin());
 	world_configure("", variant->lease);
-	self->a = CALLER_A;
-	self->b = CALLER_B;
-	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
-	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
-	ASSERT_EQ(CKR_OK, open_rw(self->a, &self->sa));
-	ASSERT_EQ(CKR_OK, open_rw(self->b, &self->sb));
+	TWO_CALLERS();
 }
 
 FIXTURE_TEARDOWN(pins)

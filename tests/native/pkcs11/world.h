@@ -309,6 +309,16 @@ UNUSED static bool world_begin(void)
 	       !nftw(tokens, copy_one, 8, FTW_PHYS);
 }
 
+/* For a fixture: callers a and b, with a session each, sa and sb. */
+#define TWO_CALLERS() do {						\
+	self->a = CALLER_A;						\
+	self->b = CALLER_B;						\
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));			\
+	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));			\
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &self->sa));			\
+	ASSERT_EQ(CKR_OK, open_rw(self->b, &self->sb));			\
+} while (0)
+
 /* ---- callers --------------------------------------------------------------------- */
 
 /* A plug-in's list of a module's functions. */
