@@ -58,14 +58,6 @@ static void give_back(struct reader *reader)
 	turn_pass(reader);
 }
 
-static void look(struct reader *reader)
-{
-	unlock();
-	lease_look(reader);
-	lock();
-	turn_pass(reader);
-}
-
 /* True if it did something, and gave up the lock for it. */
 static bool attend(struct reader *reader, int64_t *until_ms)
 {
@@ -85,7 +77,7 @@ static bool attend(struct reader *reader, int64_t *until_ms)
 	if (!watchers || reader->gone)
 		return false;
 	if (!slot_is_fresh(reader) && turn_try(reader)) {
-		look(reader);
+		lease_look_and_pass(reader);
 		return true;
 	}
 	sooner(until_ms, (slot_is_fresh(reader) ? reader->slot.seen_ms : now) +

@@ -235,6 +235,14 @@ void lease_look(struct reader *reader)
 		lease_give_back(reader);
 }
 
+void lease_look_and_pass(struct reader *reader)
+{
+	unlock();
+	lease_look(reader);
+	lock();
+	turn_pass(reader);
+}
+
 /* ---- commands -------------------------------------------------------------- */
 
 /* The card was taken out; perhaps there is another one by now. */

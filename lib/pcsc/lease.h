@@ -2,9 +2,9 @@
 /*
  * A reader's lease and the card behind it, through libtokmux.
  *
- * All of it belongs to the reader's turn and is called without the lock. What is
- * learnt of the slot is noted in it. Errors are negative errnos; -ESTALE: the
- * kernel took the lease away.
+ * All of it belongs to the reader's turn and is called without the lock, unless it is
+ * said. What is learnt of the slot is noted in it. Errors are negative errnos;
+ * -ESTALE: the kernel took the lease away.
  */
 #ifndef TOKMUX_PCSC_LEASE_H
 #define TOKMUX_PCSC_LEASE_H
@@ -31,6 +31,8 @@ int lease_transmit(struct reader *reader, const void *command, size_t len,
  * is left as it is; where nothing was, waits for it for a moment.
  */
 void lease_look(struct reader *reader);
+/* With the turn and the lock, which is given up meanwhile: looks, passes the turn. */
+void lease_look_and_pass(struct reader *reader);
 
 /* What the kernel knows of other processes on the token. */
 struct lease_others {

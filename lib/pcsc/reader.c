@@ -65,6 +65,20 @@ void turn_pass(struct reader *reader)
 	pthread_cond_broadcast(&reader->passed);
 }
 
+/* ---- the grace -------------------------------------------------------------- */
+
+void grace_begin(struct reader *reader, const void *of)
+{
+	reader->grace_of = of;
+	reader->grace_ms = now_ms() + GRACE_MS;
+}
+
+void grace_end(struct reader *reader, const void *of)
+{
+	if (reader->grace_of == of)
+		reader->grace_of = NULL;
+}
+
 /* ---- the slot -------------------------------------------------------------- */
 
 static bool has_card(enum slot_content content)

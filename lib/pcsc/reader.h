@@ -86,6 +86,13 @@ bool turn_try(struct reader *reader);
 bool turn_try_overdue(struct reader *reader);
 void turn_pass(struct reader *reader);
 
+/* ---- the grace of a connection that was told of a reset; under the lock ---- */
+
+/* @of connects anew now, or has: the lease is kept for it, see GRACE_MS. */
+void grace_begin(struct reader *reader, const void *of);
+/* @of uses its card again, or is gone. */
+void grace_end(struct reader *reader, const void *of);
+
 /* ---- the slot; under the lock ---- */
 
 /* Sets what is in it, now. Without a card @atr_len and @protocol are 0. */

@@ -21,9 +21,7 @@ LONG connection_event(struct connection *connection)
 	if (connection->resets == reader->slot.resets ||
 	    connection->share == SCARD_SHARE_DIRECT)
 		return SCARD_S_SUCCESS;
-	/* It connects anew now: see GRACE_MS. */
-	reader->grace_of = connection;
-	reader->grace_ms = now_ms() + GRACE_MS;
+	grace_begin(reader, connection);
 	return SCARD_W_RESET_CARD;
 }
 
@@ -86,8 +84,8 @@ LONG use_begin(struct connection *connection)
 	rv = connection_event(connection);
 	if (!rv)
 		rv = error_of_access(ret);
-	if (!rv && reader->grace_of == connection)
-		reader->grace_of = NULL;
+	if (!rv)
+		grace_end(reader, connection);
 	unlock();
 	if (rv)
 		turn_end(connection);

@@ -143,10 +143,7 @@ static void look_at(struct reader *reader)
 		turn_take(reader);
 	else if (!turn_try(reader))
 		return;
-	unlock();
-	lease_look(reader);
-	lock();
-	turn_pass(reader);
+	lease_look_and_pass(reader);
 }
 
 static LONG look_at_all(const struct context *context,

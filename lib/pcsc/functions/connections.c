@@ -235,8 +235,7 @@ static void forget(struct connection *connection)
 	lock();
 	if (reader->exclusive == connection)
 		reader->exclusive = NULL;
-	if (reader->grace_of == connection)
-		reader->grace_of = NULL;
+	grace_end(reader, connection);
 	reader->connections--;
 	connection->has_turn = false;
 	unlock();
@@ -327,9 +326,7 @@ static LONG reconnect(struct connection *connection, DWORD share,
 		return rv;
 	lock();
 	connection_is_told(connection);
-	/* Until it begins, or its time is over: see GRACE_MS. */
-	reader->grace_of = connection;
-	reader->grace_ms = now_ms() + GRACE_MS;
+	grace_begin(reader, connection);
 	unlock();
 	return SCARD_S_SUCCESS;
 }
