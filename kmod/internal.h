@@ -90,8 +90,8 @@ struct tokmux_token {
 	unsigned int nr_holders;
 	struct tokmux_party *exclusive;	/* the holder if exclusive, or NULL */
 	struct tokmux_queue lease_queue;
-	struct list_head untold;	/* callers that hold a lease, and */
-	struct list_head told;		/* those that know that it is wanted */
+	struct list_head untold;	/* holding callers without TOKMUX_EVENT_WANTED */
+	struct list_head told;		/* holding callers that were sent it */
 	struct list_head want_free;	/* callers that get TOKMUX_EVENT_FREE */
 	struct delayed_work hold_work;	/* R4 */
 	u64 epoch;
@@ -107,15 +107,15 @@ struct tokmux_token {
 
 	/* login.c, by enum tokmux_user_type */
 	unsigned int nr_logins[TOKMUX_SO + 1];
-	u64 login_party;		/* id of who logged in since mark clean */
+	u64 login_party;		/* party with logins since mark clean; see login.c */
 
 	/* lease_file.c */
 	struct tokmux_lease_file *lease_file;	/* until the real file is closed */
 	wait_queue_head_t lease_file_closed;
 
 	/* scrub.c */
-	bool touched;			/* since the last scrub, and by whom */
-	kuid_t touched_by;
+	bool touched;			/* a user had the device since its last scrub */
+	kuid_t touched_by;		/* that user; INVALID_UID: several */
 	bool scrub_failed;
 	unsigned long scrub_until;	/* jiffies; 0: not asked for */
 	struct tokmux_caller *scrubber;	/* has a lease fd, and no lease */

@@ -82,7 +82,7 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 	struct tokmux_party *party = caller->party;
 	bool joins = party->nr_exclusive || party->nr_shared;
 	bool others = token->nr_holders > joins;
-	/* Who joins a holder is told with the next lease what has happened. */
+	/* A caller that joins a holder is told of a touch with its next lease. */
 	bool touched = !joins && tokmux_device_touched(&token->device);
 
 	/*
@@ -114,7 +114,7 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 		arg->granted |= TOKMUX_GRANT_UNCLEAN;
 	if (token->login_party && token->login_party != party->id)
 		arg->granted |= TOKMUX_GRANT_LOGIN;
-	/* The kernel is not told if it presents its PIN to the card again. */
+	/* The kernel is not told if the party presents its PIN to the card again. */
 	if (party->nr_logins)
 		tokmux_login_note(party, &token->login_party);
 	if (caller->lost)

@@ -3,8 +3,8 @@
  * Scrubs: the device of a token is reset before another user can use it.
  *
  * Keeps R2 between users: a card stays PIN-verified when its holder ends, and
- * the next holder need not be polite enough to reset it. So the kernel keeps in
- * mind which user has touched the device. Another user gets no lease fd until a
+ * the next holder need not be polite enough to reset it. So the kernel remembers
+ * which user has had the device. Another user gets no lease fd until a
  * privileged process has reset the device, and said so by TOKMUX_MARK_CLEAN.
  * The module knows no card: it asks for such a process by a uevent.
  */
@@ -35,7 +35,7 @@ void tokmux_scrub_done(struct tokmux_token *token)
 	wake_up_all(&token->lease_file_closed);
 }
 
-/* A scrub has ended, or none has come. Those that wait are not to wait on. */
+/* A scrub has ended, or none has come: threads that wait for it stop waiting. */
 void tokmux_scrub_over(struct tokmux_token *token)
 {
 	lockdep_assert_held(&token->lock);

@@ -5,8 +5,8 @@
  * A system token is made by a privileged process. It has a device, and stays
  * until it is removed. A user token belongs to a uid in its pid namespace, and
  * only there that uid finds it. It is removed with its last file, and the number
- * of a uid's tokens is limited (R8). It has no device: other users cannot probe a token that they
- * cannot see, and an unprivileged process cannot make udev work.
+ * of a uid's tokens is limited (R8). It has no device: other users cannot probe a
+ * token that they cannot see, and an unprivileged process cannot make udev work.
  */
 #include <linux/cred.h>
 #include <linux/fs.h>
