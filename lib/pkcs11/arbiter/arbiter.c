@@ -24,16 +24,14 @@
  */
 CK_RV arbiter_choose(enum arbiter_kind kind, const struct arbiter_ops **ops)
 {
-	int present = kind == ARBITER_LOCAL ? 0 : tokmux_present();
+	int r = kind == ARBITER_LOCAL ? -ENODEV : arbiter_kernel.start();
 
-	if (present == 1)
-		present = arbiter_kernel.start() ?: 1;
-	if (present == 1) {
+	if (!r) {
 		*ops = &arbiter_kernel;
-	} else if (present) {
+	} else if (r != -ENODEV) {
 		log_error("arbiter = %s, but /dev/tokmux-control can't be used: %s; 'arbiter = local' does without it, and keeps no other process away",
 			  kind == ARBITER_KERNEL ? "kernel" : "auto",
-			  tokmux_strerror(present));
+			  tokmux_strerror(r));
 		return CKR_GENERAL_ERROR;
 	} else if (kind == ARBITER_KERNEL) {
 		log_error("arbiter = kernel, but the kernel module is not loaded");
