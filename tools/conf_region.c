@@ -136,15 +136,20 @@ int conf_remove(struct conf *conf, char **old)
 static int write_beside(const struct conf *conf, const char *beside, int fd)
 {
 	size_t len = strlen(conf->text);
+	ssize_t written;
 	struct stat st;
 
 	if (stat(conf->path, &st))
 		st.st_mode = 0644;
 	else if (fchown(fd, st.st_uid, st.st_gid) && !geteuid())
 		return -errno;
-	if (fchmod(fd, st.st_mode & 07777) ||
-	    write(fd, conf->text, len) != (ssize_t)len || fsync(fd) ||
-	    rename(beside, conf->path))
+	if (fchmod(fd, st.st_mode & 07777))
+		return -errno;
+	written = write(fd, conf->text, len);
+	/* A disk that fills up meanwhile: errno says nothing then. */
+	if (written >= 0 && (size_t)written != len)
+		return -ENOSPC;
+	if (written < 0 || fsync(fd) || rename(beside, conf->path))
 		return -errno;
 	return 0;
 }
