@@ -67,7 +67,7 @@ static int run_program(char **argv)
 
 static int restart_scdaemon(void)
 {
-	puts("A running scdaemon takes it up after \"gpgconf --kill scdaemon\".");
+	puts("A running scdaemon reads this file after \"gpgconf --kill scdaemon\".");
 	return STATUS_OK;
 }
 

@@ -2,9 +2,9 @@
 /*
  * The use of tokens, from the kernel module's tracepoints.
  *
- * In an instance of tracefs of our own: what others trace is not disturbed. The
- * instance does not go with our process, so it has the pid in its name, and the
- * next one removes those of processes that were killed.
+ * The events go to an instance of tracefs of our own, so that other users of tracing
+ * are not disturbed. An instance stays when its process ends. So its name has the pid,
+ * and the next process removes the instances of processes that were killed.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -21,7 +21,7 @@
 struct trace {
 	char instance[128];
 	int fd;
-	/* What was read, of which the first @at bytes were told. */
+	/* Text that was read. The first @at bytes of it have been told. */
 	char text[8192];
 	size_t length, at;
 };
@@ -33,7 +33,7 @@ static const char *instances(void)
 		"/sys/kernel/debug/tracing/instances",
 	};
 
-	/* The first is there, and empty, where only the second is mounted. */
+	/* Where only the second one is mounted, the first is an empty directory. */
 	return access(places[0], F_OK) ? places[1] : places[0];
 }
 
@@ -75,7 +75,7 @@ static int start(struct trace *trace)
 	trace->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (trace->fd < 0)
 		return -errno;
-	/* A line each, also if there are few. */
+	/* Each line is told at once, also if there are few. */
 	set(trace, "buffer_percent", "0");
 	ret = set(trace, "events/tokmux/enable", "1");
 	return ret;

@@ -340,7 +340,7 @@ static int negotiate_t1(struct tokmux_card *card, int64_t deadline)
 	if (most > 254)
 		most = 254;
 	t1_init(&card->t1, card->atr.ifsc, (uint8_t)most);
-	/* The reader has told the card, and what it told is not known here. */
+	/* The reader has told the card its IFSD. That value is not known here. */
 	if (desc->features & CCID_AUTO_IFSD) {
 		card->t1.ifsd = 254;
 		return 0;

@@ -47,8 +47,8 @@ static unsigned int *begun(const struct tokmux_card *card)
 }
 
 /*
- * To the kernel all cards on a caller are one holder. So it is counted here who
- * used the slot last.
+ * To the kernel all cards on a caller are one holder. So the library counts here
+ * how often a slot was begun: a card whose count is old was not its last user.
  */
 static bool was_last(struct tokmux_card *card)
 {

@@ -199,7 +199,7 @@ static uint8_t answer_type(enum ccid_command type)
 	}
 }
 
-/* The end of this silence, or of all of it. */
+/* When to give up: at the end of the reader's silence, or of the whole time. */
 static int64_t answer_deadline(const struct ccid *ccid, enum ccid_command type,
 			       int64_t deadline)
 {
