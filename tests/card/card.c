@@ -27,8 +27,9 @@ static void note(struct card *card, const char *what)
 
 static void forget(struct card *card)
 {
-	card->selected = false;
+	card->selected = NULL;
 	card->verified = false;
+	card->fresh = false;
 	card->chained_len = 0;
 	card->pending_len = 0;
 }
@@ -66,15 +67,7 @@ static void note_apdu(struct card *card, const uint8_t *apdu, size_t len,
 	fflush(card->log);
 }
 
-struct command {
-	uint8_t cla, ins, p1, p2;
-	const uint8_t *data;
-	size_t nc, ne;
-	uint8_t *out;		/* CARD_ANSWER */
-	size_t len;
-};
-
-static bool take_apart(struct command *c, const uint8_t *apdu, size_t len)
+static bool take_apart(struct card_command *c, const uint8_t *apdu, size_t len)
 {
 	size_t left = len - 4;
 
@@ -114,57 +107,36 @@ static bool take_apart(struct command *c, const uint8_t *apdu, size_t len)
 	return left == c->nc + 3 || left == c->nc + 5;
 }
 
-static unsigned int verify(struct card *card, const struct command *c)
+unsigned int card_verify(struct card *card, const struct card_command *c,
+			 const void *pin, size_t len)
 {
 	if (!c->nc)
 		return card->verified ? 0x9000 : 0x63c0 | card->tries;
 	if (!card->tries)
 		return 0x6983;
-	card->verified = c->nc == strlen(CARD_PIN) &&
-			 !memcmp(c->data, CARD_PIN, c->nc);
+	card->verified = c->nc == len && !memcmp(c->data, pin, len);
+	card->fresh = card->verified;
 	if (!card->verified)
 		return 0x63c0 | --card->tries;
 	card->tries = 3;
 	return 0x9000;
 }
 
-static unsigned int echo(struct card *card, struct command *c)
-{
-	if (card->chained_len + c->nc > sizeof(card->chained))
-		return 0x6700;
-	if (c->nc)
-		memcpy(card->chained + card->chained_len, c->data, c->nc);
-	card->chained_len += c->nc;
-	if (c->cla & 0x10)
-		return 0x9000;
-	memcpy(c->out, card->chained, card->chained_len);
-	c->len = card->chained_len;
-	card->chained_len = 0;
-	return 0x9000;
-}
-
-static unsigned int run(struct card *card, struct command *c)
+static unsigned int run_own(struct card *card, struct card_command *c)
 {
 	unsigned int p = (unsigned int)c->p1 << 8 | c->p2;
 	size_t i;
 
-	if ((c->cla & 0x6f) != 0)
-		return 0x6e00;
-	if (c->ins == 0xa4) {
-		forget(card);
-		if (c->nc != sizeof(card_aid) ||
-		    memcmp(c->data, card_aid, sizeof(card_aid)))
-			return 0x6a82;
-		card->selected = true;
+	switch (c->ins) {
+	case 0xa4:
 		memcpy(c->out, "tokmux", 6);
 		c->len = 6;
 		return 0x9000;
-	}
-	if (!card->selected)
-		return 0x6985;
-	switch (c->ins) {
 	case 0x10:
-		return echo(card, c);
+		if (c->nc)
+			memcpy(c->out, c->data, c->nc);
+		c->len = c->nc;
+		return 0x9000;
 	case 0x12:
 		for (i = 0; i < p; i++)
 			c->out[i] = (uint8_t)i;
@@ -180,7 +152,7 @@ static unsigned int run(struct card *card, struct command *c)
 		c->len = c->p2;
 		return 0x9000;
 	case 0x20:
-		return verify(card, c);
+		return card_verify(card, c, CARD_PIN, strlen(CARD_PIN));
 	case 0xca:
 		if (!card->verified)
 			return 0x6982;
@@ -190,6 +162,61 @@ static unsigned int run(struct card *card, struct command *c)
 	default:
 		return 0x6d00;
 	}
+}
+
+static const struct card_applet own = { card_aid, sizeof(card_aid), run_own };
+
+/* The first bytes of an AID will do, but not fewer than say whose it is. */
+static bool is_named(const struct card_applet *applet, const struct card_command *c)
+{
+	return applet && c->nc >= 5 && c->nc <= applet->aid_len &&
+	       !memcmp(c->data, applet->aid, c->nc);
+}
+
+/*
+ * One command of a chain. True with all its data in @c if that was the last one,
+ * else false with what it is answered in *@sw.
+ */
+static bool unchain(struct card *card, struct card_command *c, unsigned int *sw)
+{
+	if (card->chained_ins != c->ins)
+		card->chained_len = 0;
+	card->chained_ins = c->ins;
+	*sw = 0x6700;
+	if (card->chained_len + c->nc > sizeof(card->chained))
+		return false;
+	if (c->nc)
+		memcpy(card->chained + card->chained_len, c->data, c->nc);
+	card->chained_len += c->nc;
+	*sw = 0x9000;
+	if (c->cla & 0x10)
+		return false;
+	c->data = card->chained;
+	c->nc = card->chained_len;
+	card->chained_len = 0;
+	return true;
+}
+
+static unsigned int run(struct card *card, struct card_command *c)
+{
+	unsigned int sw;
+
+	if ((c->cla & 0x6f) != 0)
+		return 0x6e00;
+	if (c->ins != 0xa4 && !card->selected)
+		return 0x6985;
+	if (!unchain(card, c, &sw))
+		return sw;
+	if (c->ins == 0xa4) {
+		forget(card);
+		if (is_named(&own, c))
+			card->selected = &own;
+		else if (is_named(card->other, c))
+			card->selected = card->other;
+		else
+			return 0x6a82;
+	}
+	return card->selected->run(card, c);
 }
 
 static unsigned int more(const struct card *card)
@@ -221,7 +248,7 @@ static size_t give(struct card *card, uint8_t *answer, size_t ne)
 static size_t execute(struct card *card, const uint8_t *apdu, size_t len,
 		      uint8_t *answer, bool fetch)
 {
-	struct command c = { .out = answer };
+	struct card_command c = { .out = answer };
 	unsigned int sw;
 
 	card->delay_ms = 0;
@@ -231,8 +258,6 @@ static size_t execute(struct card *card, const uint8_t *apdu, size_t len,
 		return give(card, answer, c.ne);
 	card->pending_len = 0;
 	card->pending_at = 0;
-	if (c.ins != 0x10)
-		card->chained_len = 0;
 	sw = run(card, &c);
 	if (!c.len)
 		return put_sw(answer, 0, sw);

@@ -18,6 +18,7 @@
  *	--settings N		of the first interface, which is of N kinds; the
  *				second one is the reader
  *	--random SEED		descriptors and strings that are mostly garbage
+ *	--piv DIR		its card is a PIV one, too, with the keys there
  *
  * LEVEL is t0, t1, short or extended. What the card sees goes to the file LOG. Says "ready BUS
  * DEVICE" once it is enumerated; runs until it is killed, which pulls the plug.
@@ -34,6 +35,7 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include "piv.h"
 #include "reader.h"
 
 #define VHCI		"/sys/devices/platform/vhci_hcd.0"
@@ -650,7 +652,7 @@ static void order(FILE *orders)
 int main(int argc, char **argv)
 {
 	enum { SECOND, ACTIVATES, HOSTILE, MAKER, MODEL, SERIAL, INTERFACES,
-	       SETTINGS, SETTING, IS_MUTE, RANDOM };
+	       SETTINGS, SETTING, IS_MUTE, RANDOM, PIV };
 	static const struct option options[] = {
 		{ "second",	no_argument,		NULL, SECOND },
 		{ "activates",	no_argument,		NULL, ACTIVATES },
@@ -663,12 +665,14 @@ int main(int argc, char **argv)
 		{ "setting",	no_argument,		NULL, SETTING },
 		{ "mute",	no_argument,		NULL, IS_MUTE },
 		{ "random",	required_argument,	NULL, RANDOM },
+		{ "piv",	required_argument,	NULL, PIV },
 		{}
 	};
 	static const char *const levels[] = { "t0", "t1", "short", "extended" };
 	struct pollfd fds[2] = { { .events = POLLIN }, { .fd = -1, .events = POLLIN } };
 	FILE *log, *orders = NULL;
 	unsigned int level;
+	const char *piv = NULL;
 	const uint8_t *atr;
 	int64_t later, left;
 	bool said = false, activates = false;
@@ -704,6 +708,9 @@ int main(int argc, char **argv)
 			is_random = true;
 			seed = (unsigned int)strtoul(optarg, NULL, 0);
 			break;
+		case PIV:
+			piv = optarg;
+			break;
 		case IS_MUTE:
 			mute = true;
 			break;
@@ -734,6 +741,8 @@ int main(int argc, char **argv)
 	}
 	atr = reader_atr(level, &len);
 	card_init(&card, log, atr, len);
+	if (piv && !piv_add(&card, piv))
+		return 1;
 	reader_init(&reader, level, &card);
 	reader.now = now;
 	if (activates) {

@@ -6,7 +6,6 @@ set -u
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
 . "$top/tests/tap.bash"
 build=${B:-$top/build/user}
-tool=$build/tokmux
 reader=$top/tests/guest/reader
 
 if ! [ -p /run/tokmux/hand ] || [ -z "${TOKMUX_CARD_PIN-}" ] ||
@@ -14,16 +13,7 @@ if ! [ -p /run/tokmux/hand ] || [ -z "${TOKMUX_CARD_PIN-}" ] ||
 	echo "1..0 # SKIP no hand at a reader with a card that OpenSC knows, or no OpenSC"
 	exit
 fi
-dir=$(mktemp -d /tmp/tokmux-pcsc.XXXXXX) || exit
-chmod 755 "$dir"
-mkdir -m 777 "$dir/home"
-pids=()
-cleanup() {
-	[ ${#pids[@]} = 0 ] || kill "${pids[@]}" 2>/dev/null
-	"$tool" unregister -f reader >/dev/null 2>&1
-	rm -rf "$dir"
-}
-trap cleanup EXIT
+. "$top/tests/pcsc.bash"
 
 usb_node() {
 	local device id bus number
@@ -34,23 +24,7 @@ usb_node() {
 	done
 }
 
-getent group tokmux >/dev/null || groupadd --system tokmux
-# What udev has read without the group it reads anew only if a file is newer.
-touch /run/udev/rules.d/69-tokmux.rules
-udevadm control --reload
-"$tool" register --device "$(usb_node)" reader >/dev/null && udevadm settle
-IFS=: read -r _ _ gid _ < <(getent group tokmux)
-
-# Programs that were built for pcsc-lite, by a user who may use tokens.
-user() {
-	setpriv --reuid 65534 --regid 65534 --groups "$gid" \
-		env HOME="$dir/home" LD_LIBRARY_PATH="$build/pcsc" "$@"
-}
-shown() { # pattern command…
-	local pattern=$1
-	shift
-	user timeout 60 "$@" 2>&1 | tee /dev/stderr | grep -qE "$pattern"
-}
+register_reader "$(usb_node)"
 tap_check "pcscd doesn't run" test ! -e /run/pcscd/pcscd.comm
 
 # ---- OpenSC ------------------------------------------------------------------
@@ -148,7 +122,7 @@ if command -v pcsc_scan >/dev/null; then
 	"$reader" unplug
 	"$tool" unregister -f reader >/dev/null
 	"$reader" plug
-	"$tool" register --device "$(usb_node)" reader >/dev/null && udevadm settle
+	register_reader "$(usb_node)"
 	tap_check "pcsc_scan sees that the reader is back" sees 'Card inserted'
 	kill "${pids[@]}"
 	exec {scan}<&-
