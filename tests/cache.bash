@@ -47,9 +47,10 @@ image_meta() { # series
 
 # The packages of tests/packages: all, or those that tests/suite installs.
 wanted_packages() { # all|suite
-	awk -v whose="$1" '
+	awk -v whose="$1" -v release="$debian_release" '
 		/^$/ { out = 0 }
 		/^# [+]/ { out = whose == "suite" }
+		/^# 13:/ { out = whose == "all" && release == 12 }
 		/^[a-z0-9]/ && !out { print $1 }
 	' tests/packages | sort -u
 }
