@@ -223,6 +223,7 @@ struct tokmux_caller *tokmux_caller_new(struct tokmux_token *token, fmode_t mode
 	caller->token = token;
 	caller->may_bind = mode & FMODE_WRITE;
 	init_waitqueue_head(&caller->wait);
+	INIT_KFIFO(caller->events.ring);
 	INIT_LIST_HEAD(&caller->party_node);
 	INIT_LIST_HEAD(&caller->want_free);
 	INIT_LIST_HEAD(&caller->told);

@@ -11,37 +11,28 @@
 #include <linux/uaccess.h>
 #include "internal.h"
 
-/* Take the oldest event out of the ring. */
-static void tokmux_events_drop(struct tokmux_events *events)
-{
-	events->first = (events->first + 1) % TOKMUX_EVENT_RING;
-	WRITE_ONCE(events->nr, events->nr - 1);
-}
-
 void tokmux_event_send(struct tokmux_caller *caller, u32 type, u64 arg)
 {
+	struct tokmux_event event = {
+		.type = type, .time_ns = ktime_get_ns(), .arg = arg,
+	};
 	struct tokmux_events *events = &caller->events;
 
 	lockdep_assert_held(&caller->token->lock);
-	if (events->nr == TOKMUX_EVENT_RING) {
-		tokmux_events_drop(events);
+	if (kfifo_is_full(&events->ring)) {
+		kfifo_skip(&events->ring);
 		events->overflow = true;
 	}
-	events->ring[(events->first + events->nr) % TOKMUX_EVENT_RING] =
-		(struct tokmux_event){
-			.type = type,
-			.time_ns = ktime_get_ns(),
-			.arg = arg,
-		};
-	WRITE_ONCE(events->nr, events->nr + 1);
+	kfifo_put(&events->ring, event);
 	wake_up_interruptible(&caller->wait);
 }
 
 /* Would read() return at once? */
 static bool tokmux_event_ready(const struct tokmux_caller *caller)
 {
-	return READ_ONCE(caller->events.nr) || READ_ONCE(caller->ended) ||
-	       READ_ONCE(caller->token->gone);
+	/* The next wakeup finds what this misses. */
+	return data_race(!kfifo_is_empty(&caller->events.ring)) ||
+	       READ_ONCE(caller->ended) || READ_ONCE(caller->token->gone);
 }
 
 /* Events that are left can be read after the token was removed. */
@@ -49,22 +40,18 @@ static int tokmux_event_check(struct tokmux_caller *caller)
 {
 	int ret = tokmux_caller_check(caller);
 
-	return ret == -ENODEV && caller->events.nr ? 0 : ret;
+	return ret == -ENODEV && !kfifo_is_empty(&caller->events.ring) ? 0 : ret;
 }
 
 static unsigned int tokmux_events_take(struct tokmux_events *events,
 				       struct tokmux_event *taken,
 				       unsigned int max)
 {
-	unsigned int nr = 0;
+	unsigned int nr = kfifo_out(&events->ring, taken, max);
 
-	while (nr < max && events->nr) {
-		taken[nr] = events->ring[events->first];
-		if (events->overflow)
-			taken[nr].flags |= TOKMUX_EVENT_OVERFLOW;
+	if (nr && events->overflow) {
+		taken[0].flags = TOKMUX_EVENT_OVERFLOW;
 		events->overflow = false;
-		tokmux_events_drop(events);
-		nr++;
 	}
 	return nr;
 }
@@ -104,14 +91,15 @@ ssize_t tokmux_event_read(struct file *file, char __user *buf, size_t count,
 __poll_t tokmux_event_poll(struct file *file, poll_table *wait)
 {
 	struct tokmux_caller *caller = file->private_data;
-	/* Pairs with the store in tokmux_caller_bind(). */
+	/* Pairs with the store in tokmux_bind(). */
 	struct pid *tgid = smp_load_acquire(&caller->tgid);
 	__poll_t mask = 0;
 
 	poll_wait(file, &caller->wait, wait);
 	if (tgid && tgid != task_tgid(current))
 		return EPOLLERR;
-	if (READ_ONCE(caller->events.nr))
+	/* The next wakeup finds what this misses. */
+	if (data_race(!kfifo_is_empty(&caller->events.ring)))
 		mask |= EPOLLIN | EPOLLRDNORM;
 	if (READ_ONCE(caller->token->gone) || READ_ONCE(caller->ended))
 		mask |= EPOLLHUP;

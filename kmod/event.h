@@ -3,6 +3,7 @@
 #define TOKMUX_EVENT_H
 
 #include <linux/fs.h>
+#include <linux/kfifo.h>
 #include <linux/poll.h>
 #include <linux/types.h>
 #include <linux/tokmux.h>
@@ -14,15 +15,11 @@ struct tokmux_caller;
 /**
  * struct tokmux_events - the events that a caller has not read yet
  * @overflow: events were dropped, and no event that was read says so yet
- * @first: index of the oldest event in @ring
- * @nr: number of events
  * @ring: the events
  */
 struct tokmux_events {
 	bool overflow;
-	u8 first;
-	u8 nr;
-	struct tokmux_event ring[TOKMUX_EVENT_RING];
+	DECLARE_KFIFO(ring, struct tokmux_event, TOKMUX_EVENT_RING);
 };
 
 void tokmux_event_send(struct tokmux_caller *caller, u32 type, u64 arg);

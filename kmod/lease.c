@@ -119,7 +119,7 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 		tokmux_login_note(party, &token->login_party);
 	if (caller->lost)
 		arg->granted |= TOKMUX_GRANT_LOST;
-	if (caller->events.nr)
+	if (!kfifo_is_empty(&caller->events.ring))
 		arg->granted |= TOKMUX_GRANT_EVENTS;
 	arg->epoch = token->epoch;
 	caller->thread = task_pid_nr(task);
