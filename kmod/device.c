@@ -47,7 +47,6 @@ static int tokmux_usb_urbs(const struct tokmux_device *device)
 	return device->usb ? atomic_read(&device->usb->urbnum) : 0;
 }
 
-#if IS_REACHABLE(CONFIG_USB)
 static int tokmux_usb_find(struct usb_device *usb, void *data)
 {
 	struct tokmux_device *device = data;
@@ -60,24 +59,11 @@ static int tokmux_usb_find(struct usb_device *usb, void *data)
 
 static int tokmux_usb_init(struct tokmux_device *device)
 {
-	if (!usb_for_each_dev(device, tokmux_usb_find))
+	if (!IS_REACHABLE(CONFIG_USB) || !usb_for_each_dev(device, tokmux_usb_find))
 		return -ENODEV;
 	atomic_set(&device->urbs, tokmux_usb_urbs(device));
 	return 0;
 }
-
-static void tokmux_usb_exit(struct tokmux_device *device)
-{
-	usb_put_dev(device->usb);
-}
-#else
-static int tokmux_usb_init(struct tokmux_device *device)
-{
-	return -ENODEV;
-}
-
-static void tokmux_usb_exit(struct tokmux_device *device) {}
-#endif
 
 static bool tokmux_usb_is_ours(const struct tokmux_device *device,
 			       unsigned int endpoint)
@@ -110,10 +96,8 @@ static int tokmux_usb_filter_setup(const struct tokmux_device *device,
 		if ((setup.bRequestType & (USB_TYPE_MASK | USB_DIR_IN)) ==
 		    (USB_TYPE_STANDARD | USB_DIR_IN))
 			return 0;
-		return -EPERM;
-	default:
-		return -EPERM;
 	}
+	return -EPERM;
 }
 
 static int tokmux_usb_filter_urb(const struct tokmux_device *device,
@@ -128,10 +112,10 @@ static int tokmux_usb_filter_urb(const struct tokmux_device *device,
 		return tokmux_usb_filter_setup(device, buffer);
 	case USBDEVFS_URB_TYPE_BULK:
 	case USBDEVFS_URB_TYPE_INTERRUPT:
-		return tokmux_usb_is_ours(device, endpoint) ? 0 : -EPERM;
-	default:
-		return -EPERM;
+		if (tokmux_usb_is_ours(device, endpoint))
+			return 0;
 	}
+	return -EPERM;
 }
 
 /*
@@ -148,54 +132,37 @@ static int tokmux_usb_answer_control(const struct tokmux_device *device,
 	return put_user(device->usb_configuration, data) ? -EFAULT : 1;
 }
 
-#ifdef CONFIG_COMPAT
-static int tokmux_usb_filter_compat(const struct tokmux_device *device,
-				    unsigned int *cmd, void __user *arg,
-				    bool *wait)
+static int tokmux_usb_filter(const struct tokmux_device *device,
+			     unsigned int *cmd, void __user *arg, bool *wait)
 {
-	struct usbdevfs_ctrltransfer32 ctrl;
-	struct usbdevfs_urb32 urb;
+#ifdef CONFIG_COMPAT
+	struct usbdevfs_ctrltransfer32 ctrl32;
+	struct usbdevfs_urb32 urb32;
+#endif
+	struct usbdevfs_ctrltransfer ctrl;
+	struct usbdevfs_urb urb;
+	unsigned int number;
 
 	switch (*cmd) {
+#ifdef CONFIG_COMPAT
 	case USBDEVFS_CONTROL32:
-		if (copy_from_user(&ctrl, arg, sizeof(ctrl)))
+		if (copy_from_user(&ctrl32, arg, sizeof(ctrl32)))
 			return -EFAULT;
-		return tokmux_usb_answer_control(device, ctrl.bRequestType,
-						 ctrl.bRequest, ctrl.wLength,
-						 compat_ptr(ctrl.data));
+		return tokmux_usb_answer_control(device, ctrl32.bRequestType,
+						 ctrl32.bRequest, ctrl32.wLength,
+						 compat_ptr(ctrl32.data));
 	case USBDEVFS_SUBMITURB32:
-		if (copy_from_user(&urb, arg, sizeof(urb)))
+		if (copy_from_user(&urb32, arg, sizeof(urb32)))
 			return -EFAULT;
-		return tokmux_usb_filter_urb(device, urb.type, urb.endpoint,
-					     urb.signr, compat_ptr(urb.buffer));
+		return tokmux_usb_filter_urb(device, urb32.type, urb32.endpoint,
+					     urb32.signr, compat_ptr(urb32.buffer));
 	case USBDEVFS_REAPURB32:
 		*cmd = USBDEVFS_REAPURBNDELAY32;
 		*wait = true;
 		return 0;
 	case USBDEVFS_REAPURBNDELAY32:
 		return 0;
-	default:
-		return -ENOTTY;
-	}
-}
-#else
-static int tokmux_usb_filter_compat(const struct tokmux_device *device,
-				    unsigned int *cmd, void __user *arg,
-				    bool *wait)
-{
-	return -ENOTTY;
-}
 #endif
-
-static int tokmux_usb_filter(const struct tokmux_device *device,
-			     unsigned int *cmd, void __user *arg, bool *wait)
-{
-	struct usbdevfs_setinterface setintf;
-	struct usbdevfs_ctrltransfer ctrl;
-	struct usbdevfs_urb urb;
-	unsigned int number;
-
-	switch (*cmd) {
 	case USBDEVFS_CONTROL:
 		if (copy_from_user(&ctrl, arg, sizeof(ctrl)))
 			return -EFAULT;
@@ -211,14 +178,11 @@ static int tokmux_usb_filter(const struct tokmux_device *device,
 		*cmd = USBDEVFS_REAPURBNDELAY;
 		*wait = true;
 		return 0;
-	case USBDEVFS_SETINTERFACE:
-		if (copy_from_user(&setintf, arg, sizeof(setintf)))
-			return -EFAULT;
-		return setintf.interface == device->usb_interface ? 0 : -EPERM;
+	/* The structs of these begin with the interface. */
 	case USBDEVFS_DISCONNECT_CLAIM:
-		/* Its struct begins with the interface. No driver is unbound. */
-		*cmd = USBDEVFS_CLAIMINTERFACE;
+		*cmd = USBDEVFS_CLAIMINTERFACE;		/* no driver is unbound */
 		fallthrough;
+	case USBDEVFS_SETINTERFACE:
 	case USBDEVFS_CLAIMINTERFACE:
 	case USBDEVFS_RELEASEINTERFACE:
 		if (get_user(number, (unsigned int __user *)arg))
@@ -246,7 +210,7 @@ static int tokmux_usb_filter(const struct tokmux_device *device,
 	case USBDEVFS_RELEASE_PORT:
 		return -EPERM;
 	default:
-		return tokmux_usb_filter_compat(device, cmd, arg, wait);
+		return -ENOTTY;
 	}
 }
 
@@ -436,7 +400,8 @@ void tokmux_device_close(struct tokmux_device *device)
 void tokmux_device_exit(struct tokmux_device *device)
 {
 	tokmux_device_close(device);
-	tokmux_usb_exit(device);
+	if (IS_REACHABLE(CONFIG_USB))
+		usb_put_dev(device->usb);
 }
 
 /**

@@ -41,8 +41,10 @@
  * @backing: the file of the real device; NULL if it could not be opened
  * @wait: for poll() and for calls that block
  * @wakes: number of wakeups that came from @backing
+ * @pt: finds the wait queues of @backing
+ * @nr_queues: their number
  * @hook: our entry in @hooked
- * @hooked: the wait queue of @backing
+ * @hooked: the first of them
  * @close_work: closes @backing after the last user
  * @late_work: while the lease file is alive, ends it if the device was
  *	unplugged; then kills the process if it does not return from a call
@@ -58,6 +60,8 @@ struct tokmux_lease_file {
 	struct file *backing;
 	wait_queue_head_t wait;
 	atomic_t wakes;
+	poll_table pt;
+	unsigned int nr_queues;
 	wait_queue_entry_t hook;
 	wait_queue_head_t *hooked;
 	struct work_struct close_work;
@@ -127,10 +131,14 @@ static void tokmux_lease_file_die(struct tokmux_lease_file *lf)
 
 /*
  * A call may keep the lock of a USB device while it sleeps on a page, and the
- * kernel cannot go on with the unplug (nor with anything on that hub).
+ * kernel cannot go on with the unplug (nor with anything on that hub). So a
+ * lease file whose device was unplugged dies, and a process that then stays in
+ * a call is killed.
  */
-static bool tokmux_lease_file_unplugged(struct tokmux_lease_file *lf)
+static void tokmux_lease_file_late(struct work_struct *work)
 {
+	struct tokmux_lease_file *lf = container_of(to_delayed_work(work),
+						    struct tokmux_lease_file, late_work);
 	bool dead;
 
 	mutex_lock(&lf->token->lock);
@@ -138,16 +146,7 @@ static bool tokmux_lease_file_unplugged(struct tokmux_lease_file *lf)
 	if (!dead && tokmux_device_check(lf->token->device.sentinel))
 		tokmux_lease_file_die(lf);
 	mutex_unlock(&lf->token->lock);
-	return dead;
-}
-
-static void tokmux_lease_file_late(struct work_struct *work)
-{
-	struct tokmux_lease_file *lf =
-		container_of(to_delayed_work(work), struct tokmux_lease_file,
-			     late_work);
-
-	if (!tokmux_lease_file_unplugged(lf)) {
+	if (!dead) {
 		queue_delayed_work(tokmux_wq, &lf->late_work, TOKMUX_LATE);
 		return;
 	}
@@ -200,28 +199,23 @@ static long tokmux_lease_file_pass(struct file *backing, unsigned int cmd,
 				   unsigned long arg, bool compat)
 {
 	const struct file_operations *fops = backing->f_op;
-	long ret;
+	long (*ioctl)(struct file *backing, unsigned int cmd, unsigned long arg) =
+		compat ? fops->compat_ioctl : fops->unlocked_ioctl;
+	long ret = compat ? security_file_ioctl_compat(backing, cmd, arg) :
+			    security_file_ioctl(backing, cmd, arg);
 
-	if (compat) {
-		ret = security_file_ioctl_compat(backing, cmd, arg);
-		if (!ret)
-			ret = fops->compat_ioctl ?
-			      fops->compat_ioctl(backing, cmd, arg) : -ENOTTY;
-	} else {
-		ret = security_file_ioctl(backing, cmd, arg);
-		if (!ret)
-			ret = fops->unlocked_ioctl ?
-			      fops->unlocked_ioctl(backing, cmd, arg) : -ENOTTY;
-	}
+	if (ret)
+		return ret;
+	ret = ioctl ? ioctl(backing, cmd, arg) : -ENOTTY;
 	return ret == -ENOIOCTLCMD ? -ENOTTY : ret;
 }
 
-static long tokmux_lease_file_do_ioctl(struct file *file, unsigned int cmd,
-				       unsigned long arg, void __user *uarg,
-				       bool compat)
+static long tokmux_lease_file_ioctl(struct file *file, unsigned int cmd,
+				    unsigned long arg)
 {
 	struct tokmux_lease_file *lf = file->private_data;
-	bool wait;
+	bool compat = in_compat_syscall(), wait;
+	void __user *uarg = compat ? compat_ptr(arg) : (void __user *)arg;
 	int wakes;
 	long ret;
 
@@ -242,20 +236,6 @@ static long tokmux_lease_file_do_ioctl(struct file *file, unsigned int cmd,
 	tokmux_lease_file_leave(lf);
 	return ret;
 }
-
-static long tokmux_lease_file_ioctl(struct file *file, unsigned int cmd,
-				    unsigned long arg)
-{
-	return tokmux_lease_file_do_ioctl(file, cmd, arg, (void __user *)arg, false);
-}
-
-#ifdef CONFIG_COMPAT
-static long tokmux_lease_file_compat_ioctl(struct file *file, unsigned int cmd,
-					   unsigned long arg)
-{
-	return tokmux_lease_file_do_ioctl(file, cmd, arg, compat_ptr(arg), true);
-}
-#endif
 
 static ssize_t tokmux_lease_file_read(struct file *file, char __user *buf,
 				      size_t count, loff_t *ppos)
@@ -326,21 +306,18 @@ static void tokmux_lease_file_show(struct seq_file *m, struct file *file)
 {
 	struct tokmux_lease_file *lf = file->private_data;
 
-	seq_printf(m, "token:\t%s\n", lf->token->name);
-	seq_printf(m, "owner-pid:\t%d\n", pid_vnr(lf->tgid));
-	seq_printf(m, "device-kind:\t%s\n",
-		   tokmux_device_kind_name(&lf->token->device));
-	seq_printf(m, "real-device:\t%u:%u\n", MAJOR(lf->token->device.devt),
-		   MINOR(lf->token->device.devt));
+	seq_printf(m, "token:\t%s\nowner-pid:\t%d\n", lf->token->name,
+		   pid_vnr(lf->tgid));
+	seq_printf(m, "device-kind:\t%s\nreal-device:\t%u:%u\n",
+		   tokmux_device_kind_name(&lf->token->device),
+		   MAJOR(lf->token->device.devt), MINOR(lf->token->device.devt));
 	seq_printf(m, "ended:\t%d\n", READ_ONCE(lf->dead));
 }
 
 static const struct file_operations tokmux_lease_file_fops = {
 	.owner		= THIS_MODULE,
 	.unlocked_ioctl	= tokmux_lease_file_ioctl,
-#ifdef CONFIG_COMPAT
-	.compat_ioctl	= tokmux_lease_file_compat_ioctl,
-#endif
+	.compat_ioctl	= tokmux_lease_file_ioctl,
 	.read		= tokmux_lease_file_read,
 	.write		= tokmux_lease_file_write,
 	.llseek		= no_seek_end_llseek,
@@ -363,24 +340,13 @@ static int tokmux_lease_file_wake(wait_queue_entry_t *hook, unsigned int mode,
 	return 0;
 }
 
-struct tokmux_lease_file_table {
-	poll_table pt;
-	struct tokmux_lease_file *lf;
-	bool many;
-};
-
 static void tokmux_lease_file_hook(struct file *backing, wait_queue_head_t *head,
 				   poll_table *pt)
 {
-	struct tokmux_lease_file_table *table =
-		container_of(pt, struct tokmux_lease_file_table, pt);
-	struct tokmux_lease_file *lf = table->lf;
+	struct tokmux_lease_file *lf = container_of(pt, struct tokmux_lease_file, pt);
 
-	/* All kinds of device that we know have one wait queue. */
-	if (lf->hooked) {
-		table->many = true;
+	if (lf->nr_queues++)
 		return;
-	}
 	init_waitqueue_func_entry(&lf->hook, tokmux_lease_file_wake);
 	lf->hooked = head;
 	add_wait_queue(head, &lf->hook);
@@ -389,15 +355,15 @@ static void tokmux_lease_file_hook(struct file *backing, wait_queue_head_t *head
 static int tokmux_lease_file_open_backing(struct tokmux_lease_file *lf,
 					  struct file *sentinel)
 {
-	struct tokmux_lease_file_table table = { .lf = lf };
 	struct file *backing = tokmux_device_open(&lf->token->device, sentinel);
 
 	if (IS_ERR(backing))
 		return PTR_ERR(backing);
 	lf->backing = backing;
-	init_poll_funcptr(&table.pt, tokmux_lease_file_hook);
-	vfs_poll(backing, &table.pt);
-	return table.many ? -EOPNOTSUPP : 0;
+	init_poll_funcptr(&lf->pt, tokmux_lease_file_hook);
+	vfs_poll(backing, &lf->pt);
+	/* All kinds of device that we know have one wait queue. */
+	return lf->nr_queues > 1 ? -EOPNOTSUPP : 0;
 }
 
 /**
