@@ -316,7 +316,7 @@ void tokmux_lease_init(struct tokmux_token *token)
 	INIT_LIST_HEAD(&token->untold);
 	INIT_LIST_HEAD(&token->told);
 	INIT_LIST_HEAD(&token->want_free);
-	tokmux_queue_init(&token->lease_queue);
+	INIT_LIST_HEAD(&token->lease_queue.requests);
 	INIT_DELAYED_WORK(&token->hold_work, tokmux_lease_hold_work);
 	init_waitqueue_head(&token->lease_file_closed);
 }

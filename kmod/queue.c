@@ -6,12 +6,6 @@
 #include <linux/sched/signal.h>
 #include "internal.h"
 
-void tokmux_queue_init(struct tokmux_queue *queue)
-{
-	INIT_LIST_HEAD(&queue->requests);
-	queue->length = 0;
-}
-
 /**
  * tokmux_queue_tick() - bring the clock of the lease queue up to date (R4)
  * @queue: the lease queue, before its requests or @queue->paused change

@@ -67,7 +67,6 @@ struct tokmux_request {
 	wait_queue_head_t wait;
 };
 
-void tokmux_queue_init(struct tokmux_queue *queue);
 u64 tokmux_queue_tick(struct tokmux_queue *queue);
 int tokmux_queue_add(struct tokmux_queue *queue, struct tokmux_request *req);
 int tokmux_queue_wait(struct tokmux_queue *queue, struct tokmux_request *req,

@@ -119,29 +119,13 @@ const struct attribute_group *tokmux_token_groups[] = {
 	NULL
 };
 
-static const char *tokmux_mode_name(u8 mode)
-{
-	switch (mode) {
-	case TOKMUX_EXCLUSIVE:
-		return "exclusive";
-	case TOKMUX_SHARED:
-		return "shared";
-	default:
-		return "none";
-	}
-}
+static const char * const tokmux_mode_names[] = {
+	"none", [TOKMUX_EXCLUSIVE] = "exclusive", [TOKMUX_SHARED] = "shared",
+};
 
-static const char *tokmux_login_name(u8 login)
-{
-	switch (login) {
-	case TOKMUX_USER:
-		return "user";
-	case TOKMUX_SO:
-		return "so";
-	default:
-		return "none";
-	}
-}
+static const char * const tokmux_login_names[] = {
+	"none", [TOKMUX_USER] = "user", [TOKMUX_SO] = "so",
+};
 
 void tokmux_fdinfo(struct seq_file *m, struct file *file)
 {
@@ -151,13 +135,13 @@ void tokmux_fdinfo(struct seq_file *m, struct file *file)
 	mutex_lock(&token->lock);
 	seq_printf(m, "token:\t%s\n", token->name);
 	seq_printf(m, "owner-pid:\t%d\n", caller->tgid ? pid_vnr(caller->tgid) : 0);
-	seq_printf(m, "lease:\t%s\n", tokmux_mode_name(caller->held));
+	seq_printf(m, "lease:\t%s\n", tokmux_mode_names[caller->held]);
 	if (caller->held)
 		seq_printf(m, "held-ms:\t%lld\n",
 			   ktime_ms_delta(ktime_get_coarse(), caller->party->granted));
 	seq_printf(m, "waiting:\t%u\n", caller->nr_requests);
 	seq_printf(m, "sessions:\t%u\n", caller->nr_sessions);
-	seq_printf(m, "login:\t%s\n", tokmux_login_name(caller->login));
+	seq_printf(m, "login:\t%s\n", tokmux_login_names[caller->login]);
 	seq_printf(m, "ended:\t%d\n", caller->ended);
 	mutex_unlock(&token->lock);
 }

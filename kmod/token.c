@@ -109,7 +109,7 @@ static struct tokmux_token *tokmux_token_new(const struct tokmux_create *arg)
 	xa_init(&token->groups);
 	tokmux_lease_init(token);
 	xa_init_flags(&token->sessions, XA_FLAGS_ALLOC1);
-	tokmux_queue_init(&token->session_queue);
+	INIT_LIST_HEAD(&token->session_queue.requests);
 	device_initialize(&token->dev);
 	token->dev.release = tokmux_token_free;
 	if (arg->flags & TOKMUX_CREATE_USER) {
