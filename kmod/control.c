@@ -28,13 +28,16 @@ static int tokmux_check_name(const char *name)
 	return 0;
 }
 
-/* Uses up one of token->files, also if it fails. */
-static int tokmux_new_caller_file(struct tokmux_call *call,
-				  struct tokmux_token *token)
+/* Answer with a file of the current uid's token. It is made if @create is set. */
+static int tokmux_user_file(struct tokmux_call *call, const char *name,
+			    const struct tokmux_create *create, bool *created)
 {
+	struct tokmux_token *token = tokmux_token_get_user(name, create, created);
 	struct tokmux_caller *caller;
 	int ret;
 
+	if (IS_ERR(token))
+		return PTR_ERR(token);
 	caller = tokmux_caller_new(token, FMODE_READ | FMODE_WRITE);
 	if (IS_ERR(caller)) {
 		tokmux_token_put_file(token);
@@ -49,7 +52,6 @@ static int tokmux_new_caller_file(struct tokmux_call *call,
 static int tokmux_control_create(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_create *arg = argp;
-	struct tokmux_token *token;
 	bool created = true;
 	int ret;
 
@@ -66,10 +68,7 @@ static int tokmux_control_create(struct tokmux_call *call, void *argp)
 	if (arg->flags & TOKMUX_CREATE_USER) {
 		if (arg->device_kind != TOKMUX_DEVICE_NONE)
 			return -EINVAL;
-		token = tokmux_token_get_user(arg->name, arg, &created);
-		if (IS_ERR(token))
-			return PTR_ERR(token);
-		ret = tokmux_new_caller_file(call, token);
+		ret = tokmux_user_file(call, arg->name, arg, &created);
 		if (ret)
 			return ret;
 		arg->fd = call->fd;
@@ -90,7 +89,7 @@ static int tokmux_control_create(struct tokmux_call *call, void *argp)
 static int tokmux_control_open(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_open *arg = argp;
-	struct tokmux_token *token;
+	bool created;
 	int ret;
 
 	if (arg->flags || arg->fd)
@@ -99,14 +98,9 @@ static int tokmux_control_open(struct tokmux_call *call, void *argp)
 	if (ret)
 		return ret;
 
-	token = tokmux_token_get_user(arg->name, NULL, NULL);
-	if (IS_ERR(token))
-		return PTR_ERR(token);
-	ret = tokmux_new_caller_file(call, token);
-	if (ret)
-		return ret;
+	ret = tokmux_user_file(call, arg->name, NULL, &created);
 	arg->fd = call->fd;
-	return 0;
+	return ret;
 }
 
 static int tokmux_control_remove(struct tokmux_call *call, void *argp)

@@ -297,7 +297,7 @@ static struct tokmux_token *tokmux_token_find_user(const char *name,
  * tokmux_token_get_user() - find a token of the current uid, or make it
  * @name: the token's name
  * @create: the ioctl's struct; NULL if the token is not to be made
- * @created: out: the token was made; NULL if @create is
+ * @created: out: the token was made
  *
  * Memory is allocated before tokmux_tokens_lock is taken: the allocation may
  * wait for memory of this user, and other users must not wait with it (R8).
@@ -309,36 +309,26 @@ struct tokmux_token *tokmux_token_get_user(const char *name,
 					   const struct tokmux_create *create,
 					   bool *created)
 {
-	struct tokmux_token *fresh, *token;
+	struct tokmux_token *fresh = NULL, *token;
 
+	if (create) {
+		fresh = tokmux_token_new(create);
+		if (!fresh)
+			return ERR_PTR(-ENOMEM);
+	}
 	mutex_lock(&tokmux_tokens_lock);
 	token = tokmux_token_find_user(name, create);
+	*created = fresh && token == ERR_PTR(-ENOENT);
+	if (*created && fresh->user->tokens >= READ_ONCE(user_tokens)) {
+		token = ERR_PTR(-EDQUOT);
+	} else if (*created) {
+		token = fresh;
+		token->user->tokens++;
+		token->files = 1;
+		tokmux_add(token);
+	}
 	mutex_unlock(&tokmux_tokens_lock);
-	if (created)
-		*created = false;
-	if (!create || token != ERR_PTR(-ENOENT))
-		return token;
-
-	fresh = tokmux_token_new(create);
-	if (!fresh)
-		return ERR_PTR(-ENOMEM);
-	mutex_lock(&tokmux_tokens_lock);
-	/* Another thread may have made it meanwhile. */
-	token = tokmux_token_find_user(name, create);
-	if (token != ERR_PTR(-ENOENT))
-		goto out;
-	token = ERR_PTR(-EDQUOT);
-	if (fresh->user->tokens >= READ_ONCE(user_tokens))
-		goto out;
-	token = fresh;
-	fresh = NULL;
-	token->user->tokens++;
-	token->files = 1;
-	tokmux_add(token);
-	*created = true;
-out:
-	mutex_unlock(&tokmux_tokens_lock);
-	if (fresh)
+	if (fresh && fresh != token)
 		put_device(&fresh->dev);
 	return token;
 }
