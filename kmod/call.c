@@ -8,6 +8,7 @@
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 #include "internal.h"
 
@@ -35,7 +36,7 @@ static const struct tokmux_verb *tokmux_verb_find(const struct tokmux_verb *verb
  * @cmd: the ioctl's number, with the size of the struct in the program's header
  * @uarg: the struct in user space
  *
- * Only the form of the request is checked here. The caller is checked next, and
+ * Only the size of the struct is checked here. The caller is checked next, and
  * the values last. If the verb has an answer, the struct is written once before
  * the verb runs, so that an ioctl with a bad pointer changes nothing.
  *
@@ -67,6 +68,18 @@ int tokmux_call_begin(struct tokmux_call *call, const struct tokmux_verb *verbs,
 	    copy_to_user(call->uptr, call->arg, min(ksize, call->usize)))
 		return -EFAULT;
 	return 0;
+}
+
+/* Run the verb. Flags that this kernel lacks are refused (R7). */
+int tokmux_call_run(struct tokmux_call *call)
+{
+	const struct tokmux_verb *verb = call->verb;
+	void *arg = call->arg;
+
+	if (*(u32 *)arg & ~verb->flags ||
+	    memchr_inv(arg + verb->in_size, 0, verb->size - verb->in_size))
+		return -EINVAL;
+	return verb->run(call, arg);
 }
 
 /* Copy the answer to user space. Members that this kernel lacks are zero. */

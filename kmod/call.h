@@ -19,6 +19,8 @@ struct tokmux_caller;
  * @cmd: the number
  * @size: size of the struct in this kernel
  * @min_size: size of the struct in the first version that was released
+ * @in_size: size of what user space fills in; the rest must be zero
+ * @flags: the flags that the verb knows; they are the struct's first member
  * @unbound: a caller that is not bound may use the verb as well
  * @run: does the work. The struct has been extended with zeros to @size; the
  *	answer is written there.
@@ -31,17 +33,24 @@ struct tokmux_verb {
 	unsigned int cmd;
 	unsigned int size;
 	unsigned int min_size;
+	unsigned int in_size;
+	u32 flags;
 	bool unbound;
 	int (*run)(struct tokmux_call *call, void *arg);
 };
 
-/* @_last: the last member of the struct when it was first released */
-#define TOKMUX_VERB(_cmd, _struct, _last, _run)				\
+/*
+ * A verb's struct and its function are both called tokmux_@_name. @_in is the last member
+ * that user space fills in, @_last the last one that the struct had when it was
+ * first released.
+ */
+#define TOKMUX_VERB(_cmd, _name, _in, _last)				\
 	.cmd = (_cmd),							\
-	.size = sizeof(_struct) +					\
-		BUILD_BUG_ON_ZERO(sizeof(_struct) > TOKMUX_MAX_ARG),	\
-	.min_size = offsetofend(_struct, _last),			\
-	.run = (_run)
+	.size = sizeof(struct tokmux_##_name) +				\
+		BUILD_BUG_ON_ZERO(sizeof(struct tokmux_##_name) > TOKMUX_MAX_ARG), \
+	.min_size = offsetofend(struct tokmux_##_name, _last),		\
+	.in_size = offsetofend(struct tokmux_##_name, _in),		\
+	.run = tokmux_##_name
 
 /**
  * struct tokmux_call - an ioctl while it runs
@@ -68,6 +77,7 @@ struct tokmux_call {
 
 int tokmux_call_begin(struct tokmux_call *call, const struct tokmux_verb *verbs,
 		      size_t nr_verbs, unsigned int cmd, unsigned long uarg);
+int tokmux_call_run(struct tokmux_call *call);
 long tokmux_call_end(struct tokmux_call *call, int ret);
 int tokmux_call_new_file(struct tokmux_call *call, const char *name,
 			 const struct file_operations *fops, void *priv);

@@ -142,7 +142,7 @@ static int tokmux_death_wake(wait_queue_entry_t *wait, unsigned int mode,
 	return 0;
 }
 
-int tokmux_caller_bind(struct tokmux_call *call, void *argp)
+int tokmux_bind(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_caller *caller = call->caller;
 	struct tokmux_token *token = caller->token;
@@ -150,8 +150,6 @@ int tokmux_caller_bind(struct tokmux_call *call, void *argp)
 	struct tokmux_party *party;
 	int ret;
 
-	if (arg->flags & ~TOKMUX_BIND_GROUP || arg->reserved)
-		return -EINVAL;
 	if (!caller->may_bind)
 		return -EBADF;
 	if (caller->tgid)
@@ -180,7 +178,7 @@ out:
 }
 
 /* End the leases, sessions and logins of all callers, as the owner asks. */
-int tokmux_caller_eject(struct tokmux_call *call, void *argp)
+int tokmux_eject(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_token *token = call->caller->token;
 	struct tokmux_eject *arg = argp;
@@ -188,8 +186,6 @@ int tokmux_caller_eject(struct tokmux_call *call, void *argp)
 	unsigned int nr;
 	struct tokmux_party *holder = token->exclusive;
 
-	if (arg->flags || arg->leases || arg->sessions || arg->logins)
-		return -EINVAL;
 	if (!uid_eq(token->owner, current_euid()) && !capable(CAP_SYS_ADMIN))
 		return -EPERM;
 
@@ -223,11 +219,11 @@ struct tokmux_caller *tokmux_caller_new(struct tokmux_token *token, fmode_t mode
 	caller->token = token;
 	caller->may_bind = mode & FMODE_WRITE;
 	init_waitqueue_head(&caller->wait);
-	INIT_KFIFO(caller->events.ring);
 	INIT_LIST_HEAD(&caller->party_node);
 	INIT_LIST_HEAD(&caller->want_free);
 	INIT_LIST_HEAD(&caller->told);
 	INIT_LIST_HEAD(&caller->sessions);
+	INIT_KFIFO(caller->events.ring);
 	INIT_WORK(&caller->death_work, tokmux_death_work);
 	get_device(&token->dev);
 
@@ -271,7 +267,7 @@ static int tokmux_is_file(const void *file, struct file *other, unsigned int fd)
 int tokmux_caller_flush(struct file *file, fl_owner_t id)
 {
 	struct tokmux_caller *caller = file->private_data;
-	/* Pairs with the store in tokmux_caller_bind(). */
+	/* Pairs with the store in tokmux_bind(). */
 	struct pid *tgid = smp_load_acquire(&caller->tgid);
 
 	if (!id || tgid != task_tgid(current))

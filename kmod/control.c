@@ -49,15 +49,13 @@ static int tokmux_user_file(struct tokmux_call *call, const char *name,
 	return ret;
 }
 
-static int tokmux_control_create(struct tokmux_call *call, void *argp)
+static int tokmux_create(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_create *arg = argp;
 	bool created = true;
 	int ret;
 
-	if (arg->flags & ~(TOKMUX_CREATE_USER | TOKMUX_CREATE_EXCL |
-			   TOKMUX_CREATE_NO_SCRUB) ||
-	    arg->index || arg->fd || arg->created ||
+	if (arg->index || arg->fd || arg->created ||
 	    arg->max_sessions > TOKMUX_MAX_SESSIONS ||
 	    arg->hold_limit_ms > TOKMUX_MAX_HOLD_MS || !tokmux_device_valid(arg))
 		return -EINVAL;
@@ -86,13 +84,13 @@ static int tokmux_control_create(struct tokmux_call *call, void *argp)
 	return 0;
 }
 
-static int tokmux_control_open(struct tokmux_call *call, void *argp)
+static int tokmux_open(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_open *arg = argp;
 	bool created;
 	int ret;
 
-	if (arg->flags || arg->fd)
+	if (arg->fd)
 		return -EINVAL;
 	ret = tokmux_check_name(arg->name);
 	if (ret)
@@ -103,24 +101,20 @@ static int tokmux_control_open(struct tokmux_call *call, void *argp)
 	return ret;
 }
 
-static int tokmux_control_remove(struct tokmux_call *call, void *argp)
+static int tokmux_remove(struct tokmux_call *call, void *argp)
 {
 	const struct tokmux_remove *arg = argp;
 
-	if (arg->flags)
-		return -EINVAL;
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
 	return tokmux_token_remove_system(arg->index);
 }
 
 static const struct tokmux_verb tokmux_control_verbs[] = {
-	{ TOKMUX_VERB(TOKMUX_CTL_CREATE, struct tokmux_create, name,
-		      tokmux_control_create) },
-	{ TOKMUX_VERB(TOKMUX_CTL_OPEN, struct tokmux_open, name,
-		      tokmux_control_open) },
-	{ TOKMUX_VERB(TOKMUX_CTL_REMOVE, struct tokmux_remove, index,
-		      tokmux_control_remove) },
+	{ TOKMUX_VERB(TOKMUX_CTL_CREATE, create, reserved, name),
+	  .flags = TOKMUX_CREATE_USER | TOKMUX_CREATE_EXCL | TOKMUX_CREATE_NO_SCRUB },
+	{ TOKMUX_VERB(TOKMUX_CTL_OPEN, open, name, name) },
+	{ TOKMUX_VERB(TOKMUX_CTL_REMOVE, remove, index, index) },
 };
 
 static long tokmux_control_ioctl(struct file *file, unsigned int cmd,
@@ -133,7 +127,7 @@ static long tokmux_control_ioctl(struct file *file, unsigned int cmd,
 				ARRAY_SIZE(tokmux_control_verbs), cmd, arg);
 	if (ret)
 		return ret;
-	return tokmux_call_end(&call, call.verb->run(&call, call.arg));
+	return tokmux_call_end(&call, tokmux_call_run(&call));
 }
 
 static const struct file_operations tokmux_control_fops = {

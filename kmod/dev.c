@@ -10,7 +10,7 @@
 #include <linux/module.h>
 #include "internal.h"
 
-static int tokmux_token_info(struct tokmux_call *call, void *argp)
+static int tokmux_info(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_caller *caller = call->caller;
 	struct tokmux_token *token = caller->token;
@@ -61,33 +61,23 @@ static int tokmux_token_release(struct inode *inode, struct file *file)
 }
 
 static const struct tokmux_verb tokmux_token_verbs[] = {
-	{ TOKMUX_VERB(TOKMUX_BIND, struct tokmux_bind, reserved,
-		      tokmux_caller_bind), .unbound = true },
-	{ TOKMUX_VERB(TOKMUX_INFO, struct tokmux_info, name,
-		      tokmux_token_info), .unbound = true },
-	{ TOKMUX_VERB(TOKMUX_ACQUIRE, struct tokmux_acquire, epoch,
-		      tokmux_lease_acquire) },
-	{ TOKMUX_VERB(TOKMUX_RELEASE, struct tokmux_release, reserved,
-		      tokmux_lease_release) },
-	{ TOKMUX_VERB(TOKMUX_MARK_CLEAN, struct tokmux_mark_clean, reserved,
-		      tokmux_lease_mark_clean) },
-	{ TOKMUX_VERB(TOKMUX_SESSION_OPEN, struct tokmux_session_open, reserved,
-		      tokmux_session_open) },
-	{ TOKMUX_VERB(TOKMUX_SESSION_CLOSE, struct tokmux_session_close, sessions,
-		      tokmux_session_close) },
-	{ TOKMUX_VERB(TOKMUX_SESSION_CLOSE_ALL, struct tokmux_session_close_all, reserved,
-		      tokmux_session_close_all) },
-	{ TOKMUX_VERB(TOKMUX_LOGIN, struct tokmux_login, reserved,
-		      tokmux_login) },
-	{ TOKMUX_VERB(TOKMUX_LOGOUT, struct tokmux_logout, closed,
-		      tokmux_logout) },
-	{ TOKMUX_VERB(TOKMUX_EJECT, struct tokmux_eject, logins,
-		      tokmux_caller_eject) },
-	{ TOKMUX_VERB(TOKMUX_LEASE_FD, struct tokmux_lease_fd, fd,
-		      tokmux_lease_fd_open) },
+	{ TOKMUX_VERB(TOKMUX_BIND, bind, flags, reserved),
+	  .flags = TOKMUX_BIND_GROUP, .unbound = true },
+	{ TOKMUX_VERB(TOKMUX_INFO, info, flags, name), .unbound = true },
+	{ TOKMUX_VERB(TOKMUX_ACQUIRE, acquire, timeout_ms, epoch) },
+	{ TOKMUX_VERB(TOKMUX_RELEASE, release, flags, reserved) },
+	{ TOKMUX_VERB(TOKMUX_MARK_CLEAN, mark_clean, flags, reserved) },
+	{ TOKMUX_VERB(TOKMUX_SESSION_OPEN, session_open, timeout_ms, reserved) },
+	{ TOKMUX_VERB(TOKMUX_SESSION_CLOSE, session_close, id, sessions) },
+	{ TOKMUX_VERB(TOKMUX_SESSION_CLOSE_ALL, session_close_all, flags, reserved) },
+	{ TOKMUX_VERB(TOKMUX_LOGIN, login, user_type, reserved) },
+	{ TOKMUX_VERB(TOKMUX_LOGOUT, logout, flags, closed) },
+	{ TOKMUX_VERB(TOKMUX_EJECT, eject, flags, logins) },
+	{ TOKMUX_VERB(TOKMUX_LEASE_FD, lease_fd, flags, fd),
+	  .flags = TOKMUX_LEASE_FD_SCRUB },
 };
 
-/* Check the caller (R3), then run the verb, which checks the values. */
+/* Check the caller (R3), then run the verb. */
 static int tokmux_token_run(struct tokmux_call *call)
 {
 	struct mutex *lock = &call->caller->token->lock;
@@ -96,7 +86,7 @@ static int tokmux_token_run(struct tokmux_call *call)
 	mutex_lock(lock);
 	ret = tokmux_caller_check(call->caller);
 	if (!ret || (ret == -ENOTCONN && call->verb->unbound))
-		ret = call->verb->run(call, call->arg);
+		ret = tokmux_call_run(call);
 	if (call->withdrew)
 		tokmux_caller_withdrew(call->caller);
 	mutex_unlock(lock);

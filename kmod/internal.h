@@ -243,8 +243,8 @@ struct tokmux_caller *tokmux_caller_new(struct tokmux_token *token, fmode_t mode
 void tokmux_caller_free(struct tokmux_caller *caller);
 void tokmux_caller_withdrew(struct tokmux_caller *caller);
 int tokmux_caller_flush(struct file *file, fl_owner_t id);
-int tokmux_caller_bind(struct tokmux_call *call, void *arg);
-int tokmux_caller_eject(struct tokmux_call *call, void *arg);
+int tokmux_bind(struct tokmux_call *call, void *arg);
+int tokmux_eject(struct tokmux_call *call, void *arg);
 
 /* dev.c */
 extern const struct file_operations tokmux_token_fops;
@@ -258,9 +258,9 @@ pid_t tokmux_party_pid(struct tokmux_token *token);
 
 /* lease.c */
 int tokmux_lease_need_exclusive(struct tokmux_caller *caller);
-int tokmux_lease_acquire(struct tokmux_call *call, void *arg);
-int tokmux_lease_release(struct tokmux_call *call, void *arg);
-int tokmux_lease_mark_clean(struct tokmux_call *call, void *arg);
+int tokmux_acquire(struct tokmux_call *call, void *arg);
+int tokmux_release(struct tokmux_call *call, void *arg);
+int tokmux_mark_clean(struct tokmux_call *call, void *arg);
 bool tokmux_lease_take(struct tokmux_caller *caller);
 void tokmux_lease_give_up(struct tokmux_caller *caller);
 void tokmux_lease_dispatch(struct tokmux_token *token);
@@ -289,7 +289,7 @@ int tokmux_lease_file_open(struct tokmux_lease_file *lf,
 void tokmux_lease_file_kill(struct tokmux_caller *caller);
 
 /* lease_fd.c */
-int tokmux_lease_fd_open(struct tokmux_call *call, void *arg);
+int tokmux_lease_fd(struct tokmux_call *call, void *arg);
 
 /* sysfs.c */
 extern const struct attribute_group *tokmux_token_groups[];

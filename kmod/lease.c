@@ -344,7 +344,7 @@ int tokmux_lease_need_exclusive(struct tokmux_caller *caller)
 	return caller->held == TOKMUX_EXCLUSIVE ? 0 : -ENOLCK;
 }
 
-int tokmux_lease_acquire(struct tokmux_call *call, void *argp)
+int tokmux_acquire(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_caller *caller = call->caller;
 	struct tokmux_token *token = caller->token;
@@ -354,8 +354,7 @@ int tokmux_lease_acquire(struct tokmux_call *call, void *argp)
 	bool free, nested;
 	int ret;
 
-	if (arg->flags || arg->granted || arg->epoch ||
-	    (arg->mode != TOKMUX_EXCLUSIVE && arg->mode != TOKMUX_SHARED))
+	if (arg->mode != TOKMUX_EXCLUSIVE && arg->mode != TOKMUX_SHARED)
 		return -EINVAL;
 	if (caller->held)
 		return -EALREADY;
@@ -386,13 +385,10 @@ int tokmux_lease_acquire(struct tokmux_call *call, void *argp)
 	return ret;
 }
 
-int tokmux_lease_release(struct tokmux_call *call, void *argp)
+int tokmux_release(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_caller *caller = call->caller;
-	const struct tokmux_release *arg = argp;
 
-	if (arg->flags || arg->reserved)
-		return -EINVAL;
 	if (!caller->held)
 		return tokmux_lease_missing(caller);
 	trace_tokmux_release(caller, caller->held);
@@ -401,15 +397,12 @@ int tokmux_lease_release(struct tokmux_call *call, void *argp)
 	return 0;
 }
 
-int tokmux_lease_mark_clean(struct tokmux_call *call, void *argp)
+int tokmux_mark_clean(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_caller *caller = call->caller;
-	const struct tokmux_mark_clean *arg = argp;
 	struct tokmux_token *token = caller->token;
 	int ret;
 
-	if (arg->flags || arg->reserved)
-		return -EINVAL;
 	if (token->scrubber == caller) {
 		tokmux_scrub_done(token);
 	} else {

@@ -32,7 +32,7 @@ static int tokmux_lease_fd_get_turn(struct tokmux_caller *caller, bool scrub)
 	return ret;
 }
 
-int tokmux_lease_fd_open(struct tokmux_call *call, void *argp)
+int tokmux_lease_fd(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_caller *caller = call->caller;
 	struct tokmux_token *token = caller->token;
@@ -41,8 +41,6 @@ int tokmux_lease_fd_open(struct tokmux_call *call, void *argp)
 	struct tokmux_lease_file *lf;
 	int ret;
 
-	if (arg->flags & ~TOKMUX_LEASE_FD_SCRUB || arg->fd)
-		return -EINVAL;
 	if (!token->device.kind)
 		return -EOPNOTSUPP;
 	if (scrub && !capable(CAP_SYS_ADMIN))

@@ -42,8 +42,7 @@ int tokmux_login(struct tokmux_call *call, void *argp)
 	struct tokmux_login *arg = argp;
 	u32 other_type;
 
-	if (arg->flags || arg->others || arg->reserved ||
-	    (arg->user_type != TOKMUX_USER && arg->user_type != TOKMUX_SO))
+	if (arg->user_type != TOKMUX_USER && arg->user_type != TOKMUX_SO)
 		return -EINVAL;
 	other_type = arg->user_type == TOKMUX_USER ? TOKMUX_SO : TOKMUX_USER;
 
@@ -66,8 +65,6 @@ int tokmux_logout(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_logout *arg = argp;
 
-	if (arg->flags || arg->closed)
-		return -EINVAL;
 	arg->closed = tokmux_login_end(call->caller);
 	return arg->closed ? 0 : -ENOENT;
 }

@@ -118,8 +118,6 @@ int tokmux_session_open(struct tokmux_call *call, void *argp)
 	struct tokmux_request req = { .caller = caller, .opened = arg };
 	int ret;
 
-	if (arg->flags || arg->id || arg->reserved)
-		return -EINVAL;
 	if (!arg->timeout_ms && tokmux_session_full(token))
 		return -EAGAIN;
 
@@ -162,8 +160,6 @@ int tokmux_session_close(struct tokmux_call *call, void *argp)
 	struct tokmux_session_close *arg = argp;
 	struct tokmux_session *session;
 
-	if (arg->flags || arg->closed || arg->sessions)
-		return -EINVAL;
 	session = xa_load(&caller->token->sessions, arg->id);
 	if (!session || session->caller != caller)
 		return -ENOENT;
@@ -177,8 +173,6 @@ int tokmux_session_close_all(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_session_close_all *arg = argp;
 
-	if (arg->flags || arg->closed || arg->sessions || arg->reserved)
-		return -EINVAL;
 	arg->sessions = tokmux_session_end_all(call->caller);
 	arg->closed = tokmux_session_closed(call->caller);
 	return 0;
