@@ -10,19 +10,26 @@ static int run(int argc, char **argv)
 	static const struct option long_options[] = {
 		VIEW_LONG,
 		{ "module",	required_argument,	NULL, 'm' },
+		{ "wait",	required_argument,	NULL, 'w' },
 		{}
 	};
 	struct view_options options = {};
 	const char *module = PKCS11DIR "/tokmux-pkcs11.so";
 	struct findings *findings;
-	int option, status;
+	int option, status, ms = 30000;
 
-	while ((option = getopt_long(argc, argv, VIEW_SHORT "m:", long_options,
+	while ((option = getopt_long(argc, argv, VIEW_SHORT "m:w:", long_options,
 				     NULL)) >= 0) {
-		if (option == 'm')
+		if (option == 'm') {
 			module = optarg;
-		else if (!view_option(&options, option, optarg))
+		} else if (option == 'w') {
+			ms = parse_seconds(optarg);
+			if (ms < 1000)
+				return bad_usage("-w wants seconds, one at least, not '%s'",
+						 optarg);
+		} else if (!view_option(&options, option, optarg)) {
 			return option_status(option);
+		}
 	}
 	if (optind < argc)
 		return bad_usage("what is '%s'?", argv[optind]);
@@ -33,7 +40,7 @@ static int run(int argc, char **argv)
 	check_udev(findings);
 	check_readers(findings);
 	check_pcsc(findings);
-	check_pkcs11(findings, module);
+	check_pkcs11(findings, module, ms / 1000);
 	return findings_end(findings);
 }
 
@@ -44,5 +51,6 @@ const struct verb check_verb = {
 	.summary	= "what is wrong with this installation, and what to do",
 	.options	=
 	"  -m, --module FILE     our PKCS#11 module (" PKCS11DIR "/tokmux-pkcs11.so)\n"
+	"  -w, --wait SECONDS    how long its backends may take to answer (30)\n"
 	VIEW_HELP,
 };

@@ -11,7 +11,8 @@ void check_kernel(struct findings *findings);		/* check_kernel.c */
 void check_udev(struct findings *findings);		/* check_udev.c */
 void check_readers(struct findings *findings);		/* check_readers.c */
 void check_pcsc(struct findings *findings);		/* check_pcsc.c */
-/* @module: our PKCS#11 module */
-void check_pkcs11(struct findings *findings, const char *module);
+/* @module: our PKCS#11 module; @seconds: how long it may take to answer */
+void check_pkcs11(struct findings *findings, const char *module,
+		  unsigned int seconds);
 
 #endif /* TOKMUX_TOOL_CHECK_H */

@@ -13,7 +13,6 @@
 #include "check.h"
 #include "trial.h"
 
-#define SECONDS		30
 #define MAX_SLOTS	64
 
 /* ---- in the child: one line, the result or what is wrong ---------------------- */
@@ -89,14 +88,14 @@ static void check_p11_kit(struct findings *findings)
 }
 
 static void judge(struct findings *findings, const char *module,
-		  const struct trial *trial)
+		  const struct trial *trial, unsigned int seconds)
 {
 	const char *said = trial->said, *colon = *said ? ": " : "";
 
 	if (trial->late)
 		finding(findings, "pkcs11", BAD,
 			"a backend hangs; with log = info the module says which",
-			"%s did not answer in %d s%s%s", module, SECONDS, colon,
+			"%s did not answer in %u s%s%s", module, seconds, colon,
 			said);
 	else if (WIFSIGNALED(trial->status))
 		finding(findings, "pkcs11", BAD,
@@ -112,7 +111,8 @@ static void judge(struct findings *findings, const char *module,
 			trial->result);
 }
 
-void check_pkcs11(struct findings *findings, const char *module)
+void check_pkcs11(struct findings *findings, const char *module,
+		  unsigned int seconds)
 {
 	struct trial trial;
 	int ret;
@@ -122,11 +122,11 @@ void check_pkcs11(struct findings *findings, const char *module)
 			"%s: %s", module, strerror(errno));
 		return;
 	}
-	ret = trial_run(&trial, try_module, module, SECONDS);
+	ret = trial_run(&trial, try_module, module, seconds);
 	if (ret)
 		finding(findings, "pkcs11", WARNING, NULL,
 			"%s can't be tried: %s", module, strerror(-ret));
 	else
-		judge(findings, module, &trial);
+		judge(findings, module, &trial, seconds);
 	check_p11_kit(findings);
 }

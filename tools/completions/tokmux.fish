@@ -58,6 +58,7 @@ complete -c tokmux -n 'not __tokmux_no_verb' -a '(__tokmux_options)'
 complete -c tokmux -n 'not __tokmux_no_verb' -s o -l output -x -a '(__tokmux_columns)'
 complete -c tokmux -n '__tokmux_is help' -a '(__tokmux_verbs)'
 complete -c tokmux -n '__tokmux_is check' -s m -l module -r -F
+complete -c tokmux -n '__tokmux_is check' -s w -l wait -x
 complete -c tokmux -n __tokmux_wants_token -a '(__tokmux_tokens)'
 complete -c tokmux -n '__tokmux_is lock; and test (count (__tokmux_words)) -gt 2' \
 	-x -a '(__fish_complete_subcommand --fcs-skip=3)'
