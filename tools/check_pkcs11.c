@@ -17,23 +17,27 @@
 
 /* ---- in the child: one line, the result or what is wrong ---------------------- */
 
-static void name_token(FILE *result, CK_FUNCTION_LIST *p11, CK_SLOT_ID slot)
+/* Returns whether it has been initialized; until then it has no name. */
+static bool name_token(FILE *result, CK_FUNCTION_LIST *p11, CK_SLOT_ID slot,
+		       bool first)
 {
 	CK_TOKEN_INFO info;
 	int length = sizeof(info.label);
 
-	if (p11->C_GetTokenInfo(slot, &info))
-		return;
+	if (p11->C_GetTokenInfo(slot, &info) ||
+	    !(info.flags & CKF_TOKEN_INITIALIZED))
+		return false;
 	while (length && info.label[length - 1] == ' ')
 		length--;
-	if (length)
-		fprintf(result, " \"%.*s\"", length, (const char *)info.label);
+	fprintf(result, "%s \"%.*s\"", first ? "tokens:" : ",", length,
+		(const char *)info.label);
+	return true;
 }
 
 static int try_slots(FILE *result, CK_FUNCTION_LIST *p11)
 {
 	CK_SLOT_ID slots[MAX_SLOTS];
-	CK_ULONG count = MAX_SLOTS, i;
+	CK_ULONG count = MAX_SLOTS, named = 0, i;
 	CK_RV rv;
 
 	rv = p11->C_Initialize(NULL);
@@ -46,9 +50,10 @@ static int try_slots(FILE *result, CK_FUNCTION_LIST *p11)
 		fprintf(result, "C_GetSlotList: 0x%lx\n", rv);
 		return 1;
 	}
-	fprintf(result, "%lu slots with a token:", count);
 	for (i = 0; i < count && i < MAX_SLOTS; i++)
-		name_token(result, p11, slots[i]);
+		named += name_token(result, p11, slots[i], !named);
+	if (!named)
+		fputs("no token that has been initialized", result);
 	fputc('\n', result);
 	p11->C_Finalize(NULL);
 	return 0;

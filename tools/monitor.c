@@ -234,7 +234,11 @@ static void open_trace(struct watch *watch)
 	if (!ret) {
 		the_trace = watch->trace;
 		ending_catch(end_trace);
-	} else if (isatty(STDERR_FILENO)) {
+	} else if (!isatty(STDERR_FILENO)) {
+		return;
+	} else if (!tokmux_present()) {
+		failed("leases, sessions and logins", -ENODEV);
+	} else {
 		complain(ret == -EACCES || ret == -EPERM ?
 			 "leases, sessions and logins are shown to root only" :
 			 "leases, sessions and logins can't be shown: tracefs: %s",

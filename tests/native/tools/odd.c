@@ -65,6 +65,7 @@ static CK_RV get_slot_list(unsigned char present, CK_SLOT_ID *slots,
 static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 {
 	memset(info, 0, sizeof(*info));
+	info->flags = CKF_TOKEN_INITIALIZED;
 	memset(info->label, ' ', sizeof(info->label));
 	/* Latin 1, an escape sequence, UTF-8. */
 	memcpy(info->label, "caf\xe9 \033[31m \xc3\xa9", 14);

@@ -335,6 +335,11 @@ def without_the_module():
         check(f"{' '.join(args)}: the module is missing",
               (status, out, one_sentence(err), "modprobe tokmux" in err),
               (NOMODULE, "", True, True))
+    terminal = Terminal("monitor")
+    check("monitor: the module is missing, tokens may come all the same",
+          terminal.read_until("modprobe tokmux"), True)
+    terminal.type("\x03")
+    terminal.wait()
     for uri, why in (("nonsense", "no attribute"), ("frob=1", "'frob' is not known"),
                      ("token=a;object=b", "'object' is not known"), ("token=%4", "RFC 7512"),
                      ("token=%zz", "RFC 7512"), ("token=a%00", "RFC 7512"),
@@ -1351,7 +1356,8 @@ def check_of_pkcs11():
         return found
 
     found = verdict("[global]\narbiter = local\n[backend softhsm]\nmodule = libsofthsm2.so\n")
-    check("check: the backend answers", (found["verdict"], "slots with a token" in found["found"]),
+    check("check: the backend answers",
+          (found["verdict"], re.search(": (tokens: |no token)", found["found"]) is not None),
           ("ok", True))
     for log in ("info", "calls"):
         found = verdict(f"[global]\narbiter = local\nlog = {log}\n[backend a]\nmodule = /no/such.so\n")
@@ -1381,7 +1387,7 @@ def check_of_a_module_that_is_odd():
         found, = [c for c in checks if c["check"] == "pkcs11"]
         return found["verdict"], found["found"][len(module):], time.monotonic() - start
 
-    slots = ': 1 slots with a token: "caf? ?[31m \u00e9"'
+    slots = ': tokens: "caf? ?[31m \u00e9"'
     check("check: a label that is no UTF-8", odd("")[:2], ("ok", slots))
     done = subprocess.run([TOOL, "check", "-m", module], capture_output=True, timeout=SOON)
     check("check: nor does a label steer a terminal", b"\x1b" in done.stdout, False)
