@@ -12,6 +12,8 @@ KERNEL	= $(MAKE) -C $(KDIR) M=$(CURDIR)/kmod
 # Not kernel.release: in Debian 6.1's headers that is the version of the source.
 release	= $(shell sed -n 's/.*UTS_RELEASE "\(.*\)".*/\1/p' $(KDIR)/include/generated/utsrelease.h)
 modules	= $(INSTALL_MOD_PATH)/lib/modules/$(release)
+# A distribution's headers come without the key that its own modules are signed with.
+SIGN	= $(if $(wildcard $(KDIR)/certs/signing_key.x509),,CONFIG_MODULE_SIG_ALL=)
 # modules_install leaves that out where KDIR is what a distribution's headers are.
 DEPMOD	= PATH="$$PATH:/usr/sbin:/sbin" depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(release)
 
@@ -20,7 +22,7 @@ kmod:
 	headers, see make install-deps, or name another build tree: KDIR=…" >&2; exit 1; }
 	$(KERNEL) modules
 kmod-install: kmod
-	$(KERNEL) modules_install
+	$(KERNEL) modules_install $(SIGN)
 	$(DEPMOD)
 kmod-uninstall:
 	find $(modules) -name 'tokmux.ko*' -delete
@@ -31,7 +33,10 @@ dkms-copy:
 	install -m 644 kmod/*.[ch] kmod/Kbuild $(DKMSDIR)/kmod
 	install -m 644 include/uapi/linux/tokmux.h $(DKMSDIR)/include/uapi/linux
 	sed 's/#MODULE_VERSION#/$(VERSION)/' debian/tokmux-dkms.dkms > $(DKMSDIR)/dkms.conf
-dkms-install: dkms-copy
+dkms-install:
+	@command -v dkms >/dev/null || { echo "There is no dkms: install the package of \
+	that name, or use make kmod-install." >&2; exit 1; }
+	$(MAKE) -f kmod.mk dkms-copy
 	dkms install tokmux/$(VERSION)
 dkms-uninstall:
 	-dkms remove tokmux/$(VERSION) --all
