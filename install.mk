@@ -46,10 +46,14 @@ pages	= $(foreach page,$(MAN),$(page) 644 \
 	$(MANDIR)/man$(subst .,,$(suffix $(page))) $(notdir $(page))$(newline)) \
 	$(foreach page,$(sort $(RST)),$(page) 644 $(DOCDIR) $(notdir $(page))$(newline)) \
 	$(foreach page,$(DOT),$(page) 644 $(DOCDIR)/pictures $(notdir $(page))$(newline))
-# The linker's cache has to know the library, or nothing that was installed starts.
-# Into a DESTDIR it is what is made of it that has to do so. (Others than root can't,
-# and have a prefix of their own.)
-LDCONFIG = [ -n "$(I)" ] || [ "$$(id -u)" != 0 ] || PATH="$$PATH:/usr/sbin:/sbin" ldconfig
+# On this machine the linker's cache has to know the library, or nothing that was
+# installed starts; and udev the rules. A package does both for itself, as it does with
+# the group. (Others than root can't, and have a prefix of their own.)
+HERE	= [ -n "$(I)" ] || [ "$$(id -u)" != 0 ] || PATH="$$PATH:/usr/sbin:/sbin"
+UDEV	= [ ! -e /run/udev/control ] || udevadm control --reload || :
+# udev ignores a group that it has not found, until a file of rules is newer.
+GROUP	= getent group tokmux >/dev/null || groupadd --system tokmux && \
+	  touch $(UDEVRULESDIR)/69-tokmux.rules
 
 build:
 	$(MAKE) -C lib B=$(BUILT) RPATH=
@@ -73,7 +77,7 @@ copy:
 	done < $(BUILT)/files
 	ln -sf $(LIBREAL) $(I)$(LIBDIR)/libtokmux.so.1
 	ln -sf libtokmux.so.1 $(I)$(LIBDIR)/libtokmux.so
-	@$(LDCONFIG)
+	@$(HERE) sh -c 'ldconfig; $(GROUP); $(UDEV)'
 
 # Configuration is the administrator's, and stays. Of the directories, those of
 # our own go, and others if nobody else has anything in them.
@@ -89,6 +93,6 @@ uninstall:
 	rm -f $(I)$(LIBDIR)/libtokmux.so.1 $(I)$(LIBDIR)/libtokmux.so
 	@(cd "$(I)/" && rmdir -p --ignore-fail-on-non-empty .$(LIBDIR) \
 		2>/dev/null) || :
-	@$(LDCONFIG)
+	@$(HERE) sh -c 'ldconfig; $(UDEV)'
 
 .PHONY: build install copy uninstall
