@@ -24,8 +24,9 @@
 #include "now.h"
 
 /*
- * How long the overlapping calls of one party keep one shared lease before it
- * is given back, so that an exclusive request of another process has its turn.
+ * The overlapping calls of one party share one lease. For so long they do that also
+ * while another process waits: one call for each turn of that process would leave the
+ * other threads idle. After that, no further call joins while anybody waits.
  */
 #define SHARE_MS	20
 
@@ -371,21 +372,36 @@ static int wait_change(struct arbiter_party *party, enum arbiter_mode mode,
 		       int64_t until_ms)
 {
 	struct change change = { party, mode };
-	struct timespec until = {
-		.tv_sec = until_ms / 1000,
-		.tv_nsec = until_ms % 1000 * 1000000,
-	};
+	int64_t next_ms = now_ms() + SHARE_MS;
+	struct timespec until;
 
+	/* The kernel doesn't tell when the process that waits gives up. */
+	if (next_ms > until_ms)
+		next_ms = until_ms;
+	until.tv_sec = next_ms / 1000;
+	until.tv_nsec = next_ms % 1000 * 1000000;
 	return CANCEL_UNDOES(change_cancelled, &change,
 			     pthread_cond_timedwait(&party->changed,
-						    &party->lock, &until)) ?
-		       -ETIMEDOUT : 0;
+						    &party->lock, &until)) &&
+			       next_ms == until_ms ? -ETIMEDOUT : 0;
 }
 
-static bool must_wait(const struct arbiter_party *party)
+/*
+ * May one more thread use the lease that the party has? Not before those that wait
+ * (R1), and not if it was taken from the party, as after an eject.
+ */
+static bool may_join(struct arbiter_party *party)
 {
-	return party->busy || (party->users && now_ms() -
-			       party->since_ms > SHARE_MS);
+	struct tokmux_state info;
+
+	return now_ms() - party->since_ms <= SHARE_MS ||
+	       (!tokmux_info(party->caller, &info, sizeof(info)) &&
+		info.flags & TOKMUX_INFO_HOLDING && !info.waiters);
+}
+
+static bool must_wait(struct arbiter_party *party)
+{
+	return party->busy || (party->users && !may_join(party));
 }
 
 static int kernel_acquire(struct arbiter_party *party, enum arbiter_mode mode,

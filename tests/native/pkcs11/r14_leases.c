@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* R14: leases around calls, by either kind. */
 #include "world.h"
+#include <tokmux.h>
 #include <kselftest_harness.h>
 
 FIXTURE(leases) {
@@ -223,9 +224,12 @@ static void *sign_once(void *arg)
 	return NULL;
 }
 
-/* Return: what B's call is answered while A's hangs. */
+/*
+ * Return: what calls of another session are answered while the signer's hangs, for
+ * @for_ms; the first one that fails.
+ */
 static CK_RV call_beside_another(CK_FUNCTION_LIST *b, CK_SESSION_HANDLE session,
-				 struct signer *signer)
+				 struct signer *signer, int for_ms)
 {
 	void (*fault)(const char *spec);
 	unsigned char random[8];
@@ -241,7 +245,10 @@ static CK_RV call_beside_another(CK_FUNCTION_LIST *b, CK_SESSION_HANDLE session,
 		abort();
 	for (until = now_ms() + 20000; !atomic_load(calls) && now_ms() < until;)
 		sched_yield();
-	rv = b->C_GenerateRandom(session, random, sizeof(random));
+	until = now_ms() + for_ms;
+	do
+		rv = b->C_GenerateRandom(session, random, sizeof(random));
+	while (rv == CKR_OK && now_ms() < until);
 	fault("");
 	pthread_join(thread, NULL);
 	return rv;
@@ -298,8 +305,145 @@ FIXTURE_TEARDOWN(by_default)
 TEST_F(by_default, the_slot_decides)
 {
 	EXPECT_EQ(variant->beside, call_beside_another(self->b, self->session,
-						       &self->signer));
+						       &self->signer, 0));
 	EXPECT_EQ(CKR_OK, self->signer.rv);
+}
+
+/* ---- threads of one caller share its lease ------------------------------------- */
+
+#define WAIT_MS	5000
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	unsigned int entered;
+	bool stop;
+} relay = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.changed = PTHREAD_COND_INITIALIZER,
+};
+
+/* A call in the backend lasts until the next one is there, or can't come in. */
+static void hand_over(void)
+{
+	struct timespec until;
+	unsigned int mine;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec++;
+	pthread_mutex_lock(&relay.lock);
+	mine = ++relay.entered;
+	pthread_cond_broadcast(&relay.changed);
+	while (relay.entered == mine && !relay.stop &&
+	       !pthread_cond_timedwait(&relay.changed, &relay.lock, &until))
+		;
+	pthread_mutex_unlock(&relay.lock);
+}
+
+FIXTURE(threads) {
+	struct signer signer[2];
+	CK_FUNCTION_LIST *a;
+};
+
+FIXTURE_SETUP(threads)
+{
+	char keys[128];
+	int i;
+
+	ASSERT_TRUE(world_begin());
+	snprintf(keys, sizeof(keys),
+		 "lease = shared\nwait = %d\nhold = %d\ntoken = world-test",
+		 WAIT_MS, 4 * WAIT_MS);
+	world_configure_plugin(PLUGIN("backend_fault"), keys);
+	self->a = CALLER_A;
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	for (i = 0; i < 2; i++) {
+		self->signer[i].p11 = self->a;
+		ASSERT_EQ(CKR_OK, open_rw(self->a, &self->signer[i].session));
+	}
+	ASSERT_EQ(CKR_OK, login(self->a, self->signer[0].session));
+	ASSERT_EQ(1, find(self->a, self->signer[0].session, CKO_PRIVATE_KEY,
+			  "key", &self->signer[0].key));
+}
+
+FIXTURE_TEARDOWN(threads)
+{
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	world_end();
+}
+
+/* However long one of them is in a call. */
+TEST_F(threads, share_a_lease)
+{
+	EXPECT_EQ(CKR_OK, call_beside_another(self->a, self->signer[1].session,
+					      &self->signer[0], 200));
+	EXPECT_EQ(CKR_OK, self->signer[0].rv);
+}
+
+static void *call_for_ever(void *arg)
+{
+	struct signer *signer = arg;
+	unsigned char random[8];
+
+	while (!relay.stop && signer->rv == CKR_OK)
+		signer->rv = signer->p11->C_GenerateRandom(signer->session,
+							   random, 8);
+	return NULL;
+}
+
+static int wait_exclusively(void)
+{
+	struct tokmux_caller *other;
+	int r = tokmux_open("world-test", &other);
+
+	if (r)
+		return r;
+	r = tokmux_bind(other, 0);
+	if (!r)
+		r = tokmux_acquire(other, TOKMUX_EXCLUSIVE, WAIT_MS, NULL);
+	tokmux_close(other);
+	return r;
+}
+
+/* R1: their calls overlap without end, and still another process has its turn. */
+TEST_F(threads, and_let_others_have_their_turn)
+{
+	void (*fault)(const char *spec);
+	pthread_t threads[2];
+	int i, status, go[2];
+	char byte;
+	pid_t pid;
+
+	if (strcmp(world_arbiter(), "kernel"))
+		SKIP(return, "it takes the kernel module");
+	ASSERT_EQ(0, pipe(go));
+	pid = fork();
+	if (!pid)
+		_exit(read(go[0], &byte, 1) == 1 ? -wait_exclusively() : 1);
+	fault = backend_symbol(PLUGIN("backend_fault"), "backend_fault_set");
+	*(void (**)(void))backend_symbol(PLUGIN("backend_fault"),
+					 "backend_fault_hook") = hand_over;
+	fault("C_GenerateRandom=hook");
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, call_for_ever,
+					    &self->signer[i]));
+	pthread_mutex_lock(&relay.lock);
+	while (relay.entered < 4)
+		pthread_cond_wait(&relay.changed, &relay.lock);
+	pthread_mutex_unlock(&relay.lock);
+
+	ASSERT_EQ(1, write(go[1], "", 1));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+
+	pthread_mutex_lock(&relay.lock);
+	relay.stop = true;
+	pthread_cond_broadcast(&relay.changed);
+	pthread_mutex_unlock(&relay.lock);
+	for (i = 0; i < 2; i++) {
+		pthread_join(threads[i], NULL);
+		EXPECT_EQ(CKR_OK, self->signer[i].rv);
+	}
 }
 
 TEST_HARNESS_MAIN
