@@ -17,8 +17,8 @@ struct call {
 	struct backend *backend;
 	CK_ULONG handle;		/* the backend's, of its session or slot */
 	struct lease lease;
-	/* Set by call_check_template() and call_check_copy(), for call_asked_login(). */
-	bool token;			/* what is made is the token's */
+	/* Of the object that is made or changed, for call_asked_object(). */
+	bool token;			/* it is the token's */
 	bool public;			/* it is public for sure */
 	CK_SESSION_HANDLE given;	/* ours, as the caller gave it */
 	struct log_call log;

@@ -16,7 +16,7 @@ enum lease_kind {
 	LEASE_BY_SLOT,			/* call if its token can be taken out, else shared */
 };
 
-/* Who may write to the token: see objects_seen.c. */
+/* Who may write to the token: see asks.c. */
 enum write_login {
 	WRITE_LOGIN_SEEN,
 	WRITE_LOGIN_OWN,

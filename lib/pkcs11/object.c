@@ -239,7 +239,8 @@ static bool make_anew(struct object_table *table, struct known *known)
 /* With the lock. A session object is its maker's alone, and never known before. */
 static bool is_same(const struct object *object, unsigned int flags)
 {
-	return object->flags == flags && !(flags & OBJECT_SESSION);
+	return (object->flags & ~OBJECT_ASKS) == flags &&
+	       !(flags & OBJECT_SESSION);
 }
 
 /*
@@ -413,6 +414,18 @@ __attribute__((flatten)) bool known_find(struct known *known, CK_OBJECT_HANDLE h
 bool known_only_others_made(const struct known *known)
 {
 	return atomic_load(&known->all->made) && !atomic_load(&known->made);
+}
+
+/* The token asked a login for the use of this key, and will of any caller. */
+void known_asks_login(struct known *known, CK_OBJECT_HANDLE handle)
+{
+	struct object_entry *entry;
+
+	pthread_mutex_lock(&known->lock);
+	entry = find(&known->table, handle);
+	if (entry)
+		atomic_fetch_or(&entry->object->flags, OBJECT_ASKS);
+	pthread_mutex_unlock(&known->lock);
 }
 
 /* It has been destroyed: no caller may name it any more. */

@@ -10,6 +10,7 @@ enum object_flags {
 	OBJECT_PRIVATE	= 1 << 0, /* CKA_PRIVATE: needs the user's login */
 	OBJECT_SESSION	= 1 << 1, /* not on the token */
 	OBJECT_KEY	= 1 << 2, /* a private key */
+	OBJECT_ASKS	= 1 << 3, /* the token asked a login for its use */
 };
 
 /* What a caller knows of an object. */
@@ -69,6 +70,7 @@ CK_RV known_add(struct known *known, const struct object_view *view,
 		struct made *made, CK_SESSION_HANDLE session);
 bool known_find(struct known *known, CK_OBJECT_HANDLE handle,
 		struct object_view *view);
+void known_asks_login(struct known *known, CK_OBJECT_HANDLE handle);
 void known_forget(struct known *known, CK_OBJECT_HANDLE handle);
 bool known_only_others_made(const struct known *known);
 void known_forget_all(struct known *known, bool close);

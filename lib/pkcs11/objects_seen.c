@@ -44,6 +44,14 @@ CK_RV call_check_object(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad)
 	return find_object(call, handle, &object) ? CKR_OK : bad;
 }
 
+/* Nobody is logged in: a token that asked a login for this key may ask again. */
+static bool asks_nobody(const struct call *call, const struct object_view *object)
+{
+	return !(object->flags & OBJECT_PRIVATE) &&
+	       !call->backend->config->keys_need_login &&
+	       atomic_load(&call->seat->slot->login) == LOGIN_NONE;
+}
+
 /**
  * call_check_key() - may this caller use this key?
  * @call: the call
@@ -52,7 +60,7 @@ CK_RV call_check_object(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad)
  * @needs_login: out: the login that the use of the key needs, 0 if it needs none
  *
  * With "key-login = all", on a token with a PIN, a private key of the token needs a
- * login even if it isn't CKA_PRIVATE.
+ * login even if it isn't CKA_PRIVATE. So does any key that the token asked a login for.
  */
 CK_RV call_check_key(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad,
 		     unsigned long *needs_login)
@@ -63,50 +71,17 @@ CK_RV call_check_key(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad,
 	*needs_login = 0;
 	if (!find_object(call, handle, &object))
 		return bad;
-	if (object.flags & OBJECT_PRIVATE ||
+	if (object.flags & (OBJECT_PRIVATE | OBJECT_ASKS) ||
 	    (call->backend->config->keys_need_login &&
 	     object.flags & OBJECT_KEY && !(object.flags & OBJECT_SESSION) &&
 	     call->seat->slot->token_flags & CKF_LOGIN_REQUIRED)) {
+		if (!login && asks_nobody(call, &object))
+			return CKR_OK;
 		if (!login)
 			return CKR_USER_NOT_LOGGED_IN;
 		*needs_login = login;
 	}
 	return CKR_OK;
-}
-
-/*
- * PKCS#11 lets a session that isn't logged in write public objects, and leaves it to the
- * token to ask for a login all the same, as most cards do. While another caller is logged
- * in the token doesn't ask, and that login would be lent (R12). So the answer is the one
- * that the token gave while nobody was logged in. Where it hasn't been asked yet, one that
- * can be taken out is a card.
- */
-static bool borrows(const struct call *call, bool token)
-{
-	const struct slot *slot = call->seat->slot;
-
-	if (seat_login(call->seat) != LOGIN_NONE)
-		return false;
-	switch (call->backend->config->write_login) {
-	case WRITE_LOGIN_ANY:
-		return false;
-	case WRITE_LOGIN_OWN:
-		return token;
-	case WRITE_LOGIN_SEEN:
-		break;
-	}
-	return atomic_load(&slot->login) != LOGIN_NONE &&
-	       (atomic_load(&slot->asks_login[token]) ||
-		(token && slot->removable));
-}
-
-/* The backend says CKR_USER_NOT_LOGGED_IN, where an object is made. */
-void call_asked_login(struct call *call)
-{
-	struct slot *slot = call->seat->slot;
-
-	if (call->public && atomic_load(&slot->login) == LOGIN_NONE)
-		atomic_store(&slot->asks_login[call->token], true);
 }
 
 /* May this caller change the object? One of the token takes a read/write session. */
@@ -116,11 +91,15 @@ CK_RV call_check_write(struct call *call, CK_OBJECT_HANDLE handle)
 
 	if (!find_object(call, handle, &object))
 		return CKR_OBJECT_HANDLE_INVALID;
-	if (object.flags & OBJECT_SESSION)
+	if (object.flags & OBJECT_SESSION) {
+		call->public = false;
 		return CKR_OK;
+	}
 	if (!session_writes(call->session))
 		return CKR_SESSION_READ_ONLY;
-	return borrows(call, true) ? CKR_USER_NOT_LOGGED_IN : CKR_OK;
+	call->token = true;
+	call->public = !(object.flags & OBJECT_PRIVATE);
+	return call_check_asks(call, ASKS_TOKEN_OBJECT);
 }
 
 /*
@@ -209,11 +188,13 @@ static CK_RV check_making(struct call *call, const CK_ATTRIBUTE *template,
 		return rv;
 	if (token && !session_writes(call->session))
 		return CKR_SESSION_READ_ONLY;
-	if ((private && !call_is_user(call)) || borrows(call, token))
+	if (private && !call_is_user(call))
 		return CKR_USER_NOT_LOGGED_IN;
 	call->token = token;
 	call->public = !perhaps_private;
-	return check_trust(call, template, count);
+	return CHECKS(call_check_asks(call, token ? ASKS_TOKEN_OBJECT :
+						    ASKS_SESSION_OBJECT),
+		      check_trust(call, template, count));
 }
 
 CK_RV call_check_template(struct call *call, CK_ATTRIBUTE *template,

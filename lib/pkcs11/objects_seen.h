@@ -2,6 +2,7 @@
 #ifndef TOKMUX_OBJECTS_SEEN_H
 #define TOKMUX_OBJECTS_SEEN_H
 
+#include "asks.h"
 #include "call.h"
 
 CK_RV call_check_object(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad);
@@ -24,7 +25,6 @@ CK_RV call_check_template(struct call *call, CK_ATTRIBUTE *template,
 			  CK_ULONG count);
 CK_RV call_check_copy(struct call *call, CK_OBJECT_HANDLE handle,
 		      CK_ATTRIBUTE *template, CK_ULONG count);
-void call_asked_login(struct call *call);
 CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle);
 CK_RV call_find_init(struct call *call, CK_ATTRIBUTE *template,
 		     CK_ULONG count);

@@ -69,6 +69,17 @@ static inline void call_operation_started(struct call *call,
 		lease_keep(call->seat, &call->lease, &call->session->operating);
 }
 
+/* An operation with a key. */
+static inline void call_operation_started_with(struct call *call,
+					       enum operation operation,
+					       CK_OBJECT_HANDLE key,
+					       unsigned long needs_login)
+{
+	atomic_store_explicit(&call->session->keys[operation], key,
+			      memory_order_relaxed);
+	call_operation_started(call, operation, needs_login);
+}
+
 static inline void call_operation_ended(struct call *call,
 					enum operation operation)
 {

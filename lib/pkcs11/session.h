@@ -51,6 +51,7 @@ struct session {
 	/* The login that each operation's key needs; 0: none. */
 	atomic_ulong needs_login[OPERATIONS];
 	atomic_ulong needs;		/* the one that all of them need; 0: none */
+	atomic_ulong keys[OPERATIONS];	/* with which each was begun */
 
 	/* the seat's list; under the slot's lock */
 	struct session *next;

@@ -151,6 +151,7 @@ static CK_RV open_token(struct slot *slot, const CK_SLOT_INFO *slot_info,
 	const struct config_backend *config = slot->backend->config;
 	char name[sizeof(ARBITER_SYSTEM) + 63];
 	CK_RV rv;
+	int i;
 
 	slot->removable = slot_info->flags & CKF_REMOVABLE_DEVICE;
 	slot->lease = lease_of(slot);
@@ -159,8 +160,8 @@ static CK_RV open_token(struct slot *slot, const CK_SLOT_INFO *slot_info,
 	slot->token_flags = info->flags;
 	slot_identify(&slot->identity, info);
 	atomic_store(&slot->suspect, false);
-	atomic_store(&slot->asks_login[false], false);
-	atomic_store(&slot->asks_login[true], false);
+	for (i = 0; i < ASKS; i++)
+		atomic_store(&slot->asks_login[i], false);
 	token_name(slot, info, name, sizeof(name));
 	log_info("slot %lu: backend %s, token %s", slot->id,
 		 slot->backend->config->name, name);

@@ -20,6 +20,16 @@ enum login {
 	LOGIN_SO,
 };
 
+/* What a token may ask a login for though PKCS#11 doesn't, see asks.c. */
+enum asks {
+	ASKS_SESSION_OBJECT,		/* to make or change one that is public */
+	ASKS_TOKEN_OBJECT,
+	ASKS_RANDOM,
+	ASKS_SEED,
+	ASKS_DIGEST,
+	ASKS
+};
+
 /* Tells one token from another; C_InitToken doesn't change it. */
 struct identity {
 	unsigned char manufacturer[32];
@@ -55,8 +65,7 @@ struct slot {
 	bool removable;			/* the token may be exchanged at any time */
 	enum lease_kind lease;		/* of callers that come now */
 	atomic_bool suspect;		/* something has happened to the token */
-	/* The token asks for a login to make session objects, or to write its own. */
-	atomic_bool asks_login[2];
+	atomic_bool asks_login[ASKS];
 	atomic_uint logins;		/* how many callers are logged in */
 
 	/* changed with @turn, or when the token is gone */

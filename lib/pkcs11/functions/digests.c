@@ -18,12 +18,15 @@ CK_RV C_DigestInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism)
 	if (!mechanism)
 		return call_end(&call,
 				call_cancel_one(&call, OPERATION_DIGEST));
-	rv = CHECKS(call_check_mechanism(&call, mechanism),
-		    call_operation_ready(&call));
+	rv = CHECKS(call_check_asked(&call, ASKS_DIGEST),
+	     CHECKS(call_check_mechanism(&call, mechanism),
+		    call_operation_ready(&call)));
 	if (rv == CKR_OK)
 		rv = CALL(&call, C_DigestInit, mechanism);
 	if (rv == CKR_OK)
 		call_operation_started(&call, OPERATION_DIGEST, 0);
+	else if (rv == CKR_USER_NOT_LOGGED_IN)
+		call_asked(&call, ASKS_DIGEST);
 	return call_end(&call, rv);
 }
 
@@ -40,6 +43,8 @@ CK_RV C_DigestKey(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key)
 		    call_check_key(&call, key, CKR_KEY_HANDLE_INVALID, &login));
 	if (rv == CKR_OK) {
 		rv = CALL(&call, C_DigestKey, key);
+		if (rv == CKR_USER_NOT_LOGGED_IN)
+			call_asked_key(&call, key);
 		if (!HARMLESS(rv))
 			call_operation_ended(&call, OPERATION_DIGEST);
 		else if (rv == CKR_OK && login)

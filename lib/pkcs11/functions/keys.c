@@ -14,6 +14,7 @@ CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
 			CK_OBJECT_HANDLE *public_key,
 			CK_OBJECT_HANDLE *private_key)
 {
+	bool token, is_public;
 	struct call call;
 	CK_RV rv = call_begin(&call, session);
 
@@ -22,12 +23,20 @@ CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
 	if (!public_key || !private_key)
 		return call_end(&call, CKR_ARGUMENTS_BAD);
 	rv = CHECKS(call_check_mechanism(&call, mechanism),
-	     CHECKS(call_check_template(&call, public, public_count),
-		    call_check_template(&call, private, private_count)));
+		    call_check_template(&call, public, public_count));
 	if (rv != CKR_OK)
 		return call_end(&call, rv);
+	token = call.token;
+	is_public = call.public;
+	rv = call_check_template(&call, private, private_count);
+	if (rv != CKR_OK)
+		return call_end(&call, rv);
+	call.token |= token;
+	call.public &= is_public;
 	rv = CALL(&call, C_GenerateKeyPair, mechanism, public, public_count,
 		  private, private_count, public_key, private_key);
+	if (rv == CKR_USER_NOT_LOGGED_IN)
+		call_asked_object(&call);
 	if (rv != CKR_OK)
 		return call_end(&call, rv);
 

@@ -17,6 +17,8 @@ CK_RV C_DestroyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
 	rv = call_check_write(&call, object);
 	if (rv == CKR_OK)
 		rv = CALL(&call, C_DestroyObject, object);
+	if (rv == CKR_USER_NOT_LOGGED_IN)
+		call_asked_object(&call);
 	if (rv == CKR_OK)
 		known_forget(&call.seat->known, object);
 	return call_end(&call, rv);

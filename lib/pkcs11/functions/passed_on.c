@@ -34,8 +34,8 @@
 
 /* ---- shapes: calls ------------------------------------------------------- */
 
-/* Passed on after the checks. */
-#define IF(function, checks, ...)					\
+/* Passed on after the checks. @asked: what is done if the token asks for a login. */
+#define IF_ASKED(function, checks, asked, ...)				\
 	struct call call;						\
 	CK_RV rv = call_begin(&call, session);				\
 									\
@@ -44,7 +44,25 @@
 	rv = (checks);							\
 	if (rv == CKR_OK)						\
 		rv = CALL(&call, function, ##__VA_ARGS__);			\
+	if (rv == CKR_USER_NOT_LOGGED_IN)				\
+		asked;							\
 	return call_end(&call, rv)
+
+#define IF(function, checks, ...)					\
+	IF_ASKED(function, checks, (void)0, ##__VA_ARGS__)
+
+/* Changes an object. */
+#define CHANGES(function, ...)						\
+	IF_ASKED(function, CHANGE_OK, call_asked_object(&call), __VA_ARGS__)
+
+/* Wraps a key with another one. */
+#define WRAPS(function, ...)						\
+	IF_ASKED(function, WRAP_OK, call_asked_key(&call, with), __VA_ARGS__)
+
+/* Passed on unless it is something that the token asks a login for. */
+#define MAY_ASK(function, what, ...)					\
+	IF_ASKED(function, call_check_asked(&call, ASKS_##what),		\
+		 call_asked(&call, ASKS_##what), __VA_ARGS__)
 
 /* Passed on as it is. */
 #define ANY(function, ...)	IF(function, CKR_OK, ##__VA_ARGS__)
@@ -59,27 +77,35 @@
 	return call_end_slot(&call, CALL(&call, function, ##__VA_ARGS__))
 
 /*
- * Makes an object, which becomes this caller's. Where @asks is true the caller only
+ * Makes an object, which becomes this caller's. Where @length is true the caller only
  * asks how long something else will be, and no object is made.
  */
-#define MAKES_UNLESS(function, asks, object, checks, ...)		\
+#define MAKES_ASKED(function, length, object, checks, asked, ...)	\
 	struct call call;						\
 	CK_RV rv = call_begin(&call, session);				\
 									\
 	if (rv != CKR_OK)						\
 		return rv;						\
-	rv = (object) || (asks) ? (checks) : CKR_ARGUMENTS_BAD;		\
+	rv = (object) || (length) ? (checks) : CKR_ARGUMENTS_BAD;		\
 	if (rv != CKR_OK)						\
 		return call_end(&call, rv);				\
 	rv = CALL(&call, function, ##__VA_ARGS__);			\
 	if (rv == CKR_USER_NOT_LOGGED_IN)				\
-		call_asked_login(&call);				\
-	if (rv == CKR_OK && !(asks))					\
+		asked;							\
+	if (rv == CKR_OK && !(length))					\
 		rv = call_created(&call, *(object));			\
 	return call_end(&call, rv)
 
 #define MAKES(function, object, checks, ...)				\
-	MAKES_UNLESS(function, false, object, checks, __VA_ARGS__)
+	MAKES_ASKED(function, false, object, checks,			\
+		    call_asked_object(&call), __VA_ARGS__)
+
+/* Makes a key with another one. */
+#define MAKES_WITH(function, object, checks, ...)			\
+	MAKES_WITH_UNLESS(function, false, object, checks, __VA_ARGS__)
+#define MAKES_WITH_UNLESS(function, length, object, checks, ...)	\
+	MAKES_ASKED(function, length, object, checks,			\
+		    call_asked_key(&call, with), __VA_ARGS__)
 
 /* ---- shapes: operations -------------------------------------------------- */
 
@@ -104,7 +130,10 @@
 	if (rv == CKR_OK)						\
 		rv = CALL(&call, function, ##__VA_ARGS__);			\
 	if (rv == CKR_OK)						\
-		call_operation_started(&call, OPERATION_##kind, login);	\
+		call_operation_started_with(&call, OPERATION_##kind,	\
+					    key, login);		\
+	else if (rv == CKR_USER_NOT_LOGGED_IN)				\
+		call_asked_key(&call, key);				\
 	return call_end(&call, rv)
 
 /* Goes on with an operation, which is over if @ends. @ends may name "rv". */
@@ -117,6 +146,8 @@
 	rv = call_operation(&call, OPERATION_##kind);			\
 	if (rv == CKR_OK) {						\
 		rv = CALL(&call, function, ##__VA_ARGS__);			\
+		if (rv == CKR_USER_NOT_LOGGED_IN)			\
+			call_asked_operation(&call, OPERATION_##kind);	\
 		if (ends)						\
 			call_operation_ended(&call, OPERATION_##kind);	\
 	}								\

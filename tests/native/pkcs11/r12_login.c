@@ -169,6 +169,178 @@ TEST_F(login, is_lent_to_nobody)
 		  make_data(self->b, self->sb, "z", true, false, &object));
 }
 
+/* ---- what else a token may ask a login for ------------------------------------- */
+
+static CK_MECHANISM sha256 = { CKM_SHA256, NULL, 0 };
+
+/* One that isn't CKA_PRIVATE, as PIV's key for card authentication. */
+static CK_RV make_open_key(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session,
+			   CK_OBJECT_HANDLE *private)
+{
+	CK_MECHANISM mechanism = { CKM_EC_KEY_PAIR_GEN, NULL, 0 };
+	CK_ATTRIBUTE public_template[] = {
+		{ CKA_PRIVATE, &no, 1 },
+		{ CKA_EC_PARAMS, prime256v1, sizeof(prime256v1) },
+	};
+	CK_ATTRIBUTE private_template[] = {
+		{ CKA_TOKEN, &yes, 1 },
+		{ CKA_PRIVATE, &no, 1 },
+		{ CKA_SIGN, &yes, 1 },
+		{ CKA_LABEL, "open", 4 },
+	};
+	CK_OBJECT_HANDLE public;
+
+	return p11->C_GenerateKeyPair(session, &mechanism, public_template, 2,
+				      private_template, 4, &public, private);
+}
+
+/* Each of these once, with the open key where it takes one. */
+static CK_RV ask_random(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session,
+			CK_OBJECT_HANDLE key)
+{
+	unsigned char random[8];
+
+	return p11->C_GenerateRandom(session, random, sizeof(random));
+}
+
+static CK_RV ask_seed(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session,
+		      CK_OBJECT_HANDLE key)
+{
+	unsigned char seed[8] = "seed";
+
+	return p11->C_SeedRandom(session, seed, sizeof(seed));
+}
+
+static CK_RV ask_digest(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session,
+			CK_OBJECT_HANDLE key)
+{
+	unsigned char digest[32];
+	CK_ULONG length = sizeof(digest);
+	CK_RV rv;
+
+	rv = p11->C_DigestInit(session, &sha256);
+	return rv != CKR_OK ? rv : p11->C_Digest(session, PIN("data"), digest,
+						 &length);
+}
+
+static CK_RV ask_key_pair(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session,
+			  CK_OBJECT_HANDLE key)
+{
+	CK_RV rv = make_open_key(p11, session, &key);
+
+	if (rv == CKR_OK)
+		p11->C_DestroyObject(session, key);
+	return rv;
+}
+
+static CK_RV ask_change(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session,
+			CK_OBJECT_HANDLE key)
+{
+	CK_ATTRIBUTE id = { CKA_ID, "id", 2 };
+
+	return p11->C_SetAttributeValue(session, key, &id, 1);
+}
+
+/* In a session of its own, where a refused one goes on in the backend. */
+static CK_RV ask_signature(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session,
+			   CK_OBJECT_HANDLE key)
+{
+	CK_RV rv = open_ro(p11, &session);
+
+	if (rv == CKR_OK)
+		rv = sign(p11, session, key);
+	p11->C_CloseSession(session);
+	return rv;
+}
+
+FIXTURE(asking) {
+	CK_FUNCTION_LIST *a, *b;
+	CK_SESSION_HANDLE sa, sb;
+	CK_OBJECT_HANDLE open;
+	void (*fault)(const char *spec);
+};
+
+FIXTURE_VARIANT(asking) {
+	const char *fault;
+	CK_RV (*ask)(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session,
+		     CK_OBJECT_HANDLE key);
+};
+
+FIXTURE_VARIANT_ADD(asking, for_random) {
+	.fault = "C_GenerateRandom=fail:257", .ask = ask_random,
+};
+
+FIXTURE_VARIANT_ADD(asking, for_seeding) {
+	.fault = "C_SeedRandom=fail:257", .ask = ask_seed,
+};
+
+FIXTURE_VARIANT_ADD(asking, for_digests) {
+	.fault = "C_DigestInit=fail:257", .ask = ask_digest,
+};
+
+FIXTURE_VARIANT_ADD(asking, for_key_pairs) {
+	.fault = "C_GenerateKeyPair=fail:257", .ask = ask_key_pair,
+};
+
+FIXTURE_VARIANT_ADD(asking, for_changes) {
+	.fault = "C_SetAttributeValue=fail:257", .ask = ask_change,
+};
+
+FIXTURE_VARIANT_ADD(asking, for_a_key) {
+	.fault = "C_SignInit=fail:257", .ask = sign,
+};
+
+/* As OpenSC does. */
+FIXTURE_VARIANT_ADD(asking, for_a_keys_signature) {
+	.fault = "C_Sign=fail:257", .ask = ask_signature,
+};
+
+FIXTURE_SETUP(asking)
+{
+	ASSERT_TRUE(world_begin());
+	world_configure_plugin(PLUGIN("backend_fault"), "lease = shared");
+	TWO_CALLERS();
+	self->fault = (void (*)(const char *))
+		backend_symbol(PLUGIN("backend_fault"), "backend_fault_set");
+	ASSERT_NE(NULL, self->fault);
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	ASSERT_EQ(CKR_OK, make_open_key(self->a, self->sa, &self->open));
+	ASSERT_EQ(CKR_OK, self->a->C_Logout(self->sa));
+	ASSERT_EQ(1, find(self->b, self->sb, CKO_PRIVATE_KEY, "open",
+			  &self->open));
+}
+
+FIXTURE_TEARDOWN(asking)
+{
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+	world_end();
+}
+
+/* What it asked for once, while nobody was logged in, takes one's own login. */
+TEST_F(asking, is_not_lent)
+{
+	CK_OBJECT_HANDLE key = self->open;
+
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	/* It hasn't asked yet. */
+	EXPECT_EQ(CKR_OK, variant->ask(self->b, self->sb, key));
+	ASSERT_EQ(CKR_OK, self->a->C_Logout(self->sa));
+
+	self->fault(variant->fault);
+	EXPECT_EQ(CKR_USER_NOT_LOGGED_IN, variant->ask(self->b, self->sb, key));
+	self->fault("");
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	EXPECT_EQ(CKR_USER_NOT_LOGGED_IN, variant->ask(self->b, self->sb, key));
+	EXPECT_EQ(CKR_OK, variant->ask(self->a, self->sa, key));
+	ASSERT_EQ(CKR_OK, login(self->b, self->sb));
+	EXPECT_EQ(CKR_OK, variant->ask(self->b, self->sb, key));
+	ASSERT_EQ(CKR_OK, self->b->C_Logout(self->sb));
+	ASSERT_EQ(CKR_OK, self->a->C_Logout(self->sa));
+	/* It is asked again. */
+	EXPECT_EQ(CKR_OK, variant->ask(self->b, self->sb, key));
+}
+
 TEST_F(login, ends_with_the_last_session)
 {
 	CK_SESSION_HANDLE another;
