@@ -18,11 +18,12 @@ CK_RV C_DigestInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism)
 	if (!mechanism)
 		return call_end(&call,
 				call_cancel_one(&call, OPERATION_DIGEST));
-	rv = CHECKS(call_check_asked(&call, ASKS_DIGEST),
-	     CHECKS(call_check_mechanism(&call, mechanism),
-		    call_operation_ready(&call)));
-	if (rv == CKR_OK)
-		rv = CALL(&call, C_DigestInit, mechanism);
+	rv = CHECKS(call_check_mechanism(&call, mechanism),
+	     CHECKS(call_operation_ready(&call),
+		    call_check_asked(&call, ASKS_DIGEST)));
+	if (rv != CKR_OK)
+		return call_end(&call, rv);
+	rv = CALL(&call, C_DigestInit, mechanism);
 	if (rv == CKR_OK)
 		call_operation_started(&call, OPERATION_DIGEST, 0);
 	else if (rv == CKR_USER_NOT_LOGGED_IN)
