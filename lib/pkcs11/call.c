@@ -129,12 +129,32 @@ CK_RV call_begin_as(struct call *call, CK_SESSION_HANDLE handle,
 	return begin(call, handle);
 }
 
+/*
+ * Another thread of the caller may have closed the session meanwhile, and with it the
+ * login that the backend needed for this call. Many backends have no better word for
+ * that than that they failed (R15).
+ */
+static CK_RV ended_meanwhile(const struct call *call, CK_RV rv)
+{
+	struct seat *seat = call->seat;
+	bool left;
+
+	if ((rv != CKR_GENERAL_ERROR && rv != CKR_FUNCTION_FAILED &&
+	     rv != CKR_DEVICE_ERROR) || atomic_load(&call->session->handle))
+		return rv;
+	pthread_mutex_lock(&seat->slot->lock);
+	left = seat->abandoned && !atomic_load(&seat->gone);
+	pthread_mutex_unlock(&seat->slot->lock);
+	return left ? CKR_CRYPTOKI_NOT_INITIALIZED : CKR_SESSION_CLOSED;
+}
+
 static __attribute__((noinline)) CK_RV end(struct call *call, CK_RV rv)
 {
 	unsigned int caller = call->seat->caller;
 
 	lease_give(call->seat, &call->lease);
 	token_hear(call->seat, rv);
+	rv = ended_meanwhile(call, rv);
 	session_put(call->session);
 	return log_call_end(&call->log, caller, call->given, rv);
 }

@@ -8,7 +8,7 @@
  * FUNCTION=KIND with blanks between; FUNCTION may be "*":
  *
  *	C_Sign=fail:0x30	returns that
- *	C_Sign=hang		returns when hang is no longer asked for
+ *	C_Sign=hang		goes on when hang is no longer asked for
  *	C_Sign=crash		writes to address 8
  *	C_FindObjects=number:7	works, then every number that it returns is 7
  *	C_Login=keys		the reader has keys, on which "1234" is typed where
@@ -126,14 +126,17 @@ static bool before(const char *function, const char *first, CK_RV *rv,
 		   enum kind *kind, unsigned long *number)
 {
 	int *volatile nowhere = (int *)8;
+	enum kind now;
 
 	pthread_mutex_lock(&plan.lock);
 	*kind = look_up(function, number);
 	if (*kind != NOTHING)
 		atomic_fetch_add(&backend_fault_calls, 1);
 	pthread_cleanup_push(unlock, NULL);
-	while (look_up(function, number) == HANG)
+	while ((now = look_up(function, number)) == HANG)
 		pthread_cond_wait(&plan.changed, &plan.lock);
+	if (*kind == HANG)
+		*kind = now;
 	pthread_cleanup_pop(1);
 
 	switch (*kind) {

@@ -929,6 +929,38 @@ TEST_F_TIMEOUT(faults, a_call_hangs, 120)
 	EXPECT_EQ(CKR_OK, sign(self->b, self->sb, self->key));
 }
 
+/* What the backend lacks in the middle of a call went with the session. */
+TEST_F(faults, a_session_is_closed_meanwhile)
+{
+	struct signer signer[2] = { { .p11 = self->a }, { .p11 = self->a } };
+	CK_SLOT_ID slot = the_slot(self->a);
+	pthread_t thread;
+	int i;
+
+	if (strcmp(variant->lease, "shared"))
+		SKIP(return, "C_CloseAllSessions would wait");
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(CKR_OK, open_rw(self->a, &signer[i].session));
+		ASSERT_EQ(CKR_OK, login(self->a, signer[i].session));
+		ASSERT_EQ(1, find(self->a, signer[i].session, CKO_PRIVATE_KEY,
+				  "key", &signer[i].key));
+		atomic_store(fault_calls, 0);
+		fault("C_SignInit=hang");
+		ASSERT_EQ(0, pthread_create(&thread, NULL, sign_once,
+					    &signer[i]));
+		while (!atomic_load(fault_calls))
+			sched_yield();
+		EXPECT_EQ(CKR_OK, i ? self->a->C_Finalize(NULL) :
+				      self->a->C_CloseAllSessions(slot));
+		fault("C_SignInit=fail:5");
+		pthread_join(thread, NULL);
+		fault("");
+	}
+	EXPECT_EQ(CKR_SESSION_CLOSED, signer[0].rv);
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, signer[1].rv);
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+}
+
 /* ---- the token is gone --------------------------------------------------------------------- */
 
 TEST_F(faults, the_token_is_removed)
