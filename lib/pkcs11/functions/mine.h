@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * mine: the functions that end or change what a caller has (R9)
+ * mine: the functions that end, change or tell what a caller has (R9)
  *
  * MINE in functions.def. @caller is the caller's number, or NOBODY where the function
  * was called by its name: then it isn't known whose session it may be.

@@ -2,6 +2,7 @@
 /*
  * slots: the functions about slots, and the tokens in them
  */
+#include "mine.h"
 #include <string.h>
 
 #include "call.h"
@@ -80,16 +81,40 @@ CK_RV tokmux_pkcs11_token_name(CK_SLOT_ID id, char *name, CK_ULONG size)
 	return rv;
 }
 
+/* How many sessions the caller has, of those that the backend counts (R11). */
+static void count_own(struct slot *slot, unsigned int caller,
+		      CK_TOKEN_INFO *info)
+{
+	CK_ULONG sessions = 0, writing = 0;
+	const struct seat *seat;
+
+	if (caller == NOBODY)
+		return;
+	pthread_mutex_lock(&slot->lock);
+	for (seat = seat_first(slot, caller); seat; seat = seat->older) {
+		if (atomic_load(&seat->gone))
+			continue;
+		sessions += seat->open;
+		writing += seat->open - seat->read_only;
+	}
+	pthread_mutex_unlock(&slot->lock);
+	info->ulSessionCount = sessions;
+	info->ulRwSessionCount = writing;
+}
+
 /* This is often the first call that finds another token in the slot. */
-CK_RV C_GetTokenInfo(CK_SLOT_ID id, CK_TOKEN_INFO *info)
+CK_RV own_C_GetTokenInfo(unsigned int caller, CK_SLOT_ID id,
+			 CK_TOKEN_INFO *info)
 {
 	struct call call;
-	CK_RV rv = call_begin_slot(&call, id);
+	CK_RV rv = call_begin_slot_as(&call, id, "C_GetTokenInfo");
 
 	if (rv != CKR_OK)
 		return rv;
 	rv = CALL(&call, C_GetTokenInfo, info);
 	if (rv == CKR_OK && token_is_another(call.seat, info))
 		token_hear(call.seat, CKR_DEVICE_REMOVED);
+	if (rv == CKR_OK)
+		count_own(call.seat->slot, caller, info);
 	return call_end_slot(&call, rv);
 }

@@ -99,6 +99,24 @@ TEST_F_TIMEOUT(isolation, old_handles_stay_invalid, 300)
 	}
 }
 
+TEST_F(isolation, sessions_that_are_counted_are_ones_own)
+{
+	CK_SESSION_HANDLE more;
+	CK_TOKEN_INFO info;
+
+	ASSERT_EQ(CKR_OK, open_ro(self->b, &more));
+	ASSERT_EQ(CKR_OK, self->b->C_GetTokenInfo(the_slot(self->b), &info));
+	EXPECT_EQ(2, info.ulSessionCount);
+	EXPECT_EQ(1, info.ulRwSessionCount);
+	ASSERT_EQ(CKR_OK, self->a->C_GetTokenInfo(the_slot(self->a), &info));
+	EXPECT_EQ(1, info.ulSessionCount);
+	EXPECT_EQ(1, info.ulRwSessionCount);
+	ASSERT_EQ(CKR_OK, self->a->C_CloseSession(self->sa));
+	ASSERT_EQ(CKR_OK, self->a->C_GetTokenInfo(the_slot(self->a), &info));
+	EXPECT_EQ(0, info.ulSessionCount);
+	EXPECT_EQ(0, info.ulRwSessionCount);
+}
+
 TEST_F(isolation, session_objects_are_ones_own)
 {
 	CK_OBJECT_HANDLE mine, found;
