@@ -273,17 +273,19 @@ static int load_flags(void)
 /**
  * backend_load() - bring a backend into the process
  * @config: what the configuration says of it
- * @arbiter: that keeps other processes away
  * @backend: out: the backend, not initialized
  *
  * It stays in the process after backend_free(): too many modules leave threads
  * and destructors behind that crash once their text is gone.
  *
+ * All that needs the loader's lock is done here, by a thread that no other waits for: a
+ * library's constructor has that lock, and may initialize, too.
+ *
  * Return: CKR_OK; CKR_GENERAL_ERROR, logged, where it is no usable module;
  * CKR_HOST_MEMORY.
  */
 CK_RV backend_load(const struct config_backend *config,
-		   const struct arbiter_ops *arbiter, struct backend **backend)
+		   struct backend **backend)
 {
 	struct backend *loaded;
 	CK_RV rv;
@@ -293,7 +295,6 @@ CK_RV backend_load(const struct config_backend *config,
 		return CKR_HOST_MEMORY;
 	loaded->name = config->name;
 	loaded->config = config;
-	loaded->arbiter = arbiter;
 	atomic_store(&loaded->shares, config->lease == LEASE_SHARED);
 	turn_init(&loaded->serial, true);
 	turn_init(&loaded->listing, false);
@@ -313,6 +314,11 @@ CK_RV backend_load(const struct config_backend *config,
 	rv = find_functions(loaded);
 	if (rv != CKR_OK)
 		goto err;
+	/* Those of the library that the backend uses, if it uses any. */
+	loaded->openssl.set_mark =
+		(int (*)(void))dlsym(loaded->object, "ERR_set_mark");
+	loaded->openssl.pop_to_mark =
+		(int (*)(void))dlsym(loaded->object, "ERR_pop_to_mark");
 	*backend = loaded;
 	return CKR_OK;
 
@@ -327,31 +333,17 @@ err:
  * for a failure of its own. A forked child initializes in the middle of its work. So the
  * queue is afterwards what it was before.
  */
-struct openssl_errors {
-	int (*pop_to_mark)(void);
-};
-
-/* Those of the library that the backend uses, if it uses any. */
-static struct openssl_errors openssl_errors_mark(const struct backend *backend)
+static void openssl_errors_mark(const struct backend *backend)
 {
-	struct openssl_errors errors = { 0 };
-	int (*set_mark)(void);
-
-	set_mark = (int (*)(void))dlsym(backend->object, "ERR_set_mark");
-	if (!set_mark)
-		return errors;
-	errors.pop_to_mark = (int (*)(void))dlsym(backend->object,
-						  "ERR_pop_to_mark");
 	/* There is nothing to mark in an empty queue: then all of it goes. */
-	if (errors.pop_to_mark)
-		set_mark();
-	return errors;
+	if (backend->openssl.pop_to_mark && backend->openssl.set_mark)
+		backend->openssl.set_mark();
 }
 
-static void openssl_errors_forget(const struct openssl_errors *errors)
+static void openssl_errors_forget(const struct backend *backend)
 {
-	if (errors->pop_to_mark)
-		errors->pop_to_mark();
+	if (backend->openssl.pop_to_mark && backend->openssl.set_mark)
+		backend->openssl.pop_to_mark();
 }
 
 /**
@@ -373,10 +365,10 @@ CK_RV backend_initialize(struct backend *backend, CK_FLAGS flags, bool forked)
 		.pReserved = text,
 	};
 	CK_C_INITIALIZE_ARGS unlocked = { .pReserved = text };
-	struct openssl_errors errors = openssl_errors_mark(backend);
 	struct backend_lease lease;
 	CK_RV rv;
 
+	openssl_errors_mark(backend);
 	backend_lease_take(backend, ARBITER_SHARED, &lease);
 	rv = backend->functions.C_Initialize(&args);
 	if (rv == CKR_CRYPTOKI_ALREADY_INITIALIZED && forked) {
@@ -389,7 +381,7 @@ CK_RV backend_initialize(struct backend *backend, CK_FLAGS flags, bool forked)
 		rv = backend->functions.C_Initialize(text ? &unlocked : NULL);
 	}
 	backend_lease_give(backend, &lease);
-	openssl_errors_forget(&errors);
+	openssl_errors_forget(backend);
 	if (rv == CKR_CRYPTOKI_ALREADY_INITIALIZED) {
 		log_info("backend %s is initialized by somebody else, it will not be finalized",
 			 backend->config->name);
@@ -418,16 +410,13 @@ void backend_free(struct backend *backend)
 	if (!backend)
 		return;
 	if (backend->finalize && backend->functions.C_Finalize) {
-		struct openssl_errors errors = openssl_errors_mark(backend);
-
+		openssl_errors_mark(backend);
 		rv = backend->functions.C_Finalize(NULL);
-		openssl_errors_forget(&errors);
+		openssl_errors_forget(backend);
 		if (rv != CKR_OK)
 			log_error("backend %s: C_Finalize failed: 0x%lx",
 				  backend->config->name, rv);
 	}
-	if (backend->object)
-		dlclose(backend->object);
 	turn_destroy(&backend->serial);
 	turn_destroy(&backend->listing);
 	turn_destroy(&backend->events);

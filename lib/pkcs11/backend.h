@@ -21,6 +21,10 @@ struct backend {
 	bool finalize;		/* initialized by us, so finalized by us */
 	bool serialize;		/* it cannot lock: one call at a time */
 	atomic_bool shares;	/* shared leases are taken for its tokens */
+	struct {
+		int (*set_mark)(void);
+		int (*pop_to_mark)(void);
+	} openssl;		/* that it shares with the program; NULL: with none */
 	struct turn serial;
 	struct turn listing;	/* its slots */
 	struct turn events;	/* asking for them */
@@ -34,7 +38,7 @@ struct backend_lease {
 };
 
 CK_RV backend_load(const struct config_backend *config,
-		   const struct arbiter_ops *arbiter, struct backend **backend);
+		   struct backend **backend);
 void backend_lease_take(const struct backend *backend, enum arbiter_mode mode,
 			struct backend_lease *lease);
 void backend_lease_give(const struct backend *backend,

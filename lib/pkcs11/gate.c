@@ -99,6 +99,23 @@ static CK_RV end(CK_RV rv)
 }
 
 /*
+ * Loads the backends, for the caller that comes first. The loader runs constructors
+ * with a lock of its own, and a constructor may initialize. So no thread is in the
+ * loader while others wait for it here.
+ */
+static CK_RV load(struct module **loaded)
+{
+	int cancel = cancel_off();
+	CK_RV rv;
+
+	inside = true;
+	rv = module_load(loaded);
+	inside = false;
+	cancel_on(cancel);
+	return rv;
+}
+
+/*
  * What follows calls backends: without the lock, while @flag keeps others out. A thread
  * that is cancelled there ends when it has come out. Return: for come_out().
  */
@@ -119,25 +136,13 @@ static void come_out(bool *flag, int cancel)
 	cancel_on(cancel);
 }
 
-/**
- * gate_initialize() - C_Initialize
- * @caller: its number
- * @flags: CKF_LIBRARY_CANT_CREATE_OS_THREADS or 0
- * @object: in: what is to be held until the caller's last C_Finalize; out: NULL
- *	if the gate has taken it, unchanged if it holds one already
- * @first: out: does the caller come in with this?
- */
-CK_RV gate_initialize(unsigned int caller, CK_FLAGS flags, void **object,
-		      bool *first)
+/* With the lock, which is given back, and with @loaded if it is the first caller. */
+static CK_RV come_in(struct member *member, CK_FLAGS flags,
+		     struct module **loaded, void **object, bool *first)
 {
-	struct member *member = &gate.members[caller];
 	int cancel;
 	CK_RV rv;
 
-	*first = false;
-	rv = begin(member);
-	if (rv != CKR_OK)
-		return rv;
 	if (atomic_load(&member->count)) {
 		if (module_config()->strict_initialize)
 			return end(CKR_CRYPTOKI_ALREADY_INITIALIZED);
@@ -146,7 +151,8 @@ CK_RV gate_initialize(unsigned int caller, CK_FLAGS flags, void **object,
 	}
 	if (!gate.callers) {
 		cancel = go_in(&gate.busy);
-		rv = module_start(flags);
+		rv = module_start(*loaded, flags);
+		*loaded = NULL;
 		come_out(&gate.busy, cancel);
 		if (rv != CKR_OK)
 			return end(rv);
@@ -160,6 +166,40 @@ CK_RV gate_initialize(unsigned int caller, CK_FLAGS flags, void **object,
 	atomic_store(&member->count, 1);
 	*first = true;
 	return end(CKR_OK);
+}
+
+/**
+ * gate_initialize() - C_Initialize
+ * @caller: its number
+ * @flags: CKF_LIBRARY_CANT_CREATE_OS_THREADS or 0
+ * @object: in: what is to be held until the caller's last C_Finalize; out: NULL
+ *	if the gate has taken it, unchanged if it holds one already
+ * @first: out: does the caller come in with this?
+ */
+CK_RV gate_initialize(unsigned int caller, CK_FLAGS flags, void **object,
+		      bool *first)
+{
+	struct member *member = &gate.members[caller];
+	struct module *loaded = NULL;
+	CK_RV rv;
+
+	*first = false;
+	for (;;) {
+		rv = CANCEL_UNDOES(module_unload, loaded, begin(member));
+		if (rv != CKR_OK)
+			break;
+		if (gate.callers || loaded) {
+			rv = come_in(member, flags, &loaded, object, first);
+			break;
+		}
+		pthread_mutex_unlock(&gate.lock);
+		rv = load(&loaded);
+		if (rv != CKR_OK)
+			break;
+	}
+	/* Another caller may have been first. */
+	module_unload(loaded);
+	return rv;
 }
 
 /* What the caller has is closed, as far as that can be done in time. */

@@ -38,6 +38,7 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t gone;
 	struct module *module;
+	int loaded;			/* modules, also those that never start */
 
 	bool exiting;			/* backends are gone already */
 
@@ -185,6 +186,20 @@ struct slot *module_slot_of(struct backend *backend, CK_SLOT_ID backend_id)
 
 /* ---- start and stop ----------------------------------------------------------- */
 
+static struct module *new_module(void)
+{
+	struct module *module = calloc(1, sizeof(*module));
+
+	if (!module)
+		return NULL;
+	slots_init(&module->slots);
+	pthread_mutex_lock(&state.lock);
+	state.loaded++;
+	crash_watch();
+	pthread_mutex_unlock(&state.lock);
+	return module;
+}
+
 static void module_free(struct module *module)
 {
 	struct site *site = site_of_thread();
@@ -205,11 +220,14 @@ static void module_free(struct module *module)
 	}
 	if (module->arbiter && module->arbiter->stop)
 		module->arbiter->stop();
-	crash_unwatch();
 	free(module->backends);
 	site_names_go();
 	config_free(module->config);
 	free(module);
+	pthread_mutex_lock(&state.lock);
+	if (!--state.loaded)
+		crash_unwatch();
+	pthread_mutex_unlock(&state.lock);
 }
 
 /*
@@ -226,66 +244,110 @@ static void abandon_backends(void)
 	quiesce_abandon();
 }
 
-/* Return: is it about to be loaded? */
-static bool watch_exit(const struct config_backend *config)
+/* A backend has come into the process since watch_calls_at_exit() was told of one. */
+static atomic_bool new_backend;
+
+/* Before the backend is loaded. */
+static void watch_exit(const struct config_backend *config)
 {
-	static bool watched;
+	static atomic_bool watched;
 	void *object = dlopen(config->module, RTLD_NOW | RTLD_NOLOAD);
 
 	if (object)
 		dlclose(object);
-	if (!object || !watched)
-		watched = !atexit(abandon_backends);
-	return !object;
+	else
+		atomic_store(&new_backend, true);
+	if (!object || !atomic_load(&watched))
+		atomic_store(&watched, !atexit(abandon_backends));
 }
 
 /*
  * Registered after a backend has started, this comes before the destructors of the
  * backend and of the libraries that it has brought.
  */
-static void watch_calls_at_exit(bool loaded)
+static void watch_calls_at_exit(bool is_new)
 {
 	static bool watched;
 
-	if (loaded || !watched)
+	if (is_new || !watched)
 		watched = !atexit(quiesce_for_good);
 }
 
-static CK_RV load_backends(struct module *module, CK_FLAGS flags)
+/* Return: CKR_OK, also without a backend that need not be there. */
+static CK_RV load_one(struct module *module, const struct config_backend *config)
+{
+	struct site *site = site_of_thread();
+	struct backend *backend = NULL;
+	CK_RV rv = CKR_FUNCTION_FAILED;
+
+	watch_exit(config);
+	site_enter(site, config->name, "C_GetFunctionList");
+	if (quiesce_passes(site))
+		rv = backend_load(config, &backend);
+	site_leave(site);
+	if (rv == CKR_OK) {
+		module->backends[module->backend_count++] = backend;
+		return CKR_OK;
+	}
+	/* A backend that is configured has to work; one that was found need not. */
+	return config->file || rv == CKR_HOST_MEMORY ? rv : CKR_OK;
+}
+
+static CK_RV load_backends(struct module *module)
 {
 	const struct config_backend *config;
-	struct site *site = site_of_thread();
-	struct backend *backend;
 	size_t count = 0;
-	bool loaded;
-	CK_RV rv;
+	CK_RV rv = CKR_OK;
 
-	crash_watch();
 	for (config = module->config->backends; config; config = config->next)
 		count++;
 	module->backends = calloc(count + 1, sizeof(*module->backends));
 	if (!module->backends)
 		return CKR_HOST_MEMORY;
+	for (config = module->config->backends; config && rv == CKR_OK;
+	     config = config->next)
+		rv = load_one(module, config);
+	return rv;
+}
 
-	for (config = module->config->backends; config; config = config->next) {
-		backend = NULL;
-		loaded = watch_exit(config);
-		site_enter(site, config->name, "C_Initialize");
-		rv = CKR_FUNCTION_FAILED;
-		if (quiesce_passes(site))
-			rv = backend_load(config, module->arbiter, &backend);
-		if (rv == CKR_OK)
-			rv = backend_initialize(backend, flags, state.forked);
-		site_leave(site);
+static CK_RV initialize_one(struct backend *backend, CK_FLAGS flags)
+{
+	struct site *site = site_of_thread();
+	CK_RV rv = CKR_FUNCTION_FAILED;
+
+	site_enter(site, backend->name, "C_Initialize");
+	if (quiesce_passes(site))
+		rv = backend_initialize(backend, flags, state.forked);
+	site_leave(site);
+	return rv;
+}
+
+static CK_RV initialize_backends(struct module *module, CK_FLAGS flags)
+{
+	bool is_new = atomic_exchange(&new_backend, false);
+	size_t i = 0;
+	CK_RV rv;
+
+	while (i < module->backend_count) {
+		struct backend *backend = module->backends[i];
+
+		backend->arbiter = module->arbiter;
+		rv = initialize_one(backend, flags);
 		if (rv == CKR_OK) {
-			watch_calls_at_exit(loaded);
-			module->backends[module->backend_count++] = backend;
+			watch_calls_at_exit(is_new);
+			i++;
 			continue;
 		}
-		backend_free(backend);
-		/* A backend that is configured has to work; one that was found need not. */
-		if (config->file || rv == CKR_HOST_MEMORY)
+		/* As in load_one(). */
+		if (backend->config->file || rv == CKR_HOST_MEMORY) {
+			if (is_new)
+				atomic_store(&new_backend, true);
 			return rv;
+		}
+		backend_free(backend);
+		memmove(&module->backends[i], &module->backends[i + 1],
+			(--module->backend_count - i) *
+				sizeof(*module->backends));
 	}
 	return CKR_OK;
 }
@@ -345,18 +407,34 @@ static CK_RV resume(bool *resumed)
 	return rv;
 }
 
-static CK_RV start(struct module *module, CK_FLAGS flags)
+/**
+ * module_load() - the first half of a start, in which no thread waits for another
+ * @loaded: out: for module_start() or module_unload()
+ */
+CK_RV module_load(struct module **loaded)
 {
+	struct module *module = new_module();
 	CK_RV rv;
 
+	if (!module)
+		return CKR_HOST_MEMORY;
 	rv = config_load(&module->config);
-	if (rv != CKR_OK)
-		return rv;
-	be_patient(module->config);
-	rv = arbiter_choose(module->config->arbiter, &module->arbiter);
-	if (rv != CKR_OK)
-		return rv;
-	return load_backends(module, flags);
+	if (rv == CKR_OK) {
+		be_patient(module->config);
+		rv = load_backends(module);
+	}
+	if (rv == CKR_OK)
+		*loaded = module;
+	else
+		module_free(module);
+	return rv;
+}
+
+/* Another thread's module was first, or this one isn't wanted any more. */
+void module_unload(void *module)
+{
+	if (module)
+		module_free(module);
 }
 
 /* The last user is gone: no other comes, and no other module starts meanwhile. */
@@ -369,21 +447,21 @@ static void last_out(void)
 	pthread_mutex_unlock(&state.lock);
 }
 
-CK_RV module_start(CK_FLAGS flags)
+/* The second half: the arbiter and the backends' C_Initialize. It takes @module. */
+CK_RV module_start(struct module *module, CK_FLAGS flags)
 {
-	struct module *module;
 	CK_ULONG count;
 	bool resumed;
 	CK_RV rv;
 
 	rv = resume(&resumed);
-	if (rv != CKR_OK || resumed)
+	if (rv != CKR_OK || resumed) {
+		module_free(module);
 		return rv;
-	module = calloc(1, sizeof(*module));
-	if (!module)
-		return CKR_HOST_MEMORY;
-	slots_init(&module->slots);
-	rv = start(module, flags);
+	}
+	rv = arbiter_choose(module->config->arbiter, &module->arbiter);
+	if (rv == CKR_OK)
+		rv = initialize_backends(module, flags);
 	if (rv != CKR_OK) {
 		module_free(module);
 		return rv;
@@ -469,5 +547,6 @@ void module_forked(void)
 	pthread_mutex_init(&state.lock, NULL);
 	pthread_cond_init(&state.gone, NULL);
 	state.module = NULL;
+	state.loaded = 0;
 	users_forked();
 }

@@ -6,8 +6,13 @@
 #include "p11.h"
 #include "slot.h"
 
-/* by one thread at a time, see caller.c */
-CK_RV module_start(CK_FLAGS flags);
+struct module;
+
+CK_RV module_load(struct module **loaded);
+void module_unload(void *module);
+
+/* by one thread at a time, see gate.c */
+CK_RV module_start(struct module *module, CK_FLAGS flags);
 void module_stop(void);
 void module_name_hung(void);
 int module_patience_ms(void);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* R10: any number of C_Initialize and C_Finalize, by any number of threads. */
+#include <sys/syscall.h>
 #include "world.h"
 #include <kselftest_harness.h>
 
@@ -421,6 +422,64 @@ TEST_F(init, a_backend_that_cannot_lock_is_serialized)
 	EXPECT_EQ(0, atomic_load(overlaps));
 	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
 	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+}
+
+/* ---- in the loader ---------------------------------------------------------------- */
+
+void (*in_constructor)(void);
+static CK_FUNCTION_LIST *constructors, *programs;
+static atomic_int in, programs_tid;
+static CK_RV constructors_rv;
+
+/* The loader's lock is this thread's, as it runs a constructor. */
+static void initialize_in_constructor(void)
+{
+	int seen = 0, tid;
+
+	atomic_store(&in, 1);
+	while (!(tid = atomic_load(&programs_tid)))
+		usleep(1000);
+	/* It waits for the loader. */
+	while (seen < 20) {
+		usleep(2000);
+		seen = thread_sleeps(tid) ? seen + 1 : 0;
+	}
+	constructors_rv = constructors->C_Initialize(NULL);
+}
+
+static void *load_plugin(void *arg)
+{
+	return dlopen(PLUGIN("plugin_constructor"), RTLD_NOW);
+}
+
+TEST(in_a_constructor)
+{
+	pthread_t thread;
+	void *plugin;
+	long since;
+
+	ASSERT_TRUE(world_begin());
+	constructors = CALLER_A;
+	/* One for which nothing is asked of the loader. */
+	MUST(((CK_RV (*)(CK_FUNCTION_LIST **))module_symbol(
+		"tokmux_pkcs11_new_caller"))(&programs));
+	/* The loader gives this thread its variables. */
+	ASSERT_EQ(CKR_OK, programs->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, programs->C_Finalize(NULL));
+	since = now_ms();
+	in_constructor = initialize_in_constructor;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, load_plugin, NULL));
+	while (!atomic_load(&in))
+		usleep(1000);
+	atomic_store(&programs_tid, (int)syscall(SYS_gettid));
+	EXPECT_EQ(CKR_OK, programs->C_Initialize(NULL));
+	pthread_join(thread, &plugin);
+	EXPECT_NE(NULL, plugin);
+	EXPECT_EQ(CKR_OK, constructors_rv);
+	EXPECT_GT(10000, now_ms() - since);
+	EXPECT_EQ(CKR_OK, constructors->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, programs->C_Finalize(NULL));
+	world_end();
 }
 
 TEST_HARNESS_MAIN

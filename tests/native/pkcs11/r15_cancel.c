@@ -6,7 +6,6 @@
  * One thread hangs in the backend, a second one waits for it. Both are cancelled, the
  * second one first, and what they used is used again.
  */
-#include <ctype.h>
 #include <sys/syscall.h>
 #include "world.h"
 #include <kselftest_harness.h>
@@ -116,23 +115,6 @@ static void *run_victim(void *arg)
 	return NULL;
 }
 
-static bool sleeps(int tid)
-{
-	char path[64], line[128] = "";
-	const char *state;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	file = fopen(path, "r");
-	if (!file)
-		return false;
-	if (!fgets(line, sizeof(line), file))
-		line[0] = '\0';
-	fclose(file);
-	state = strrchr(line, ')');
-	return state && state[1] && state[2] == 'S';
-}
-
 static void begin(struct victim *victim, CK_RV (*does)(void))
 {
 	int seen = 0, tid;
@@ -146,7 +128,7 @@ static void begin(struct victim *victim, CK_RV (*does)(void))
 	/* It sleeps wherever one looks. */
 	while (seen < 20) {
 		usleep(2000);
-		seen = sleeps(tid) ? seen + 1 : 0;
+		seen = thread_sleeps(tid) ? seen + 1 : 0;
 	}
 }
 

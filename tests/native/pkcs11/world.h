@@ -439,6 +439,24 @@ UNUSED static CK_RV login(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session)
 	return p11->C_Login(session, CKU_USER, PIN(USER_PIN));
 }
 
+/* Does a thread of this process wait for something? @tid: as gettid() says */
+UNUSED static bool thread_sleeps(int tid)
+{
+	char path[64], line[128] = "";
+	const char *state;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	file = fopen(path, "r");
+	if (!file)
+		return false;
+	if (!fgets(line, sizeof(line), file))
+		line[0] = '\0';
+	fclose(file);
+	state = strrchr(line, ')');
+	return state && state[1] && state[2] == 'S';
+}
+
 UNUSED static long now_ms(void)
 {
 	struct timespec now;
