@@ -24,7 +24,7 @@ static __thread struct {
 	struct arbiter_token *token;	/* NULL: no lease */
 	enum arbiter_mode mode;
 	bool waiting;
-} mine __attribute__((tls_model("initial-exec")));
+} mine;
 
 /* Is this thread in the middle of a call of its own? */
 bool lease_is_inside(void)

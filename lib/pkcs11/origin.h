@@ -23,8 +23,7 @@ enum origin_thread {
 	THREAD_ENDS,
 };
 
-extern __thread enum origin_thread origin_thread
-	__attribute__((tls_model("initial-exec")));
+extern __thread enum origin_thread origin_thread;
 
 void origin_see_first(void);
 

@@ -29,8 +29,7 @@ struct site {
 	struct site *next_free;
 };
 
-extern __thread struct site *site_mine
-	__attribute__((tls_model("initial-exec")));
+extern __thread struct site *site_mine;
 
 struct site *site_take_place(void);
 void site_enter_deeper(struct site *site);
