@@ -300,6 +300,8 @@ CK_RV backend_load(const struct config_backend *config,
 	turn_init(&loaded->listing, false);
 	turn_init(&loaded->events, false);
 
+	/* Before it may hang or crash. */
+	log_info("backend %s: %s", config->name, config->module);
 	rv = CKR_GENERAL_ERROR;
 	loaded->object = dlopen(config->module, load_flags());
 	if (!loaded->object) {

@@ -99,6 +99,8 @@ TEST_F(log, every_call_with_who_and_what_came_of_it)
 	MUST(self->b->C_Finalize(NULL));
 	end_log(self->saved);
 
+	/* Which backend it is that hangs or crashes. */
+	EXPECT_TRUE(logged("backend softhsm: %s", SOFTHSM));
 	/* Who they are is said once, the rest is numbers. */
 	EXPECT_TRUE(logged("caller 0 is %s", PLUGIN("caller_a")));
 	EXPECT_TRUE(logged("caller 1 is %s", PLUGIN("caller_b")));
