@@ -46,17 +46,19 @@ void check_kernel(struct findings *findings)
 				uts.release);
 		else
 			finding(findings, "module", BAD,
-				"install tokmux-dkms and the headers of this kernel; without it, only callers within one process are kept apart",
+				"as root, in the sources of tokmux: make kmod-install; or install the package tokmux-dkms; until then only callers within one process are kept apart",
 				"there is no tokmux for kernel %s", uts.release);
 		break;
 	case -EACCES:
 	case -EPERM:
 		finding(findings, "module", BAD,
-			"/dev/tokmux-control should have mode 0666",
+			"as root: chmod 666 /dev/tokmux-control; at boot udev's rules do that",
 			"tokmux is loaded, but you may not open its control device");
 		break;
 	default:
-		finding(findings, "module", BAD, NULL, "%s",
+		finding(findings, "module", BAD,
+			"give this container or sandbox /dev/tokmux-control, the tokens' /dev/tokmuxN, and /sys",
+			"%s",
 			tokmux_strerror(present));
 		break;
 	}

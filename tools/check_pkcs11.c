@@ -5,6 +5,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
 #include <pkcs11/cryptoki.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "trial.h"
 
 #define MAX_SLOTS	64
+#define INSTALL		"as root, in the sources of tokmux: make install; or install the package tokmux-pkcs11"
 
 /* ---- in the child: one line, the result or what is wrong ---------------------- */
 
@@ -88,7 +90,7 @@ static void check_p11_kit(struct findings *findings)
 			P11KITDIR "/tokmux.module");
 	else
 		finding(findings, "p11-kit", WARNING,
-			"install tokmux-pkcs11, or name the module to each program",
+			INSTALL "; or name the module to each program",
 			"p11-kit does not know our module");
 }
 
@@ -96,20 +98,22 @@ static void judge(struct findings *findings, const char *module,
 		  const struct trial *trial, unsigned int seconds)
 {
 	const char *said = trial->said, *colon = *said ? ": " : "";
+	char which[PATH_MAX + 128];
 
+	snprintf(which, sizeof(which),
+		 "see which backend it comes to: TOKMUX_LOG=info pkcs11-tool -L --module %s",
+		 module);
 	if (trial->late)
-		finding(findings, "pkcs11", BAD,
-			"a backend hangs; with log = info the module says which",
+		finding(findings, "pkcs11", BAD, which,
 			"%s did not answer in %u s%s%s", module, seconds, colon,
 			said);
 	else if (WIFSIGNALED(trial->status))
-		finding(findings, "pkcs11", BAD,
-			"a backend crashes; with log = info the module says which",
+		finding(findings, "pkcs11", BAD, which,
 			"%s died of signal %d%s%s", module,
 			WTERMSIG(trial->status), colon, said);
 	/* Its last word is why, if there is one; the function's, that it fails. */
 	else if (WEXITSTATUS(trial->status))
-		finding(findings, "pkcs11", BAD, "see tokmux.conf(5)", "%s: %s",
+		finding(findings, "pkcs11", BAD, "man 5 tokmux.conf", "%s: %s",
 			module, *said ? said : trial->result);
 	else
 		finding(findings, "pkcs11", GOOD, NULL, "%s: %s", module,
@@ -123,7 +127,7 @@ void check_pkcs11(struct findings *findings, const char *module,
 	int ret;
 
 	if (access(module, R_OK)) {
-		finding(findings, "pkcs11", WARNING, "install tokmux-pkcs11",
+		finding(findings, "pkcs11", WARNING, INSTALL,
 			"%s: %s", module, strerror(errno));
 		return;
 	}

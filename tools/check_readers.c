@@ -11,7 +11,7 @@
 #include "process.h"
 #include "readers_conf.h"
 
-#define TRIGGER		"plug it in again, or: udevadm trigger --action=add --subsystem-match=usb"
+#define TRIGGER		"plug it in again, or, as root: udevadm trigger --action=add --subsystem-match=usb"
 /* It is started by the first one that connects to its socket. */
 #define MASK_PCSCD	"systemctl mask --now pcscd.socket pcscd.service"
 
@@ -44,15 +44,18 @@ static bool is_enforced(const struct reader *reader)
 static void check_token(struct scan *scan, const struct reader *reader,
 			const char *what, const char *title, const char *name)
 {
-	char twin[TOKMUX_NAME_SIZE], devpath[PATH_MAX];
+	char twin[TOKMUX_NAME_SIZE], devpath[PATH_MAX], test[PATH_MAX];
 
+	snprintf(test, sizeof(test),
+		 "find the udev rule that opens it: udevadm test $(udevadm info -q path -n %s)",
+		 reader->node);
 	if (scan->holder)
 		finding(scan->findings, what, BAD,
 			"stop it (" MASK_PCSCD "; gpgconf --kill scdaemon): the reader is enforced",
 			"%s has it, past the token %s", title, name);
 	else if (!reader_is_closed(reader))
 		finding(scan->findings, what, BAD,
-			"find the udev rule that opens it: udevadm test",
+			test,
 			"%s is not closed, so that others get past the token %s",
 			reader->node, name);
 	else if (origin_twin(reader, twin, devpath))
@@ -94,7 +97,7 @@ static void see_reader(const struct reader *reader, void *data)
 	if (!origin_find(udev_device_get_devpath(reader->interface), name) ||
 	    tokmux_token_find(name, &token)) {
 		finding(scan->findings, what, BAD,
-			"plug it in again, or: udevadm trigger --action=add",
+			TRIGGER,
 			"%s is closed to others, but its token is gone",
 			reader->node);
 		return;

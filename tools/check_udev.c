@@ -17,42 +17,58 @@ static void check_daemon(struct findings *findings)
 {
 	if (access("/run/udev/control", F_OK))
 		finding(findings, "udev", WARNING,
-			"in a container, that is as it should be; else start systemd-udevd",
+			"in a container, that is as it should be; else, as root: systemctl start systemd-udevd",
 			"udevd does not run: tokens get no links and permissions");
 	else
 		finding(findings, "udev", GOOD, NULL, "udevd runs");
 }
 
-static void check_rules(struct findings *findings)
+/* Of the directories that have the rules, udev reads the first one's. */
+static bool find_rules(char path[PATH_MAX])
 {
 	static const char * const dirs[] = {
 		"/etc/udev/rules.d", "/run/udev/rules.d",
 		"/usr/local/lib/udev/rules.d", "/usr/lib/udev/rules.d",
 		"/lib/udev/rules.d",
 	};
-	char path[PATH_MAX];
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(dirs); i++) {
-		snprintf(path, sizeof(path), "%s/" RULES, dirs[i]);
-		if (access(path, R_OK))
-			continue;
-		finding(findings, "rules", GOOD, NULL, "%s", path);
-		return;
+		snprintf(path, PATH_MAX, "%s/" RULES, dirs[i]);
+		if (!access(path, R_OK))
+			return true;
 	}
-	finding(findings, "rules", BAD,
-		"install the rules, then: udevadm control --reload",
-		"there is no " RULES);
+	return false;
+}
+
+static void check_rules(struct findings *findings)
+{
+	char path[PATH_MAX];
+
+	if (find_rules(path))
+		finding(findings, "rules", GOOD, NULL, "%s", path);
+	else
+		finding(findings, "rules", BAD,
+			"as root, in the sources of tokmux: make install; or install the package tokmux-tools",
+			"there is no " RULES);
 }
 
 static void check_group(struct findings *findings)
 {
-	if (getgrnam(GROUP))
+	char path[PATH_MAX], advice[PATH_MAX + 128];
+	int length;
+
+	if (getgrnam(GROUP)) {
 		finding(findings, "group", GOOD, NULL, "there is a group " GROUP);
-	else
-		finding(findings, "group", WARNING,
-			"as root: systemd-sysusers, or groupadd --system " GROUP,
-			"there is no group " GROUP ": only root and the seat's user can use system tokens");
+		return;
+	}
+	length = snprintf(advice, sizeof(advice), "as root: groupadd --system " GROUP);
+	/* udev ignores a group that it has not found, until a file is newer. */
+	if (find_rules(path))
+		snprintf(advice + length, sizeof(advice) - length,
+			 " && touch %s && udevadm control --reload", path);
+	finding(findings, "group", WARNING, advice,
+		"there is no group " GROUP ": only root and the seat's user can use system tokens");
 }
 
 /* Does the link lead to this token? */
@@ -81,11 +97,11 @@ static void check_token(struct findings *findings,
 			"%s is not there", node ? node : "its device");
 	else if (access(node, R_OK | W_OK))
 		finding(findings, what, WARNING,
-			"who should use it belongs in the group " GROUP ": adduser USER " GROUP,
+			"for a user who should use it, as root: adduser USER " GROUP,
 			"%s is closed to you", node);
 	else if (!tokmux_token_ready(token) || !has_link(token))
 		finding(findings, what, WARNING,
-			"udevadm trigger --subsystem-match=tokmux",
+			"as root: udevadm trigger --subsystem-match=tokmux",
 			"%s is open to you, but udev's rules have not seen it", node);
 	else
 		finding(findings, what, GOOD, NULL, "%s is open to you", node);
