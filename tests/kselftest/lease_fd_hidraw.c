@@ -784,6 +784,12 @@ TEST_F(hidraw, belongs_to_one_token)
 	close(arg.device_fd);
 }
 
+/* How many wait, or have the lease after @hung. */
+static unsigned int have_come(int fd, pid_t hung)
+{
+	return info(fd).waiters + (info(fd).holder_pid != hung);
+}
+
 /* Who is next does not pay for a predecessor that hangs. */
 TEST_F_TIMEOUT(hidraw, its_clock_starts_with_the_device, 60)
 {
@@ -812,7 +818,7 @@ TEST_F_TIMEOUT(hidraw, its_clock_starts_with_the_device, 60)
 		next[i] = child();
 		if (!next[i])
 			_exit(acquire_lease_fd(open_index_bound(self->index, 0)) < 0);
-		ASSERT_TRUE(EVENTUALLY(info(self->fd).waiters + (info(self->fd).holder_pid != hung) == i + 1));
+		ASSERT_TRUE(EVENTUALLY(have_come(self->fd, hung) == i + 1));
 	}
 	for (i = 0; i < 3; i++)
 		EXPECT_EQ(0, reap(next[i]));
