@@ -22,8 +22,6 @@
 #include "usb_descriptors.h"
 
 #define USB_DEVICE_MAJOR	189	/* of usbfs, as in <linux/usb.h> */
-/* A device's own, and one configuration of the largest size. */
-#define DESCRIPTORS_MAX		(18 + 65535)
 
 /*
  * The active configuration, from the names of the interfaces that it has, as
@@ -51,25 +49,6 @@ static int active_configuration(const char *path, uint8_t *configuration)
 	return value ? 0 : -EOPNOTSUPP;
 }
 
-static ssize_t read_descriptors(const char *device, uint8_t *bytes)
-{
-	char path[PATH_MAX];
-	ssize_t len = 0, n;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/descriptors", device);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -ENODEV;
-	do {
-		n = read(fd, bytes + len, DESCRIPTORS_MAX - len);
-		if (n > 0)
-			len += n;
-	} while (n > 0);
-	close(fd);
-	return n < 0 ? -ENODEV : len;
-}
-
 /* It was all the time that it is open, if it is now. */
 static bool is_gone(int fd)
 {
@@ -92,14 +71,12 @@ static int describe_usb(int fd, dev_t rdev, int interface,
 	ret = active_configuration(device, &arg->usb_configuration);
 	if (ret)
 		return ret;
-	bytes = malloc(DESCRIPTORS_MAX);
-	if (!bytes)
-		return -ENOMEM;
-	len = read_descriptors(device, bytes);
+	len = usb_read_descriptors(device, &bytes);
 	ret = len < 0 ? (int)len :
 	      usb_find_interface(bytes, len, arg->usb_configuration, interface,
 				 &found);
-	free(bytes);
+	if (len >= 0)
+		free(bytes);
 	/* What sysfs has by that number is of this file, then. */
 	if (is_gone(fd))
 		return -ENODEV;

@@ -161,6 +161,35 @@ void tokmux_card_free(struct tokmux_card *card);
  */
 int tokmux_card_open_fd(int fd, unsigned int slot, struct tokmux_card **card);
 
+/**
+ * enum tokmux_card_reader_kind - what kind of smartcard reader an interface is
+ * @TOKMUX_CARD_READER_CCID: one of CCID, or one whose descriptors say nothing that
+ *	can be understood
+ * @TOKMUX_CARD_READER_ICCD: of USB's class for cards that are a device themselves
+ *	(ICCD), which has other messages
+ * @TOKMUX_CARD_READER_CHARACTERS: one of CCID that exchanges single characters with
+ *	its card and leaves the rest to the computer
+ */
+enum tokmux_card_reader_kind {
+	TOKMUX_CARD_READER_CCID		= 0,
+	TOKMUX_CARD_READER_ICCD		= 1,
+	TOKMUX_CARD_READER_CHARACTERS	= 2
+};
+
+/**
+ * tokmux_card_reader_kind() - can this library drive a reader?
+ * @device: a USB device's directory in sysfs, as /sys/bus/usb/devices/1-2
+ * @interface: its interface of this number; -1 for all of its interfaces that
+ *	are a smartcard reader's: if one is of TOKMUX_CARD_READER_CCID, so is the device
+ *
+ * Only readers of TOKMUX_CARD_READER_CCID are for this library. pcscd drives some of the
+ * others. The reader itself is not asked.
+ *
+ * Return: &enum tokmux_card_reader_kind; -EOPNOTSUPP if there is no smartcard reader,
+ * -ENODEV if there is no such device, -ENOMEM.
+ */
+int tokmux_card_reader_kind(const char *device, int interface);
+
 /* ---- power ------------------------------------------------------------ */
 
 /**

@@ -4,7 +4,11 @@
  * all that belongs to it. Each begins with its length and its type.
  */
 #include <errno.h>
-#include <stdbool.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 #include "usb_descriptors.h"
 
 #define CONFIGURATION	2
@@ -14,6 +18,36 @@
 #define DIRECTION_IN	0x80
 
 #define DEVICE_SIZE	18
+/* A device's own, and one configuration of the largest size. */
+#define DESCRIPTORS_MAX	(DEVICE_SIZE + 65535)
+
+ssize_t usb_read_descriptors(const char *device, uint8_t **bytes)
+{
+	char path[PATH_MAX];
+	ssize_t len = 0, n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/descriptors", device);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -ENODEV;
+	*bytes = malloc(DESCRIPTORS_MAX);
+	if (!*bytes) {
+		close(fd);
+		return -ENOMEM;
+	}
+	do {
+		n = read(fd, *bytes + len, DESCRIPTORS_MAX - len);
+		if (n > 0)
+			len += n;
+	} while (n > 0);
+	close(fd);
+	if (n < 0) {
+		free(*bytes);
+		return -ENODEV;
+	}
+	return len;
+}
 
 static bool is(const uint8_t *bytes, size_t len, uint8_t type, uint8_t size)
 {
@@ -84,4 +118,27 @@ int usb_find_interface(const uint8_t *bytes, size_t len, uint8_t configuration,
 			return find_in(bytes + at, size, number, found);
 	}
 	return -EOPNOTSUPP;
+}
+
+bool usb_next_reader(const uint8_t *bytes, size_t len, size_t *at,
+		     struct usb_setting *found)
+{
+	const uint8_t *p = bytes + *at;
+	size_t left = len - *at;
+
+	for (; p; p = next(p, &left)) {
+		if (!is(p, left, INTERFACE, 9) || p[3] || p[5] != SMARTCARD)
+			continue;
+		found->number = p[2];
+		found->protocol = p[7];
+		p = next(p, &left);
+		found->own = p;
+		while (p && !is(p, left, INTERFACE, 9) &&
+		       !is(p, left, CONFIGURATION, 9))
+			p = next(p, &left);
+		*at = p ? (size_t)(p - bytes) : len;
+		found->len = found->own ? (size_t)(bytes + *at - found->own) : 0;
+		return true;
+	}
+	return false;
 }

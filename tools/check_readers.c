@@ -73,6 +73,7 @@ static void see_reader(const struct reader *reader, void *data)
 	struct scan *scan = data;
 	char what[128], title[64] = "", name[TOKMUX_NAME_SIZE];
 	struct tokmux_token *token;
+	const char *why_not;
 
 	scan->readers++;
 	scan->reader = reader;
@@ -81,6 +82,14 @@ static void see_reader(const struct reader *reader, void *data)
 	if (scan->holder)
 		process_title(scan->holder, title, sizeof(title));
 	snprintf(what, sizeof(what), "reader %.100s", reader->id);
+	why_not = reader_why_not(reader);
+	if (why_not) {
+		finding(scan->findings, what, GOOD,
+			"pcscd may be able to; its driver says which readers it knows",
+			"%s is left to others%s%s: tokmux can't drive it: %s",
+			reader->node, scan->holder ? ": " : "", title, why_not);
+		return;
+	}
 	if (!is_enforced(reader)) {
 		if (scan->conf.enforce == ENFORCE_YES) {
 			finding(scan->findings, what, BAD, TRIGGER,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <tokmux-card.h>
 #include "origin.h"
 #include "reader.h"
 
@@ -126,6 +127,28 @@ bool reader_is_closed(const struct reader *reader)
 	struct stat st;
 
 	return !stat(reader->node, &st) && !st.st_uid && !(st.st_mode & 077);
+}
+
+const char *reader_why_not(const struct reader *reader)
+{
+	switch (tokmux_card_reader_kind(udev_device_get_syspath(reader->device),
+				   (int)reader->number)) {
+	case TOKMUX_CARD_READER_ICCD:
+		return "it speaks ICCD, not CCID";
+	case TOKMUX_CARD_READER_CHARACTERS:
+		return "it exchanges single characters with its card";
+	default:
+		return NULL;
+	}
+}
+
+bool device_is_for_others(const char *devpath)
+{
+	char path[4096];
+
+	return snprintf(path, sizeof(path), "/sys%s", devpath) <
+	       (int)sizeof(path) &&
+	       tokmux_card_reader_kind(path, -1) > TOKMUX_CARD_READER_CCID;
 }
 
 static bool is_child(struct udev_device *interface, struct udev_device *device)

@@ -36,6 +36,10 @@ bool reader_from_devpath(struct udev *udev, const char *devpath,
 void reader_put(struct reader *reader);
 /* Closed to all but root, so that nobody else's program gets past a token. */
 bool reader_is_closed(const struct reader *reader);
+/* Why the library can't drive it, NULL if it can. */
+const char *reader_why_not(const struct reader *reader);
+/* Has the USB device at the path below /sys readers, and can none be driven? */
+bool device_is_for_others(const char *devpath);
 /*
  * How many smartcard interfaces of a lower number the device has. Nothing of the
  * device is waited for.

@@ -347,8 +347,14 @@ static int register_reader(const struct reader *reader,
 			   char twin[static PATH_MAX])
 {
 	const char *devpath = udev_device_get_devpath(reader->interface);
+	const char *why_not = reader_why_not(reader);
 	int ret, lock = -1;
 
+	if (why_not) {
+		complain_in_log("%s: %s, which tokmux does not drive: it gets no token and is left to others",
+				devpath, why_not);
+		return STATUS_NO;
+	}
 	/* A token that others can get past would promise what it can't keep. */
 	if (!reader_is_closed(reader)) {
 		complain_in_log("%s: %s is not closed to others, so it gets no token",
@@ -370,6 +376,14 @@ static int register_reader(const struct reader *reader,
 	if (ret)
 		complain_in_log("%s: %s", devpath, tokmux_strerror(ret));
 	return ret ? status_of(ret) : STATUS_OK;
+}
+
+/* In the words of udev's IMPORT{program}. */
+static int say_for_others(const char *devpath)
+{
+	if (device_is_for_others(devpath))
+		puts("TOKMUX_FOR_OTHERS=yes");
+	return STATUS_OK;
 }
 
 static int by_udev(const char *devpath, struct registration *with,
@@ -400,7 +414,7 @@ static int by_udev(const char *devpath, struct registration *with,
 
 /* ---- the verb ---------------------------------------------------------------- */
 
-enum { HOLD_LIMIT = 256, MAX_SESSIONS, DEVICE_PATH, INTERFACE, NO_SCRUB, DRY_RUN, UDEV };
+enum { HOLD_LIMIT = 256, MAX_SESSIONS, DEVICE_PATH, INTERFACE, NO_SCRUB, DRY_RUN, UDEV, FOR_OTHERS };
 
 static int run(int argc, char **argv)
 {
@@ -413,6 +427,7 @@ static int run(int argc, char **argv)
 		{ "no-scrub",		no_argument,		NULL, NO_SCRUB },
 		{ "dry-run",		no_argument,		NULL, DRY_RUN },
 		{ "udev",		no_argument,		NULL, UDEV },
+		{ "for-others",		no_argument,		NULL, FOR_OTHERS },
 		{}
 	};
 	struct view_options options = {};
@@ -420,7 +435,7 @@ static int run(int argc, char **argv)
 	int option, ms, status = STATUS_OK;
 	unsigned long number;
 	struct view *view;
-	bool udev = false;
+	bool udev = false, for_others = false;
 
 	while ((option = getopt_long(argc, argv, VIEW_SHORT, long_options,
 				     NULL)) >= 0) {
@@ -455,6 +470,9 @@ static int run(int argc, char **argv)
 		case UDEV:
 			udev = true;
 			break;
+		case FOR_OTHERS:
+			for_others = true;
+			break;
 		default:
 			if (!view_option(&options, option, optarg))
 				return option_status(option);
@@ -465,13 +483,16 @@ static int run(int argc, char **argv)
 	if (!view)
 		return status;
 	if (argc - optind != 1)
-		status = bad_usage(udev ? "which DEVPATH?" : "which NAME?");
+		status = bad_usage(udev || for_others ? "which DEVPATH?" :
+						       "which NAME?");
 	else if (with.interface >= 0 && !with.node)
 		status = bad_usage("--interface of which --device?");
 	else if (with.no_scrub && !with.node)
 		status = bad_usage("--no-scrub of which --device?");
 	else if (udev && with.node)
 		status = bad_usage("--udev finds the device itself");
+	else if (for_others)
+		status = say_for_others(argv[optind]);
 	else if (udev)
 		status = by_udev(argv[optind], &with, view);
 	else
@@ -483,7 +504,7 @@ static int run(int argc, char **argv)
 const struct verb register_verb = {
 	.name		= "register",
 	.run		= run,
-	.synopsis	= "[OPTION…] NAME | --udev DEVPATH",
+	.synopsis	= "[OPTION…] NAME | --udev DEVPATH | --for-others DEVPATH",
 	.summary	= "make a system token",
 	.options	=
 	"      --hold-limit SECONDS\n"
@@ -496,5 +517,7 @@ const struct verb register_verb = {
 	"      --no-scrub        other users get it as it was left: what can't be reset\n"
 	"      --dry-run         only say what would be done\n"
 	"      --udev            for udev's rules: the reader at DEVPATH\n"
+	"      --for-others      for udev's rules: can no reader of the device at DEVPATH\n"
+	"                        be driven?\n"
 	VIEW_HELP,
 };

@@ -18,6 +18,9 @@
 #define READER_NEGOTIATES	0x00000040
 #define READER_PPS		0x00000080
 
+/* The bits that say what it exchanges with a card: APDUs, TPDUs, characters. */
+#define READER_LEVEL		0x00070000
+
 enum reader_level {
 	READER_T0,		/* TPDUs, T=0 */
 	READER_T1,		/* TPDUs, T=1 */

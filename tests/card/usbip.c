@@ -13,6 +13,8 @@
  *	--maker, --model, --serial STRING
  *				what it says of itself; "hex:" for UTF-16LE
  *	--interfaces N		that are a reader's, without endpoints
+ *	--iccd			it speaks ICCD, by control transfers
+ *	--characters		it exchanges single characters
  *	--mute			it answers nothing that a program asks
  *	--setting		its second setting is no reader
  *	--settings N		of the first interface, which is of N kinds; the
@@ -93,7 +95,7 @@ static bool configured, second;
 static const char *lie = "";
 static const char *strings[] = { "", "tokmux", "test reader", "1" };
 static unsigned int nr_interfaces, nr_settings;
-static bool setting, mute, is_random;
+static bool setting, mute, is_random, iccd;
 static unsigned int seed;
 
 static const uint8_t device_desc[18] = {
@@ -165,6 +167,12 @@ static size_t interface_desc(uint8_t *c, uint8_t number, uint8_t endpoint)
 	memcpy(c, head, sizeof(head));
 	reader_descriptor(&reader, c + sizeof(head));
 	memcpy(c + sizeof(head) + 54, endpoints, sizeof(endpoints));
+	if (iccd && endpoint != MUTE) {
+		/* The interrupt endpoint is the first one, and the only. */
+		c[4] = 1;
+		c[7] = 1;
+		return sizeof(head) + 54 + 7;
+	}
 	return sizeof(head) + 54 + sizeof(endpoints);
 }
 
@@ -652,7 +660,7 @@ static void order(FILE *orders)
 int main(int argc, char **argv)
 {
 	enum { SECOND, ACTIVATES, HOSTILE, MAKER, MODEL, SERIAL, INTERFACES,
-	       SETTINGS, SETTING, IS_MUTE, RANDOM, PIV };
+	       SETTINGS, SETTING, IS_MUTE, RANDOM, PIV, ICCD, CHARACTERS };
 	static const struct option options[] = {
 		{ "second",	no_argument,		NULL, SECOND },
 		{ "activates",	no_argument,		NULL, ACTIVATES },
@@ -663,6 +671,8 @@ int main(int argc, char **argv)
 		{ "interfaces",	required_argument,	NULL, INTERFACES },
 		{ "settings",	required_argument,	NULL, SETTINGS },
 		{ "setting",	no_argument,		NULL, SETTING },
+		{ "iccd",	no_argument,		NULL, ICCD },
+		{ "characters",	no_argument,		NULL, CHARACTERS },
 		{ "mute",	no_argument,		NULL, IS_MUTE },
 		{ "random",	required_argument,	NULL, RANDOM },
 		{ "piv",	required_argument,	NULL, PIV },
@@ -675,7 +685,7 @@ int main(int argc, char **argv)
 	const char *piv = NULL;
 	const uint8_t *atr;
 	int64_t later, left;
-	bool said = false, activates = false;
+	bool said = false, activates = false, characters = false;
 	size_t len;
 	int fd, option;
 
@@ -711,6 +721,12 @@ int main(int argc, char **argv)
 		case PIV:
 			piv = optarg;
 			break;
+		case ICCD:
+			iccd = true;
+			break;
+		case CHARACTERS:
+			characters = true;
+			break;
 		case IS_MUTE:
 			mute = true;
 			break;
@@ -745,6 +761,8 @@ int main(int argc, char **argv)
 		return 1;
 	reader_init(&reader, level, &card);
 	reader.now = now;
+	if (characters)
+		reader.features &= ~READER_LEVEL;
 	if (activates) {
 		reader.features |= READER_ACTIVATES;
 		card_power_on(&card);

@@ -110,6 +110,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct ccid_descriptor desc;
 	struct ccid_message message;
 	struct usb_interface usb;
+	struct usb_setting setting;
+	size_t at;
 	struct t1_block block;
 	struct apdu apdu;
 	struct atr atr;
@@ -127,6 +129,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 						which & 1 ? data[0] : -1, &usb) &&
 		    which & 1 && usb.number != data[0])
 			abort();
+		for (at = 0; usb_next_reader(data, size, &at, &setting);)
+			if (at > size || (setting.len &&
+					  (setting.own < data ||
+					   setting.own + setting.len > data + size)))
+				abort();
 		return 0;
 	}
 	switch (which % 7) {

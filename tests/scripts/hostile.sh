@@ -274,6 +274,30 @@ not_closed() {
 tap_check "not even when register is told to" not_closed
 unplug $pid "$usb"
 
+# ---- readers that the library can't drive --------------------------------------------
+
+# Closed, such a reader would be nobody's.
+for kind in iccd characters; do
+	plug --$kind
+	tap_check "$kind: its node is not closed" open_now
+	tap_check "$kind: it gets no token" are
+	tap_check "$kind: nothing keeps pcscd from it" test -z \
+		"$(udevadm info --query=property --property=PCSCLITE_IGNORE --value "$usb")"
+	tap_check "$kind: tokmux check says why" checked \
+		"^reader .* ok .*left to others.*tokmux can't drive it"
+	why() { dmesg | grep -q "which tokmux does not drive"; }
+	tap_check "$kind: so does the log" why
+	again_open() { look change && look add && open_now && are; }
+	tap_check "$kind: nor when udev looks again" again_open
+	unplug $pid "$usb"
+	dmesg --clear
+done
+# Beside one that it can drive.
+plug --iccd --second
+closed_too() { [ "$(mode)" = 600 ] && are tokmux_test_reader_1-if00; }
+tap_check "two interfaces, one of them ICCD's: closed, and a token" closed_too
+unplug $pid "$usb"
+
 # ---- one that does not answer ---------------------------------------------------------
 
 # How long another reader waits for its token beside a device of 32 interfaces: first

@@ -376,6 +376,38 @@ static const uint8_t usb[] = {
 	7, 5, 0x0f, 2, 64, 0, 0,
 };
 
+TEST(usb_readers_in_all_configurations)
+{
+	struct usb_setting found;
+	uint8_t bytes[sizeof(usb)];
+	size_t at = 0, len, i;
+
+	ASSERT_TRUE(usb_next_reader(usb, sizeof(usb), &at, &found));
+	EXPECT_EQ(0, found.number);
+	EXPECT_EQ(0, found.len);
+	ASSERT_TRUE(usb_next_reader(usb, sizeof(usb), &at, &found));
+	EXPECT_EQ(1, found.number);
+	EXPECT_EQ(0, found.protocol);
+	EXPECT_EQ(17, found.len);
+	EXPECT_EQ(0x21, found.own[1]);
+	/* The second setting of the other one doesn't count. */
+	EXPECT_FALSE(usb_next_reader(usb, sizeof(usb), &at, &found));
+	EXPECT_FALSE(usb_next_reader(usb, sizeof(usb), &at, &found));
+	/* Cut anywhere, and with each length 0 or too long: it ends. */
+	for (len = 0; len < sizeof(usb); len++)
+		for (at = 0; usb_next_reader(usb, len, &at, &found);)
+			ASSERT_TRUE(at <= len && found.len < len);
+	for (i = 0; i < sizeof(usb); i++) {
+		memcpy(bytes, usb, sizeof(usb));
+		bytes[i] = 0;
+		for (at = 0; usb_next_reader(bytes, sizeof(usb), &at, &found);)
+			;
+		bytes[i] = 0xff;
+		for (at = 0; usb_next_reader(bytes, sizeof(usb), &at, &found);)
+			;
+	}
+}
+
 TEST(usb_interfaces_and_their_endpoints)
 {
 	uint8_t bytes[sizeof(usb)];
