@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * /etc/tokmux/readers.conf, as udev's rules read it: IMPORT{file} takes the lines
- * apart, and 69-tokmux.rules knows the words.
+ * /etc/tokmux/readers.conf, as those read it whom it concerns. Of enforce that is
+ * udev: IMPORT{file} takes the lines apart, and 69-tokmux.rules knows the words. The
+ * other keys are times: the hold limit is tokmux register's, and what lib/pcsc has in
+ * its list is for PC/SC programs.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -47,6 +49,37 @@ static char *strip(char *text)
 	return text;
 }
 
+/* Times, and what they may be. */
+static const struct key {
+	const char *name;
+	unsigned long least, most;
+} times[] = {
+	/* 0 is for ever. */
+	{ "hold-limit", HOLD_LIMIT_LEAST_MS, HOLD_LIMIT_MOST_MS },
+#define POLICY(field, key, by_default, least, most) { key, least, most },
+#include "../lib/pcsc/policies.def"
+#undef POLICY
+};
+
+/* false if it is no such key, or its value can't be. */
+static bool read_time(const char *name, char *value, struct readers_conf *conf)
+{
+	const struct key *key = times;
+	unsigned long ms;
+
+	while (key < times + ARRAY_SIZE(times) && strcmp(key->name, name))
+		key++;
+	if (key == times + ARRAY_SIZE(times))
+		return false;
+	value[strcspn(value, "#")] = '\0';
+	if (!parse_number(strip(value), key->most, &ms) ||
+	    (ms < key->least && !(key == times && !ms)))
+		return false;
+	if (key == times)
+		conf->hold_limit_ms = ms;
+	return true;
+}
+
 /* false if the line is not understood. */
 static bool read_line(char *line, struct readers_conf *conf)
 {
@@ -59,9 +92,9 @@ static bool read_line(char *line, struct readers_conf *conf)
 	if (!value)
 		return false;
 	*value++ = '\0';
-	if (strcmp(strip(key), "enforce"))
-		return false;
 	value = strip(value);
+	if (strcmp(strip(key), "enforce"))
+		return read_time(key, value, conf);
 	length = strlen(value);
 	if (*value == '"' || *value == '\'') {
 		if (length < 2 || value[length - 1] != *value)
@@ -84,7 +117,7 @@ void readers_conf_read(struct readers_conf *conf)
 	unsigned int number = 0;
 	FILE *f;
 
-	*conf = (struct readers_conf){};
+	*conf = (struct readers_conf){ .hold_limit_ms = HOLD_LIMIT_MS };
 	f = fopen(READERS_CONF, "re");
 	if (!f) {
 		conf->error = errno;

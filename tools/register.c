@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "device.h"
 #include "origin.h"
+#include "readers_conf.h"
 #include "subject.h"
 #include "view.h"
 
@@ -21,6 +22,7 @@
 
 struct registration {
 	unsigned int hold_limit_ms;
+	bool has_hold_limit;		/* as an option */
 	unsigned long max_sessions;
 	bool dry_run;
 	/* Another user may have the device as the one before left it. */
@@ -390,10 +392,15 @@ static int by_udev(const char *devpath, struct registration *with,
 		   struct view *view)
 {
 	char twin[PATH_MAX] = "", again[PATH_MAX];
+	struct readers_conf conf;
 	struct reader reader;
 	struct udev *udev;
 	int status;
 
+	if (!with->has_hold_limit) {
+		readers_conf_read(&conf);
+		with->hold_limit_ms = conf.hold_limit_ms;
+	}
 	udev = udev_new();
 	if (!may_be_token(udev, devpath)) {
 		status = STATUS_NO;
@@ -446,6 +453,7 @@ static int run(int argc, char **argv)
 				return bad_usage("--hold-limit wants seconds, not '%s'",
 						 optarg);
 			with.hold_limit_ms = ms;
+			with.has_hold_limit = true;
 			break;
 		case MAX_SESSIONS:
 			if (!parse_number(optarg, 65536, &with.max_sessions))

@@ -10,6 +10,7 @@
 #include "context.h"
 #include "error.h"
 #include "keeper.h"
+#include "policy.h"
 #include "readers.h"
 
 static struct context *contexts;
@@ -66,6 +67,7 @@ LONG context_new(SCARDCONTEXT other, SCARDCONTEXT *id)
 	if (!context)
 		return SCARD_E_NO_MEMORY;
 	lock();
+	policy_read();
 	ret = readers_open();
 	if (ret) {
 		unlock();

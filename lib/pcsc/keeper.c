@@ -26,7 +26,14 @@ static void sooner(int64_t *until_ms, int64_t at_ms)
 		*until_ms = at_ms;
 }
 
-/* When the lease has to be given back, or -1 for never. policy.h has the reasons. */
+/* When a card that nobody else wants has to forget its login, or -1 for never. */
+static int64_t forget_due(const struct reader *reader)
+{
+	return policy.forget_after_ms ? reader->used_ms + policy.forget_after_ms :
+					-1;
+}
+
+/* When the lease has to be given back, or -1 for never. policies.def has the reasons. */
 static int64_t lease_due(const struct reader *reader)
 {
 	int64_t due, latest;
@@ -39,13 +46,14 @@ static int64_t lease_due(const struct reader *reader)
 	if (reader->slot.content == SLOT_EMPTY)
 		return 0;
 	if (!reader->connections)
-		return reader->wanted_ms ? 0 : reader->used_ms + UNUSED_MS;
+		return reader->wanted_ms ? 0 :
+		       reader->used_ms + policy.off_after_ms;
 	if (!reader->wanted_ms)
-		return -1;
-	due = reader->used_ms + LINGER_MS;
+		return forget_due(reader);
+	due = reader->used_ms + policy.linger_ms;
 	if (reader->grace_of && reader->grace_ms > due)
 		due = reader->grace_ms;
-	latest = reader->wanted_ms + LINGER_MAX_MS;
+	latest = reader->wanted_ms + policy.linger_most_ms;
 	return due < latest ? due : latest;
 }
 
@@ -73,6 +81,9 @@ static bool attend(struct reader *reader, int64_t *until_ms)
 			give_back(reader);
 			return true;
 		}
+		/* Where nobody else wants it, nothing else wakes the keeper. */
+		if (!reader->wanted_ms && policy.forget_after_ms)
+			sooner(until_ms, now + policy.forget_after_ms);
 	}
 	if (!watchers || reader->gone)
 		return false;

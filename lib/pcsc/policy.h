@@ -1,35 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The policies of this library: each with its value and the reason for it.
+ * The policies of this library: those of readers.conf, and those that nobody needs
+ * to change, each with its value and the reason for it.
  */
 #ifndef TOKMUX_PCSC_POLICY_H
 #define TOKMUX_PCSC_POLICY_H
 
-/*
- * An idle lease that others want is kept for this long after its last use. A
- * program reads a card in many short transactions: OpenSC takes some 14 to
- * recognise one, and gives up if the card is reset among them.
- */
-#define LINGER_MS		150
+#include <stdint.h>
 
-/*
- * But once others have waited for this long, it is given to them after the
- * transaction that is going on, however busy this process is (R1, R4).
- */
-#define LINGER_MAX_MS		2000
+/* See policies.def. */
+struct policy {
+#define POLICY(field, key, by_default, least, most) int64_t field;
+#include "policies.def"
+#undef POLICY
+};
 
+/* Under the lock. Stays as it is once policy_read() was called. */
+extern struct policy policy;
 /*
- * A program that is told of a reset has to connect anew and select and verify
- * again. The lease is kept for it meanwhile: two programs that took the card
- * from each other at this point would reset it for ever.
+ * Reads readers.conf, the first time only. A line that is not understood changes
+ * nothing: "tokmux check" reports it.
  */
-#define GRACE_MS		2000
-
-/*
- * Without a connection the card loses its power after this long. A program that
- * connects again soon finds it as it was, also in a context of its own.
- */
-#define UNUSED_MS		5000
+void policy_read(void);
 
 /*
  * What is known of a slot counts as fresh for this long. A program that waits

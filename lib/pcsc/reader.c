@@ -70,7 +70,7 @@ void turn_pass(struct reader *reader)
 void grace_begin(struct reader *reader, const void *of)
 {
 	reader->grace_of = of;
-	reader->grace_ms = now_ms() + GRACE_MS;
+	reader->grace_ms = now_ms() + policy.grace_ms;
 }
 
 void grace_end(struct reader *reader, const void *of)

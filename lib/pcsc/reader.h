@@ -88,7 +88,7 @@ void turn_pass(struct reader *reader);
 
 /* ---- the grace of a connection that was told of a reset; under the lock ---- */
 
-/* @of connects anew now, or has: the lease is kept for it, see GRACE_MS. */
+/* @of connects anew now, or has: the lease is kept for it, see policies.def. */
 void grace_begin(struct reader *reader, const void *of);
 /* @of uses its card again, or is gone. */
 void grace_end(struct reader *reader, const void *of);

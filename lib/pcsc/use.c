@@ -41,23 +41,28 @@ void turn_begin(struct connection *connection)
 	unlock();
 }
 
-void turn_end(struct connection *connection)
+/* Under the lock. */
+static void pass_unless_kept(struct connection *connection)
 {
 	struct reader *reader = connection->reader;
 
-	lock();
-	reader->used_ms = now_ms();
 	if (connection->has_turn)
-		goto out;
+		return;
 	if (reader->held && reader->wanted_ms &&
-	    reader->used_ms - reader->wanted_ms >= LINGER_MAX_MS)
+	    now_ms() - reader->wanted_ms >= policy.linger_most_ms)
 		reader->overdue = true;
 	turn_pass(reader);
 	/* There is a lease to give back, now or in a moment. */
 	if (reader->held &&
 	    (reader->wanted_ms || reader->slot.content == SLOT_EMPTY))
 		wake_keeper();
-out:
+}
+
+void turn_end(struct connection *connection)
+{
+	lock();
+	connection->reader->used_ms = now_ms();
+	pass_unless_kept(connection);
 	unlock();
 }
 
@@ -104,5 +109,8 @@ void look_if_stale(struct connection *connection)
 	if (!look)
 		return;
 	lease_look(reader);
-	turn_end(connection);
+	lock();
+	/* To look is no use of the card: it neither lingers nor stays logged in for it. */
+	pass_unless_kept(connection);
+	unlock();
 }

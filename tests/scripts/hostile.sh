@@ -103,6 +103,8 @@ unplug $second "$second_usb"
 called=tokmux_test_reader_1-if00
 plug; genuine=$pid genuine_usb=$usb
 tap_check "one reader: it has the plain name" are $called
+tap_check "and the hold limit that is the default" test 300000 = \
+	"$("$tool" status -o hold_limit_ms --noheadings $called | xargs)"
 plug; clone=$pid clone_usb=$usb
 two() { # neither has the plain name or link
 	[ "$(tokens | wc -l)" = 2 ] && ! tokens | grep -qx $called &&
@@ -234,6 +236,13 @@ for line in 'enforce = YES' 'enforce=yes # all of them' 'enforce = true' 'enforc
 done
 for line in 'Enforce = yes' 'enforce = ja' 'enforce yes' 'enforce = "yes' 'enforce =' 'enforce = nope'; do
 	tap_check "$line: not understood, and closed as it was" says "$line" 600 "$bad"
+done
+for line in 'linger = 0' 'hold-limit=0 # none' $'\tgrace =\t100' 'forget-after = 86400000'; do
+	tap_check "$line" says "$line" 600 "!^readers.conf "
+done
+for line in 'linger = 0.15' 'linger = ' 'linger = 10001' 'hold-limit = 9999' 'grace = 99' \
+	'forget-after = -1' 'off-after = 5 s' 'lingers = 5'; do
+	tap_check "$line: not understood" says "$line" 600 "$bad"
 done
 missing() {
 	rm $conf

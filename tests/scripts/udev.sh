@@ -83,7 +83,8 @@ tap_check "and its node is not closed" test "$(stat -c %a "$(usb_node)")" != 600
 
 ln -sf "$tool" /usr/lib/udev/tokmux
 mkdir -p /etc/tokmux
-sed 's/^enforce = no/enforce = yes/' "$top/udev/readers.conf" >/etc/tokmux/readers.conf
+sed 's/^enforce = no/enforce = yes/; s/^hold-limit = .*/hold-limit = 20000 # ms/' \
+	"$top/udev/readers.conf" >/etc/tokmux/readers.conf
 tap_check "readers.conf says enforce = yes" grep -qx 'enforce = yes' /etc/tokmux/readers.conf
 "$reader" unplug
 "$reader" plug
@@ -93,6 +94,10 @@ node=$(token "$card")
 usb=$(usb_node)
 echo "# token $card, $node, of $usb"
 tap_check "plugged in, it is a token" test -c "$node"
+tap_check "its hold limit is that of readers.conf" test 20000 = \
+	"$("$tool" status -o hold_limit_ms --noheadings "$card" | xargs)"
+tap_check "udev keeps nothing of the file's other keys" test -z \
+	"$(udevadm info --query=property "$usb" | grep -E '^(hold|linger|grace|off|forget|enforce)')"
 tap_check "its own node is closed" test "$(stat -c '%U:%G %a' "$usb")" = "root:root 600"
 not_the_users() { has "$usb" 'DEVTYPE=usb_device' && ! has "$usb" 'CURRENT_TAGS=*:uaccess:*'; }
 tap_check "and stays so: it is not the seat's user's" not_the_users

@@ -30,7 +30,7 @@ for page in "$out"/man/*.[1-9]; do
 	}
 	tap_check "SEE ALSO has sections: ${page##*/}" sections
 done
-for page in tokmux.4 tokmux.conf.5 tokmux.7 tokmux.8 libtokmux.3 libtokmux-card.3; do
+for page in tokmux.4 tokmux.conf.5 tokmux-readers.conf.5 tokmux.7 tokmux.8 libtokmux.3 libtokmux-card.3; do
 	tap_check "there is $page" test -s "$out/man/$page"
 done
 

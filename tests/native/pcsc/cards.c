@@ -321,6 +321,96 @@ TEST_F(cards, a_reset_is_told)
 	EXPECT_EQ(0, SCardReleaseContext(a.context));
 }
 
+/* ---- readers.conf ------------------------------------------------------------- */
+
+#define CONF	"/etc/tokmux/readers.conf"
+
+/* As the library of this process read it when its first context was established. */
+FIXTURE(policies)
+{
+	struct usb_reader reader;
+	unsigned int index;
+	char name[128];
+	bool skip;
+};
+
+FIXTURE_VARIANT(policies)
+{
+	const char *conf;
+	bool forgets;
+};
+
+FIXTURE_VARIANT_ADD(policies, by_default) {
+	.conf = "enforce = no\n",
+};
+
+FIXTURE_VARIANT_ADD(policies, forget_after) {
+	.conf = "\tforget-after =200 # ms\nnonsense\n",
+	.forgets = true,
+};
+
+FIXTURE_VARIANT_ADD(policies, not_understood) {
+	.conf = "forget-after = 200ms\nforget-after = -1\nforget-after =\n#forget-after = 5\n",
+};
+
+FIXTURE_SETUP(policies)
+{
+	char token[TOKMUX_NAME_SIZE];
+	SCARDCONTEXT context;
+	FILE *f;
+
+	memset(self, 0, sizeof(*self));
+	self->skip = !have_vhci() || tokmux_present() != 1 || !access(CONF, F_OK);
+	if (self->skip)
+		return;
+	mkdir("/etc/tokmux", 0755);
+	f = fopen(CONF, "w");
+	ASSERT_TRUE(f);
+	fputs(variant->conf, f);
+	fclose(f);
+	ASSERT_TRUE(make_reader(&self->reader, "extended"));
+	snprintf(token, sizeof(token), "pcsc-%d", getpid());
+	ASSERT_EQ(0, tokmux_create_device(token, 0, 0, 0, self->reader.node, -1,
+					  &self->index));
+	ASSERT_EQ(0, SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context));
+	ASSERT_TRUE(find_reader(context, self->index, self->name));
+	ASSERT_EQ(0, SCardReleaseContext(context));
+}
+
+FIXTURE_TEARDOWN(policies)
+{
+	if (self->skip)
+		return;
+	unlink(CONF);
+	tokmux_remove_system(self->index);
+	destroy_reader(&self->reader);
+}
+
+TEST_F(policies, a_login_that_is_not_used)
+{
+	struct program p = {};
+	LONG rv = 0;
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, start(&p, self->name, SCARD_SHARE_SHARED));
+	EXPECT_LE(0x6100, SEND(&p, select_applet));
+	EXPECT_EQ(0x9000, SEND(&p, verify_pin));
+	/* Asking for its state doesn't keep it. */
+	for (double from = now(); !rv && now() - from < (variant->forgets ? SOON : 600);
+	     usleep(20000))
+		rv = SCardStatus(p.card, NULL, NULL, NULL, NULL, NULL, NULL);
+	if (!variant->forgets) {
+		EXPECT_EQ(0, rv);
+		EXPECT_EQ(0x9000, SEND(&p, get_secret));
+	} else {
+		EXPECT_EQ(SCARD_W_RESET_CARD, rv);
+		EXPECT_EQ(0, reconnect(&p));
+		EXPECT_LE(0x6100, SEND(&p, select_applet));
+		EXPECT_EQ(0x6982, SEND(&p, get_secret));
+	}
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+}
+
 /* ---- another process ----------------------------------------------------------- */
 
 /* Verifies the PIN in a transaction and ends that, unless it is told before. */
