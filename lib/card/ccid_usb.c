@@ -3,9 +3,10 @@
  * A CCID reader through libusb, on an open file: a usbfs node, or the lease fd
  * that stands for one.
  *
- * libusb scans for devices that this process may not even open. It could be
- * told not to, but in 1.0.26 only for all contexts of the process at once, and
- * the process may use libusb for something else.
+ * By itself libusb looks at all devices, also at those that this process may not
+ * open, and has a thread that waits for more. It is told not to. Before 1.0.27 it
+ * could be told so only for all contexts of the process at once, and the process
+ * may use libusb for something else.
  */
 #include <errno.h>
 #include <libusb.h>
@@ -290,7 +291,15 @@ static int take_reader(struct ccid_usb *usb)
 
 int ccid_usb_bus(struct libusb_context **bus)
 {
+#if LIBUSB_API_VERSION >= 0x0100010a
+	const struct libusb_init_option only_ours = {
+		.option = LIBUSB_OPTION_NO_DEVICE_DISCOVERY,
+	};
+
+	return usb_error(libusb_init_context(bus, &only_ours, 1));
+#else
 	return usb_error(libusb_init(bus));
+#endif
 }
 
 void ccid_usb_bus_free(struct libusb_context *bus)

@@ -8,8 +8,8 @@
 #include "ccid_transport.h"
 
 /*
- * A bus is a context of libusb, for one card: to make it, libusb looks at all
- * devices, so it is worth keeping.
+ * A bus is a context of libusb, for one card. It is worth keeping: before 1.0.27
+ * libusb looks at all devices to make it.
  */
 struct libusb_context;
 int ccid_usb_bus(struct libusb_context **bus);
