@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdint.h>
 
+#include "cancel.h"
 #include "lease.h"
 #include "log.h"
 #include "now.h"
@@ -212,6 +213,12 @@ static int take_inside(struct seat *seat, struct lease *lease,
 	return -EAGAIN;
 }
 
+/* What the thread still does before it ends isn't in the middle of a call. */
+static void waiting_cancelled(void *waited)
+{
+	mine.waiting = *(bool *)waited;
+}
+
 /* For lease_take(), where it is more than a turn that is free. */
 CK_RV lease_wait(struct seat *seat, struct lease *lease, enum arbiter_mode mode)
 {
@@ -219,6 +226,7 @@ CK_RV lease_wait(struct seat *seat, struct lease *lease, enum arbiter_mode mode)
 	bool inside = lease_is_inside();
 	struct arbiter_wait wait = { .look = look, .arg = &waiting };
 	struct slot *slot = seat->slot;
+	int wait_ms = slot->backend->config->wait_ms;
 	unsigned int news;
 	bool waited;
 	int r;
@@ -231,9 +239,10 @@ CK_RV lease_wait(struct seat *seat, struct lease *lease, enum arbiter_mode mode)
 			continue;
 		waited = mine.waiting;
 		mine.waiting = true;
-		r = slot->arbiter->acquire(seat->party, mode, inside ? 0 :
-					   slot->backend->config->wait_ms,
-					   &wait, &news);
+		r = CANCEL_UNDOES(waiting_cancelled, &waited,
+				  slot->arbiter->acquire(seat->party, mode,
+							 inside ? 0 : wait_ms,
+							 &wait, &news));
 		mine.waiting = waited;
 		if (r == -ETIMEDOUT)
 			backend_name_hung(slot->backend);

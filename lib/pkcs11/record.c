@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cancel.h"
 #include "log.h"
 #include "record.h"
 
@@ -77,10 +78,13 @@ static struct page *map_page(void)
 static struct page *get_page(void)
 {
 	struct page *mapped, *before = atomic_load(&page);
+	int cancel;
 
 	if (before)
 		return before;
+	cancel = cancel_off();	/* it opens a file, with a lock of the slot's */
 	mapped = map_page();
+	cancel_on(cancel);
 	if (atomic_compare_exchange_strong(&page, &before, mapped))
 		return mapped;
 	if (mapped != &own)

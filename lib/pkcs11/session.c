@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "cancel.h"
 #include "log.h"
 #include "session.h"
 #include "users.h"
@@ -50,11 +51,14 @@ static bool add_chunk(void)
 	uint16_t serials[SESSION_CHUNK] = { 0 };
 	struct session *chunk;
 	unsigned int i;
+	int cancel;
 
 	if (n == SESSION_CHUNKS)
 		return false;
+	cancel = cancel_off();	/* with the lock */
 	if (getrandom(serials, sizeof(serials), GRND_NONBLOCK) < 0)
 		log_info("no random bits for session handles");
+	cancel_on(cancel);
 	chunk = calloc(SESSION_CHUNK, sizeof(*chunk));
 	if (!chunk)
 		return false;
@@ -174,9 +178,13 @@ static void session_destroy(struct session *session, struct lease *lease)
 					   0 : session_backend_handle(session);
 	bool talks = seat->lease != LEASE_SHARED;
 	struct closing closing = { .session = session };
+	int cancel;
 
 	if (backend_handle && talks && !lease) {
+		/* No other thread would close it. */
+		cancel = cancel_off();
 		lease_take(seat, &closing.own);
+		cancel_on(cancel);
 		lease = &closing.own;
 	}
 	if (backend_handle && (!talks || lease_has(lease))) {

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <pkcs11/cryptoki.h>
 
 #define SESSIONS	20000
@@ -331,6 +332,16 @@ static CK_RV find_objects_final(CK_SESSION_HANDLE session)
 	return CKR_OK;
 }
 
+/* Takes a while, and a thread may be cancelled meanwhile. */
+static CK_RV seed_random(CK_SESSION_HANDLE session, unsigned char *seed,
+			 CK_ULONG length)
+{
+	struct timespec pause = { 0, 1000000 };
+
+	nanosleep(&pause, NULL);
+	return CKR_OK;
+}
+
 static CK_FUNCTION_LIST list = {
 	.version = { 2, 40 },
 	.C_Initialize = initialize,
@@ -350,6 +361,7 @@ static CK_FUNCTION_LIST list = {
 	.C_FindObjectsInit = find_objects_init,
 	.C_FindObjects = find_objects,
 	.C_FindObjectsFinal = find_objects_final,
+	.C_SeedRandom = seed_random,
 };
 
 CK_RV C_GetFunctionList(CK_FUNCTION_LIST **out)

@@ -3,7 +3,8 @@
  * R10, R11, R12 under stress: three callers of eight threads each. Two of them
  * end their own sessions, logins, operations and even themselves at any moment,
  * while another thread is in the middle; processes fork all the time. The third
- * does its work and must never see anything but CKR_OK.
+ * does its work and must never see anything but CKR_OK. The threads of a fourth are
+ * cancelled (R15), on a token of their own: SoftHSM2 isn't made for that.
  *
  * TOKMUX_STRESS_SECONDS is how long (3), TOKMUX_STRESS_SEED repeats a run as far
  * as threads let it.
@@ -191,6 +192,128 @@ static void *run(void *arg)
 	return NULL;
 }
 
+/* ---- one whose threads are cancelled ---------------------------------------------------- */
+
+static CK_SLOT_ID mock_slot(CK_FUNCTION_LIST *p11)
+{
+	CK_TOKEN_INFO info;
+	CK_SLOT_ID slots[8];
+	CK_ULONG count = 8, i;
+
+	MUST(p11->C_GetSlotList(CK_TRUE, slots, &count));
+	for (i = 0; i < count; i++)
+		if (p11->C_GetTokenInfo(slots[i], &info) == CKR_OK &&
+		    !memcmp(info.model, "mock", 4))
+			return slots[i];
+	abort();
+}
+
+/* What takes leases, turns and locks, and waits for them. */
+static void take_and_wait(struct worker *worker)
+{
+	struct caller *caller = worker->caller;
+	CK_FUNCTION_LIST *p11 = caller->p11;
+	CK_SESSION_HANDLE session;
+	CK_OBJECT_HANDLE object;
+	CK_TOKEN_INFO info;
+
+	TRY("open", p11->C_OpenSession(caller->slot, CKF_SERIAL_SESSION |
+				       CKF_RW_SESSION, NULL, NULL, &session));
+	TRY("login", login(p11, session));
+	TRY("seed", p11->C_SeedRandom(session, (unsigned char *)"seed", 4));
+	TRY("create", make_data(p11, session, "x", false, true, &object));
+	TRY("token", p11->C_GetTokenInfo(caller->slot, &info));
+	if (!chance(worker, 4))
+		TRY("logout", p11->C_Logout(session));
+	TRY("close", p11->C_CloseSession(session));
+	/* What the cancelled ones have left open. */
+	if (!chance(worker, 16))
+		TRY("close all", p11->C_CloseAllSessions(caller->slot));
+}
+
+static void *run_until_cancelled(void *arg)
+{
+	struct worker *worker = arg;
+
+	while (!worker->step) {
+		take_and_wait(worker);
+		atomic_fetch_add(&worker->rounds, 1);
+	}
+	return NULL;
+}
+
+static struct {
+	struct caller caller;
+	struct worker workers[THREADS];
+	unsigned long cancelled;
+} mock;
+
+static void *cancel_one_after_the_other(void *seed)
+{
+	struct worker random = { .seed = *(unsigned int *)seed };
+	pthread_t threads[THREADS];
+	unsigned int i;
+
+	for (i = 0; i < THREADS; i++)
+		if (pthread_create(&threads[i], NULL, run_until_cancelled,
+				   &mock.workers[i]))
+			abort();
+	while (!atomic_load(&stop)) {
+		i = chance(&random, THREADS);
+		pthread_cancel(threads[i]);
+		pthread_join(threads[i], NULL);
+		mock.cancelled++;
+		if (pthread_create(&threads[i], NULL, run_until_cancelled,
+				   &mock.workers[i]))
+			abort();
+	}
+	for (i = 0; i < THREADS; i++) {
+		pthread_cancel(threads[i]);
+		pthread_join(threads[i], NULL);
+	}
+	return NULL;
+}
+
+static void begin_cancelling(unsigned int seed)
+{
+	CK_RV (*make)(CK_FUNCTION_LIST **list);
+	int i;
+
+	make = (CK_RV (*)(CK_FUNCTION_LIST **))
+		module_symbol("tokmux_pkcs11_new_caller");
+	MUST(make(&mock.caller.p11));
+	MUST(mock.caller.p11->C_Initialize(NULL));
+	mock.caller.slot = mock_slot(mock.caller.p11);
+	for (i = 0; i < THREADS; i++) {
+		mock.workers[i].caller = &mock.caller;
+		mock.workers[i].seed = seed + (unsigned int)i;
+	}
+}
+
+/* They have left nothing behind that another caller would wait for. */
+static bool nothing_is_left(CK_FUNCTION_LIST *p11)
+{
+	CK_SLOT_ID slot = mock.caller.slot;
+	CK_SESSION_HANDLE session;
+	long begun = now_ms();
+	int i;
+
+	for (i = 0; i < THREADS; i++) {
+		if (!mock.workers[i].step)
+			continue;
+		printf("# thread %d: %s: 0x%lx\n", i, mock.workers[i].step,
+		       mock.workers[i].rv);
+		return false;
+	}
+	printf("# %lu threads cancelled\n", mock.cancelled);
+	MUST(mock.caller.p11->C_Finalize(NULL));
+	MUST(p11->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL,
+				NULL, &session));
+	MUST(login(p11, session));
+	MUST(p11->C_CloseSession(session));
+	return mock.cancelled && now_ms() - begun < 10000;
+}
+
 /* ---- forks ------------------------------------------------------------------------- */
 
 /*
@@ -306,12 +429,16 @@ int main(void)
 	bool fresh = true;
 	char path[256];
 	long until;
+	pthread_t canceller;
+	unsigned int random;
 	int i, j;
 
 	setlinebuf(stdout);	/* nothing of it is a child's */
-	printf("TAP version 13\n1..6\n# TOKMUX_STRESS_SEED=%lu\n", seed);
+	printf("TAP version 13\n1..7\n# TOKMUX_STRESS_SEED=%lu\n", seed);
 	if (!world_begin())
 		return 1;
+	world_configure("", "[backend mock]\nlease = call\nmodule = "
+			PLUGIN("backend_mock"));
 	for (i = 0; i < 3; i++) {
 		snprintf(path, sizeof(path), PLUGIN("%s"), names[i]);
 		callers[i].p11 = plugin_of(path, MODULE);
@@ -322,6 +449,8 @@ int main(void)
 	MUST(open_rw(callers[2].p11, &session));
 	callers[2].sessions[0] = session;
 	MUST(login(callers[2].p11, session));
+	random = (unsigned int)seed + 3 * THREADS;
+	begin_cancelling(random);
 
 	/* Before whoever runs this loses patience: after 120 s for the 3 here. */
 	signal(SIGALRM, say_deadlock);
@@ -337,11 +466,15 @@ int main(void)
 					   &workers[i][j]))
 				return 1;
 		}
+	if (pthread_create(&canceller, NULL, cancel_one_after_the_other,
+			   &random))
+		return 1;
 	while (now_ms() < until && fresh) {
 		fresh = child_is_fresh();
 		forks++;
 	}
 	atomic_store(&stop, true);
+	pthread_join(canceller, NULL);
 	for (i = 0; i < 3; i++)
 		for (j = 0; j < THREADS; j++) {
 			struct worker *worker = &workers[i][j];
@@ -363,6 +496,7 @@ int main(void)
 	ok(find(callers[2].p11, session, CKO_PRIVATE_KEY, "key", &key) == 1 &&
 	   sign(callers[2].p11, session, key) == CKR_OK,
 	   "and is still logged in");
+	ok(nothing_is_left(callers[2].p11), "cancelled threads leave nothing");
 	ok(!fork_storm(), "many children work at once");
 	for (i = 0; i < 3; i++)
 		while (callers[i].p11->C_Finalize(NULL) == CKR_OK)
