@@ -9,6 +9,7 @@
 #   $TOKMUX_CACHE/src/linux-source-6.12/	what the patches are for
 #   $TOKMUX_CACHE/src/linux-source/	Debian's source: the host's release has one
 #   $TOKMUX_CACHE/apt/<kernel>/		lists of another Debian's packages
+#   $TOKMUX_CACHE/apt/security/		lists with the security suite's
 #   $TOKMUX_CACHE/suites/<suite>/	a Debian of its own, see tests/suite
 #   $TOKMUX_CACHE/card/			the emulated smartcard's NSS database
 # shellcheck shell=bash disable=SC2034

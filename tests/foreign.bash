@@ -54,6 +54,27 @@ foreign_apt() { # kernel architecture suite…
 	apt-get update -q >&2 || die "apt-get update failed for $*"
 }
 
+# Sets APT_CONFIG: the host's apt, which sees Debian's security suite as well. What
+# debootstrap has made does not, and the host's own sources are not ours to change.
+security_apt() {
+	local dir=$TOKMUX_CACHE/apt/security suite
+	# shellcheck disable=SC1091
+	suite=$(. /etc/os-release && echo "$VERSION_CODENAME-security")
+	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" "$dir/sources.list.d"
+	find /etc/apt/sources.list.d -type f -exec cp -t "$dir/sources.list.d" {} +
+	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
+		"$(foreign_mirror)-security $suite main" \
+		>"$dir/sources.list.d/tokmux-security.list"
+	cat >"$dir/apt.conf" <<-END
+		Dir::State::lists "$dir/lists";
+		Dir::Cache "$dir/cache";
+		Dir::Etc::SourceParts "$dir/sources.list.d";
+		APT::Sandbox::User "root";
+	END
+	export APT_CONFIG=$dir/apt.conf
+	apt-get update -q >&2 || die "apt-get update failed for the security suite"
+}
+
 # Those of a package's dependencies whose name is like the pattern.
 foreign_depends() { # suite package pattern
 	apt-cache -t "$1" depends "$2" |
