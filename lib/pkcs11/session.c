@@ -143,6 +143,16 @@ struct closing {
 	struct lease own;		/* taken for this, or not */
 };
 
+/* A thread that is cancelled closes it first: no other one would. */
+static __attribute__((noinline)) struct lease *take_own(struct closing *closing)
+{
+	int cancel = cancel_off();
+
+	lease_take(closing->session->seat, &closing->own);
+	cancel_on(cancel);
+	return &closing->own;
+}
+
 /* It is closed in the backend. */
 static void forget(void *of)
 {
@@ -178,15 +188,9 @@ static void session_destroy(struct session *session, struct lease *lease)
 					   0 : session_backend_handle(session);
 	bool talks = seat->lease != LEASE_SHARED;
 	struct closing closing = { .session = session };
-	int cancel;
 
-	if (backend_handle && talks && !lease) {
-		/* No other thread would close it. */
-		cancel = cancel_off();
-		lease_take(seat, &closing.own);
-		cancel_on(cancel);
-		lease = &closing.own;
-	}
+	if (backend_handle && talks && !lease)
+		lease = take_own(&closing);
 	if (backend_handle && (!talks || lease_has(lease))) {
 		close_older(session, true);
 		CANCEL_UNDOES(forget, &closing,
