@@ -26,8 +26,11 @@ static bool get_params(const CK_MECHANISM *mechanism, void *params, size_t size)
 	return true;
 }
 
+/* The caller's parameters can't be changed, so the backend wouldn't know such a name. */
 static CK_RV check_key(struct call *call, CK_OBJECT_HANDLE handle)
 {
+	if (handle > OBJECT_PLAIN)
+		return CKR_MECHANISM_PARAM_INVALID;
 	return call_check_key_now(call, handle, CKR_KEY_HANDLE_INVALID);
 }
 

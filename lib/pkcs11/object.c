@@ -2,8 +2,9 @@
 /*
  * object: which objects a caller may name (R11)
  *
- * Handles are the backend's own values, so that nothing has to be translated.
- * What makes one valid is that its caller got it: each caller knows those that it
+ * Handles are the backend's own values, so that hardly anything has to be translated:
+ * only those that an int couldn't hold, which are the addresses of some backends.
+ * What makes a handle valid is that its caller got it: each caller knows those that it
  * found, created or was given on a slot. What a caller never got it cannot name,
  * whatever the backend thinks.
  *
@@ -32,6 +33,7 @@ struct object_link {
 
 struct object {
 	CK_OBJECT_HANDLE handle;
+	CK_OBJECT_HANDLE name;		/* of one above OBJECT_PLAIN, else 0 */
 	atomic_uint flags;		/* enum object_flags, and GONE */
 	unsigned int references;	/* by the lock of struct objects */
 	struct object_link made;	/* with the same session of the backend's */
@@ -142,6 +144,7 @@ void objects_destroy(struct objects *objects)
 {
 	pthread_mutex_destroy(&objects->lock);
 	free(objects->table.entries);
+	free(objects->names.entries);
 }
 
 static bool is_made(const struct object *object)
@@ -154,12 +157,20 @@ static bool is_gone(const struct object *object)
 	return object->flags & GONE;
 }
 
+/* With the lock: the object's name means nothing from here on. */
+static void forget_name(struct objects *objects, const struct object *object)
+{
+	if (object->name)
+		take_out(&objects->names, find(&objects->names, object->name));
+}
+
 /* With the lock: its handle is free for another one. */
 static void mark_gone(struct objects *objects, struct object *object)
 {
 	if (is_gone(object))
 		return;
 	take_out(&objects->table, find(&objects->table, object->handle));
+	forget_name(objects, object);
 	atomic_fetch_or(&object->flags, GONE);
 	objects->made -= is_made(object);
 }
@@ -236,6 +247,30 @@ static bool make_anew(struct object_table *table, struct known *known)
 	return true;
 }
 
+/*
+ * With the lock. The numbers count up, so that a name that means nothing any more means
+ * nothing else for long. Return: false if there is no memory.
+ */
+static bool give_name(struct objects *objects, struct object *object)
+{
+	struct object_entry *entry;
+
+	if (object->handle <= OBJECT_PLAIN)
+		return true;
+	if (full(&objects->names) && !make_anew(&objects->names, NULL))
+		return false;
+	do {
+		objects->last_name = objects->last_name % OBJECT_PLAIN + 1;
+		entry = place(&objects->names,
+			      OBJECT_PLAIN + objects->last_name);
+	} while (entry->handle);
+	object->name = OBJECT_PLAIN + objects->last_name;
+	entry->handle = object->name;
+	entry->object = object;
+	objects->names.used++;
+	return true;
+}
+
 /* With the lock. A session object is its maker's alone, and never known before. */
 static bool is_same(const struct object *object, unsigned int flags)
 {
@@ -271,8 +306,14 @@ static struct object *get(struct objects *objects, CK_OBJECT_HANDLE handle,
 	object->handle = handle;
 	object->flags = flags;
 	object->references = 1;
+	if (!give_name(objects, object)) {
+		free(object);
+		object = NULL;
+		goto out;
+	}
 	objects->made += is_made(object);
 	if (entry) {
+		forget_name(objects, entry->object);
 		atomic_fetch_or(&entry->object->flags, GONE);
 		objects->made -= is_made(entry->object);
 	} else {
@@ -284,6 +325,34 @@ static struct object *get(struct objects *objects, CK_OBJECT_HANDLE handle,
 out:
 	pthread_mutex_unlock(&objects->lock);
 	return object;
+}
+
+/* Return: what callers call an object that some of them know by now. */
+CK_OBJECT_HANDLE objects_name(struct objects *objects, CK_OBJECT_HANDLE handle)
+{
+	const struct object_entry *entry;
+	CK_OBJECT_HANDLE name = CK_INVALID_HANDLE;
+
+	pthread_mutex_lock(&objects->lock);
+	entry = find(&objects->table, handle);
+	if (entry)
+		name = entry->object->name;
+	pthread_mutex_unlock(&objects->lock);
+	return name;
+}
+
+/* Return: the backend's handle of an object that callers call that, or none. */
+CK_OBJECT_HANDLE objects_named(struct objects *objects, CK_OBJECT_HANDLE name)
+{
+	const struct object_entry *entry;
+	CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
+
+	pthread_mutex_lock(&objects->lock);
+	entry = find(&objects->names, name);
+	if (entry)
+		handle = entry->object->handle;
+	pthread_mutex_unlock(&objects->lock);
+	return handle;
 }
 
 /* Is it a session object that some caller has made? */

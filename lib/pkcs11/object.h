@@ -22,6 +22,12 @@ struct object_view {
 
 struct object;
 
+/*
+ * The backend's handles up to here are its callers' handles, too. For an object with a
+ * higher one they get a number above this, so that theirs are positive in an int.
+ */
+#define OBJECT_PLAIN	0x3ffffffful
+
 /* Open addressing; a power of two entries. */
 struct object_table {
 	struct object_entry *entries;
@@ -33,6 +39,8 @@ struct object_table {
 struct objects {
 	pthread_mutex_t lock;
 	struct object_table table;
+	struct object_table names;	/* by those above OBJECT_PLAIN */
+	unsigned long last_name;
 	atomic_size_t made;		/* session objects among them */
 };
 
@@ -61,6 +69,8 @@ struct made {
 
 void objects_init(struct objects *objects);
 void objects_destroy(struct objects *objects);
+CK_OBJECT_HANDLE objects_name(struct objects *objects, CK_OBJECT_HANDLE handle);
+CK_OBJECT_HANDLE objects_named(struct objects *objects, CK_OBJECT_HANDLE name);
 bool objects_is_session_object(struct objects *objects,
 			       CK_OBJECT_HANDLE handle);
 

@@ -34,7 +34,7 @@ static bool find_object(struct call *call, CK_OBJECT_HANDLE handle,
 /**
  * call_check_object() - may this caller name this object?
  * @call: the call
- * @handle: the object's, as the caller gave it
+ * @handle: the object's
  * @bad: the function's result for a bad handle
  */
 CK_RV call_check_object(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad)
@@ -55,7 +55,7 @@ static bool asks_nobody(const struct call *call, const struct object_view *objec
 /**
  * call_check_key() - may this caller use this key?
  * @call: the call
- * @handle: the key's, as the caller gave it
+ * @handle: the key's
  * @bad: the function's result for a bad handle
  * @needs_login: out: the login that the use of the key needs, 0 if it needs none
  *
@@ -270,15 +270,15 @@ static bool look_at(struct call *call, CK_SESSION_HANDLE session,
 /**
  * call_created() - the backend has made an object for this caller
  * @call: the call
- * @handle: the object's
+ * @handle: in: the backend's; out: what the caller calls it
  *
  * The backend may make a private object where no template asks for one, and OpenSC
  * puts generated keys on the token whatever the template says. An object that this
  * caller may not have is destroyed again.
  */
-CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle)
+CK_RV call_created(struct call *call, CK_OBJECT_HANDLE *handle)
 {
-	struct object_view object = { .handle = handle };
+	struct object_view object = { .handle = *handle };
 	CK_RV rv;
 
 	if (!look_at(call, call->handle, &object))
@@ -293,11 +293,13 @@ CK_RV call_created(struct call *call, CK_OBJECT_HANDLE handle)
 		goto err;
 	rv = known_add(&call->seat->known, &object, &call->session->made,
 		       call->handle);
-	if (rv == CKR_OK)
+	if (rv == CKR_OK) {
+		*handle = call_name(call, *handle);
 		return CKR_OK;
+	}
 
 err:
-	if (CALL(call, C_DestroyObject, handle) != CKR_OK)
+	if (CALL(call, C_DestroyObject, *handle) != CKR_OK)
 		log_error("backend %s: an object that its maker may not have can't be destroyed",
 			  call->backend->config->name);
 	return rv;
@@ -464,7 +466,7 @@ find_seen(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
 	  CK_ULONG found, CK_ULONG *count)
 {
 	CK_SESSION_HANDLE beside = CK_INVALID_HANDLE;
-	CK_OBJECT_HANDLE last = CK_INVALID_HANDLE;
+	CK_OBJECT_HANDLE last = CK_INVALID_HANDLE, name;
 	CK_ULONG seen, i, shown = 0;
 	CK_RV rv = CKR_OK;
 
@@ -477,9 +479,13 @@ find_seen(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
 			break;
 		}
 		last = *list;
-		for (i = 0, seen = 0; i < found && rv == CKR_OK; i++)
-			if (may_see(call, &beside, list[i], &rv))
-				list[seen++] = list[i];
+		for (i = 0, seen = 0; i < found && rv == CKR_OK; i++) {
+			if (!may_see(call, &beside, list[i], &rv))
+				continue;
+			name = call_name(call, list[i]);
+			if (name)
+				list[seen++] = name;
+		}
 		shown += seen;
 		/* Nothing is left out, or what came was the backend's last. */
 		if (rv != CKR_OK || seen == found || (shown && found < room))
@@ -515,7 +521,8 @@ CK_RV call_find(struct call *call, CK_OBJECT_HANDLE *list, CK_ULONG room,
 	if (rv != CKR_OK)
 		return rv;
 	for (i = 0; i < found; i++)
-		if (found > room || !find_object(call, list[i], &object))
+		if (found > room || list[i] > OBJECT_PLAIN ||
+		    !find_object(call, list[i], &object))
 			return find_seen(call, list, room, found, count);
 	*count = found;
 	return CKR_OK;

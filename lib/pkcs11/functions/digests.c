@@ -40,6 +40,7 @@ CK_RV C_DigestKey(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key)
 
 	if (rv != CKR_OK)
 		return rv;
+	key = call_handle(&call, key);
 	rv = CHECKS(call_operation(&call, OPERATION_DIGEST),
 		    call_check_key(&call, key, CKR_KEY_HANDLE_INVALID, &login));
 	if (rv == CKR_OK) {

@@ -14,6 +14,7 @@ CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
 			CK_OBJECT_HANDLE *public_key,
 			CK_OBJECT_HANDLE *private_key)
 {
+	CK_OBJECT_HANDLE made;
 	bool token, is_public;
 	struct call call;
 	CK_RV rv = call_begin(&call, session);
@@ -40,15 +41,16 @@ CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
 	if (rv != CKR_OK)
 		return call_end(&call, rv);
 
-	rv = call_created(&call, *private_key);
+	made = *private_key;
+	rv = call_created(&call, private_key);
 	if (rv != CKR_OK) {
 		CALL(&call, C_DestroyObject, *public_key);
 		return call_end(&call, rv);
 	}
-	rv = call_created(&call, *public_key);
+	rv = call_created(&call, public_key);
 	if (rv != CKR_OK) {
-		CALL(&call, C_DestroyObject, *private_key);
-		known_forget(&call.seat->known, *private_key);
+		CALL(&call, C_DestroyObject, made);
+		known_forget(&call.seat->known, made);
 	}
 	return call_end(&call, rv);
 }

@@ -14,6 +14,7 @@ CK_RV C_DestroyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
 
 	if (rv != CKR_OK)
 		return rv;
+	object = call_handle(&call, object);
 	rv = call_check_write(&call, object);
 	if (rv == CKR_OK)
 		rv = CALL(&call, C_DestroyObject, object);

@@ -15,14 +15,18 @@
 
 /* ---- what is checked ----------------------------------------------------- */
 
-/* These use a function's parameters, by their names in arguments.h. */
+/*
+ * These use a function's parameters, by their names in arguments.h. An object's handle
+ * is the backend's from here on.
+ */
+#define BACKENDS(handle)	(handle = call_handle(&call, handle))
 #define MECHANISM_OK	call_check_mechanism(&call, mechanism)
 #define TEMPLATE_OK	call_check_template(&call, template, count)
-#define COPY_OK		call_check_copy(&call, original, template, count)
-#define CHANGE_OK	call_check_change(&call, object, template, count)
+#define COPY_OK		call_check_copy(&call, BACKENDS(original), template, count)
+#define CHANGE_OK	call_check_change(&call, BACKENDS(object), template, count)
 #define OBJECT_OK	\
-	call_check_object(&call, object, CKR_OBJECT_HANDLE_INVALID)
-#define KEY_OK(key, bad)	call_check_key_now(&call, key, bad)
+	call_check_object(&call, BACKENDS(object), CKR_OBJECT_HANDLE_INVALID)
+#define KEY_OK(key, bad)	call_check_key_now(&call, BACKENDS(key), bad)
 #define WITH_OK(bad)	CHECKS(MECHANISM_OK, KEY_OK(with, bad))
 
 #define GENERATE_OK	CHECKS(MECHANISM_OK, TEMPLATE_OK)
@@ -93,7 +97,7 @@
 	if (rv == CKR_USER_NOT_LOGGED_IN)				\
 		asked;							\
 	if (rv == CKR_OK && !(length))					\
-		rv = call_created(&call, *(object));			\
+		rv = call_created(&call, object);			\
 	return call_end(&call, rv)
 
 #define MAKES(function, object, checks, ...)				\
@@ -123,8 +127,8 @@
 	if (!mechanism)							\
 		return call_end(&call, call_cancel_one(&call,		\
 						       OPERATION_##kind)); \
-	rv = CHECKS(call_check_key(&call, key, CKR_KEY_HANDLE_INVALID,	\
-				   &login),				\
+	rv = CHECKS(call_check_key(&call, BACKENDS(key),			\
+				   CKR_KEY_HANDLE_INVALID, &login),	\
 	     CHECKS(call_check_mechanism(&call, mechanism),		\
 		    call_operation_ready(&call)));			\
 	if (rv == CKR_OK)						\

@@ -77,6 +77,15 @@ static CK_RV check_state(struct call *call, CK_OBJECT_HANDLE encryption_key,
 	return rv;
 }
 
+/* Return: false if there is no such key; none at all is fine. */
+static bool to_backends(struct call *call, CK_OBJECT_HANDLE *key)
+{
+	CK_OBJECT_HANDLE given = *key;
+
+	*key = call_handle(call, given);
+	return *key || !given;
+}
+
 /*
  * Operations of the session that have lost their login or lease are ended first, as
  * they would be taken for those that the state restores.
@@ -91,6 +100,9 @@ CK_RV C_SetOperationState(CK_SESSION_HANDLE session, unsigned char *state,
 
 	if (rv != CKR_OK)
 		return rv;
+	if (!to_backends(&call, &encryption_key) ||
+	    !to_backends(&call, &authentication_key))
+		return call_end(&call, CKR_KEY_HANDLE_INVALID);
 	login = atomic_load(&call.seat->login_id);
 	rv = CHECKS(check_state(&call, encryption_key, authentication_key),
 		    call_operation_ready(&call));
@@ -132,9 +144,9 @@ CK_RV C_AsyncComplete(CK_SESSION_HANDLE session, CK_UTF8CHAR *function,
 	rv = result ? CALL(&call, C_AsyncComplete, function, result) :
 		      CKR_ARGUMENTS_BAD;
 	if (rv == CKR_OK && result->hObject)
-		rv = call_created(&call, result->hObject);
+		rv = call_created(&call, &result->hObject);
 	if (rv == CKR_OK && result->hAdditionalObject)
-		rv = call_created(&call, result->hAdditionalObject);
+		rv = call_created(&call, &result->hAdditionalObject);
 	return call_end(&call, rv);
 }
 

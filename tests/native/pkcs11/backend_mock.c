@@ -3,7 +3,8 @@
  * A backend that does next to nothing, in a time that doesn't depend on how much
  * of anything there is: to see what tokmux-pkcs11.so does itself, and how its work
  * grows. It has TOKMUX_MOCK_SLOTS slots with a token each, and data objects. The
- * handle of a destroyed object is the next one's, as in many a card's module.
+ * handle of a destroyed object is the next one's, as in many a card's module. The
+ * first handle is above TOKMUX_MOCK_HANDLES: some modules have addresses there.
  */
 #include <pthread.h>
 #include <stdbool.h>
@@ -38,6 +39,7 @@ static struct object objects[OBJECTS + 1];
 static CK_OBJECT_HANDLE lists[2], free_object, made_objects;
 static CK_SESSION_HANDLE free_session, made_sessions;
 static CK_ULONG slots = 1;
+static CK_ULONG handles;		/* added to those of objects */
 static CK_ULONG privates;		/* session objects */
 static CK_STATE logged_in;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -47,6 +49,8 @@ static CK_RV initialize(void *args)
 	const char *number = getenv("TOKMUX_MOCK_SLOTS");
 
 	slots = number ? strtoul(number, NULL, 10) : 1;
+	number = getenv("TOKMUX_MOCK_HANDLES");
+	handles = number ? strtoul(number, NULL, 0) : 0;
 	memset(sessions, 0, sizeof(sessions));
 	memset(objects, 0, sizeof(objects));
 	lists[0] = lists[1] = free_object = made_objects = 0;
@@ -253,6 +257,7 @@ static CK_RV create_object(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
 			objects[object->next_made].prev_made = *handle;
 		sessions[session].made = *handle;
 	}
+	*handle += handles;
 	pthread_mutex_unlock(&lock);
 	return CKR_OK;
 }
@@ -261,6 +266,7 @@ static CK_RV destroy_object(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE handle)
 {
 	CK_RV rv = CKR_OBJECT_HANDLE_INVALID;
 
+	handle -= handles;
 	pthread_mutex_lock(&lock);
 	if (exists(handle)) {
 		destroy(handle);
@@ -277,6 +283,7 @@ static CK_RV get_attribute_value(CK_SESSION_HANDLE session,
 	CK_OBJECT_CLASS class = CKO_DATA;
 	CK_ULONG i;
 
+	handle -= handles;
 	if (!exists(handle))
 		return CKR_OBJECT_HANDLE_INVALID;
 	for (i = 0; i < count; i++) {
@@ -322,9 +329,15 @@ static CK_RV find_objects(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE *list,
 		if ((session->public_only && objects[at].private) ||
 		    (objects[at].private && !logged_in))
 			continue;
-		list[(*count)++] = at;
+		list[(*count)++] = at + handles;
 	}
 	return CKR_OK;
+}
+
+static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+		       CK_OBJECT_HANDLE key)
+{
+	return exists(key - handles) ? CKR_OK : CKR_KEY_HANDLE_INVALID;
 }
 
 static CK_RV find_objects_final(CK_SESSION_HANDLE session)
@@ -361,6 +374,7 @@ static CK_FUNCTION_LIST list = {
 	.C_FindObjectsInit = find_objects_init,
 	.C_FindObjects = find_objects,
 	.C_FindObjectsFinal = find_objects_final,
+	.C_SignInit = sign_init,
 	.C_SeedRandom = seed_random,
 };
 

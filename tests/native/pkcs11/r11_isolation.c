@@ -374,4 +374,64 @@ TEST_F(isolation, a_handle_that_means_another_object_is_nobody_elses)
 	EXPECT_EQ(CK_TRUE, token);
 }
 
+/* A backend that has addresses for handles, which some programs' int can't hold. */
+TEST_F(isolation, a_handle_fits_an_int)
+{
+	CK_OBJECT_HANDLE theirs = 0x7f0012345670 + 1;
+	CK_MECHANISM mechanism = { CKM_ECDSA, NULL, 0 };
+	CK_OBJECT_HANDLE object, found, mine;
+	CK_BBOOL token = 99;
+	CK_ATTRIBUTE template = { CKA_TOKEN, &token, sizeof(token) };
+
+	ASSERT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+	ASSERT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+	world_configure_plugin(PLUGIN("backend_mock"), "lease = shared");
+	setenv("TOKMUX_MOCK_HANDLES", "0x7f0012345670", 1);
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &self->sa));
+	ASSERT_EQ(CKR_OK, open_rw(self->b, &self->sb));
+
+	ASSERT_EQ(CKR_OK, make_data(self->a, self->sa, "x", true, false,
+				    &object));
+	EXPECT_GE(INT_MAX, object);
+	/* It is nobody's under the backend's own. */
+	EXPECT_EQ(CKR_OBJECT_HANDLE_INVALID,
+		  self->a->C_GetAttributeValue(self->sa, theirs, &template, 1));
+	EXPECT_EQ(CKR_OBJECT_HANDLE_INVALID,
+		  self->b->C_GetAttributeValue(self->sb, object, &template, 1));
+	ASSERT_EQ(1, find(self->b, self->sb, CKO_DATA, "x", &found));
+	EXPECT_EQ(object, found);
+	EXPECT_EQ(CKR_OK, self->b->C_GetAttributeValue(self->sb, found,
+						       &template, 1));
+	EXPECT_EQ(CK_TRUE, token);
+	EXPECT_EQ(CKR_OK, self->b->C_SignInit(self->sb, &mechanism, found));
+
+	ASSERT_EQ(CKR_OK, make_data(self->a, self->sa, "y", false, false,
+				    &mine));
+	EXPECT_GE(INT_MAX, mine);
+	EXPECT_NE(object, mine);
+	EXPECT_EQ(CKR_KEY_HANDLE_INVALID,
+		  self->b->C_SignInit(self->sb, &mechanism, mine));
+	EXPECT_EQ(CKR_OK, self->a->C_SignInit(self->sa, &mechanism, mine));
+	EXPECT_EQ(2, find(self->a, self->sa, CKO_DATA, "", NULL));
+
+	/* One that means nothing any more doesn't mean the next object. */
+	ASSERT_EQ(CKR_OK, self->b->C_DestroyObject(self->sb, found));
+	EXPECT_EQ(CKR_OBJECT_HANDLE_INVALID,
+		  self->a->C_GetAttributeValue(self->sa, object, &template, 1));
+	ASSERT_EQ(CKR_OK, make_data(self->b, self->sb, "z", true, false,
+				    &found));
+	EXPECT_NE(object, found);
+	EXPECT_EQ(CKR_OBJECT_HANDLE_INVALID,
+		  self->b->C_DestroyObject(self->sb, object));
+	EXPECT_EQ(CKR_OK, self->a->C_CloseSession(self->sa));
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &self->sa));
+	EXPECT_EQ(CKR_OBJECT_HANDLE_INVALID,
+		  self->a->C_GetAttributeValue(self->sa, mine, &template, 1));
+	EXPECT_EQ(1, find(self->a, self->sa, CKO_DATA, "z", &object));
+	EXPECT_EQ(found, object);
+	unsetenv("TOKMUX_MOCK_HANDLES");
+}
+
 TEST_HARNESS_MAIN
