@@ -21,7 +21,6 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/poll.h>
-#include <linux/security.h>
 #include <linux/uaccess.h>
 #include <linux/usb.h>
 #include <linux/usb/ch9.h>

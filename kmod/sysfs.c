@@ -133,15 +133,14 @@ void tokmux_fdinfo(struct seq_file *m, struct file *file)
 	struct tokmux_token *token = caller->token;
 
 	mutex_lock(&token->lock);
-	seq_printf(m, "token:\t%s\n", token->name);
-	seq_printf(m, "owner-pid:\t%d\n", caller->tgid ? pid_vnr(caller->tgid) : 0);
-	seq_printf(m, "lease:\t%s\n", tokmux_mode_names[caller->held]);
+	seq_printf(m, "token:\t%s\nowner-pid:\t%d\nlease:\t%s\n", token->name,
+		   caller->tgid ? pid_vnr(caller->tgid) : 0,
+		   tokmux_mode_names[caller->held]);
 	if (caller->held)
 		seq_printf(m, "held-ms:\t%lld\n",
 			   ktime_ms_delta(ktime_get_coarse(), caller->party->granted));
-	seq_printf(m, "waiting:\t%u\n", caller->nr_requests);
-	seq_printf(m, "sessions:\t%u\n", caller->nr_sessions);
-	seq_printf(m, "login:\t%s\n", tokmux_login_names[caller->login]);
-	seq_printf(m, "ended:\t%d\n", caller->ended);
+	seq_printf(m, "waiting:\t%u\nsessions:\t%u\nlogin:\t%s\nended:\t%d\n",
+		   caller->nr_requests, caller->nr_sessions,
+		   tokmux_login_names[caller->login], caller->ended);
 	mutex_unlock(&token->lock);
 }

@@ -42,7 +42,7 @@ static bool tokmux_is_user(const struct tokmux_token *token)
 static u32 tokmux_name_hash(const char *name, kuid_t uid,
 			    const struct pid_namespace *pid_ns)
 {
-	return full_name_hash(pid_ns, name, strlen(name)) ^ __kuid_val(uid);
+	return full_name_hash(pid_ns, name, strlen(name)) ^ (pid_ns ? __kuid_val(uid) : 0);
 }
 
 /* Find a system token, or with a @pid_ns a user token. */
@@ -63,15 +63,13 @@ static struct tokmux_token *tokmux_find(const char *name, kuid_t uid,
 
 static struct tokmux_token *tokmux_find_system(const char *name)
 {
-	return tokmux_find(name, GLOBAL_ROOT_UID, NULL);
+	return tokmux_find(name, INVALID_UID, NULL);
 }
 
 static void tokmux_add(struct tokmux_token *token)
 {
-	kuid_t uid = tokmux_is_user(token) ? token->owner : GLOBAL_ROOT_UID;
-
 	hash_add(tokmux_by_name, &token->hash_node,
-		 tokmux_name_hash(token->name, uid, token->pid_ns));
+		 tokmux_name_hash(token->name, token->owner, token->pid_ns));
 }
 
 static void tokmux_token_free(struct device *dev)
