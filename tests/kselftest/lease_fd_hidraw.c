@@ -691,6 +691,14 @@ TEST_F(hidraw, another_user_waits_for_a_scrub)
 	close(scrubber);
 }
 
+static bool scrub_has_failed(unsigned int index)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/class/tokmux/tokmux%u/scrub_failed", index);
+	return !strcmp(sysfs_read(path), "1");
+}
+
 /* A scrub that did not succeed lets nobody through, and nobody waits for it. */
 TEST_F(hidraw, a_failed_scrub_is_told)
 {
@@ -709,6 +717,7 @@ TEST_F(hidraw, a_failed_scrub_is_told)
 	close(scrubber);	/* as if it died */
 	EXPECT_TRUE(is_dead(lfd));
 	EXPECT_EQ(-EUCLEAN, user_answer(&user));
+	EXPECT_TRUE(scrub_has_failed(self->index));
 	ASSERT_EQ(0, user_ask(&user, 'c'));
 	EXPECT_EQ(0, user_answer(&user));
 	ASSERT_EQ(0, user_ask(&user, 'r'));
@@ -719,9 +728,17 @@ TEST_F(hidraw, a_failed_scrub_is_told)
 	EXPECT_EQ(0, user_answer(&user));
 	/* the first user goes on */
 	EXPECT_GE(acquire_lease_fd(self->fd), 0);
+	ASSERT_EQ(0, release(self->fd));
+	/* and it can be done later */
+	scrubber = open_index_bound(self->index, 0);
+	ASSERT_GE(scrub_fd(scrubber), 0);
+	EXPECT_TRUE(scrub_has_failed(self->index));
+	EXPECT_EQ(0, mark_clean(scrubber));
+	EXPECT_FALSE(scrub_has_failed(self->index));
 	close(user.sock);
 	EXPECT_EQ(0, reap(user.pid));
 	close(uevents);
+	close(scrubber);
 }
 
 /* Bounded, and the hold limit waits for it: the other user did not use the device. */

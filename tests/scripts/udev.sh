@@ -129,6 +129,14 @@ tap_check "tokmux check: it is the token" checked "^reader .* ok .*$card"
 advises() { # check pattern
 	"$tool" check -o check,verdict,advice | tee /dev/stderr | grep -E "^$1 .* bad .*$2"
 }
+# As the kernel says it of a device that nobody has reset.
+not_reset=$(mktemp)
+echo 1 >"$not_reset"
+mount --bind "$not_reset" "/sys/class/tokmux/${node##*/}/scrub_failed"
+tap_check "tokmux check: it was not reset, and how to" advises "token $card" "tokmux scrub $card"
+umount "/sys/class/tokmux/${node##*/}/scrub_failed"
+rm "$not_reset"
+tap_check "tokmux scrub does it" "$tool" scrub "$card"
 # Somebody who has the real node, here root.
 exec {past}<>"$usb"
 by_device() { "$tool" who "$card" -o pid,via --noheadings | grep -q "^ *$$ device"; }
