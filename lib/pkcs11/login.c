@@ -15,6 +15,8 @@
 
 #include "log.h"
 #include "login.h"
+#include "now.h"
+#include "session.h"
 
 /* ---- in ------------------------------------------------------------------- */
 
@@ -348,6 +350,13 @@ CK_RV login_enter(struct seat *seat, CK_SESSION_HANDLE session,
 
 /* ---- out ------------------------------------------------------------------ */
 
+/* After C_Logout. A backend that has no such function stays as it is for good. */
+static bool is_out(CK_RV rv)
+{
+	return rv == CKR_OK || rv == CKR_USER_NOT_LOGGED_IN ||
+	       rv == CKR_FUNCTION_NOT_SUPPORTED;
+}
+
 /**
  * login_settle() - log the backend out if no caller is logged in any more
  * @seat: of the caller
@@ -371,9 +380,7 @@ CK_RV login_settle(struct seat *seat, CK_SESSION_HANDLE session,
 	if (!lease_has(lease))
 		return CKR_FUNCTION_FAILED;
 	rv = BACKEND(slot->backend, C_Logout, session);
-	/* One that has no such function stays as it is for good. */
-	if (rv == CKR_OK || rv == CKR_USER_NOT_LOGGED_IN ||
-	    rv == CKR_FUNCTION_NOT_SUPPORTED) {
+	if (is_out(rv)) {
 		backend_is(seat, LOGIN_NONE);
 		return CKR_OK;
 	}
@@ -450,6 +457,83 @@ CK_RV login_leave(struct seat *seat, CK_SESSION_HANDLE session,
 	pthread_mutex_unlock(&slot->lock);
 	login_tell(seat, session, lease, turn, &left);
 	return left.ended ? CKR_OK : CKR_USER_NOT_LOGGED_IN;
+}
+
+/* ---- the process exits ---------------------------------------------------- */
+
+/*
+ * Any that has a session, and the one that keeps the lease if there is one. Return: for
+ * seat_put(); or NULL.
+ */
+static struct seat *seat_with_session(struct slot *slot,
+				      CK_SESSION_HANDLE *session)
+{
+	struct seat *seat, *found = NULL;
+
+	pthread_mutex_lock(&slot->lock);
+	for (seat = slot->seats; seat; seat = seat->next)
+		if (seat->sessions && !atomic_load(&seat->gone) &&
+		    (!found || atomic_load(&seat->keep.kept)))
+			found = seat;
+	if (found) {
+		found->references++;
+		*session = session_backend_handle(found->sessions);
+	}
+	pthread_mutex_unlock(&slot->lock);
+	return found;
+}
+
+static CK_RV logout_at_exit(struct slot *slot, int64_t until_ms)
+{
+	int64_t left_ms = until_ms - now_ms();
+	CK_SESSION_HANDLE session = 0;
+	struct seat *seat;
+	CK_RV rv = CKR_OK;
+
+	seat = seat_with_session(slot, &session);
+	/* With its last session a login ends anyhow. */
+	if (!seat)
+		return CKR_OK;
+	if (slot->arbiter->last_lease)
+		rv = arbiter_rv(slot->arbiter->last_lease(seat->party, seat->mode,
+							  left_ms > 0 ? (int)left_ms : 0));
+	if (rv == CKR_OK)
+		rv = BACKEND(slot->backend, C_Logout, session);
+	if (is_out(rv))
+		backend_is(seat, LOGIN_NONE);
+	seat_put(seat);
+	return is_out(rv) ? CKR_OK : rv;
+}
+
+/**
+ * login_exit() - the process exits: all callers are logged out, and leases end
+ * @slot: where
+ * @until_ms: no lease is waited for longer than that
+ *
+ * No other thread is inside a backend, or will be. The kernel is told of a logout only
+ * if there was one: if the backend can't be logged out, the kernel calls the token
+ * unclean when the process is gone (R2).
+ */
+void login_exit(struct slot *slot, int64_t until_ms)
+{
+	struct seat *seat;
+	CK_RV rv = CKR_OK;
+
+	if (atomic_load(&slot->login) != LOGIN_NONE)
+		rv = logout_at_exit(slot, until_ms);
+	if (rv != CKR_OK) {
+		log_error("slot %lu: the process exits while logged in, and could not log out: 0x%lx",
+			  slot->id, rv);
+		return;
+	}
+	pthread_mutex_lock(&slot->lock);
+	for (seat = slot->seats; seat; seat = seat->next) {
+		if (seat_login(seat) != LOGIN_NONE)
+			seat_lose_login(seat);
+		if (slot->arbiter->leave)
+			slot->arbiter->leave(seat->party);
+	}
+	pthread_mutex_unlock(&slot->lock);
 }
 
 /* ---- PINs that change ------------------------------------------------------ */

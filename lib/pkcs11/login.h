@@ -58,5 +58,6 @@ CK_RV login_leave(struct seat *seat, CK_SESSION_HANDLE session,
 		  const struct lease *lease, bool turn);
 void login_tell(struct seat *seat, CK_SESSION_HANDLE session,
 		const struct lease *lease, bool turn, struct left *left);
+void login_exit(struct slot *slot, int64_t until_ms);
 
 #endif /* TOKMUX_LOGIN_H */

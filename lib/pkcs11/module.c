@@ -12,7 +12,9 @@
 #include <string.h>
 
 #include "crash.h"
+#include "lease.h"
 #include "log.h"
+#include "login.h"
 #include "module.h"
 #include "now.h"
 #include "seat.h"
@@ -262,6 +264,24 @@ static void watch_exit(const struct config_backend *config)
 }
 
 /*
+ * A process that exits without C_Finalize has not crashed: its callers are logged out
+ * (R2). A handler that comes later finds no login, and could not have used it: it is
+ * older than the backend, so the backend is gone by then.
+ */
+static void exit_begins(void)
+{
+	struct slot *slot = NULL;
+	int64_t until_ms;
+
+	if (!quiesce_for_good() || lease_is_inside() || users_get() != CKR_OK)
+		return;
+	until_ms = now_ms() + QUIESCE_PATIENCE_MS;
+	while ((slot = module_next_slot(slot)))
+		login_exit(slot, until_ms);
+	users_put();
+}
+
+/*
  * Registered after a backend has started, this comes before the destructors of the
  * backend and of the libraries that it has brought.
  */
@@ -270,7 +290,7 @@ static void watch_calls_at_exit(bool is_new)
 	static bool watched;
 
 	if (is_new || !watched)
-		watched = !atexit(quiesce_for_good);
+		watched = !atexit(exit_begins);
 }
 
 /* Return: CKR_OK, also without a backend that need not be there. */

@@ -8,8 +8,8 @@
  * No backend can help that: it doesn't know of the fork before its child does.
  *
  * So calls that come are held back for a moment, and calls under way are waited for.
- * That takes as long as a call takes, and never longer than PATIENCE_MS. A call that
- * hangs is named in the log, once, and not waited for by the next fork.
+ * That takes as long as a call takes, and never longer than QUIESCE_PATIENCE_MS. A
+ * call that hangs is named in the log, once, and not waited for by the next fork.
  */
 #include <linux/membarrier.h>
 #include <pthread.h>
@@ -20,7 +20,6 @@
 #include "quiesce.h"
 #include "turn.h"
 
-#define PATIENCE_MS	2000
 #define LOOK_NS		100000		/* at the calls under way */
 
 /* In quiesce_held. */
@@ -49,11 +48,14 @@ static void order(void)
 		__sync_synchronize();
 }
 
-/* New calls are held back from here on; waits for those under way. */
-static void begin(unsigned int why)
+/*
+ * New calls are held back from here on; waits for those under way. Return: is no
+ * other thread inside?
+ */
+static bool begin(unsigned int why)
 {
 	const struct timespec look = { .tv_nsec = LOOK_NS };
-	int64_t until_ms = now_ms() + PATIENCE_MS;
+	int64_t until_ms = now_ms() + QUIESCE_PATIENCE_MS;
 	int cancel;
 
 	holds = true;
@@ -63,14 +65,15 @@ static void begin(unsigned int why)
 	order();
 	site_watch(NULL);
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	while (site_others(PATIENCE_MS)) {
+	while (site_others(QUIESCE_PATIENCE_MS)) {
 		if (now_ms() >= until_ms) {
-			site_name_hung(NULL, PATIENCE_MS / 2);
+			site_name_hung(NULL, QUIESCE_PATIENCE_MS / 2);
 			break;
 		}
 		nanosleep(&look, NULL);
 	}
 	pthread_setcancelstate(cancel, NULL);
+	return !site_others(INT64_MAX);
 }
 
 /*
@@ -104,11 +107,14 @@ void quiesce_forked(void)
 	pthread_cond_init(&changed, NULL);
 }
 
-/* The process exits. What this thread still calls in other handlers goes through. */
-void quiesce_for_good(void)
+/*
+ * The process exits. What this thread still calls in other handlers goes through.
+ * Return: may it call a backend? Only the first time, and if it isn't inside one.
+ */
+bool quiesce_for_good(void)
 {
-	if (!(atomic_load(&quiesce_held) & FOR_GOOD))
-		begin(FOR_GOOD);
+	return !(atomic_load(&quiesce_held) & FOR_GOOD) && begin(FOR_GOOD) &&
+	       !site_here();
 }
 
 /* After the backends' destructors: no thread calls them any more. */
@@ -120,7 +126,7 @@ void quiesce_abandon(void)
 /* Return: false if the process exits. */
 static bool wait_until_free(void)
 {
-	int64_t until_ms = now_ms() + PATIENCE_MS;
+	int64_t until_ms = now_ms() + QUIESCE_PATIENCE_MS;
 	unsigned int held;
 	int cancel;
 
@@ -139,8 +145,9 @@ static bool wait_until_free(void)
  * @site: the thread's
  *
  * While the thread waits it isn't inside. A process that exits keeps the thread
- * waiting for PATIENCE_MS: most processes are gone by then, and the program reports no
- * error at its last moment. Not longer, as a destructor may wait for the thread.
+ * waiting for QUIESCE_PATIENCE_MS: most processes are gone by then, and the program
+ * reports no error at its last moment. Not longer, as a destructor may wait for the
+ * thread.
  */
 bool quiesce_wait(struct site *site)
 {

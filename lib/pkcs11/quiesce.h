@@ -6,13 +6,16 @@
 #include <stdbool.h>
 #include "site.h"
 
+/* How long a fork or an exit waits for others at most. */
+#define QUIESCE_PATIENCE_MS	2000
+
 /* Not 0 while calls are held back from the backends. */
 extern atomic_uint quiesce_held __attribute__((visibility("hidden")));
 
 void quiesce_before_fork(void);
 void quiesce_after_fork(void);
 void quiesce_forked(void);
-void quiesce_for_good(void);
+bool quiesce_for_good(void);
 void quiesce_abandon(void);
 bool quiesce_wait(struct site *site);
 

@@ -116,6 +116,14 @@ struct arbiter_ops {
 	int (*login)(struct arbiter_party *party, enum arbiter_user user);
 	void (*logout)(struct arbiter_party *party);
 
+	/*
+	 * The process exits, and no other thread of it is in a backend, or will be. Any
+	 * thread's lease is good for one more call; then all leases end. May be NULL.
+	 */
+	int (*last_lease)(struct arbiter_party *party, enum arbiter_mode mode,
+			  int timeout_ms);
+	void (*leave)(struct arbiter_party *party);
+
 	/* in the child after fork: let go of what is the parent's */
 	void (*forked)(void);
 };

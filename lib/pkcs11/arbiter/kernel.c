@@ -45,6 +45,7 @@ struct arbiter_party {
 	unsigned int users;
 	atomic_uint sessions;
 	bool busy;
+	atomic_bool left;		/* the process exits: no lease any more */
 	int64_t since_ms;
 	pthread_mutex_t news_lock;
 };
@@ -272,7 +273,7 @@ static void give_back(struct arbiter_party *party)
 {
 	int r = tokmux_release(party->caller);
 
-	if (r < 0)
+	if (r < 0 && !atomic_load(&party->left))
 		log_error("token %s: the lease was gone when it was given back: %s",
 			  party->token->name, tokmux_strerror(r));
 }
@@ -456,6 +457,24 @@ static void kernel_release(struct arbiter_party *party, enum arbiter_mode mode)
 	arbiter_queue_release(party->token->queue, mode);
 }
 
+/* A thread that has one of this party's is held back, so it is this thread's. */
+static int kernel_last_lease(struct arbiter_party *party, enum arbiter_mode mode,
+			     int timeout_ms)
+{
+	struct tokmux_grant grant;
+	int r;
+
+	r = take(party, mode == ARBITER_SHARED ? TOKMUX_SHARED : TOKMUX_EXCLUSIVE,
+		 now_ms() + timeout_ms, &grant);
+	return r == -EALREADY ? 0 : r;
+}
+
+static void kernel_leave(struct arbiter_party *party)
+{
+	atomic_store(&party->left, true);
+	tokmux_release(party->caller);
+}
+
 /* ---- sessions and logins ------------------------------------------------------- */
 
 /* Then there is no other caller that might close one of them. */
@@ -529,5 +548,7 @@ const struct arbiter_ops arbiter_kernel = {
 	.may_login	= kernel_may_login,
 	.login		= kernel_login,
 	.logout		= kernel_logout,
+	.last_lease	= kernel_last_lease,
+	.leave		= kernel_leave,
 	.forked		= kernel_forked,
 };

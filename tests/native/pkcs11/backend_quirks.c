@@ -12,6 +12,8 @@
  * backend_between		what else was called in the session of a search, while
  *				that went on
  * backend_sessions		how many are open
+ * backend_logs_out		is called by C_Logout, which fails with what it returns,
+ *				and else logs out
  * backend_notify()		calls every callback that C_OpenSession was given
  *
  * C_SetOperationState succeeds and does nothing.
@@ -26,6 +28,7 @@
 
 bool backend_ignores_token, backend_sets_anything;
 void (*backend_made)(void);
+CK_RV (*backend_logs_out)(void);
 int backend_search = -1, backend_sessions, backend_between;
 int backend_notify(CK_NOTIFICATION event);
 
@@ -162,6 +165,13 @@ static CK_RV close_session(CK_SESSION_HANDLE session)
 	return real->C_CloseSession(session);
 }
 
+static CK_RV log_out(CK_SESSION_HANDLE session)
+{
+	CK_RV rv = backend_logs_out ? backend_logs_out() : CKR_OK;
+
+	return rv == CKR_OK ? real->C_Logout(session) : rv;
+}
+
 /* SoftHSM2 has none; what goes on, goes on. */
 static CK_RV set_operation_state(CK_SESSION_HANDLE session, CK_BYTE *state,
 				 CK_ULONG length, CK_OBJECT_HANDLE encryption,
@@ -198,6 +208,7 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST **out)
 	list = *real;
 	list.C_GenerateKeyPair = generate_key_pair;
 	list.C_CreateObject = create_object;
+	list.C_Logout = log_out;
 	list.C_SetAttributeValue = set_attribute_value;
 	list.C_FindObjectsInit = find_objects_init;
 	list.C_FindObjectsFinal = find_objects_final;
