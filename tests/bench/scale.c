@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What an operation costs where there are 10 of something, and where there are
- * more: waiters, sessions, tokens, callers. Then, for callers, what each takes
- * of the kernel's memory.
+ * more: waiters, sessions, tokens, callers, sharers, open files of a token of which
+ * one was refused, users who have a token of one name. Then, for callers, what each
+ * takes of the kernel's memory.
  *
  * One line of JSON a round, nanoseconds by number, for tests/bench/measure.
  */
@@ -12,7 +13,7 @@
 #include "../kselftest/token.h"
 #include "bench.h"
 
-#define MAX		10000
+#define MAX		20000
 #define OPERATIONS	200
 #define SERVED		500
 #define USER_TOKENS	"/sys/module/tokmux/parameters/user_tokens"
@@ -149,6 +150,82 @@ static double callers(int fd, unsigned int nr)
 	return (double)(now_ns() - begin) / OPERATIONS;
 }
 
+/* ---- sharers: one of them leaves while a request waits for all of them ---- */
+
+#define LEAVING		8
+#define TIMES		20
+
+static double sharers(int fd, unsigned int nr)
+{
+	int64_t begin, ns = 0;
+	unsigned int i, times;
+	pthread_t thread;
+	int last;
+
+	while (nr_files < nr)
+		files[nr_files++] = must(open_bound(own_name(), 0), "open");
+	last = must(open_bound(own_name(), 0), "open");
+	for (times = 0; times < TIMES; times++) {
+		for (i = 0; i < nr; i++)
+			must(acquire(files[i], TOKMUX_SHARED, 0), "acquire");
+		if (pthread_create(&thread, NULL, wait_in_line, &last))
+			errx(1, "no thread");
+		while (!info(fd).waiters)
+			usleep(1000);
+		begin = now_ns();
+		for (i = 0; i < LEAVING; i++)
+			must(release(files[i]), "release");
+		ns += now_ns() - begin;
+		for (; i < nr; i++)
+			must(release(files[i]), "release");
+		pthread_join(thread, NULL);
+	}
+	close(last);
+	return (double)ns / TIMES / LEAVING;
+}
+
+/* ---- refusals: a release tells one of the open files that it was waited for ---- */
+
+static double refusals(int fd, unsigned int nr)
+{
+	struct tokmux_event event;
+	int64_t begin, ns = 0;
+	unsigned int i;
+
+	if (!nr_files)
+		files[nr_files++] = must(open_bound(own_name(), 0), "open");
+	while (nr_files < nr)
+		files[nr_files++] = must(open_token(own_name()), "open");
+	for (i = 0; i < OPERATIONS; i++) {
+		must(acquire(fd, TOKMUX_EXCLUSIVE, 0), "acquire");
+		if (acquire(files[0], TOKMUX_EXCLUSIVE, 0) != -EAGAIN)
+			errx(1, "two holders");
+		begin = now_ns();
+		must(release(fd), "release");
+		ns += now_ns() - begin;
+		must(next_event(files[0], &event), "read an event");
+	}
+	return (double)ns / OPERATIONS;
+}
+
+/* ---- namesakes: find one's token where other users have one of the name ---- */
+
+static double namesakes(int fd, unsigned int nr)
+{
+	unsigned int i;
+	int64_t begin;
+
+	while (nr_files < nr) {
+		must(seteuid(100000 + nr_files), "another user");
+		files[nr_files++] = must(open_token(own_name()), "make a token");
+		must(seteuid(0), "root again");
+	}
+	begin = now_ns();
+	for (i = 0; i < OPERATIONS; i++)
+		close(must(open_token(own_name()), "open"));
+	return (double)(now_ns() - begin) / OPERATIONS;
+}
+
 static int64_t caller_bytes(void)
 {
 	int64_t bytes = accounted_bytes();
@@ -168,7 +245,12 @@ static const struct {
 	{ "sessions", sessions },
 	{ "tokens", tokens },
 	{ "callers", callers },
+	{ "sharers", sharers },
+	{ "refusals", refusals },
+	{ "namesakes", namesakes },
 };
+
+#define THINGS		(sizeof(things) / sizeof(*things))
 
 int main(int argc, char **argv)
 {
@@ -179,11 +261,11 @@ int main(int argc, char **argv)
 	int fd;
 	FILE *f;
 
-	for (thing = 0; argc > 3 && thing < 4; thing++)
+	for (thing = 0; argc > 3 && thing < THINGS; thing++)
 		if (!strcmp(argv[1], things[thing].name))
 			break;
-	if (argc < 4 || thing == 4)
-		errx(2, "usage: scale waiters|sessions|tokens|callers ROUNDS NUMBER...");
+	if (argc < 4 || thing == THINGS)
+		errx(2, "usage: scale THING ROUNDS NUMBER...");
 	if (setrlimit(RLIMIT_NOFILE, &limit))
 		err(1, "RLIMIT_NOFILE");
 	f = fopen(USER_TOKENS, "w");
