@@ -45,9 +45,6 @@ int tokmux_lease_fd(struct tokmux_call *call, void *argp)
 		return -EOPNOTSUPP;
 	if (scrub && !capable(CAP_SYS_ADMIN))
 		return -EPERM;
-	ret = tokmux_lease_fd_get_turn(caller, scrub);
-	if (ret)
-		return ret;
 
 	mutex_unlock(&token->lock);
 	lf = tokmux_lease_file_new(call);
