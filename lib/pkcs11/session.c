@@ -176,6 +176,34 @@ static void forget(void *of)
 }
 
 /*
+ * The backend said that the token was gone, and may have taken the session with it: then
+ * its handle may come to mean another one. If it was for a moment only, the session is
+ * still open there. Until the token in the slot is opened anew no session of any caller
+ * can have the same handle.
+ */
+static __attribute__((noinline)) void close_without_token(struct closing *closing)
+{
+	struct session *session = closing->session;
+	struct slot *slot = session->seat->slot;
+	int cancel = cancel_off();
+	bool token;
+
+	take_own(closing);
+	if (lease_has(&closing->own) &&
+	    backend_turn(slot->backend, &slot->turn) == CKR_OK) {
+		pthread_mutex_lock(&slot->lock);
+		token = slot->token;
+		pthread_mutex_unlock(&slot->lock);
+		if (!token)
+			BACKEND(slot->backend, C_CloseSession,
+				session_backend_handle(session));
+		turn_give(&slot->turn);
+	}
+	lease_give(session->seat, &closing->own);
+	cancel_on(cancel);
+}
+
+/*
  * The last reference is gone. @lease: that the thread has, or couldn't get; NULL
  * if it hasn't tried.
  */
@@ -183,20 +211,23 @@ static void session_destroy(struct session *session, struct lease *lease)
 {
 	struct seat *seat = session->seat;
 	struct slot *slot = seat->slot;
-	/* The token may have taken it with it, and the handle be another's by now. */
-	CK_SESSION_HANDLE backend_handle = atomic_load(&seat->gone) ?
-					   0 : session_backend_handle(session);
+	CK_SESSION_HANDLE backend_handle = session_backend_handle(session);
 	bool talks = seat->lease != LEASE_SHARED;
 	struct closing closing = { .session = session };
 
-	if (backend_handle && talks && !lease)
+	if (atomic_load(&seat->gone)) {
+		close_without_token(&closing);
+		forget(&closing);
+		return;
+	}
+	if (talks && !lease)
 		lease = take_own(&closing);
-	if (backend_handle && (!talks || lease_has(lease))) {
+	if (!talks || lease_has(lease)) {
 		close_older(session, true);
 		CANCEL_UNDOES(forget, &closing,
 			      BACKEND(slot->backend, C_CloseSession,
 				      backend_handle));
-	} else if (backend_handle) {
+	} else {
 		log_error("slot %lu: a session of backend %s stays open until it is finalized: no lease",
 			  slot->id, slot->backend->config->name);
 	}

@@ -992,6 +992,34 @@ TEST_F(faults, the_token_is_removed)
 	EXPECT_EQ(CKR_OK, sign(self->b, self->sb, self->key));
 }
 
+/* A backend says so once, and its sessions are open still. */
+TEST_F(faults, the_token_was_gone_for_a_moment)
+{
+	CK_SESSION_HANDLE sessions[2], fresh;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(CKR_OK, open_rw(self->a, &sessions[0]));
+		ASSERT_EQ(CKR_OK, open_rw(self->b, &sessions[1]));
+		ASSERT_EQ(1, find(self->b, sessions[1], CKO_PRIVATE_KEY, "key",
+				  &self->key));
+		fault("C_Sign=fail:50");
+		EXPECT_EQ(CKR_DEVICE_REMOVED,
+			  sign(self->b, sessions[1], self->key));
+		/* Now a handle may have come to mean another session. */
+		if (i)
+			ASSERT_EQ(CKR_OK, open_rw(self->a, &fresh));
+		fault("C_CloseSession=number:0");
+		atomic_store(fault_calls, 0);
+		EXPECT_EQ(CKR_OK, self->a->C_CloseSession(sessions[0]));
+		EXPECT_EQ(CKR_OK, self->b->C_CloseSession(sessions[1]));
+		EXPECT_EQ(i ? 0 : 2, atomic_load(fault_calls));
+		fault("");
+		EXPECT_EQ(CKR_OK, open_rw(self->b, &self->sb));
+		EXPECT_EQ(CKR_OK, login(self->b, self->sb));
+	}
+}
+
 TEST_F(faults, all_ends_without_the_token)
 {
 	fault("*=removed");
