@@ -15,6 +15,9 @@
 #include "text.h"
 #include "view.h"
 
+/* A terminal with fewer columns has no room for everything. */
+#define NARROW	100
+
 struct view {
 	const struct column *columns;
 	size_t count;
@@ -64,11 +67,15 @@ static unsigned int terminal_width(void)
 	return size.ws_col;
 }
 
+static bool is_narrow(void)
+{
+	return isatty(STDOUT_FILENO) && terminal_width() < NARROW;
+}
+
 const char *view_columns(const struct view_options *options, const char *wide,
 			 const char *narrow)
 {
-	return !options->json && isatty(STDOUT_FILENO) &&
-	       terminal_width() < 100 ? narrow : wide;
+	return !options->json && is_narrow() ? narrow : wide;
 }
 
 static int print_columns(const struct column *columns, size_t count)
@@ -473,14 +480,33 @@ static struct libscols_table *new_table(struct view *view, FILE *to, bool stream
 	return table;
 }
 
+/*
+ * Of a stream's row on a narrow terminal. libsmartcols would cut each row as it
+ * likes, so that one is not aligned with the next.
+ */
+static bool is_cut(const struct view *view, size_t column)
+{
+	return view->stream && view->columns[column].kind == LONG_TEXT &&
+	       is_narrow();
+}
+
 static void add_line(struct view *view, struct libscols_table *table, size_t row)
 {
 	struct libscols_line *line = need(scols_table_new_line(table, NULL));
-	size_t i;
+	const char *text;
+	char cut[128];
+	size_t i, c;
 
-	for (i = 0; i < view->nr_shown; i++)
-		scols_line_set_data(line, i,
-				    shown_text(view, row, view->shown[i]));
+	for (i = 0; i < view->nr_shown; i++) {
+		c = view->shown[i];
+		text = shown_text(view, row, c);
+		if (text && is_cut(view, c)) {
+			snprintf(cut, sizeof(cut), "%.*s",
+				 (int)view->widths[c], text);
+			text = cut;
+		}
+		scols_line_set_data(line, i, text);
+	}
 }
 
 int view_print_to(struct view *view, FILE *to)
@@ -533,7 +559,7 @@ static void widen(struct view *view)
 		unsigned int *least = &view->widths[view->shown[i]];
 
 		width = text ? strlen(text) : 0;
-		if (width <= *least)
+		if (width <= *least || is_cut(view, view->shown[i]))
 			continue;
 		*least = width;
 		if (view->stream)
@@ -546,9 +572,9 @@ static void print_line(struct view *view)
 {
 	bool first = !view->stream;
 
-	widen(view);
 	if (first)
 		view->stream = new_table(view, stdout, true);
+	widen(view);
 	add_line(view, view->stream, view->rows - 1);
 	scols_print_table(view->stream);
 	scols_table_remove_lines(view->stream);

@@ -358,13 +358,14 @@ int who_finish(struct who *who, struct view *view)
 	return rows;
 }
 
-static int finish_and_print(struct who *who, struct view *view)
+static int finish_and_print(struct who *who, struct view *view,
+			    const char *nobody)
 {
 	int status;
 
 	/* For a person: a program sees that there is nothing. */
 	if (!who_finish(who, view) && view_is_for_person(view)) {
-		puts("No process uses it that you may see.");
+		puts(nobody);
 		status = STATUS_OK;
 	} else {
 		status = view_print(view);
@@ -385,7 +386,8 @@ static int say_who(const char *what, struct view *view)
 	if (ret) {
 		status = failed(what, ret);
 	} else {
-		status = finish_and_print(who, view);
+		status = finish_and_print(who, view,
+			"No process that you may see uses this token.");
 	}
 	subject_free(subject);
 	return status;
@@ -398,7 +400,8 @@ static int say_all(struct view *view)
 
 	if (ret)
 		return failed("tokens", ret);
-	return finish_and_print(who, view);
+	return finish_and_print(who, view,
+				"No process that you may see uses a token.");
 }
 
 static int run(int argc, char **argv)

@@ -537,7 +537,7 @@ def who():
         check("who: nobody", rows("who", "card"), [])
         check("who in a pipe: nobody", run("who", "card"), (OK, "", ""))
         terminal = Terminal("who", "card")
-        check("who on a terminal says so", (terminal.wait(), "No process uses it" in terminal.output), (OK, True))
+        check("who on a terminal says so", (terminal.wait(), "uses this token." in terminal.output), (OK, True))
         using = holder("card")
         waiting = subprocess.Popen([TOOL, "lock", "card", "true"])
         wait_for_waiters("card")
@@ -989,7 +989,7 @@ def monitor_of_use():
         lines = [line for line in narrow.so_far().replace("\r", "").splitlines()]
         check("monitor on a terminal of 80 columns: nothing wraps", [line for line in lines if len(line) > 80], [])
         check("and all that isn't cut is at its place", (len({re.search("exclusive|shared", line).start() for line in
-              lines if re.search("granted|taken", line) and "nnn" not in line}), lines[0].split()),
+              lines if re.search("granted|taken", line)}), lines[0].split()),
               (1, ["TIME", "EVENT", "NAME", "PID", "COMMAND", "WHAT"]))
         narrow.type("\x03")
         narrow.wait()
