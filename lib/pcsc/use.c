@@ -53,8 +53,8 @@ static void pass_unless_kept(struct connection *connection)
 		reader->overdue = true;
 	turn_pass(reader);
 	/* There is a lease to give back, now or in a moment. */
-	if (reader->held &&
-	    (reader->wanted_ms || reader->slot.content == SLOT_EMPTY))
+	if (reader->held && (reader->wanted_ms || !reader->connections ||
+			     reader->slot.content == SLOT_EMPTY))
 		wake_keeper();
 }
 

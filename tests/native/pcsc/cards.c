@@ -7,9 +7,11 @@
 #include <arpa/inet.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/sysmacros.h>
 #include <winscard.h>
 #include <reader.h>
 #include <tokmux.h>
+#include <tokmux-card.h>
 #include "kselftest_harness.h"
 #include "../card/usb_reader.h"
 
@@ -486,6 +488,39 @@ TEST_F_TIMEOUT(cards, no_pin_is_left_behind, 180)
 	}
 }
 
+/* Whatever library the next one uses: this one asks for no reset. */
+TEST_F_TIMEOUT(cards, no_power_is_left_behind, 120)
+{
+	struct tokmux_caller *caller;
+	char token[TOKMUX_NAME_SIZE];
+	struct tokmux_card *card;
+	struct tokmux_grant grant;
+	struct child c;
+	int fd;
+
+	NEEDS_VHCI();
+	snprintf(token, sizeof(token), "pcsc-%d", getpid());
+	for (enum way way = LIVES; way <= DISCONNECTS; way++) {
+		c = child_of(verifies, self->name);
+		ASSERT_EQ(0x9000, hear(&c));
+		for (enum way told = LIVES; told <= way; told++) {
+			EXPECT_EQ(1, write(c.told, "", 1));
+			EXPECT_EQ(0, hear(&c));
+		}
+		ASSERT_EQ(0, tokmux_open(token, &caller));
+		ASSERT_EQ(0, tokmux_bind(caller, 0));
+		ASSERT_EQ(0, tokmux_acquire(caller, TOKMUX_EXCLUSIVE, SOON, &grant));
+		fd = tokmux_lease_fd(caller);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, tokmux_card_open_fd(fd, 0, &card));
+		EXPECT_EQ(TOKMUX_CARD_INACTIVE, tokmux_card_status(card));
+		tokmux_card_free(card);
+		close(fd);
+		tokmux_close(caller);
+		end(&c, SIGKILL);
+	}
+}
+
 TEST_F_TIMEOUT(cards, a_transaction_excludes_others, 120)
 {
 	struct program p = {};
@@ -572,6 +607,72 @@ TEST_F_TIMEOUT(cards, exclusive, 120)
 		  start(&q, self->name, SCARD_SHARE_SHARED));
 	EXPECT_EQ(0, SCardReleaseContext(q.context));
 	EXPECT_EQ(0, SCardReleaseContext(p.context));
+}
+
+/* ---- a reader that may fall asleep -------------------------------------------------- */
+
+/* libccid's rule lets readers sleep two seconds after their last use. */
+static bool write_power(const char *node, const char *file, const char *value)
+{
+	char path[128];
+	struct stat st;
+	FILE *f;
+
+	if (stat(node, &st))
+		return false;
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/power/%s",
+		 major(st.st_rdev), minor(st.st_rdev), file);
+	f = fopen(path, "w");
+	if (!f)
+		return false;
+	fputs(value, f);
+	return !fclose(f);
+}
+
+static bool is_asleep(const char *node)
+{
+	char path[128], status[32] = "";
+	struct stat st;
+	FILE *f;
+
+	if (stat(node, &st))
+		return false;
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/power/runtime_status",
+		 major(st.st_rdev), minor(st.st_rdev));
+	f = fopen(path, "r");
+	if (f) {
+		if (!fgets(status, sizeof(status), f))
+			*status = '\0';
+		fclose(f);
+	}
+	return !strcmp(status, "suspended\n");
+}
+
+/* A login is not lost because its program was idle. */
+TEST_F_TIMEOUT(cards, awake_while_a_program_is_connected, 120)
+{
+	const char *node = self->reader.node;
+	struct program p = {};
+	double from;
+
+	NEEDS_VHCI();
+	ASSERT_TRUE(write_power(node, "autosuspend_delay_ms", "50"));
+	ASSERT_TRUE(write_power(node, "control", "auto"));
+	for (from = now(); !is_asleep(node) && now() - from < SOON; usleep(20000))
+		;
+	if (!is_asleep(node))
+		SKIP(return, "this kernel's vhci_hcd does not let it sleep");
+	ASSERT_EQ(0, start(&p, self->name, SCARD_SHARE_SHARED));
+	EXPECT_LE(0x6100, SEND(&p, select_applet));
+	EXPECT_EQ(0x9000, SEND(&p, verify_pin));
+	for (from = now(); now() - from < 1000; usleep(20000))
+		ASSERT_FALSE(is_asleep(node));
+	EXPECT_EQ(0x9000, SEND(&p, get_secret));
+	/* But no longer than that. */
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+	for (from = now(); !is_asleep(node) && now() - from < SOON; usleep(20000))
+		;
+	EXPECT_TRUE(is_asleep(node));
 }
 
 /* ---- cards that come and go -------------------------------------------------------- */
