@@ -37,6 +37,8 @@ static const struct {
 	{ ENOMEDIUM,	"there is no card in the reader" },
 	{ ECONNRESET,	"the card has no power, or was taken out meanwhile" },
 	{ EIO,		"the card does not answer, or the reader fails or refuses the command" },
+	{ ECANCELED,	"the PIN was not entered at the reader: cancelled" },
+	{ ETIME,	"no PIN was entered at the reader in time" },
 	{ ENODATA,	"the reader has named no error" },
 	{ EPROTO,	"the reader or the card answers nonsense" },
 	{ EMSGSIZE,	"the command is longer than the reader takes" },

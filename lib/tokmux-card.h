@@ -248,6 +248,32 @@ int tokmux_card_wait(struct tokmux_card *card, int timeout_ms);
 int tokmux_card_power_on(struct tokmux_card *card);
 
 /**
+ * enum tokmux_card_reset_flags - how to reset a card
+ * @TOKMUX_CARD_T0: to speak T=0 with it
+ * @TOKMUX_CARD_T1: to speak T=1 with it; both, or none: whichever it prefers
+ * @TOKMUX_CARD_WARM: without taking its power
+ */
+enum tokmux_card_reset_flags {
+	TOKMUX_CARD_T0		= 1 << 0,
+	TOKMUX_CARD_T1		= 1 << 1,
+	TOKMUX_CARD_WARM	= 1 << 2
+};
+
+/**
+ * tokmux_card_reset() - reset the card in a way of one's own
+ * @card: the card
+ * @flags: TOKMUX_CARD_*; 0 is tokmux_card_power_on()
+ *
+ * A reader that chooses the protocol by itself can't be made to choose another one.
+ * A warm reset is the card's own affair: it may well not forget what a cold one makes
+ * it forget.
+ *
+ * Return: what tokmux_card_power_on() returns; -EOPNOTSUPP also if no protocol that
+ * is wished can be had; -EINVAL for unknown flags, without effect.
+ */
+int tokmux_card_reset(struct tokmux_card *card, unsigned int flags);
+
+/**
  * tokmux_card_power_off() - take the card's power
  * @card: the card
  *
@@ -295,6 +321,91 @@ int tokmux_card_apdu_max(const struct tokmux_card *card);
  * without effect.
  */
 int tokmux_card_reader_error(const struct tokmux_card *card);
+
+/* ---- the reader ------------------------------------------------------- */
+
+/**
+ * struct tokmux_card_reader - what a reader says of itself
+ * @slots: how many slots it has
+ * @protocols: CCID's dwProtocols
+ * @features: dwFeatures
+ * @max_message: dwMaxCCIDMessageLength
+ * @lcd_layout: wLcdLayout, 0 without a display
+ * @pin_support: bPINSupport, 0 without a PIN pad
+ *
+ * As CCID 1.1 has it, 5.1, with known errors of known readers put right.
+ */
+struct tokmux_card_reader {
+	uint32_t slots;
+	uint32_t protocols;
+	uint32_t features;
+	uint32_t max_message;
+	uint16_t lcd_layout;
+	uint8_t pin_support;
+	uint8_t reserved;
+};
+
+/**
+ * tokmux_card_describe() - what the reader says of itself
+ * @card: the card, in a reader that is held
+ * @reader: out: what it says
+ * @size: sizeof(*@reader), which may grow with a later version
+ *
+ * Return: 0; -ENOLCK before tokmux_card_begin() and tokmux_card_hold(), without
+ * effect.
+ */
+int tokmux_card_describe(const struct tokmux_card *card,
+			 struct tokmux_card_reader *reader, size_t size);
+
+/**
+ * tokmux_card_escape() - a command of the reader's own
+ * @card: the card, in a reader that is held; it needs no power
+ * @command: the command, as the reader's maker has it
+ * @len: its length
+ * @answer: out: the answer
+ * @size: room in @answer
+ * @timeout_ms: how long it may take
+ *
+ * Such a command may change the reader for all who use it later.
+ *
+ * Return: the answer's length, also 0; -ENOLCK, -EMSGSIZE without effect;
+ * -EOPNOTSUPP if the reader has no such commands, -EOVERFLOW if the answer doesn't
+ * fit and is lost, -EIO if the reader refuses it, -EPROTO, -ETIMEDOUT, -ENODEV.
+ */
+int tokmux_card_escape(struct tokmux_card *card, const void *command, size_t len,
+		       void *answer, size_t size, int timeout_ms);
+
+/**
+ * enum tokmux_card_pin - the first byte of what tokmux_card_secure() takes
+ * @TOKMUX_CARD_PIN_VERIFY: a PIN is entered and verified
+ * @TOKMUX_CARD_PIN_MODIFY: a PIN is entered anew
+ */
+enum tokmux_card_pin {
+	TOKMUX_CARD_PIN_VERIFY	= 0,
+	TOKMUX_CARD_PIN_MODIFY	= 1
+};
+
+/**
+ * tokmux_card_secure() - let the user enter a PIN at the reader
+ * @card: the card, powered on
+ * @pin: bPINOperation and the structure that goes with it, with the card's command
+ *	at its end, as CCID 1.1 has them, 6.1.11
+ * @len: its length
+ * @answer: out: the card's answer, status word included
+ * @size: room in @answer, which need be no more than 2 bytes
+ * @timeout_ms: how long it may take: longer than the reader gives the user
+ *
+ * The PIN does not leave the reader.
+ *
+ * Return: the answer's length, 2 at least; without effect: -EINVAL if @len is 0,
+ * -ENOLCK, -EMSGSIZE, -ECONNRESET if the card has no power, -EOPNOTSUPP if the reader
+ * has no PIN pad for this, or one that can't be used with this card; -ECANCELED if
+ * the user has cancelled, -ETIME if nobody entered a PIN in time, both known to the
+ * reader only; -EOVERFLOW, -ETIMEDOUT, -ENOMEDIUM, -EIO, -EPROTO, -ENODEV as
+ * tokmux_card_transmit().
+ */
+int tokmux_card_secure(struct tokmux_card *card, const void *pin, size_t len,
+		       void *answer, size_t size, int timeout_ms);
 
 /* ---- APDUs ------------------------------------------------------------ */
 

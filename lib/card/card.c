@@ -186,13 +186,16 @@ static int send_apdu(struct tokmux_card *card, const struct apdu *apdu,
 
 /* ---- power, and the choice of a protocol -------------------------------- */
 
-/* Takes the card's power, if it has any, and gives it: the length of its ATR. */
-static int reset(struct tokmux_card *card, int64_t deadline)
+/*
+ * Takes the card's power, if it has any and the reset is not to be a warm one, and
+ * gives it: the length of its ATR.
+ */
+static int reset(struct tokmux_card *card, bool warm, int64_t deadline)
 {
 	/* ccid.icc is from the last answer, so there must have been one. */
 	int ret = card->ccid.astray ? ccid_resync(&card->ccid, deadline) : 0;
 
-	if (!ret && card->ccid.icc == CCID_ICC_ACTIVE)
+	if (!ret && card->ccid.icc == CCID_ICC_ACTIVE && !warm)
 		ret = ccid_power_off(&card->ccid, deadline);
 	return ret ? ret : ccid_power_on(&card->ccid, deadline);
 }
@@ -200,7 +203,7 @@ static int reset(struct tokmux_card *card, int64_t deadline)
 /* Resets a card of which the ATR is known. -ECONNRESET: it is another card now. */
 static int reset_again(struct tokmux_card *card, int64_t deadline)
 {
-	int ret = reset(card, deadline);
+	int ret = reset(card, false, deadline);
 
 	if (ret < 0)
 		return ret;
@@ -306,15 +309,17 @@ static int negotiate_speed(struct tokmux_card *card, int64_t deadline)
 	return ret;
 }
 
+#define ANY_PROTOCOL	(TOKMUX_CARD_T0 | TOKMUX_CARD_T1)
+
 /* Prefers the card's first protocol; else one that the reader has, too. */
-static int choose_protocol(struct tokmux_card *card)
+static int choose_protocol(struct tokmux_card *card, unsigned int wished)
 {
 	const struct ccid_descriptor *desc = &card->ccid.transport->desc;
-	uint16_t both = card->atr.protocols & desc->protocols & 3;
+	unsigned int both = card->atr.protocols & desc->protocols & wished;
 
 	/* A card in specific mode has the protocol of TA2 only. */
 	if (card->atr.specific)
-		both &= (uint16_t)(1U << card->atr.first);
+		both &= 1U << card->atr.first;
 	if (!both)
 		return -EOPNOTSUPP;
 	card->protocol = card->atr.first;
@@ -371,17 +376,18 @@ static int negotiate(struct tokmux_card *card, int64_t deadline)
 {
 	const struct ccid_descriptor *desc = &card->ccid.transport->desc;
 	bool tpdu = (desc->features & CCID_LEVEL) == CCID_LEVEL_TPDU;
+	bool chosen = desc->features & CCID_AUTO_NEGOTIATION;
 	int ret;
 
-	ret = choose_protocol(card);
-	if (ret && !tpdu) {
+	ret = choose_protocol(card, chosen ? ANY_PROTOCOL : card->wished);
+	if (ret && !tpdu && card->wished == ANY_PROTOCOL) {
 		/* The reader may know of a way. */
 		card->protocol = card->atr.first;
 		return 0;
 	}
 	if (ret)
 		return ret;
-	if (desc->features & CCID_AUTO_NEGOTIATION) {
+	if (chosen) {
 		/* The reader has chosen already. */
 		ret = tpdu ? ccid_get_protocol(&card->ccid, deadline) :
 			     (int)card->protocol;
@@ -389,6 +395,8 @@ static int negotiate(struct tokmux_card *card, int64_t deadline)
 			card->protocol = (unsigned int)ret;
 		else if (ret != -EOPNOTSUPP)
 			return ret;
+		if (!(card->wished & 1U << card->protocol))
+			return -EOPNOTSUPP;
 	} else {
 		ret = tpdu ? negotiate_speed(card, deadline) :
 			     negotiate_apdu_level(card, deadline);
@@ -414,15 +422,27 @@ static bool was_exchanged(struct tokmux_card *card)
 
 int tokmux_card_power_on(struct tokmux_card *card)
 {
+	return tokmux_card_reset(card, 0);
+}
+
+int tokmux_card_reset(struct tokmux_card *card, unsigned int flags)
+{
+	const unsigned int wished = flags & ANY_PROTOCOL;
 	int64_t deadline = deadline_after(POWER_MS);
 	int saved = errno, ret = -ENOLCK;
 
+	if (flags & ~(unsigned int)(ANY_PROTOCOL | TOKMUX_CARD_WARM))
+		return -EINVAL;
 	if (!card->connected)
 		goto out;
+	card->wished = wished ? wished : ANY_PROTOCOL;
 	card->powered = false;
 	/* Forget notices from before: the card is reset now. */
 	was_exchanged(card);
-	ret = reset(card, deadline);
+	ret = reset(card, flags & TOKMUX_CARD_WARM, deadline);
+	/* Some cards can't be woken but by their power. */
+	if (ret < 0 && flags & TOKMUX_CARD_WARM && was_refused(card, ret))
+		ret = reset(card, false, deadline);
 	if (ret < 0)
 		goto out;
 	card->atr_len = (size_t)ret;
@@ -510,6 +530,26 @@ int tokmux_card_apdu_max(const struct tokmux_card *card)
 		break;
 	}
 	return 256;
+}
+
+int tokmux_card_describe(const struct tokmux_card *card,
+			 struct tokmux_card_reader *reader, size_t size)
+{
+	const struct ccid_descriptor *desc;
+	struct tokmux_card_reader r = {};
+
+	if (!card->connected)
+		return -ENOLCK;
+	desc = &card->ccid.transport->desc;
+	r.slots = desc->max_slot + 1U;
+	r.protocols = desc->protocols;
+	r.features = desc->features;
+	r.max_message = desc->max_message;
+	r.lcd_layout = desc->lcd_layout;
+	r.pin_support = desc->pin_support;
+	memset(reader, 0, size);
+	memcpy(reader, &r, size < sizeof(r) ? size : sizeof(r));
+	return 0;
 }
 
 /* ---- what is in the slot ------------------------------------------------ */
@@ -618,6 +658,87 @@ int tokmux_card_transmit(struct tokmux_card *card, const void *apdu, size_t len,
 		explicit_bzero(card->answer, APDU_ANSWER_MAX);
 	}
 	ccid_wipe(&card->ccid);
+	errno = saved;
+	return ret;
+}
+
+/* ---- the reader's own, and its PIN pad ------------------------------------ */
+
+/* Takes an answer of @len bytes out of the reader's, or an error. */
+static int take_answer(struct tokmux_card *card, int len, void *answer,
+		       size_t size)
+{
+	if (len > 0 && (size_t)len > size)
+		len = -EOVERFLOW;
+	if (len > 0)
+		memcpy(answer, ccid_data(&card->ccid), (size_t)len);
+	ccid_wipe(&card->ccid);
+	return len;
+}
+
+int tokmux_card_escape(struct tokmux_card *card, const void *command, size_t len,
+		       void *answer, size_t size, int timeout_ms)
+{
+	int saved = errno, ret;
+
+	if (!card->connected)
+		return -ENOLCK;
+	ret = ccid_escape(&card->ccid, command, len, deadline_after(timeout_ms));
+	ret = take_answer(card, ret, answer, size);
+	errno = saved;
+	return ret;
+}
+
+/* Is the reader's pad good for the operation that @pin begins with? */
+static bool can_do_pin(const struct tokmux_card *card, const uint8_t *pin)
+{
+	const struct ccid_descriptor *desc = &card->ccid.transport->desc;
+
+	/* A block of T=1 would have to be made of the PIN by the reader. */
+	if ((desc->features & CCID_LEVEL) == CCID_LEVEL_TPDU &&
+	    card->protocol == 1)
+		return false;
+	switch (pin[0]) {
+	case TOKMUX_CARD_PIN_VERIFY:
+		return desc->pin_support & CCID_PIN_VERIFY;
+	case TOKMUX_CARD_PIN_MODIFY:
+		return desc->pin_support & CCID_PIN_MODIFY;
+	default:
+		return false;
+	}
+}
+
+/* What became of the PIN, where the reader says so; else nobody knows. */
+static int pin_result(struct tokmux_card *card, int ret)
+{
+	if (ret == -EIO && card->ccid.error == CCID_ERROR_PIN_CANCELLED)
+		return -ECANCELED;
+	if (ret == -EIO && card->ccid.error == CCID_ERROR_PIN_TIMEOUT)
+		return -ETIME;
+	if (ret >= 0 && ret < 2)
+		ret = -EPROTO;
+	if (ret < 0 && ret != -EMSGSIZE)
+		card->powered = false;
+	return ret;
+}
+
+int tokmux_card_secure(struct tokmux_card *card, const void *pin, size_t len,
+		       void *answer, size_t size, int timeout_ms)
+{
+	int saved = errno, ret;
+
+	if (!len)
+		return -EINVAL;
+	if (!card->connected)
+		return -ENOLCK;
+	if (!card->powered || was_exchanged(card))
+		ret = -ECONNRESET;
+	else if (!can_do_pin(card, pin))
+		ret = -EOPNOTSUPP;
+	else
+		ret = pin_result(card, ccid_secure(&card->ccid, pin, len,
+						   deadline_after(timeout_ms)));
+	ret = take_answer(card, ret, answer, size);
 	errno = saved;
 	return ret;
 }

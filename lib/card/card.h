@@ -26,6 +26,7 @@ struct tokmux_card {
 	uint8_t atr_bytes[ATR_MAX];
 	size_t atr_len;
 	unsigned int protocol;
+	unsigned int wished;		/* protocols, a bit each */
 	struct t1 t1;
 
 	/* A card on a token: card_lease.c. */

@@ -190,7 +190,10 @@ static uint8_t answer_type(enum ccid_command type)
 	switch (type) {
 	case CCID_ICC_POWER_ON:
 	case CCID_XFR_BLOCK:
+	case CCID_SECURE:
 		return CCID_DATA_BLOCK;
+	case CCID_ESCAPE:
+		return CCID_ESCAPED;
 	case CCID_SET_PARAMETERS:
 	case CCID_GET_PARAMETERS:
 		return CCID_PARAMETERS;
@@ -566,6 +569,29 @@ int ccid_get_protocol(struct ccid *ccid, int64_t deadline)
 	if (ret)
 		return is_unknown(ccid, ret);
 	return m.specific[2] <= 1 ? m.specific[2] : -EPROTO;
+}
+
+/* One message with data and its answer, whole. */
+static int exchange(struct ccid *ccid, enum ccid_command type,
+		    const uint8_t *data, size_t len, int64_t deadline)
+{
+	struct ccid_message m;
+	int ret;
+
+	ret = ccid_command(ccid, type, nothing_specific, data, len, deadline, &m);
+	return ret ? is_unknown(ccid, ret) : (int)ccid->in_len;
+}
+
+int ccid_escape(struct ccid *ccid, const uint8_t *data, size_t len,
+		int64_t deadline)
+{
+	return exchange(ccid, CCID_ESCAPE, data, len, deadline);
+}
+
+int ccid_secure(struct ccid *ccid, const uint8_t *data, size_t len,
+		int64_t deadline)
+{
+	return exchange(ccid, CCID_SECURE, data, len, deadline);
 }
 
 /* 1 if a notice told of a change in the slot, 0 if it didn't or none came. */

@@ -81,6 +81,14 @@ int ccid_set_parameters(struct ccid *ccid, unsigned int protocol,
 /* The protocol that the reader has chosen: 0 or 1; -EOPNOTSUPP as above. */
 int ccid_get_protocol(struct ccid *ccid, int64_t deadline);
 /*
+ * The reader's own commands, and what its PIN pad does: the answer's length.
+ * -EOPNOTSUPP as above.
+ */
+int ccid_escape(struct ccid *ccid, const uint8_t *data, size_t len,
+		int64_t deadline);
+int ccid_secure(struct ccid *ccid, const uint8_t *data, size_t len,
+		int64_t deadline);
+/*
  * Waits until the slot's status is worth asking for: the reader told of a
  * change, or it can't tell and some time has passed. Returns 1; 0 at the
  * deadline.

@@ -40,6 +40,8 @@ int ccid_descriptor_parse(const uint8_t *extra, size_t len,
 		.max_ifsd = get_le32(p + 28),
 		.features = get_le32(p + 40),
 		.max_message = get_le32(p + 44),
+		.lcd_layout = (uint16_t)(p[50] | p[51] << 8),
+		.pin_support = p[52],
 	};
 	/* A message must have room for an ATR. */
 	if (desc->max_message < CCID_HEADER_SIZE + 33)

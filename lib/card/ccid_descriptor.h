@@ -31,6 +31,10 @@
 #define CCID_LEVEL_SHORT	0x00020000
 #define CCID_LEVEL_EXTENDED	0x00040000
 
+/* bPINSupport: what its PIN pad is good for */
+#define CCID_PIN_VERIFY		0x01
+#define CCID_PIN_MODIFY		0x02
+
 struct ccid_descriptor {
 	uint8_t max_slot;		/* bMaxSlotIndex */
 	uint8_t voltages;		/* bVoltageSupport: 1 5 V, 2 3 V, 4 1.8 V */
@@ -40,6 +44,8 @@ struct ccid_descriptor {
 	uint32_t max_ifsd;
 	uint32_t features;
 	uint32_t max_message;		/* header included */
+	uint16_t lcd_layout;		/* lines and characters, 0 for none */
+	uint8_t pin_support;		/* CCID_PIN_* */
 };
 
 /*

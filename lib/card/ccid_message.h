@@ -20,6 +20,8 @@ enum ccid_command {
 	CCID_ICC_POWER_ON	= 0x62,
 	CCID_ICC_POWER_OFF	= 0x63,
 	CCID_GET_SLOT_STATUS	= 0x65,
+	CCID_SECURE		= 0x69,
+	CCID_ESCAPE		= 0x6b,
 	CCID_GET_PARAMETERS	= 0x6c,
 	CCID_XFR_BLOCK		= 0x6f,
 	CCID_ABORT		= 0x72,
@@ -29,6 +31,7 @@ enum ccid_answer {
 	CCID_DATA_BLOCK		= 0x80,
 	CCID_SLOT_STATUS	= 0x81,
 	CCID_PARAMETERS		= 0x82,
+	CCID_ESCAPED		= 0x83,
 };
 
 enum ccid_notice {
@@ -50,6 +53,8 @@ enum ccid_command_status {
 /* bError, where a command failed */
 #define CCID_ERROR_UNSUPPORTED	0x00
 #define CCID_ERROR_SLOT_BUSY	0xe0
+#define CCID_ERROR_PIN_CANCELLED 0xef
+#define CCID_ERROR_PIN_TIMEOUT	0xf0
 #define CCID_ERROR_ABORTED	0xff
 
 /* wLevelParameter and bChainParameter of the extended APDU level */

@@ -60,6 +60,11 @@ void reader_descriptor(const struct reader *r, uint8_t desc[static 54])
 	put32(desc + 44, (uint32_t)r->max_message);
 	desc[48] = 0xff;
 	desc[49] = 0xff;
+	if (r->pin_support) {
+		desc[50] = 0x10;		/* two lines of 16 */
+		desc[51] = 0x02;
+		desc[52] = r->pin_support;
+	}
 	desc[53] = 1;
 }
 
@@ -188,8 +193,11 @@ static uint8_t answer_type(uint8_t type)
 {
 	switch (type) {
 	case 0x62:
+	case 0x69:
 	case 0x6f:
 		return 0x80;
+	case 0x6b:
+		return 0x83;
 	case 0x61:
 	case 0x6c:
 		return 0x82;
@@ -240,7 +248,7 @@ static void answer(struct reader *r, uint8_t status, uint8_t error,
 	}
 	r->card->delay_ms = 0;
 	if (take(&r->faults.wrong_type))
-		m[0] = 0x83;
+		m[0] = 0x84;
 	if (take(&r->faults.wrong_slot))
 		m[5]++;
 	if (take(&r->faults.huge))
@@ -494,8 +502,44 @@ static void xfr(struct reader *r, const uint8_t *data, size_t len)
 	}
 }
 
+/*
+ * An order to the PIN pad: the card's command is at its end. What is typed becomes
+ * the command's data, whatever the order says of its place.
+ */
+static void secure(struct reader *r, const uint8_t *data, size_t len)
+{
+	size_t at = len && data[0] ? 18 : 15, typed;
+	uint8_t apdu[5 + 16];
+
+	/* Two more prompts have an index each. */
+	if (len > 11 && data[0])
+		at += (data[11] > 0) + (data[11] == 3);
+	if (len < at + 5 || len > sizeof(r->secure) ||
+	    !(r->pin_support & 1 << data[0])) {
+		fail(r, 0);
+		return;
+	}
+	if (!r->present || !r->card->powered) {
+		fail(r, 0xfe);
+		return;
+	}
+	memcpy(r->secure, data, len);
+	r->secure_len = len;
+	if (!r->typed || !*r->typed) {
+		fail(r, r->typed ? 0xef : 0xf0);
+		return;
+	}
+	memcpy(apdu, data + at, 5);
+	typed = strlen(r->typed) < 16 ? strlen(r->typed) : 16;
+	apdu[4] = (uint8_t)typed;
+	memcpy(apdu + 5, r->typed, typed);
+	r->answer_len = card_apdu(r->card, apdu, 5 + typed, r->answer);
+	answer(r, 0, 0, 0, r->answer, r->answer_len);
+}
+
 static void power_on(struct reader *r)
 {
+	r->warm += r->card->powered;
 	if (!r->present) {
 		fail(r, 0xfe);
 		return;
@@ -567,6 +611,13 @@ static void message(struct reader *r, const uint8_t *data, size_t len)
 		break;
 	case 0x6f:
 		xfr(r, data, len);
+		break;
+	case 0x69:
+		secure(r, data, len);
+		break;
+	case 0x6b:
+		/* Its maker's command is to say what it is told. */
+		answer(r, 0, 0, 0, data, len);
 		break;
 	default:
 		fail(r, 0);

@@ -67,6 +67,12 @@ struct reader {
 	struct reader_faults faults;
 	int64_t (*now)(void);		/* ms; NULL: nothing takes time */
 	bool no_abort;			/* it has no such command */
+	/* Its PIN pad, bPINSupport, and what is typed there; NULL: nothing, "": cancel */
+	uint8_t pin_support;
+	const char *typed;
+	uint8_t secure[300];		/* the last order to its pad */
+	size_t secure_len;
+	unsigned int warm;		/* resets of a card that had power */
 
 	uint8_t out[CARD_ANSWER + 10];
 	size_t out_len;

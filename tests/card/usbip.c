@@ -13,6 +13,7 @@
  *	--maker, --model, --serial STRING
  *				what it says of itself; "hex:" for UTF-16LE
  *	--interfaces N		that are a reader's, without endpoints
+ *	--pad DIGITS		it has a PIN pad, on which these are typed
  *	--iccd			it speaks ICCD, by control transfers
  *	--characters		it exchanges single characters
  *	--mute			it answers nothing that a program asks
@@ -660,7 +661,7 @@ static void order(FILE *orders)
 int main(int argc, char **argv)
 {
 	enum { SECOND, ACTIVATES, HOSTILE, MAKER, MODEL, SERIAL, INTERFACES,
-	       SETTINGS, SETTING, IS_MUTE, RANDOM, PIV, ICCD, CHARACTERS };
+	       SETTINGS, SETTING, IS_MUTE, RANDOM, PIV, ICCD, CHARACTERS, PAD };
 	static const struct option options[] = {
 		{ "second",	no_argument,		NULL, SECOND },
 		{ "activates",	no_argument,		NULL, ACTIVATES },
@@ -672,6 +673,7 @@ int main(int argc, char **argv)
 		{ "settings",	required_argument,	NULL, SETTINGS },
 		{ "setting",	no_argument,		NULL, SETTING },
 		{ "iccd",	no_argument,		NULL, ICCD },
+		{ "pad",	required_argument,	NULL, PAD },
 		{ "characters",	no_argument,		NULL, CHARACTERS },
 		{ "mute",	no_argument,		NULL, IS_MUTE },
 		{ "random",	required_argument,	NULL, RANDOM },
@@ -681,6 +683,7 @@ int main(int argc, char **argv)
 	static const char *const levels[] = { "t0", "t1", "short", "extended" };
 	struct pollfd fds[2] = { { .events = POLLIN }, { .fd = -1, .events = POLLIN } };
 	FILE *log, *orders = NULL;
+	const char *pad = NULL;
 	unsigned int level;
 	const char *piv = NULL;
 	const uint8_t *atr;
@@ -720,6 +723,9 @@ int main(int argc, char **argv)
 			break;
 		case PIV:
 			piv = optarg;
+			break;
+		case PAD:
+			pad = optarg;
 			break;
 		case ICCD:
 			iccd = true;
@@ -761,6 +767,10 @@ int main(int argc, char **argv)
 		return 1;
 	reader_init(&reader, level, &card);
 	reader.now = now;
+	if (pad) {
+		reader.pin_support = 3;
+		reader.typed = pad;
+	}
 	if (characters)
 		reader.features &= ~READER_LEVEL;
 	if (activates) {

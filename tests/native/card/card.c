@@ -621,4 +621,159 @@ TEST_F(t1, card_aborts)
 	EXPECT_EQ(222, ECHO());
 }
 
+/* ---- resets of one's own ----------------------------------------------------- */
+
+TEST_F(card, protocols_wished)
+{
+	const unsigned int its = self->l->reader.level == READER_T0 ?
+				 TOKMUX_CARD_T0 : TOKMUX_CARD_T1;
+	const unsigned int other = its ^ (TOKMUX_CARD_T0 | TOKMUX_CARD_T1);
+
+	EXPECT_LT(0, tokmux_card_reset(self->card, its));
+	EXPECT_EQ(its == TOKMUX_CARD_T1, tokmux_card_protocol(self->card));
+	EXPECT_LE(2, SEND(select_applet));
+	/* The card has only one. */
+	EXPECT_EQ(-EOPNOTSUPP, tokmux_card_reset(self->card, other));
+	EXPECT_EQ(-ECONNRESET, SEND(select_applet));
+	EXPECT_LT(0, tokmux_card_reset(self->card, other | its));
+	EXPECT_LE(2, SEND(select_applet));
+	EXPECT_EQ(-EINVAL, tokmux_card_reset(self->card, 1U << 7));
+	EXPECT_LE(2, SEND(select_applet));
+}
+
+TEST_F(card, warm_and_cold)
+{
+	self->l->reader.warm = 0;
+	EXPECT_LT(0, tokmux_card_reset(self->card, 0));
+	EXPECT_EQ(0, self->l->reader.warm);
+	EXPECT_LT(0, tokmux_card_reset(self->card, TOKMUX_CARD_WARM));
+	EXPECT_EQ(1, self->l->reader.warm);
+	EXPECT_LE(2, SEND(select_applet));
+	EXPECT_EQ(0, tokmux_card_power_off(self->card));
+	EXPECT_LT(0, tokmux_card_reset(self->card, TOKMUX_CARD_WARM));
+	EXPECT_EQ(1, self->l->reader.warm);
+}
+
+/* ---- the reader itself ---------------------------------------------------------- */
+
+TEST_F(card, described)
+{
+	struct { struct tokmux_card_reader reader; uint8_t more[8]; } about;
+
+	self->l->transport.desc.max_slot = 1;
+	self->l->transport.desc.pin_support = 2;
+	memset(&about, 0xff, sizeof(about));
+	EXPECT_EQ(0, tokmux_card_describe(self->card, &about.reader, sizeof(about)));
+	EXPECT_EQ(2, about.reader.slots);
+	EXPECT_EQ(3, about.reader.protocols);
+	EXPECT_EQ(self->l->reader.features, about.reader.features);
+	EXPECT_EQ(self->l->reader.max_message, about.reader.max_message);
+	EXPECT_EQ(2, about.reader.pin_support);
+	/* Of a later version: nothing. */
+	EXPECT_EQ(0, about.more[7]);
+	/* Of an earlier one: no more than it has room for. */
+	memset(&about, 0xff, sizeof(about));
+	EXPECT_EQ(0, tokmux_card_describe(self->card, &about.reader, 4));
+	EXPECT_EQ(2, about.reader.slots);
+	EXPECT_EQ(UINT32_MAX, about.reader.protocols);
+	card_disconnect(self->card);
+	EXPECT_EQ(-ENOLCK, tokmux_card_describe(self->card, &about.reader, 4));
+}
+
+TEST_F(card, escape)
+{
+	uint8_t most[300] = { 1, 2, 3 };
+	struct reader_faults *faults = &self->l->reader.faults;
+
+	EXPECT_EQ(3, tokmux_card_escape(self->card, "abc", 3, self->answer,
+					sizeof(self->answer), 1000));
+	EXPECT_EQ(0, memcmp("abc", self->answer, 3));
+	EXPECT_EQ(0, tokmux_card_escape(self->card, NULL, 0, self->answer, 0, 1000));
+	EXPECT_EQ(-EOVERFLOW, tokmux_card_escape(self->card, "abc", 3, self->answer,
+						 2, 1000));
+	if (self->l->reader.max_message < sizeof(most) + 10)
+		EXPECT_EQ(-EMSGSIZE, tokmux_card_escape(self->card, most, sizeof(most),
+							self->answer, 300, 1000));
+	/* The card is as it was, and may be without power. */
+	EXPECT_LE(2, SEND(select_applet));
+	EXPECT_EQ(0, tokmux_card_power_off(self->card));
+	EXPECT_EQ(1, tokmux_card_escape(self->card, "a", 1, self->answer, 1, 1000));
+	/* Readers that misbehave. */
+	faults->wrong_type = 1;
+	EXPECT_EQ(-EPROTO, tokmux_card_escape(self->card, "a", 1, self->answer, 1, 1000));
+	EXPECT_EQ(1, tokmux_card_escape(self->card, "a", 1, self->answer, 1, 1000));
+	faults->huge = 1;
+	EXPECT_EQ(-EPROTO, tokmux_card_escape(self->card, "a", 1, self->answer, 1, 1000));
+	EXPECT_EQ(1, tokmux_card_escape(self->card, "a", 1, self->answer, 1, 1000));
+	faults->mute = 1;
+	EXPECT_EQ(-ETIMEDOUT, tokmux_card_escape(self->card, "a", 1, self->answer, 1, 100));
+	EXPECT_EQ(1, tokmux_card_escape(self->card, "a", 1, self->answer, 1, 1000));
+	card_disconnect(self->card);
+	EXPECT_EQ(-ENOLCK, tokmux_card_escape(self->card, "a", 1, self->answer, 1, 1000));
+}
+
+/* VERIFY with a PIN of ASCII digits, four to eight. */
+static const uint8_t pad_verify[] = {
+	TOKMUX_CARD_PIN_VERIFY, 30, 0x82, 0, 0, 8, 4, 2, 1, 9, 4, 0, 0, 0, 0,
+	0x00, 0x20, 0x00, 0x00, 0x00,
+};
+/* The card has no such command. */
+static const uint8_t pad_modify[] = {
+	TOKMUX_CARD_PIN_MODIFY, 30, 0x82, 0, 0, 0, 6, 8, 4, 1, 2, 2, 9, 4, 0, 1, 0, 0, 0,
+	0x00, 0x24, 0x00, 0x00, 0x00,
+};
+#define PIN(order) \
+	tokmux_card_secure(self->card, order, sizeof(order), self->answer, 2, 1000)
+
+TEST_F(card, pin_pad)
+{
+	struct reader *r = &self->l->reader;
+	bool can = r->level != READER_T1;
+
+	EXPECT_EQ(-EOPNOTSUPP, PIN(pad_verify));
+	r->pin_support = 1;
+	self->l->transport.desc.pin_support = 1;
+	if (!can) {
+		/* It would have to make a block of T=1. */
+		EXPECT_EQ(-EOPNOTSUPP, PIN(pad_verify));
+		return;
+	}
+	EXPECT_EQ(-EOPNOTSUPP, PIN(pad_modify));
+	EXPECT_LE(2, SEND(select_applet));
+	r->typed = CARD_PIN;
+	EXPECT_EQ(0x9000, SW(PIN(pad_verify)));
+	EXPECT_EQ(sizeof(pad_verify), r->secure_len);
+	EXPECT_EQ(0, memcmp(pad_verify, r->secure, sizeof(pad_verify)));
+	EXPECT_EQ(0x9000, SW(SEND(get_secret)));
+	r->typed = "271828";
+	EXPECT_EQ(0x63c2, SW(PIN(pad_verify)));
+	/* The reader tells of these, the card knows nothing of it. */
+	r->typed = "";
+	EXPECT_EQ(-ECANCELED, PIN(pad_verify));
+	r->typed = NULL;
+	EXPECT_EQ(-ETIME, PIN(pad_verify));
+	EXPECT_LE(2, SEND(select_applet));
+	r->typed = CARD_PIN;
+	r->pin_support = 3;
+	self->l->transport.desc.pin_support = 3;
+	EXPECT_EQ(0x6d00, SW(PIN(pad_modify)));
+	EXPECT_EQ(-EINVAL, tokmux_card_secure(self->card, pad_verify, 0,
+					      self->answer, 2, 1000));
+	EXPECT_EQ(-EOPNOTSUPP, tokmux_card_secure(self->card, "\x07", 1,
+						  self->answer, 2, 1000));
+	r->faults.mute = 1;
+	EXPECT_EQ(-ETIMEDOUT, PIN(pad_verify));
+	/* Nobody knows whether the card has seen the PIN. */
+	EXPECT_EQ(-ECONNRESET, PIN(pad_verify));
+	EXPECT_EQ(-ECONNRESET, SEND(get_secret));
+	EXPECT_LT(0, tokmux_card_power_on(self->card));
+	EXPECT_LE(2, SEND(select_applet));
+	EXPECT_EQ(0x9000, SW(PIN(pad_verify)));
+	r->present = false;
+	card_power_off(r->card);
+	EXPECT_EQ(-ENOMEDIUM, PIN(pad_verify));
+	card_disconnect(self->card);
+	EXPECT_EQ(-ENOLCK, PIN(pad_verify));
+}
+
 TEST_HARNESS_MAIN

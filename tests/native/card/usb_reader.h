@@ -63,7 +63,7 @@ static inline bool have_vhci(void)
 
 /*
  * False with the reason printed. @level "second" and "activates": extended, and
- * so are the lies that begin with "hostile "; see usbip.c.
+ * so are "pad DIGITS" and the lies that begin with "hostile "; see usbip.c.
  */
 static inline bool plug(struct usb_reader *r, const char *level)
 {
@@ -96,6 +96,9 @@ static inline bool plug(struct usb_reader *r, const char *level)
 			snprintf(option, sizeof(option), "--%s", level);
 			execl(program, program, option, "extended", r->log,
 			      r->fifo, NULL);
+		} else if (!strncmp(level, "pad ", 4)) {
+			execl(program, program, "--pad", level + 4, "extended",
+			      r->log, r->fifo, NULL);
 		} else if (!strncmp(level, "hostile ", 8)) {
 			execl(program, program, "--hostile", level + 8, "extended",
 			      r->log, r->fifo, NULL);
