@@ -57,22 +57,45 @@ static const struct key {
 	/* 0 is for ever. */
 	{ "hold-limit", HOLD_LIMIT_LEAST_MS, HOLD_LIMIT_MOST_MS },
 #define POLICY(field, key, by_default, least, most) { key, least, most },
+#define POLICY_SWITCH(field, key, by_default)
 #include "../lib/pcsc/policies.def"
 #undef POLICY
+#undef POLICY_SWITCH
 };
 
+static const char * const switches[] = {
+#define POLICY(field, key, by_default, least, most)
+#define POLICY_SWITCH(field, key, by_default) key,
+#include "../lib/pcsc/policies.def"
+#undef POLICY
+#undef POLICY_SWITCH
+};
+
+static bool is_switch(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(switches); i++)
+		if (!strcmp(name, switches[i]))
+			return true;
+	return false;
+}
+
 /* false if it is no such key, or its value can't be. */
-static bool read_time(const char *name, char *value, struct readers_conf *conf)
+static bool read_policy(const char *name, char *value, struct readers_conf *conf)
 {
 	const struct key *key = times;
 	unsigned long ms;
 
+	value[strcspn(value, "#")] = '\0';
+	value = strip(value);
+	if (is_switch(name))
+		return !strcmp(value, "yes") || !strcmp(value, "no");
 	while (key < times + ARRAY_SIZE(times) && strcmp(key->name, name))
 		key++;
 	if (key == times + ARRAY_SIZE(times))
 		return false;
-	value[strcspn(value, "#")] = '\0';
-	if (!parse_number(strip(value), key->most, &ms) ||
+	if (!parse_number(value, key->most, &ms) ||
 	    (ms < key->least && !(key == times && !ms)))
 		return false;
 	if (key == times)
@@ -94,7 +117,7 @@ static bool read_line(char *line, struct readers_conf *conf)
 	*value++ = '\0';
 	value = strip(value);
 	if (strcmp(strip(key), "enforce"))
-		return read_time(key, value, conf);
+		return read_policy(key, value, conf);
 	length = strlen(value);
 	if (*value == '"' || *value == '\'') {
 		if (length < 2 || value[length - 1] != *value)

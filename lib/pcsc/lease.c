@@ -123,6 +123,7 @@ static int note(struct reader *reader, int ret)
 
 int lease_take(struct reader *reader, int timeout_ms)
 {
+	struct tokmux_card_reader about = {};
 	bool lost;
 	int ret;
 
@@ -142,7 +143,9 @@ int lease_take(struct reader *reader, int timeout_ms)
 	} while (ret == -EINTR);
 	if (ret < 0)
 		return ret;
+	tokmux_card_describe(reader->card, &about, sizeof(about));
 	lock();
+	reader->about = about;
 	reader->held = true;
 	reader->used_ms = now_ms();
 	if (ret & TOKMUX_CARD_TOUCHED)
@@ -153,19 +156,25 @@ int lease_take(struct reader *reader, int timeout_ms)
 	return 0;
 }
 
-int lease_reset(struct reader *reader)
+int lease_reset(struct reader *reader, unsigned int how)
 {
+	int ret;
+
 	lock();
 	slot_was_reset(reader);
 	unlock();
-	return note(reader, tokmux_card_power_on(reader->card));
+	ret = note(reader, tokmux_card_reset(reader->card, how));
+	/* The protocols that are wished can't be had. The card itself is well. */
+	if (ret == -EOPNOTSUPP && how & (TOKMUX_CARD_T0 | TOKMUX_CARD_T1))
+		note(reader, tokmux_card_reset(reader->card, 0));
+	return ret;
 }
 
-int lease_power(struct reader *reader)
+int lease_power(struct reader *reader, unsigned int how)
 {
 	if (tokmux_card_protocol(reader->card) >= 0)
 		return 0;
-	return lease_reset(reader);
+	return lease_reset(reader, how);
 }
 
 int lease_unpower(struct reader *reader)
@@ -205,7 +214,7 @@ static void look(struct reader *reader)
 	      reader->slot.content != SLOT_MUTE && !reader->slot.atr_len;
 	unlock();
 	if (ret)
-		lease_reset(reader);
+		lease_reset(reader, 0);
 }
 
 void lease_look(struct reader *reader)
@@ -255,16 +264,16 @@ static int taken_out(struct reader *reader)
 	return -ENOMEDIUM;
 }
 
-int lease_transmit(struct reader *reader, const void *command, size_t len,
-		   void *answer, size_t size)
+/* Notes what a command came to. */
+static int answered(struct reader *reader, int ret)
 {
-	int ret = tokmux_card_transmit(reader->card, command, len, answer, size,
-				       TOKMUX_CARD_PATIENT, SILENCE_MS);
-
 	switch (ret) {
 	case -EINVAL:
 	case -EMSGSIZE:
 	case -EOVERFLOW:
+	case -EOPNOTSUPP:
+	case -ECANCELED:
+	case -ETIME:
 		return ret;
 	case -ECONNRESET:
 	case -ENOMEDIUM:
@@ -280,6 +289,32 @@ int lease_transmit(struct reader *reader, const void *command, size_t len,
 		slot_was_reset(reader);
 	unlock();
 	return ret;
+}
+
+int lease_transmit(struct reader *reader, const void *command, size_t len,
+		   void *answer, size_t size)
+{
+	return answered(reader, tokmux_card_transmit(reader->card, command, len,
+						     answer, size,
+						     TOKMUX_CARD_PATIENT,
+						     SILENCE_MS));
+}
+
+int lease_secure(struct reader *reader, const void *pin, size_t len,
+		 void *answer, size_t size, int timeout_ms)
+{
+	return answered(reader, tokmux_card_secure(reader->card, pin, len, answer,
+						   size, timeout_ms));
+}
+
+int lease_escape(struct reader *reader, const void *command, size_t len,
+		 void *answer, size_t size)
+{
+	int ret = tokmux_card_escape(reader->card, command, len, answer, size,
+				     SILENCE_MS);
+
+	/* The card is not concerned. */
+	return ret == -ENODEV ? find_out(reader) : ret;
 }
 
 /* ---- other processes ------------------------------------------------------- */

@@ -15,10 +15,10 @@
 int lease_open(struct reader *reader);
 /* Gets the lease, unless this process has it. The card may have no power. */
 int lease_take(struct reader *reader, int timeout_ms);
-/* Gives the card power, unless it has it. */
-int lease_power(struct reader *reader);
-/* Resets the card. */
-int lease_reset(struct reader *reader);
+/* Gives the card power, unless it has it; @how as lease_reset(). */
+int lease_power(struct reader *reader, unsigned int how);
+/* Resets the card; @how: of enum tokmux_card_reset_flags. */
+int lease_reset(struct reader *reader, unsigned int how);
 /* Takes the card's power. */
 int lease_unpower(struct reader *reader);
 /* Gives the lease back. The card forgets what it was shown. */
@@ -26,6 +26,12 @@ void lease_give_back(struct reader *reader);
 /* An answer's length. */
 int lease_transmit(struct reader *reader, const void *command, size_t len,
 		   void *answer, size_t size);
+/* Lets the user enter a PIN at the reader: as lease_transmit(), -ECANCELED, -ETIME. */
+int lease_secure(struct reader *reader, const void *pin, size_t len,
+		 void *answer, size_t size, int timeout_ms);
+/* A command for the reader itself. */
+int lease_escape(struct reader *reader, const void *command, size_t len,
+		 void *answer, size_t size);
 /*
  * Looks what is in the slot. If another process has the reader, what was known
  * is left as it is; where nothing was, waits for it for a moment.

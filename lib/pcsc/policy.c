@@ -13,38 +13,52 @@
 #define FILE_NAME	"/etc/tokmux/readers.conf"
 
 struct policy policy = {
+#define no	false
 #define POLICY(field, key, by_default, least, most) .field = by_default,
+#define POLICY_SWITCH(field, key, by_default) .field = by_default,
 #include "policies.def"
 #undef POLICY
+#undef POLICY_SWITCH
+#undef no
 };
 
-static const struct key {
-	const char *name;
-	int64_t *value;
-	long least, most;
-} keys[] = {
-#define POLICY(field, key, by_default, least, most) \
-	{ key, &policy.field, least, most },
-#include "policies.def"
-#undef POLICY
-};
-
-static void set(const char *name, const char *value)
+/* Where a value ends, there may be a comment. */
+static bool is_end(const char *at)
 {
-	const struct key *key;
+	at += strspn(at, " \t\n");
+	return !*at || *at == '#';
+}
+
+static void set_time(int64_t *time, long least, long most, const char *value)
+{
 	char *end;
 	long ms;
 
-	for (key = keys; key < keys + sizeof(keys) / sizeof(keys[0]); key++) {
-		if (strcmp(name, key->name))
-			continue;
-		errno = 0;
-		ms = strtol(value, &end, 10);
-		end += strspn(end, " \t\n");
-		if (end != value && !errno && (!*end || *end == '#') &&
-		    ms >= key->least && ms <= key->most)
-			*key->value = ms;
-	}
+	errno = 0;
+	ms = strtol(value, &end, 10);
+	if (end != value && !errno && is_end(end) && ms >= least && ms <= most)
+		*time = ms;
+}
+
+static void set_switch(bool *on, const char *value)
+{
+	if (!strncmp(value, "yes", 3) && is_end(value + 3))
+		*on = true;
+	else if (!strncmp(value, "no", 2) && is_end(value + 2))
+		*on = false;
+}
+
+static void set(const char *name, const char *value)
+{
+#define POLICY(field, key, by_default, least, most)			\
+	if (!strcmp(name, key))						\
+		set_time(&policy.field, least, most, value);
+#define POLICY_SWITCH(field, key, by_default)				\
+	if (!strcmp(name, key))						\
+		set_switch(&policy.field, value);
+#include "policies.def"
+#undef POLICY
+#undef POLICY_SWITCH
 }
 
 void policy_read(void)

@@ -6,13 +6,16 @@
 #ifndef TOKMUX_PCSC_POLICY_H
 #define TOKMUX_PCSC_POLICY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* See policies.def. */
 struct policy {
 #define POLICY(field, key, by_default, least, most) int64_t field;
+#define POLICY_SWITCH(field, key, by_default) bool field;
 #include "policies.def"
 #undef POLICY
+#undef POLICY_SWITCH
 };
 
 /* Under the lock. Stays as it is once policy_read() was called. */

@@ -65,6 +65,8 @@ struct reader {
 	int64_t grace_ms;
 	bool overdue;		/* the keeper is next: others waited too long */
 
+	/* What it says of itself, .slots is 0 until somebody had the lease. */
+	struct tokmux_card_reader about;
 	struct slot slot;
 	/* Connections, those that the kernel counts, and the one that is exclusive. */
 	unsigned int connections, sessions;

@@ -83,7 +83,7 @@ LONG use_begin(struct connection *connection)
 		return rv;
 	ret = lease_take(reader, -1);
 	if (!ret && connection->share != SCARD_SHARE_DIRECT)
-		ret = lease_power(reader);
+		ret = lease_power(reader, connection->protocols);
 	lock();
 	/* What came of it is known to the slot, too. */
 	rv = connection_event(connection);

@@ -17,6 +17,8 @@ struct connection {
 	SCARDHANDLE other;
 	struct reader *reader;
 	DWORD share;
+	/* The protocols it can do with: of enum tokmux_card_reset_flags. */
+	unsigned int protocols;
 	/* What of the slot's counters this program has been told. */
 	uint32_t resets, removals;
 	/* Has the turn between calls: in a transaction, or exclusive. */

@@ -29,23 +29,50 @@ static LONG check_wishes(DWORD share, DWORD protocols)
 	return SCARD_S_SUCCESS;
 }
 
+/* What a card is to be reset for. */
+static unsigned int flags_of(DWORD protocols)
+{
+	/* A program that says this takes what there is. */
+	if (protocols & (SCARD_PROTOCOL_RAW | SCARD_PROTOCOL_ANY_OLD))
+		return 0;
+	return (protocols & SCARD_PROTOCOL_T0 ? TOKMUX_CARD_T0 : 0) |
+	       (protocols & SCARD_PROTOCOL_T1 ? TOKMUX_CARD_T1 : 0);
+}
+
 /* Which of @protocols it is. With the turn. */
 static LONG choose_protocol(struct connection *connection, DWORD protocols,
 			    DWORD *chosen)
 {
+	struct reader *reader = connection->reader;
 	DWORD protocol;
+	bool alone;
+	int ret;
 
 	lock();
-	protocol = connection->reader->slot.protocol;
+	protocol = reader->slot.protocol;
+	alone = reader->connections == 1;
 	unlock();
-	if (protocols & SCARD_PROTOCOL_RAW)
-		protocol = SCARD_PROTOCOL_RAW;
-	else if (connection->share == SCARD_SHARE_DIRECT)
-		protocol = SCARD_PROTOCOL_UNDEFINED;
-	else if (!(protocols & (protocol | SCARD_PROTOCOL_ANY_OLD)))
+	connection->protocols = flags_of(protocols);
+	if (protocols & SCARD_PROTOCOL_RAW) {
+		*chosen = SCARD_PROTOCOL_RAW;
+		return SCARD_S_SUCCESS;
+	}
+	if (connection->share == SCARD_SHARE_DIRECT) {
+		*chosen = SCARD_PROTOCOL_UNDEFINED;
+		return SCARD_S_SUCCESS;
+	}
+	if (protocols & (protocol | SCARD_PROTOCOL_ANY_OLD)) {
+		*chosen = protocol;
+		return SCARD_S_SUCCESS;
+	}
+	/* Another one takes a reset, which is nobody else's business here. */
+	if (!alone)
 		return SCARD_E_PROTO_MISMATCH;
-	*chosen = protocol;
-	return SCARD_S_SUCCESS;
+	ret = lease_reset(reader, connection->protocols);
+	lock();
+	*chosen = reader->slot.protocol;
+	unlock();
+	return error_of_access(ret);
 }
 
 /* ---- sharing among processes; with the turn ----------------------------------- */
@@ -218,7 +245,7 @@ static LONG connect_card(struct connection *connection, DWORD share,
 
 	rv = share_as(connection, share);
 	if (!rv && share != SCARD_SHARE_DIRECT)
-		rv = error_of_access(lease_power(reader));
+		rv = error_of_access(lease_power(reader, flags_of(protocols)));
 	if (!rv)
 		rv = choose_protocol(connection, protocols, protocol);
 	lock();
@@ -315,9 +342,11 @@ static LONG reconnect(struct connection *connection, DWORD share,
 	if (initialization != SCARD_LEAVE_CARD) {
 		ret = lease_take(reader, -1);
 		if (!ret)
-			ret = lease_reset(reader);
+			ret = lease_reset(reader, flags_of(protocols) |
+					  (initialization == SCARD_RESET_CARD ?
+					   TOKMUX_CARD_WARM : 0));
 	} else if (share != SCARD_SHARE_DIRECT) {
-		ret = lease_power(reader);
+		ret = lease_power(reader, flags_of(protocols));
 	}
 	rv = error_of_access(ret);
 	if (!rv)
@@ -375,7 +404,7 @@ LONG disconnect(struct context *context, struct connection *connection,
 	turn_begin(connection);
 	/* Without the lease the card is reset for its next holder anyway. */
 	if (reader->held && disposition == SCARD_RESET_CARD)
-		lease_reset(reader);
+		lease_reset(reader, connection->protocols | TOKMUX_CARD_WARM);
 	else if (reader->held && disposition == SCARD_UNPOWER_CARD)
 		lease_unpower(reader);
 	forget(connection);

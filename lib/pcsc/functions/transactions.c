@@ -45,7 +45,9 @@ static LONG dispose(struct connection *connection, DWORD disposition)
 				    disposition != SCARD_UNPOWER_CARD))
 		return rv;
 	/* Its own program, too, is told of it at the next call. */
-	return error_of_access(lease_reset(reader));
+	return error_of_access(lease_reset(reader, connection->protocols |
+					   (disposition == SCARD_RESET_CARD ?
+					    TOKMUX_CARD_WARM : 0)));
 }
 
 LONG SCardEndTransaction(SCARDHANDLE handle, DWORD disposition)

@@ -323,6 +323,113 @@ TEST_F(cards, a_reset_is_told)
 	EXPECT_EQ(0, SCardReleaseContext(a.context));
 }
 
+/* ---- the reader itself ------------------------------------------------------------- */
+
+/* PC/SC's structure for a PIN of four to eight ASCII digits. */
+static const BYTE verify_at_pad[] = {
+	30, 15, 0x82, 0, 0, 8, 4, 2, 1, 9, 4, 0, 0, 0, 0, 5, 0, 0, 0,
+	0x00, 0x20, 0x00, 0x00, 0x00,
+};
+
+/* The code of a feature, 0 if the reader doesn't have it. */
+static DWORD code_of(SCARDHANDLE card, BYTE feature)
+{
+	BYTE list[100], *at;
+	DWORD len = 0;
+
+	if (SCardControl(card, CM_IOCTL_GET_FEATURE_REQUEST, NULL, 0, list,
+			 sizeof(list), &len))
+		return 0;
+	for (at = list; at + 6 <= list + len; at += 6)
+		if (at[0] == feature)
+			return (DWORD)at[2] << 24 | (DWORD)at[3] << 16 |
+			       (DWORD)at[4] << 8 | at[5];
+	return 0;
+}
+
+TEST_F(cards, what_the_reader_has)
+{
+	struct program p = {};
+	BYTE answer[16];
+	DWORD len;
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, start(&p, self->name, SCARD_SHARE_SHARED));
+	EXPECT_EQ(0, code_of(p.card, FEATURE_VERIFY_PIN_DIRECT));
+	EXPECT_NE(0, code_of(p.card, FEATURE_GET_TLV_PROPERTIES));
+	/* Not as long as readers.conf doesn't allow it. */
+	EXPECT_EQ(0, code_of(p.card, FEATURE_CCID_ESC_COMMAND));
+	EXPECT_EQ(SCARD_E_UNSUPPORTED_FEATURE,
+		  SCardControl(p.card, SCARD_CTL_CODE(1), "a", 1, answer,
+			       sizeof(answer), &len));
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+}
+
+TEST_F(cards, protocols)
+{
+	SCARDHANDLE card;
+	struct program p = {};
+	DWORD protocol;
+
+	NEEDS_VHCI();
+	EXPECT_EQ(SCARD_E_PROTO_MISMATCH,
+		  SCardConnect(self->context, self->name, SCARD_SHARE_SHARED,
+			       SCARD_PROTOCOL_T0, &card, &protocol));
+	/* The card itself is well, and known. */
+	ASSERT_EQ(0, start(&p, self->name, SCARD_SHARE_SHARED));
+	EXPECT_EQ(SCARD_E_PROTO_MISMATCH,
+		  SCardReconnect(p.card, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0,
+				 SCARD_RESET_CARD, &protocol));
+	EXPECT_EQ(0, SCardReconnect(p.card, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T1,
+				    SCARD_UNPOWER_CARD, &protocol));
+	EXPECT_EQ(SCARD_PROTOCOL_T1, protocol);
+	EXPECT_LE(0x6100, SEND(&p, select_applet));
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+}
+
+TEST_F(cards, pin_pad)
+{
+	BYTE answer[16], request[sizeof(verify_at_pad)];
+	struct usb_reader pad;
+	char name[128], token[TOKMUX_NAME_SIZE];
+	struct program p = {};
+	DWORD code, len = 0;
+	unsigned int index;
+
+	NEEDS_VHCI();
+	ASSERT_TRUE(make_reader(&pad, "pad 314159"));
+	snprintf(token, sizeof(token), "pad-%d", getpid());
+	ASSERT_EQ(0, tokmux_create_device(token, 0, 0, 0, pad.node, -1, &index));
+	ASSERT_TRUE(find_reader(self->context, index, name));
+	ASSERT_EQ(0, start(&p, name, SCARD_SHARE_SHARED));
+	code = code_of(p.card, FEATURE_VERIFY_PIN_DIRECT);
+	EXPECT_NE(0, code);
+	EXPECT_NE(0, code_of(p.card, FEATURE_MODIFY_PIN_DIRECT));
+	EXPECT_EQ(0, SCardControl(p.card, code_of(p.card, FEATURE_IFD_PIN_PROPERTIES),
+				  NULL, 0, answer, sizeof(answer), &len));
+	EXPECT_EQ(4, len);
+	EXPECT_EQ(0x10, answer[0]);
+	EXPECT_LE(0x6100, SEND(&p, select_applet));
+	EXPECT_EQ(0, SCardControl(p.card, code, verify_at_pad, sizeof(verify_at_pad),
+				  answer, sizeof(answer), &len));
+	EXPECT_EQ(2, len);
+	EXPECT_EQ(0x90, answer[0]);
+	EXPECT_EQ(0x9000, SEND(&p, get_secret));
+	/* A length that is not that of the command. */
+	memcpy(request, verify_at_pad, sizeof(request));
+	request[15]++;
+	EXPECT_EQ(SCARD_E_INVALID_PARAMETER,
+		  SCardControl(p.card, code, request, sizeof(request), answer,
+			       sizeof(answer), &len));
+	for (len = 0; len < sizeof(request); len++)
+		EXPECT_EQ(SCARD_E_INVALID_PARAMETER,
+			  SCardControl(p.card, code, verify_at_pad, len, answer,
+				       sizeof(answer), NULL));
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+	tokmux_remove_system(index);
+	destroy_reader(&pad);
+}
+
 /* ---- readers.conf ------------------------------------------------------------- */
 
 #define CONF	"/etc/tokmux/readers.conf"
@@ -347,7 +454,7 @@ FIXTURE_VARIANT_ADD(policies, by_default) {
 };
 
 FIXTURE_VARIANT_ADD(policies, forget_after) {
-	.conf = "\tforget-after =200 # ms\nnonsense\n",
+	.conf = "\tforget-after =200 # ms\nnonsense\nescape = yes\n",
 	.forgets = true,
 };
 
@@ -410,6 +517,12 @@ TEST_F(policies, a_login_that_is_not_used)
 		EXPECT_LE(0x6100, SEND(&p, select_applet));
 		EXPECT_EQ(0x6982, SEND(&p, get_secret));
 	}
+	/* The same file allows commands of the reader's maker. */
+	EXPECT_EQ(variant->forgets ? 0 : SCARD_E_UNSUPPORTED_FEATURE,
+		  SCardControl(p.card, SCARD_CTL_CODE(1), "abc", 3, p.answer,
+			       sizeof(p.answer), &p.len));
+	if (variant->forgets)
+		EXPECT_EQ(0, memcmp("abc", p.answer, 3));
 	EXPECT_EQ(0, SCardReleaseContext(p.context));
 }
 
