@@ -101,6 +101,26 @@ static const struct ccid_transport_ops hostile_ops = {
 	.close = hostile_close,
 };
 
+/* Into memory of its own size, so that nothing is written beyond it. */
+static void ask_reader(struct tokmux_card *card)
+{
+	static const uint8_t verify[] = { TOKMUX_CARD_PIN_VERIFY, 30, 0x82, 0, 0, 8, 4,
+					  2, 1, 9, 4, 0, 0, 0, 0, 0, 0x20, 0, 0, 0 };
+	uint8_t *answer = malloc(16);
+	int ret;
+
+	ret = tokmux_card_secure(card, verify, sizeof(verify), answer, 2, 1000);
+	if (ret > 2)
+		abort();
+	ret = tokmux_card_escape(card, "abc", 3, answer, 16, 1000);
+	if (ret > 16)
+		abort();
+	if (tokmux_card_reset(card, TOKMUX_CARD_WARM | TOKMUX_CARD_T1) > 0 &&
+	    tokmux_card_protocol(card) != 1)
+		abort();
+	free(answer);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint16_t packets[] = { 8, 16, 64, 512 };
@@ -122,6 +142,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		tokmux_card_power_on(card);
 		for (i = 0; i < 3; i++)
 			stream_command(card, data[1 + i]);
+		if (data[0] & 0x20)
+			ask_reader(card);
 		if (data[0] & 0x40)
 			tokmux_card_wait(card, 0);
 		tokmux_card_status(card);

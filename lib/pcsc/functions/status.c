@@ -120,6 +120,11 @@ static LONG attribute(const struct reader *reader, const struct slot *slot,
 		/* 0x20 is USB. */
 		return output_number(0x20U << 16 | (uint32_t)facts->bus << 8 |
 				     facts->device, value, len);
+	case SCARD_ATTR_MAXINPUT:
+		/* Of a message, without CCID's header. Known since the first lease. */
+		if (!reader->about.max_message)
+			return SCARD_E_UNSUPPORTED_FEATURE;
+		return output_number(reader->about.max_message - 10, value, len);
 	case SCARD_ATTR_CURRENT_PROTOCOL_TYPE:
 		return output_number((uint32_t)slot->protocol, value, len);
 	case SCARD_ATTR_ICC_PRESENCE:

@@ -357,6 +357,10 @@ TEST_F(cards, what_the_reader_has)
 	ASSERT_EQ(0, start(&p, self->name, SCARD_SHARE_SHARED));
 	EXPECT_EQ(0, code_of(p.card, FEATURE_VERIFY_PIN_DIRECT));
 	EXPECT_NE(0, code_of(p.card, FEATURE_GET_TLV_PROPERTIES));
+	len = sizeof(answer);
+	EXPECT_EQ(0, SCardGetAttrib(p.card, SCARD_ATTR_MAXINPUT, answer, &len));
+	EXPECT_EQ(4, len);
+	EXPECT_EQ(3072 - 10, answer[0] | answer[1] << 8);
 	/* Not as long as readers.conf doesn't allow it. */
 	EXPECT_EQ(0, code_of(p.card, FEATURE_CCID_ESC_COMMAND));
 	EXPECT_EQ(SCARD_E_UNSUPPORTED_FEATURE,
