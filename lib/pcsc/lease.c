@@ -145,7 +145,8 @@ int lease_take(struct reader *reader, int timeout_ms)
 		return ret;
 	tokmux_card_describe(reader->card, &about, sizeof(about));
 	lock();
-	reader->about = about;
+	if (!reader->about.slots)
+		reader->about = about;
 	reader->held = true;
 	reader->used_ms = now_ms();
 	if (ret & TOKMUX_CARD_TOUCHED)

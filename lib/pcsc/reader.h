@@ -65,7 +65,7 @@ struct reader {
 	int64_t grace_ms;
 	bool overdue;		/* the keeper is next: others waited too long */
 
-	/* What it says of itself, .slots is 0 until somebody had the lease. */
+	/* What it says of itself. Once .slots isn't 0 it stays as it is. */
 	struct tokmux_card_reader about;
 	struct slot slot;
 	/* Connections, those that the kernel counts, and the one that is exclusive. */

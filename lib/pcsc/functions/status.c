@@ -96,6 +96,18 @@ static LONG output_text(const char *text, BYTE *value, DWORD *len)
 	return output(text, strlen(text) + 1, value, len);
 }
 
+/* Of a message, without CCID's header. It is known since the first lease. */
+static LONG output_longest(const struct reader *reader, BYTE *value, DWORD *len)
+{
+	uint32_t size;
+
+	lock();
+	size = reader->about.max_message;
+	unlock();
+	return size ? output_number(size - 10, value, len) :
+		      SCARD_E_UNSUPPORTED_FEATURE;
+}
+
 static LONG attribute(const struct reader *reader, const struct slot *slot,
 		      DWORD id, BYTE *value, DWORD *len)
 {
@@ -121,10 +133,7 @@ static LONG attribute(const struct reader *reader, const struct slot *slot,
 		return output_number(0x20U << 16 | (uint32_t)facts->bus << 8 |
 				     facts->device, value, len);
 	case SCARD_ATTR_MAXINPUT:
-		/* Of a message, without CCID's header. Known since the first lease. */
-		if (!reader->about.max_message)
-			return SCARD_E_UNSUPPORTED_FEATURE;
-		return output_number(reader->about.max_message - 10, value, len);
+		return output_longest(reader, value, len);
 	case SCARD_ATTR_CURRENT_PROTOCOL_TYPE:
 		return output_number((uint32_t)slot->protocol, value, len);
 	case SCARD_ATTR_ICC_PRESENCE:
