@@ -6,6 +6,7 @@
 #include "locked_session.h"
 #include "now.h"
 #include "token.h"
+#include "users.h"
 
 /* ---- logins and PINs ---------------------------------------------------------- */
 
@@ -161,26 +162,31 @@ CK_RV lock_session_for_pin(struct locked_session *locked,
 
 /* ---- closing sessions --------------------------------------------------------- */
 
-/*
- * Where calls are shared, closing takes a lease only to log out. Without one that
- * comes in time the close goes on.
- */
-static void take_lease(struct seat *seat, struct lease *lease)
+/* Where calls are shared, closing takes a lease only to log out. */
+static bool wants_lease(const struct seat *seat)
 {
-	struct slot *slot = seat->slot;
+	return !atomic_load(&seat->gone) &&
+	       (seat->lease != LEASE_SHARED ||
+		seat_login(seat) != LOGIN_NONE || login_waits(seat->slot));
+}
 
-	if (atomic_load(&seat->gone))
-		return;
-	if (seat->lease != LEASE_SHARED ||
-	    seat_login(seat) != LOGIN_NONE || login_waits(slot))
-		lease_take(seat, lease);
+/* Without one that comes in time the close goes on. */
+static __attribute__((noinline)) void take_lease(struct locked_seat *locked)
+{
+	lease_take(locked->seat, &locked->lease);
+	/* Until it is given back: it may be the last session of all. */
+	if (lease_has(&locked->lease))
+		users_hold();
 }
 
 static void lease_cancelled(void *of)
 {
 	struct locked_seat *locked = of;
 
+	if (!lease_has(&locked->lease))
+		return;
 	lease_give(locked->seat, &locked->lease);
+	users_put();
 }
 
 /**
@@ -200,7 +206,8 @@ void lock_seat(struct locked_seat *locked, struct seat *seat,
 	bool wanted;
 
 	*locked = (struct locked_seat){ .seat = seat };
-	take_lease(seat, &locked->lease);
+	if (wants_lease(seat))
+		take_lease(locked);
 	pthread_mutex_lock(&slot->lock);
 	wanted = (seat->open <= sessions && seat_login(seat) != LOGIN_NONE) ||
 		 login_waits(slot);
@@ -239,11 +246,12 @@ void unlock_seat(struct locked_seat *locked, const struct session *closed)
 	cancel_on(cancel);
 }
 
-/* The seat may be gone afterwards. */
+/* The seat may be gone afterwards, and so may the module. */
 void leave_seat(struct locked_seat *locked)
 {
 	if (!lease_has(&locked->lease))
 		return;
 	lease_give(locked->seat, &locked->lease);
 	seat_put(locked->seat);
+	users_put();
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* R10: any number of C_Initialize and C_Finalize, by any number of threads. */
+#include <malloc.h>
 #include <sys/syscall.h>
 #include "world.h"
 #include <kselftest_harness.h>
@@ -36,7 +37,6 @@ TEST_F(init, each_caller_counts_its_own)
 	EXPECT_EQ(CKR_OK, self->a->C_Initialize(NULL));
 	EXPECT_EQ(CKR_OK, softhsm->C_GetInfo(&info));
 	/* The other one has not initialized anything. */
-	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, open_rw(self->b, &session));
 	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, self->b->C_Finalize(NULL));
 
 	EXPECT_EQ(CKR_OK, self->b->C_Initialize(NULL));
@@ -48,6 +48,7 @@ TEST_F(init, each_caller_counts_its_own)
 
 	EXPECT_EQ(CKR_OK, open_rw(self->b, &session));
 	EXPECT_EQ(CKR_OK, softhsm->C_GetInfo(&info));
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, open_rw(self->a, &session));
 	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
 	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, softhsm->C_GetInfo(&info));
 }
@@ -330,6 +331,75 @@ TEST_F(init, the_caller_leaves_wherever_a_session_is_opened)
 		/* From the slot's lock on it holds some. */
 	} while (halting.locks < 3);
 	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+}
+
+static void *close_and_halt(void *arg)
+{
+	struct halting *halting = arg;
+	struct opener *opener = &halting->opener;
+
+	locks_to_go = halting->locks;
+	opener->rv = opener->p11->C_CloseSession(opener->last);
+	halting->locks = locks_to_go ? 0 : halting->locks + 1;
+	atomic_store(&stands, true);
+	return NULL;
+}
+
+struct leaver {
+	CK_FUNCTION_LIST *p11;
+	atomic_int tid;
+	CK_RV rv;
+};
+
+static void *leave(void *arg)
+{
+	struct leaver *leaver = arg;
+
+	atomic_store(&leaver->tid, (int)syscall(SYS_gettid));
+	leaver->rv = leaver->p11->C_Finalize(NULL);
+	atomic_store(&leaver->tid, -1);
+	return NULL;
+}
+
+/* The login ends in the backend, and the lease with it, as the backend is finalized. */
+TEST_F_TIMEOUT(init, the_last_caller_leaves_wherever_a_session_is_closed, 120)
+{
+	struct halting halting = { .opener.p11 = self->a, .locks = 1 };
+	struct opener *opener = &halting.opener;
+	struct leaver leaver = { .p11 = self->a };
+	pthread_t threads[2];
+	int seen, tid;
+
+	/* What is freed too early isn't there any more. */
+	mallopt(M_PERTURB, 0x5a);
+	while (halting.locks) {
+		atomic_store(&stands, false);
+		atomic_store(&go_on, false);
+		atomic_store(&leaver.tid, 0);
+		ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+		ASSERT_EQ(CKR_OK, open_rw(self->a, &opener->last));
+		ASSERT_EQ(CKR_OK, login(self->a, opener->last));
+		ASSERT_EQ(0, pthread_create(&threads[0], NULL, close_and_halt,
+					    &halting));
+		while (!atomic_load(&stands))
+			sched_yield();
+		ASSERT_EQ(0, pthread_create(&threads[1], NULL, leave, &leaver));
+		/* It waits for the other one, or is through. */
+		for (seen = 0; seen < 5 && (tid = atomic_load(&leaver.tid)) >= 0;) {
+			usleep(500);
+			seen = tid && thread_sleeps(tid) ? seen + 1 : 0;
+		}
+		atomic_store(&go_on, true);
+		pthread_join(threads[0], NULL);
+		pthread_join(threads[1], NULL);
+		EXPECT_EQ(CKR_OK, leaver.rv);
+		EXPECT_TRUE(opener->rv == CKR_OK ||
+			    opener->rv == CKR_SESSION_HANDLE_INVALID ||
+			    opener->rv == CKR_CRYPTOKI_NOT_INITIALIZED) {
+			TH_LOG("before lock %d: 0x%lx", halting.locks,
+			       opener->rv);
+		}
+	}
 }
 #endif
 
