@@ -6,21 +6,16 @@
  * one. While there is a user the module stays as it is. The last user to go stops
  * the module, through the function that module.c gives to users_begin().
  */
-#include <stdatomic.h>
-
 #include "users.h"
 
-#define OPEN	1ul	/* in @users: callers are initialized, new users may come */
-#define USER	2ul	/* one user */
-
-static atomic_ulong users;
+atomic_ulong users_count;
 static void (*stop)(void);
 
 /* The module has started; the callers are its first user. */
 void users_begin(void (*last_out)(void))
 {
 	stop = last_out;
-	atomic_store(&users, OPEN + USER);
+	atomic_store(&users_count, USERS_OPEN + USERS_ONE);
 }
 
 /*
@@ -31,10 +26,10 @@ void users_begin(void (*last_out)(void))
  */
 bool users_resume(void)
 {
-	unsigned long now = atomic_load(&users);
+	unsigned long now = atomic_load(&users_count);
 
-	while (now && !atomic_compare_exchange_weak(&users, &now,
-						    (now + USER) | OPEN))
+	while (now && !atomic_compare_exchange_weak(&users_count, &now,
+						    (now + USERS_ONE) | USERS_OPEN))
 		;
 	return now;
 }
@@ -42,42 +37,25 @@ bool users_resume(void)
 /* No caller is initialized any more: no new user comes. */
 void users_end(void)
 {
-	atomic_fetch_and(&users, ~OPEN);
+	atomic_fetch_and(&users_count, ~USERS_OPEN);
 	users_put();
 }
 
 bool users_open(void)
 {
-	return atomic_load(&users) & OPEN;
+	return atomic_load(&users_count) & USERS_OPEN;
 }
 
 /* In the child, where nothing is started. */
 void users_forked(void)
 {
-	atomic_store(&users, 0);
+	atomic_store(&users_count, 0);
 }
 
-CK_RV users_get(void)
+/* For users_put(). */
+void users_last_out(void)
 {
-	unsigned long now = atomic_load(&users);
-
-	do {
-		if (!(now & OPEN))
-			return CKR_CRYPTOKI_NOT_INITIALIZED;
-	} while (!atomic_compare_exchange_weak(&users, &now, now + USER));
-	return CKR_OK;
-}
-
-/* Another one, while the calling thread has one already. */
-void users_hold(void)
-{
-	atomic_fetch_add(&users, USER);
-}
-
-void users_put(void)
-{
-	if (atomic_fetch_sub(&users, USER) == USER)
-		stop();
+	stop();
 }
 
 /* See CANCEL_UNDOES(). */
