@@ -7,6 +7,7 @@
  * given no session, which would tell them the caller.
  */
 #include <pthread.h>
+#include <string.h>
 
 #include "caller.h"
 #include "cancel.h"
@@ -107,6 +108,19 @@ static unsigned int find_place(const struct origin *origin, enum kind kind)
 	return i;
 }
 
+/* With the pool's lock. */
+static void settle(unsigned int place, enum kind kind,
+		   const struct origin *origin)
+{
+	struct caller *caller = &pool.callers[place];
+
+	if (caller->kind != kind || kind == EXPLICIT ||
+	    caller->origin.base != origin->base ||
+	    strcmp(caller->origin.name, origin->name))
+		gate_renew(place);
+	*caller = (struct caller){ kind, *origin };
+}
+
 static CK_RV take_place(const struct origin *origin, enum kind kind,
 			void (*come)(unsigned int number), unsigned int *number)
 {
@@ -117,7 +131,7 @@ static CK_RV take_place(const struct origin *origin, enum kind kind,
 	if (place < MAX_CALLERS) {
 		/* An object that has nothing may be another one by now. */
 		if (pool.callers[place].kind == VACANT || !gate_has(place))
-			pool.callers[place] = (struct caller){ kind, *origin };
+			settle(place, kind, origin);
 		*number = place;
 		come(place);
 	}
@@ -201,9 +215,19 @@ static void tell_name(unsigned int number, const struct caller *caller)
 		log_info("caller %u is %s", number, caller->origin.name);
 }
 
-static CK_RV initialize(unsigned int number, const CK_C_INITIALIZE_ARGS *args)
+static struct caller caller_at(unsigned int number)
 {
 	struct caller caller;
+
+	pthread_mutex_lock(&pool.lock);
+	caller = pool.callers[number];
+	pthread_mutex_unlock(&pool.lock);
+	return caller;
+}
+
+static CK_RV initialize(unsigned int number, const CK_C_INITIALIZE_ARGS *args)
+{
+	struct caller caller = caller_at(number);
 	CK_FLAGS flags = 0;
 	void *object;
 	bool first;
@@ -214,9 +238,6 @@ static CK_RV initialize(unsigned int number, const CK_C_INITIALIZE_ARGS *args)
 		return rv;
 	if (args)
 		flags = args->flags & CKF_LIBRARY_CANT_CREATE_OS_THREADS;
-	pthread_mutex_lock(&pool.lock);
-	caller = pool.callers[number];
-	pthread_mutex_unlock(&pool.lock);
 	/* Before the gate: no thread waits for the loader while others wait for it. */
 	object = origin_hold(&caller.origin);
 	rv = CANCEL_UNDOES(origin_release, object,
@@ -229,12 +250,26 @@ static CK_RV initialize(unsigned int number, const CK_C_INITIALIZE_ARGS *args)
 
 static CK_RV finalize(unsigned int number, CK_VOID_PTR reserved)
 {
-	void *object;
 	CK_RV rv;
 
 	if (reserved)
 		return CKR_ARGUMENTS_BAD;
-	rv = gate_finalize(number, &object);
+	rv = gate_finalize(number);
+	gate_let_go(origin_release);
+	return rv;
+}
+
+/* A call of one that has not initialized: does it work while another one has? */
+static __attribute__((noinline, cold)) CK_RV visit(unsigned int number)
+{
+	struct caller caller = caller_at(number);
+	void *object;
+	CK_RV rv;
+
+	if (caller.kind == VACANT || !users_open())
+		return CKR_CRYPTOKI_NOT_INITIALIZED;
+	object = origin_hold(&caller.origin);
+	rv = gate_visit(number, &object);
 	origin_release(object);
 	return rv;
 }
@@ -247,8 +282,11 @@ static CK_RV enter_slot(unsigned int number, CK_SLOT_ID id, struct slot **slot)
 	CK_RV rv;
 
 	origin_see_thread();
-	if (!gate_has(number))
-		return CKR_CRYPTOKI_NOT_INITIALIZED;
+	if (!gate_has(number)) {
+		rv = visit(number);
+		if (rv != CKR_OK)
+			return rv;
+	}
 	rv = users_get();
 	if (rv != CKR_OK)
 		return rv;
@@ -381,9 +419,12 @@ static CK_RV wait_for_slot_event(unsigned int number, CK_FLAGS flags,
 	const atomic_ulong *generation = gate_generation(number);
 	unsigned long born = atomic_load(generation);
 
+	CK_RV rv;
+
 	origin_see_thread();
-	if (!gate_has(number))
-		return CKR_CRYPTOKI_NOT_INITIALIZED;
+	rv = gate_has(number) ? CKR_OK : visit(number);
+	if (rv != CKR_OK)
+		return rv;
 	if (!id || reserved)
 		return CKR_ARGUMENTS_BAD;
 	return events_wait(number, generation, born, flags, id);

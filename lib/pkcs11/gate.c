@@ -4,6 +4,9 @@
  *
  * Each caller counts its own C_Initialize; the backends see one of each. A caller's
  * last C_Finalize ends what that caller has, and nothing of another's.
+ *
+ * A library may leave C_Initialize to the program. Such a caller is a guest: it comes in
+ * with its first call while another caller is in, and is out with the last of these (R9).
  */
 #include <pthread.h>
 
@@ -18,10 +21,13 @@
 
 /* A caller; what other files look at is atomic, all is changed under the lock. */
 struct member {
-	atomic_uint count;		/* of C_Initialize */
+	atomic_uint count;		/* of C_Initialize; a guest's is 1 */
 	atomic_ulong generation;	/* changes when the caller leaves */
+	bool guest;
 	bool leaving;			/* what the caller has is being closed */
+	atomic_bool has_left;		/* by C_Finalize: it comes in by C_Initialize only */
 	void *object;			/* held for as long as @count isn't 0 */
+	bool let_go;			/* of @object, which gate_let_go() does */
 };
 
 /*
@@ -34,6 +40,7 @@ static struct {
 	pthread_cond_t changed;
 	struct member members[MAX_CALLERS];
 	unsigned int callers;		/* that have initialized */
+	unsigned int let_go;		/* members with that mark */
 	bool busy;			/* a thread starts or stops the module */
 } gate = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -55,6 +62,7 @@ void gate_forked(void)
 	inside = false;
 	for (i = 0; i < MAX_CALLERS; i++) {
 		atomic_store(&gate.members[i].count, 0);
+		gate.members[i].guest = false;
 		gate.members[i].leaving = false;
 	}
 }
@@ -136,6 +144,28 @@ static void come_out(bool *flag, int cancel)
 	cancel_on(cancel);
 }
 
+/* With the lock. A forked child still has its parent's object. */
+static void hold(struct member *member, void **object)
+{
+	if (member->let_go) {
+		member->let_go = false;
+		gate.let_go--;
+	}
+	if (!member->object) {
+		member->object = *object;
+		*object = NULL;
+	}
+}
+
+/* With the lock, or while the gate is busy. */
+static void do_not_hold(struct member *member)
+{
+	if (member->object && !member->let_go) {
+		member->let_go = true;
+		gate.let_go++;
+	}
+}
+
 /* With the lock, which is given back, and with @loaded if it is the first caller. */
 static CK_RV come_in(struct member *member, CK_FLAGS flags,
 		     struct module **loaded, void **object, bool *first)
@@ -143,7 +173,7 @@ static CK_RV come_in(struct member *member, CK_FLAGS flags,
 	int cancel;
 	CK_RV rv;
 
-	if (atomic_load(&member->count)) {
+	if (atomic_load(&member->count) && !member->guest) {
 		if (module_config()->strict_initialize)
 			return end(CKR_CRYPTOKI_ALREADY_INITIALIZED);
 		atomic_fetch_add(&member->count, 1);
@@ -158,11 +188,8 @@ static CK_RV come_in(struct member *member, CK_FLAGS flags,
 			return end(rv);
 	}
 	gate.callers++;
-	/* A forked child still has its parent's. */
-	if (!member->object) {
-		member->object = *object;
-		*object = NULL;
-	}
+	hold(member, object);
+	member->guest = false;
 	atomic_store(&member->count, 1);
 	*first = true;
 	return end(CKR_OK);
@@ -202,6 +229,35 @@ CK_RV gate_initialize(unsigned int caller, CK_FLAGS flags, void **object,
 	return rv;
 }
 
+/**
+ * gate_visit() - a call of one that has not initialized
+ * @caller: its number
+ * @object: as in gate_initialize()
+ *
+ * It waits for no other thread.
+ */
+CK_RV gate_visit(unsigned int caller, void **object)
+{
+	struct member *member = &gate.members[caller];
+
+	pthread_mutex_lock(&gate.lock);
+	if (atomic_load(&member->count))
+		return end(CKR_OK);
+	if (!gate.callers || gate.busy || inside || member->leaving ||
+	    atomic_load(&member->has_left))
+		return end(CKR_CRYPTOKI_NOT_INITIALIZED);
+	hold(member, object);
+	member->guest = true;
+	atomic_store(&member->count, 1);
+	return end(CKR_OK);
+}
+
+/* The caller of this number is another one than before. */
+void gate_renew(unsigned int caller)
+{
+	atomic_store(&gate.members[caller].has_left, false);
+}
+
 /* What the caller has is closed, as far as that can be done in time. */
 static void close_all(unsigned int caller)
 {
@@ -212,18 +268,36 @@ static void close_all(unsigned int caller)
 		session_close_all(slot, caller, true);
 }
 
+/* The gate is busy: no guest comes. */
+static void guests_leave(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < MAX_CALLERS; i++) {
+		struct member *member = &gate.members[i];
+
+		if (!member->guest)
+			continue;
+		member->guest = false;
+		atomic_store(&member->count, 0);
+		atomic_fetch_add(&member->generation, 1);
+		close_all(i);
+		do_not_hold(member);
+	}
+}
+
 /**
  * gate_finalize() - C_Finalize
  * @caller: its number
- * @object: out: what was held for the caller and isn't any more; or NULL
+ *
+ * To be followed by gate_let_go().
  */
-CK_RV gate_finalize(unsigned int caller, void **object)
+CK_RV gate_finalize(unsigned int caller)
 {
 	struct member *member = &gate.members[caller];
 	int cancel;
 	CK_RV rv;
 
-	*object = NULL;
 	/* It would wait for this thread's own call, which can't go on meanwhile. */
 	if (lease_is_inside() && !inside) {
 		log_error("C_Finalize in the middle of a call of the same thread is refused");
@@ -237,18 +311,55 @@ CK_RV gate_finalize(unsigned int caller, void **object)
 	if (atomic_fetch_sub(&member->count, 1) > 1)
 		return end(CKR_OK);
 
+	/* It counts until what it has is closed: the module doesn't stop meanwhile. */
+	if (member->guest)
+		gate.callers++;
+	member->guest = false;
+	atomic_store(&member->has_left, true);
 	/* No session is opened for it from here on, see session_open(). */
 	atomic_fetch_add(&member->generation, 1);
 	cancel = go_in(&member->leaving);
 	close_all(caller);
 	come_out(&member->leaving, cancel);
-	*object = member->object;
-	member->object = NULL;
-	/* It counts until now, so the module neither starts nor stops meanwhile. */
+	do_not_hold(member);
 	if (!--gate.callers) {
 		cancel = go_in(&gate.busy);
+		guests_leave();
 		module_stop();
 		come_out(&gate.busy, cancel);
 	}
 	return end(CKR_OK);
+}
+
+/* Return: what was held for a caller and isn't any more; NULL if there is nothing. */
+static void *next_object(void)
+{
+	void *object = NULL;
+	unsigned int i;
+
+	pthread_mutex_lock(&gate.lock);
+	for (i = 0; gate.let_go && !object; i++) {
+		struct member *member = &gate.members[i];
+
+		if (!member->let_go)
+			continue;
+		object = member->object;
+		member->object = NULL;
+		member->let_go = false;
+		gate.let_go--;
+	}
+	pthread_mutex_unlock(&gate.lock);
+	return object;
+}
+
+/**
+ * gate_let_go() - what was held for callers that have left
+ * @release: called with each object, by a thread that no other waits for here
+ */
+void gate_let_go(void (*release)(void *object))
+{
+	void *object;
+
+	while ((object = next_object()))
+		release(object);
 }

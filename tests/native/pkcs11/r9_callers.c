@@ -50,7 +50,7 @@ TEST_F(callers, the_same_object_has_the_same_list)
 	EXPECT_EQ(CKR_ARGUMENTS_BAD, self->a->C_GetFunctionList(NULL));
 }
 
-TEST_F(callers, just_twelve_functions_differ)
+TEST_F(callers, just_thirteen_functions_differ)
 {
 	void **a = (void **)&self->a->C_Initialize;
 	void **b = (void **)&self->b->C_Initialize;
@@ -65,7 +65,7 @@ TEST_F(callers, just_twelve_functions_differ)
 		EXPECT_NE(NULL, a[i]);
 		differ += a[i] != b[i];
 	}
-	EXPECT_EQ(12, differ);
+	EXPECT_EQ(13, differ);
 }
 
 TEST_F(callers, by_name_and_by_list_is_one_caller)
@@ -254,7 +254,7 @@ static const char *what_it_inherits(struct plugin *plugin)
 	CK_SESSION_INFO info;
 	CK_OBJECT_HANDLE key;
 
-	if (open_rw(p11, &session) != CKR_CRYPTOKI_NOT_INITIALIZED)
+	if (p11->C_Finalize(NULL) != CKR_CRYPTOKI_NOT_INITIALIZED)
 		return "C_Initialize";
 	if (p11->C_Initialize(NULL) != CKR_OK ||
 	    open_rw(p11, &session) != CKR_OK)
@@ -337,6 +337,187 @@ TEST_F(callers, one_that_is_closed_is_still_a_caller)
 	ASSERT_TRUE(load(&plugin, world_path("plugin0.so")));
 	EXPECT_EQ(CKR_OK, plugin.p11->C_Finalize(NULL));
 	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, softhsm->C_GetInfo(&info));
+}
+
+/* ---- callers that leave C_Initialize to the program ----------------------------- */
+
+TEST_F(callers, one_that_never_initialized)
+{
+	CK_FUNCTION_LIST *a = self->a, *b = self->b;
+	CK_SESSION_HANDLE session, others;
+	CK_SESSION_INFO info;
+	CK_OBJECT_HANDLE key;
+	CK_SLOT_ID slot;
+
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, open_rw(b, &session));
+	ASSERT_EQ(CKR_OK, a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, open_rw(a, &others));
+	EXPECT_EQ(CKR_NO_EVENT, b->C_WaitForSlotEvent(CKF_DONT_BLOCK, &slot,
+						      NULL));
+	ASSERT_EQ(CKR_OK, open_rw(b, &session));
+	EXPECT_EQ(CKR_OK, login(b, session));
+	EXPECT_EQ(1, find(b, session, CKO_PRIVATE_KEY, "key", &key));
+	EXPECT_EQ(CKR_OK, sign(b, session, key));
+	/* Of another's nothing. */
+	EXPECT_EQ(0, find(a, others, CKO_PRIVATE_KEY, "key", &key));
+	EXPECT_EQ(CKR_OK, b->C_CloseAllSessions(the_slot(b)));
+	EXPECT_EQ(CKR_SESSION_HANDLE_INVALID,
+		  b->C_GetSessionInfo(session, &info));
+	EXPECT_EQ(CKR_OK, a->C_GetSessionInfo(others, &info));
+	EXPECT_EQ(CKR_OK, a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, open_rw(b, &session));
+}
+
+/* What it has ends with the last one that has initialized; then it comes again. */
+TEST_F(callers, one_that_never_initialized_is_left)
+{
+	CK_FUNCTION_LIST *a = self->a, *b = self->b, *c = plugin_of(PLUGIN("caller_c"), MODULE);
+	CK_FUNCTION_LIST *softhsm = world_softhsm();
+	CK_SESSION_HANDLE session, again;
+	CK_SESSION_INFO info;
+	CK_INFO module;
+
+	ASSERT_EQ(CKR_OK, a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, c->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, open_rw(b, &session));
+	ASSERT_EQ(CKR_OK, login(b, session));
+	EXPECT_EQ(CKR_OK, a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, b->C_GetSessionInfo(session, &info));
+	EXPECT_EQ(CKR_OK, c->C_Finalize(NULL));
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED,
+		  b->C_GetSessionInfo(session, &info));
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, open_rw(b, &session));
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, b->C_Finalize(NULL));
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, softhsm->C_GetInfo(&module));
+
+	ASSERT_EQ(CKR_OK, a->C_Initialize(NULL));
+	EXPECT_EQ(CKR_SESSION_HANDLE_INVALID,
+		  b->C_GetSessionInfo(session, &info));
+	ASSERT_EQ(CKR_OK, open_rw(b, &again));
+	EXPECT_EQ(CKR_OK, b->C_GetSessionInfo(again, &info));
+	EXPECT_EQ(CKS_RW_PUBLIC_SESSION, info.state);
+	EXPECT_EQ(CKR_OK, a->C_Finalize(NULL));
+}
+
+TEST_F(callers, one_that_initializes_or_finalizes_late)
+{
+	CK_FUNCTION_LIST *a = self->a, *b = self->b;
+	CK_FUNCTION_LIST *softhsm = world_softhsm();
+	CK_SESSION_HANDLE session;
+	CK_SESSION_INFO info;
+	CK_INFO module;
+
+	ASSERT_EQ(CKR_OK, a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, open_rw(b, &session));
+	ASSERT_EQ(CKR_OK, b->C_Initialize(NULL));
+	EXPECT_EQ(CKR_OK, a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, b->C_GetSessionInfo(session, &info));
+	EXPECT_EQ(CKR_OK, b->C_Finalize(NULL));
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, softhsm->C_GetInfo(&module));
+
+	/* a has finalized, so it is out until it initializes. */
+	ASSERT_EQ(CKR_OK, b->C_Initialize(NULL));
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, open_rw(a, &session));
+	a = plugin_of(PLUGIN("caller_c"), MODULE);
+	ASSERT_EQ(CKR_OK, open_rw(a, &session));
+	EXPECT_EQ(CKR_OK, a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_SESSION_HANDLE_INVALID,
+		  a->C_GetSessionInfo(session, &info));
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, open_rw(a, &session));
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, b->C_Finalize(NULL));
+}
+
+/* One that is unloaded stays for as long as it has something, and no longer. */
+TEST_F(callers, one_that_never_initialized_is_unloaded)
+{
+	const char *path = copy_plugin(0);
+	CK_SESSION_HANDLE session;
+	struct plugin plugin;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+		ASSERT_TRUE(load(&plugin, path));
+		ASSERT_EQ(CKR_OK, open_rw(plugin.p11, &session));
+		dlclose(plugin.object);
+		EXPECT_TRUE(is_loaded(path));
+		EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+		EXPECT_FALSE(is_loaded(path));
+	}
+}
+
+struct visitor {
+	CK_FUNCTION_LIST *p11;
+	CK_SLOT_ID slot;
+	atomic_bool stop;
+	atomic_int worked;
+	CK_RV wrong;
+};
+
+static void *visit(void *arg)
+{
+	struct visitor *visitor = arg;
+	CK_FUNCTION_LIST *p11 = visitor->p11;
+	CK_SESSION_HANDLE session;
+	CK_RV rv;
+
+	while (!atomic_load(&visitor->stop)) {
+		rv = p11->C_OpenSession(visitor->slot, CKF_SERIAL_SESSION, NULL,
+					NULL, &session);
+		if (rv == CKR_OK)
+			rv = login(p11, session);
+		if (rv == CKR_OK) {
+			atomic_fetch_add(&visitor->worked, 1);
+			rv = p11->C_CloseSession(session);
+		}
+		/* It may be left, and come again, in the middle. */
+		if (rv != CKR_OK && rv != CKR_CRYPTOKI_NOT_INITIALIZED &&
+		    rv != CKR_SESSION_HANDLE_INVALID &&
+		    rv != CKR_USER_ALREADY_LOGGED_IN)
+			visitor->wrong = rv;
+	}
+	return NULL;
+}
+
+/* The others come and go, all of them at once from time to time. */
+TEST_F_TIMEOUT(callers, one_that_never_initialized_among_others, 120)
+{
+	struct visitor visitor = { .p11 = self->b };
+	CK_FUNCTION_LIST *c = plugin_of(PLUGIN("caller_c"), MODULE);
+	CK_SESSION_HANDLE session;
+	pthread_t threads[2];
+	CK_RV rv = CKR_OK;
+	int i;
+
+	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
+	visitor.slot = the_slot(self->a);
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, visit,
+					    &visitor));
+	for (i = 0; i < 50 || (i < 5000 && atomic_load(&visitor.worked) < 50);
+	     i++) {
+		rv = c->C_Initialize(NULL);
+		if (rv == CKR_OK)
+			rv = self->a->C_Finalize(NULL);
+		if (rv == CKR_OK)
+			rv = open_rw(c, &session);
+		if (rv == CKR_OK && i % 2)
+			rv = c->C_Finalize(NULL);
+		if (rv == CKR_OK)
+			rv = self->a->C_Initialize(NULL);
+		if (rv == CKR_OK && !(i % 2))
+			rv = c->C_Finalize(NULL);
+		if (rv != CKR_OK)
+			break;
+	}
+	atomic_store(&visitor.stop, true);
+	for (i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	EXPECT_EQ(CKR_OK, rv);
+	EXPECT_EQ(CKR_OK, visitor.wrong);
+	EXPECT_LT(0, atomic_load(&visitor.worked));
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
 }
 
 /* Nothing is written into it: all of its data may be read-only. */
