@@ -257,14 +257,30 @@ static int remaining_ms(int64_t until_ms)
 	return left > 0 ? (int)left : 0;
 }
 
+/*
+ * An ioctl is no cancellation point, and this one may wait for another process for long.
+ * A thread that is cancelled within it does nothing there any more. What it may have been
+ * granted at that moment is given back by take_cancelled().
+ */
+static __attribute__((noinline)) int acquire(struct arbiter_party *party,
+					     unsigned int mode, int timeout_ms,
+					     struct tokmux_grant *grant)
+{
+	int r, type;
+
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
+	r = tokmux_acquire(party->caller, mode, timeout_ms, grant);
+	pthread_setcanceltype(type, NULL);
+	return r;
+}
+
 static int take(struct arbiter_party *party, unsigned int mode,
 		int64_t until_ms, struct tokmux_grant *grant)
 {
 	int r;
 
 	do
-		r = tokmux_acquire(party->caller, mode, remaining_ms(until_ms),
-				   grant);
+		r = acquire(party, mode, remaining_ms(until_ms), grant);
 	while (r == -EINTR);
 	return r;
 }
@@ -368,6 +384,20 @@ static void change_cancelled(void *of)
 	arbiter_queue_release(change->party->token->queue, change->mode);
 }
 
+/* With a turn of @mode, and without the lock. */
+static void take_cancelled(void *of)
+{
+	struct change *change = of;
+	struct arbiter_party *party = change->party;
+
+	tokmux_release(party->caller);
+	pthread_mutex_lock(&party->lock);
+	party->busy = false;
+	pthread_cond_broadcast(&party->changed);
+	pthread_mutex_unlock(&party->lock);
+	arbiter_queue_release(party->token->queue, change->mode);
+}
+
 /* Called with the lock held, and a turn of @mode in the queue. */
 static int wait_change(struct arbiter_party *party, enum arbiter_mode mode,
 		       int64_t until_ms)
@@ -410,6 +440,7 @@ static int kernel_acquire(struct arbiter_party *party, enum arbiter_mode mode,
 			  unsigned int *news)
 {
 	int64_t until_ms = now_ms() + timeout_ms;
+	struct change change = { party, mode };
 	int r;
 
 	*news = 0;
@@ -429,9 +460,10 @@ static int kernel_acquire(struct arbiter_party *party, enum arbiter_mode mode,
 	if (!r && !party->users) {
 		party->busy = true;
 		pthread_mutex_unlock(&party->lock);
-		r = take_and_look(party, mode == ARBITER_SHARED ?
-				  TOKMUX_SHARED : TOKMUX_EXCLUSIVE, until_ms,
-				  news);
+		r = CANCEL_UNDOES(take_cancelled, &change,
+				  take_and_look(party, mode == ARBITER_SHARED ?
+						TOKMUX_SHARED : TOKMUX_EXCLUSIVE,
+						until_ms, news));
 		pthread_mutex_lock(&party->lock);
 		party->busy = false;
 		party->since_ms = now_ms();

@@ -8,6 +8,7 @@
  */
 #include <sys/syscall.h>
 #include "world.h"
+#include <tokmux.h>
 #include <kselftest_harness.h>
 
 #define SOON_MS	5000
@@ -247,6 +248,72 @@ TEST(a_wait_for_events)
 	EXPECT_TRUE(end(&waits));
 	EXPECT_EQ(CKR_OK, b->C_Finalize(NULL));
 	EXPECT_EQ(CKR_OK, a->C_Finalize(NULL));
+	world_end();
+}
+
+/* Another process has the token, and the thread waits in the kernel. */
+static pid_t take_token(int *let_go)
+{
+	struct tokmux_caller *caller;
+	int ready[2], go[2];
+	char byte;
+	pid_t pid;
+
+	if (pipe(ready) || pipe(go))
+		abort();
+	pid = fork();
+	if (!pid) {
+		close(go[1]);
+		if (tokmux_open("world-test", &caller) || tokmux_bind(caller, 0) ||
+		    tokmux_acquire(caller, TOKMUX_EXCLUSIVE, 20000, NULL) ||
+		    write(ready[1], "", 1) != 1 || read(go[0], &byte, 1))
+			_exit(1);
+		tokmux_close(caller);
+		_exit(0);
+	}
+	close(ready[1]);
+	close(go[0]);
+	if (read(ready[0], &byte, 1) != 1)
+		abort();
+	close(ready[0]);
+	*let_go = go[1];
+	return pid;
+}
+
+TEST(a_wait_for_another_process)
+{
+	struct tokmux_caller *caller;
+	struct tokmux_state state;
+	struct victim waits[2];
+	int status, go;
+	long since;
+	pid_t pid;
+
+	if (strcmp(world_arbiter(), "kernel"))
+		SKIP(return, "it takes the kernel module");
+	ASSERT_TRUE(world_begin());
+	world_configure("", "lease = call\ntoken = world-test\nhold = 0");
+	a = b = CALLER_A;
+	ASSERT_EQ(CKR_OK, a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, open_rw(a, &sa));
+	sb = sa;
+	pid = take_token(&go);
+	/* One waits in the kernel, the other one for its turn to do so. */
+	begin(&waits[0], do_random);
+	begin(&waits[1], do_random);
+	EXPECT_TRUE(end(&waits[0]));
+	EXPECT_TRUE(end(&waits[1]));
+	ASSERT_EQ(0, tokmux_open("world-test", &caller));
+	ASSERT_EQ(0, tokmux_info(caller, &state, sizeof(state)));
+	EXPECT_EQ(0, state.waiters);
+	tokmux_close(caller);
+	close(go);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	since = now_ms();
+	EXPECT_EQ(CKR_OK, do_random());
+	EXPECT_EQ(CKR_OK, a->C_Finalize(NULL));
+	EXPECT_GT(SOON_MS, now_ms() - since);
 	world_end();
 }
 
