@@ -251,6 +251,59 @@ TEST(a_wait_for_events)
 	world_end();
 }
 
+static CK_RV do_as_random(void)
+{
+	unsigned char random[8];
+
+	return a->C_GenerateRandom(sa, random, sizeof(random));
+}
+
+static CK_RV do_as_seed(void)
+{
+	return a->C_SeedRandom(sa, (unsigned char *)"seed", 4);
+}
+
+static CK_RV do_close_once(void)
+{
+	b->C_CloseSession(sb);
+	return pause() ? CKR_OK : CKR_GENERAL_ERROR;
+}
+
+/* It was closed while the thread waited for a lease, and so is the thread's to end. */
+TEST_F_TIMEOUT(cancel, its_session_is_closed_first, 60)
+{
+	struct victim first, closes, then, waits;
+	struct timespec until;
+	long since = now_ms();
+
+	if (strcmp(variant->hangs, "C_Sign"))
+		SKIP(return, "once is enough");
+	fault("C_GenerateRandom=hang C_SeedRandom=hang");
+	begin(&first, do_as_random);
+	begin(&closes, do_close_once);
+	begin(&then, do_as_seed);
+	begin(&waits, do_random);
+	atomic_store(fault_calls, 0);
+	fault("C_SeedRandom=hang");
+	while (!atomic_load(fault_calls) && now_ms() - since < SOON_MS)
+		usleep(1000);
+	pthread_cancel(waits.thread);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec++;
+	EXPECT_EQ(ETIMEDOUT, pthread_timedjoin_np(waits.thread, NULL, &until));
+	atomic_store(fault_calls, 0);
+	fault("C_CloseSession=number:0");
+	EXPECT_TRUE(end(&waits));
+	EXPECT_EQ(1, atomic_load(fault_calls));
+	fault("C_GenerateRandom=hang C_SeedRandom=hang");
+	EXPECT_TRUE(end(&first));
+	EXPECT_TRUE(end(&then));
+	EXPECT_TRUE(end(&closes));
+	fault("");
+	EXPECT_EQ(CKR_OK, a->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, b->C_Finalize(NULL));
+}
+
 /* Another process has the token, and the thread waits in the kernel. */
 static pid_t take_token(int *let_go)
 {
