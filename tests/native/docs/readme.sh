@@ -124,6 +124,8 @@ if [ -e /dev/tokmux-control ]; then
 else
 	listed=(69 'not loaded') used=(69 'not loaded') locked=(69 'not loaded')
 fi
+# By all CPUs, what the next two lines build by one.
+tap_check "it can be built" make -s -j"$(nproc)" -f install.mk build
 tap_check "README: make" runs 0 '' 'make'
 tap_check "README: make install" runs 0 '' 'make install'
 export PATH=/usr/local/bin:$PATH

@@ -30,8 +30,7 @@ pid, terminal = pty.fork()
 if not pid:
     os.execvp(sys.argv[1], sys.argv[1:])
 seen = asked = b""
-end = time.monotonic() + SECONDS
-while select.select([terminal], [], [], max(end - time.monotonic(), 0))[0]:
+while select.select([terminal], [], [], SECONDS)[0]:
     try:
         data = os.read(terminal, 4096)
     except OSError:
