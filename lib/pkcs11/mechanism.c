@@ -295,6 +295,28 @@ static CK_RV check_vendors(struct call *call, const CK_MECHANISM *mechanism)
 	return CKR_MECHANISM_INVALID;
 }
 
+/* Does any caller get CKR_MECHANISM_INVALID for it, whatever the backend can do? */
+bool mechanism_is_refused(CK_MECHANISM_TYPE type)
+{
+	switch (type) {
+	case CKM_X9_42_DH_HYBRID_DERIVE:
+	case CKM_X9_42_MQV_DERIVE:
+	case CKM_ECMQV_DERIVE:
+	case CKM_X3DH_INITIALIZE:
+	case CKM_X3DH_RESPOND:
+	case CKM_X2RATCHET_INITIALIZE:
+	case CKM_X2RATCHET_RESPOND:
+	case CKM_CMS_SIG:
+	case CKM_KIP_DERIVE:
+	case CKM_KIP_WRAP:
+	case CKM_KIP_MAC:
+	case CKM_GOSTR3410_KEY_WRAP:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /**
  * call_check_mechanism() - may this caller use the keys in a mechanism's parameters?
  * @call: the call
@@ -325,20 +347,8 @@ CK_RV call_check_mechanism(struct call *call, CK_MECHANISM *mechanism)
 		return check_sp800_108(call, mechanism);
 	case CKM_SP800_108_FEEDBACK_KDF:
 		return check_sp800_108_feedback(call, mechanism);
-	case CKM_X9_42_DH_HYBRID_DERIVE:
-	case CKM_X9_42_MQV_DERIVE:
-	case CKM_ECMQV_DERIVE:
-	case CKM_X3DH_INITIALIZE:
-	case CKM_X3DH_RESPOND:
-	case CKM_X2RATCHET_INITIALIZE:
-	case CKM_X2RATCHET_RESPOND:
-	case CKM_CMS_SIG:
-	case CKM_KIP_DERIVE:
-	case CKM_KIP_WRAP:
-	case CKM_KIP_MAC:
-	case CKM_GOSTR3410_KEY_WRAP:
-		return CKR_MECHANISM_INVALID;
 	default:
-		return CKR_OK;
+		return mechanism_is_refused(mechanism->mechanism) ?
+			       CKR_MECHANISM_INVALID : CKR_OK;
 	}
 }

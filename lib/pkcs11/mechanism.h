@@ -4,6 +4,7 @@
 
 #include "call.h"
 
+bool mechanism_is_refused(CK_MECHANISM_TYPE type);
 CK_RV call_check_mechanism(struct call *call, CK_MECHANISM *mechanism);
 
 /* Keys that C_DeriveKey returns in a mechanism's parameters. */

@@ -381,4 +381,40 @@ TEST_F(mechanisms, a_vendors_own_are_passed_on_for_a_caller_alone)
 	EXPECT_EQ(CKR_MECHANISM_INVALID, DERIVE(CKM_NSS_HKDF_SHA256, params));
 }
 
+#define MANY	200
+
+TEST(a_refused_one_is_not_offered)
+{
+	CK_MECHANISM_TYPE types[MANY], all[MANY];
+	CK_FUNCTION_LIST *softhsm, *p11;
+	CK_ULONG i, count = 0, room, all_count = MANY;
+	CK_MECHANISM_INFO info;
+	CK_SLOT_ID slot;
+
+	ASSERT_TRUE(world_begin());
+	world_configure_plugin(PLUGIN("backend_quirks"), "lease = shared");
+	p11 = CALLER_A;
+	softhsm = world_softhsm();
+	ASSERT_EQ(CKR_OK, p11->C_Initialize(NULL));
+	slot = the_slot(p11);
+	ASSERT_EQ(CKR_OK, softhsm->C_GetMechanismList(the_slot(softhsm), all,
+						      &all_count));
+	ASSERT_EQ(CKR_OK, p11->C_GetMechanismList(slot, NULL, &count));
+	EXPECT_EQ(all_count, count);
+	room = count - 1;
+	EXPECT_EQ(CKR_BUFFER_TOO_SMALL,
+		  p11->C_GetMechanismList(slot, types, &room));
+	EXPECT_EQ(count, room);
+	ASSERT_EQ(CKR_OK, p11->C_GetMechanismList(slot, types, &count));
+	ASSERT_EQ(all_count, count);
+	for (i = 0; i < count; i++)
+		EXPECT_EQ(all[i], types[i]);
+	EXPECT_EQ(CKR_OK, p11->C_GetMechanismInfo(slot, types[0], &info));
+	EXPECT_EQ(CKR_MECHANISM_INVALID,
+		  p11->C_GetMechanismInfo(slot, CKM_ECMQV_DERIVE, &info));
+	EXPECT_EQ(CKR_ARGUMENTS_BAD, p11->C_GetMechanismList(slot, NULL, NULL));
+	EXPECT_EQ(CKR_OK, p11->C_Finalize(NULL));
+	world_end();
+}
+
 TEST_HARNESS_MAIN
