@@ -157,7 +157,7 @@ static void hold(struct member *member, void **object)
 	}
 }
 
-/* With the lock, or while the gate is busy. */
+/* With the lock. */
 static void do_not_hold(struct member *member)
 {
 	if (member->object && !member->let_go) {
@@ -282,7 +282,10 @@ static void guests_leave(void)
 		atomic_store(&member->count, 0);
 		atomic_fetch_add(&member->generation, 1);
 		close_all(i);
+		/* Threads that have left before may be in gate_let_go(). */
+		pthread_mutex_lock(&gate.lock);
 		do_not_hold(member);
+		pthread_mutex_unlock(&gate.lock);
 	}
 }
 
@@ -338,7 +341,7 @@ static void *next_object(void)
 	unsigned int i;
 
 	pthread_mutex_lock(&gate.lock);
-	for (i = 0; gate.let_go && !object; i++) {
+	for (i = 0; i < MAX_CALLERS && gate.let_go && !object; i++) {
 		struct member *member = &gate.members[i];
 
 		if (!member->let_go)
