@@ -5,8 +5,10 @@
  * tests/card's, and its card forgets without power.
  */
 #include <arpa/inet.h>
+#include <linux/usbdevice_fs.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <winscard.h>
 #include <reader.h>
@@ -21,9 +23,10 @@
 FIXTURE(cards)
 {
 	struct usb_reader reader;
+	char token[TOKMUX_NAME_SIZE];
 	unsigned int index;
 	SCARDCONTEXT context;
-	char name[128];
+	char name[128];		/* of the reader, for PC/SC */
 	bool skip;
 };
 
@@ -48,21 +51,44 @@ static bool find_reader(SCARDCONTEXT context, unsigned int index, char *name)
 	return false;
 }
 
+/* The reader as a token. */
+static bool make_token(FIXTURE_DATA(cards) *self, unsigned int flags,
+		       unsigned int hold_limit_ms)
+{
+	return !tokmux_create_device(self->token, flags, hold_limit_ms, 0,
+				     self->reader.node, -1, &self->index) &&
+	       find_reader(self->context, self->index, self->name);
+}
+
+/* udev's rule for a token's next user runs the program. */
+static void install_tool(void)
+{
+	char path[4096];
+	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 8);
+	int i;
+
+	path[len < 0 ? 0 : len] = '\0';
+	/* …/tests/pcsc/cards and …/tokmux */
+	for (i = 0; i < 3 && *path; i++)
+		*strrchr(path, '/') = '\0';
+	strcat(path, "/tokmux");
+	unlink("/usr/lib/udev/tokmux");
+	if (symlink(path, "/usr/lib/udev/tokmux"))
+		perror("/usr/lib/udev/tokmux");
+}
+
 FIXTURE_SETUP(cards)
 {
-	char token[TOKMUX_NAME_SIZE];
-
 	memset(self, 0, sizeof(*self));
 	self->skip = !have_vhci() || tokmux_present() != 1;
 	if (self->skip)
 		return;
+	install_tool();
 	ASSERT_TRUE(make_reader(&self->reader, "extended"));
-	snprintf(token, sizeof(token), "pcsc-%d", getpid());
-	ASSERT_EQ(0, tokmux_create_device(token, 0, 0, 0, self->reader.node, -1,
-					  &self->index));
+	snprintf(self->token, sizeof(self->token), "pcsc-%d", getpid());
 	ASSERT_EQ(0, SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL,
 					   &self->context));
-	ASSERT_TRUE(find_reader(self->context, self->index, self->name));
+	ASSERT_TRUE(make_token(self, 0, 0));
 }
 
 FIXTURE_TEARDOWN(cards)
@@ -571,12 +597,85 @@ static LONG secret_of_others(const char *reader)
 	return rv;
 }
 
+#define OTHER_UID	65534
+
+/* A transfer by the kernel's own interface. Returns its length. */
+static int bulk(int lease_fd, unsigned char endpoint, void *buffer, int size)
+{
+	struct usbdevfs_urb *done = NULL, urb = {
+		.type = USBDEVFS_URB_TYPE_BULK,
+		.endpoint = endpoint,
+		.buffer = buffer,
+		.buffer_length = size,
+	};
+
+	if (ioctl(lease_fd, USBDEVFS_SUBMITURB, &urb))
+		return -errno;
+	while (done != &urb)
+		if (ioctl(lease_fd, USBDEVFS_REAPURB, &done))
+			return -errno;
+	return urb.status ? urb.status : urb.actual_length;
+}
+
+/*
+ * Another user, who sends a command to the card as it is, by ioctls alone. Says the
+ * status word, 0 if the card had no power to answer, or an errno.
+ */
+static void takes_it_as_it_is(const char *token, int out, int in)
+{
+	uint8_t m[300] = { 0x6f, sizeof(get_secret) };
+	unsigned int interface = 0;
+	struct tokmux_caller *caller;
+	int ret, fd;
+
+	memcpy(m + 10, get_secret, sizeof(get_secret));
+	ret = tokmux_open(token, &caller);
+	if (!ret && (setresgid(OTHER_UID, OTHER_UID, OTHER_UID) ||
+		     setresuid(OTHER_UID, OTHER_UID, OTHER_UID)))
+		ret = -errno;
+	if (!ret)
+		ret = tokmux_bind(caller, 0);
+	if (!ret)
+		ret = tokmux_acquire(caller, TOKMUX_EXCLUSIVE, SOON, NULL);
+	if (ret >= 0)
+		ret = fd = tokmux_lease_fd(caller);
+	if (ret >= 0 && ioctl(fd, USBDEVFS_CLAIMINTERFACE, &interface))
+		ret = -errno;
+	if (ret >= 0)
+		ret = bulk(fd, 0x03, m, 10 + sizeof(get_secret));
+	if (ret >= 0)
+		ret = bulk(fd, 0x82, m, sizeof(m));
+	if (ret >= 0)
+		ret = ret < 12 ? 0 : m[ret - 2] << 8 | m[ret - 1];
+	say(out, ret);
+	wait_to_be_told(in);
+}
+
 enum way { LIVES, DISCONNECTS, EXITS, KILLED_AFTER, KILLED_INSIDE };
 
 static const char * const ways[] = {
 	"lives", "disconnects", "exits", "is killed after its transaction",
 	"is killed in its transaction",
 };
+
+/* Somebody who has verified the PIN and goes that way, or stays with a connection. */
+static struct child verified(const char *reader, enum way way)
+{
+	struct child c = child_of(verifies, reader);
+
+	if (hear(&c) != 0x9000)
+		return (struct child){};
+	if (way != KILLED_INSIDE && (write(c.told, "", 1) != 1 || hear(&c)))
+		return (struct child){};
+	if ((way == DISCONNECTS || way == EXITS) &&
+	    (write(c.told, "", 1) != 1 || hear(&c)))
+		return (struct child){};
+	if (way == KILLED_AFTER || way == KILLED_INSIDE)
+		end(&c, SIGKILL);
+	else if (way == EXITS)
+		end(&c, 0);
+	return c;
+}
 
 TEST_F_TIMEOUT(cards, no_pin_is_left_behind, 180)
 {
@@ -585,20 +684,8 @@ TEST_F_TIMEOUT(cards, no_pin_is_left_behind, 180)
 	NEEDS_VHCI();
 	for (enum way way = LIVES; way <= KILLED_INSIDE; way++) {
 		TH_LOG("somebody who has verified %s", ways[way]);
-		c = child_of(verifies, self->name);
-		ASSERT_EQ(0x9000, hear(&c));
-		if (way != KILLED_INSIDE) {
-			EXPECT_EQ(1, write(c.told, "", 1));
-			EXPECT_EQ(0, hear(&c));
-		}
-		if (way == DISCONNECTS || way == EXITS) {
-			EXPECT_EQ(1, write(c.told, "", 1));
-			EXPECT_EQ(0, hear(&c));
-		}
-		if (way == KILLED_AFTER || way == KILLED_INSIDE)
-			end(&c, SIGKILL);
-		else if (way == EXITS)
-			EXPECT_EQ(0, end(&c, 0));
+		c = verified(self->name, way);
+		ASSERT_LT(0, c.pid);
 		EXPECT_EQ(0x6982, secret_of_others(self->name));
 		if (way == LIVES || way == DISCONNECTS)
 			end(&c, SIGKILL);
@@ -636,6 +723,32 @@ TEST_F_TIMEOUT(cards, no_power_is_left_behind, 120)
 		tokmux_close(caller);
 		end(&c, SIGKILL);
 	}
+}
+
+/* Nor for one that is not so polite as to reset the card: the kernel has it scrubbed. */
+TEST_F_TIMEOUT(cards, no_pin_is_left_to_another_user, 180)
+{
+	struct child c, next;
+
+	NEEDS_VHCI();
+	for (enum way way = LIVES; way <= KILLED_INSIDE; way++) {
+		TH_LOG("somebody who has verified %s", ways[way]);
+		c = verified(self->name, way);
+		ASSERT_LT(0, c.pid);
+		next = child_of(takes_it_as_it_is, self->token);
+		EXPECT_EQ(0, hear(&next));
+		end(&next, SIGKILL);
+		if (way == LIVES || way == DISCONNECTS)
+			end(&c, SIGKILL);
+	}
+	TH_LOG("where a device is said to need no scrub");
+	ASSERT_EQ(0, tokmux_remove_system(self->index));
+	ASSERT_TRUE(make_token(self, TOKMUX_CREATE_NO_SCRUB, 0));
+	c = verified(self->name, KILLED_INSIDE);
+	ASSERT_LT(0, c.pid);
+	next = child_of(takes_it_as_it_is, self->token);
+	EXPECT_EQ(0x9000, hear(&next));
+	end(&next, SIGKILL);
 }
 
 TEST_F_TIMEOUT(cards, a_transaction_excludes_others, 120)
@@ -678,6 +791,37 @@ TEST_F_TIMEOUT(cards, killed_in_a_transaction, 120)
 	TH_LOG("begun %.0f ms after the kill", now() - start_ms);
 	EXPECT_EQ(1, resets);
 	EXPECT_EQ(0x6985, SEND(&p, get_secret));
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+}
+
+#define HOLD_MS	1000
+
+/* A stopped process can't give back what it doesn't use: the hold limit takes it. */
+TEST_F_TIMEOUT(cards, stopped_with_an_idle_lease, 120)
+{
+	struct program p = {};
+	int resets = 0;
+	struct child c;
+	double start_ms;
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, tokmux_remove_system(self->index));
+	ASSERT_TRUE(make_token(self, 0, HOLD_MS));
+	c = verified(self->name, LIVES);
+	ASSERT_LT(0, c.pid);
+	kill(c.pid, SIGSTOP);
+	start_ms = now();
+	ASSERT_EQ(0, start(&p, self->name, SCARD_SHARE_SHARED));
+	EXPECT_EQ(0, begin(&p, &resets));
+	TH_LOG("begun after %.0f ms", now() - start_ms);
+	EXPECT_GT(5 * HOLD_MS, now() - start_ms);
+	EXPECT_EQ(0x6985, SEND(&p, get_secret));
+	/* It goes on, and finds that it has lost the card. */
+	EXPECT_EQ(0, SCardEndTransaction(p.card, SCARD_LEAVE_CARD));
+	kill(c.pid, SIGCONT);
+	EXPECT_EQ(1, write(c.told, "", 1));
+	EXPECT_EQ(0, hear(&c));
+	EXPECT_EQ(0, end(&c, 0));
 	EXPECT_EQ(0, SCardReleaseContext(p.context));
 }
 
@@ -918,13 +1062,18 @@ TEST_F_TIMEOUT(cards, fork_in_a_transaction, 120)
 	EXPECT_EQ(0, SCardReleaseContext(p.context));
 }
 
-#define LOOP_MS	4000
+#define LOOP_MS		8000
+/* From this many on the turns at both ends don't count for much. */
+#define LONG_LOOP_MS	20000
+/* The default of linger-most in readers.conf. */
+#define LINGER_MOST_MS	2000
 
 struct loop {
 	const char *reader;
+	double ms;
 	LONG rv;
 	int transactions, resets;
-	double longest;
+	double waited, longest;
 };
 
 /* Transactions without pause, each with a selection and a PIN where they are gone. */
@@ -937,12 +1086,14 @@ static void *loop(void *arg)
 	int resets;
 
 	l->rv = start(&p, l->reader, SCARD_SHARE_SHARED);
-	while (!l->rv && now() - started < LOOP_MS) {
+	l->waited = now() - started;
+	while (!l->rv && now() - started < l->ms) {
 		resets = 0;
 		asked = now();
 		l->rv = begin(&p, &resets);
 		if (l->rv)
 			break;
+		l->waited += now() - asked;
 		if (now() - asked > l->longest)
 			l->longest = now() - asked;
 		l->resets += resets;
@@ -961,22 +1112,31 @@ static void *loop(void *arg)
 	return NULL;
 }
 
+static double loop_ms(void)
+{
+	const char *ms = getenv("TOKMUX_PCSC_LOOP_MS");
+
+	return ms ? atof(ms) : LOOP_MS;
+}
+
 static void loops(const char *reader, int out, int in)
 {
-	struct loop l = { .reader = reader };
+	struct loop l = { .reader = reader, .ms = loop_ms() };
 
 	loop(&l);
 	say(out, l.rv);
 	say(out, l.transactions);
 	say(out, l.resets);
 	say(out, (LONG)l.longest);
+	say(out, (LONG)(l.ms - l.waited));
 	wait_to_be_told(in);
 }
 
 TEST_F_TIMEOUT(cards, two_programs_without_pause, 120)
 {
-	LONG transactions[2], resets[2], longest[2];
+	LONG transactions, resets[2], longest, had[2];
 	struct child c[2];
+	double jain;
 	int i;
 
 	NEEDS_VHCI();
@@ -984,16 +1144,26 @@ TEST_F_TIMEOUT(cards, two_programs_without_pause, 120)
 		c[i] = child_of(loops, self->name);
 	for (i = 0; i < 2; i++) {
 		EXPECT_EQ(0, hear(&c[i]));
-		transactions[i] = hear(&c[i]);
+		transactions = hear(&c[i]);
 		resets[i] = hear(&c[i]);
-		longest[i] = hear(&c[i]);
+		longest = hear(&c[i]);
+		had[i] = hear(&c[i]);
 		end(&c[i], 0);
-		TH_LOG("%ld transactions, %ld resets, the longest wait %ld ms",
-		       transactions[i], resets[i], longest[i]);
+		TH_LOG("%ld transactions in %ld ms, %ld resets, the longest wait %ld ms",
+		       transactions, had[i], resets[i], longest);
+		EXPECT_LT(0, transactions);
 		/* One for each time that the other one had its turn. */
-		EXPECT_LT(0, transactions[i]);
-		EXPECT_GE(LOOP_MS / 100, resets[i]);
+		EXPECT_GE(loop_ms() / LINGER_MOST_MS, resets[i]);
+		/* And a transaction, and the card's way from one to the other. */
+		EXPECT_GE(LINGER_MOST_MS * 5 / 4, longest);
 	}
+	/* They take turns, and these are alike. */
+	EXPECT_GE(1, labs(resets[0] - resets[1]));
+	jain = (double)(had[0] + had[1]) * (had[0] + had[1]) /
+	       (2 * ((double)had[0] * had[0] + (double)had[1] * had[1]));
+	TH_LOG("Jain's index of what they had is %.4f", jain);
+	if (loop_ms() >= LONG_LOOP_MS)
+		EXPECT_LE(0.99, jain);
 }
 
 TEST_F_TIMEOUT(cards, threads, 120)
@@ -1004,7 +1174,7 @@ TEST_F_TIMEOUT(cards, threads, 120)
 
 	NEEDS_VHCI();
 	for (i = 0; i < 4; i++) {
-		l[i] = (struct loop){ .reader = self->name };
+		l[i] = (struct loop){ .reader = self->name, .ms = LOOP_MS / 2 };
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, loop, &l[i]));
 	}
 	for (i = 0; i < 4; i++) {
