@@ -47,7 +47,8 @@ static int64_t lease_due(const struct reader *reader)
 		return 0;
 	if (!reader->connections)
 		return reader->wanted_ms ? 0 :
-		       reader->used_ms + policy.off_after_ms;
+		       reader->used_ms + (reader->only_seen ? CONNECTS_SOON_MS :
+					  policy.off_after_ms);
 	if (!reader->wanted_ms)
 		return forget_due(reader);
 	due = reader->used_ms + policy.linger_ms;

@@ -148,6 +148,7 @@ int lease_take(struct reader *reader, int timeout_ms)
 	if (!reader->about.slots)
 		reader->about = about;
 	reader->held = true;
+	reader->only_seen = false;
 	reader->used_ms = now_ms();
 	if (ret & TOKMUX_CARD_TOUCHED)
 		slot_was_reset(reader);
@@ -240,6 +241,10 @@ void lease_look(struct reader *reader)
 	reader->slot.seen_ms = now_ms();
 	/* The program that looks is likely to want the card next. */
 	keep = held || reader->slot.protocol != SCARD_PROTOCOL_UNDEFINED;
+	if (!ret && !held && keep) {
+		reader->only_seen = true;
+		wake_keeper();
+	}
 	unlock();
 	if (!ret && !keep)
 		lease_give_back(reader);

@@ -33,6 +33,13 @@ void policy_read(void);
 #define FRESH_MS		250
 
 /*
+ * A program that sees a card is likely to connect, so the lease is kept for this
+ * long after it was taken for a look. Other processes that look see nothing new
+ * meanwhile.
+ */
+#define CONNECTS_SOON_MS	100
+
+/*
  * A holder without any connection has it exclusively, or is no PC/SC program.
  * But a program that has just disconnected has none either: it gives the lease
  * back within this time.

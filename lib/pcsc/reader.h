@@ -60,6 +60,7 @@ struct reader {
 	bool lost;		/* the kernel took the lease away */
 	int64_t wanted_ms;	/* others wait for it since then; 0 */
 	int64_t used_ms;	/* its last use */
+	bool only_seen;		/* not used since it was taken for a look */
 	/* Kept until then for a program that was told of a reset. */
 	const void *grace_of;
 	int64_t grace_ms;

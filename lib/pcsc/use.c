@@ -62,6 +62,7 @@ void turn_end(struct connection *connection)
 {
 	lock();
 	connection->reader->used_ms = now_ms();
+	connection->reader->only_seen = false;
 	pass_unless_kept(connection);
 	unlock();
 }

@@ -26,9 +26,7 @@ enum operation {
 	OPERATIONS
 };
 
-/* Instead of a login that operations need; no seat's current one. */
-#define SESSION_NEEDS_SEVERAL	(~0ul)
-#define SESSION_NEEDS_OWN	(~0ul - 1) /* none, while nobody is logged in */
+#define SESSION_NEEDS_SEVERAL	(~0ul)	/* logins: no seat's current one */
 
 struct session {
 	/* 0 once it is closed, though calls may still be in it */

@@ -25,8 +25,9 @@
  *
  * LEVEL is t0, t1, short or extended. What the card sees goes to the file LOG. Says "ready BUS
  * DEVICE" once it is enumerated; runs until it is killed, which pulls the plug.
- * CONTROL is a fifo that takes a line each: "remove", "insert",
- * or the name of a fault (struct reader_faults) and how often.
+ * CONTROL is a fifo that takes a line each: "remove", "insert", "messages", which has
+ * the number of messages that came so far written to LOG, or the name of a fault
+ * (struct reader_faults) and how often.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -98,6 +99,7 @@ static const char *strings[] = { "", "tokmux", "test reader", "1" };
 static unsigned int nr_interfaces, nr_settings;
 static bool setting, mute, is_random, iccd;
 static unsigned int seed;
+static unsigned int messages;
 
 static const uint8_t device_desc[18] = {
 	18, 1, 0x10, 0x01, 0, 0, 0, 64, 0xe6, 0x08, 0x33, 0x44, 0, 1, 1, 2, 3, 1,
@@ -520,6 +522,7 @@ static void request(void)
 	} else if (in) {
 		wait_in(seqnum, ep, length);
 	} else {
+		messages++;
 		for (at = 0; ep <= MUTE && at < length; at += n) {
 			n = length - at < READER_PACKET ? length - at : READER_PACKET;
 			reader_out(&reader, data + at, n);
@@ -651,6 +654,8 @@ static void order(FILE *orders)
 		return;
 	if (!strcmp(name, "remove") || !strcmp(name, "insert"))
 		reader_insert(&reader, name[0] == 'i');
+	if (!strcmp(name, "messages"))
+		fprintf(card.log, "messages %u\n", messages);
 	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		if (!strcmp(name, faults[i].name))
 			*faults[i].count = n;

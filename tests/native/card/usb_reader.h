@@ -174,6 +174,22 @@ static inline void tell(const struct usb_reader *r, const char *what)
 		usleep(10000);
 }
 
+/* How many messages the reader has been sent. */
+static inline int messages_to(const struct usb_reader *r)
+{
+	char line[256];
+	int n = -1;
+	FILE *f;
+
+	tell(r, "messages");
+	f = fopen(r->log, "r");
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "messages %d", &n);
+	if (f)
+		fclose(f);
+	return n;
+}
+
 static inline bool await_log(const struct usb_reader *r, const char *what)
 {
 	double start = now();

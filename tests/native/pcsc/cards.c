@@ -1030,6 +1030,101 @@ TEST_F_TIMEOUT(cards, the_reader_is_unplugged, 120)
 	EXPECT_EQ(0, SCardReleaseContext(p.context));
 }
 
+/* ---- those who only look ------------------------------------------------------------- */
+
+/* Looks all the time until it is told; says when the card goes and comes. */
+static void looks(const char *reader, int out, int in)
+{
+	struct pollfd pfd = { .fd = in, .events = POLLIN };
+	SCARD_READERSTATE state = { .szReader = reader };
+	SCARDCONTEXT context;
+	LONG rv;
+
+	rv = SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context);
+	say(out, rv ? rv : SCardGetStatusChange(context, 0, &state, 1));
+	while (!poll(&pfd, 1, 5)) {
+		state.dwCurrentState = state.dwEventState;
+		rv = SCardGetStatusChange(context, 0, &state, 1);
+		if (rv != SCARD_E_TIMEOUT &&
+		    (state.dwEventState ^ state.dwCurrentState) & SCARD_STATE_PRESENT)
+			say(out, state.dwEventState & SCARD_STATE_PRESENT);
+	}
+	SCardReleaseContext(context);
+}
+
+#define ONLOOKERS	4
+#define SEEN_MS		1000
+
+/* Each says @what once. How long it took until the first one and the last one did, in ms. */
+static bool all_say(const struct child *c, LONG what, double *first, double *last)
+{
+	struct pollfd fds[ONLOOKERS];
+	double started = now();
+	int i, left = ONLOOKERS;
+
+	for (i = 0; i < ONLOOKERS; i++)
+		fds[i] = (struct pollfd){ .fd = c[i].said, .events = POLLIN };
+	for (*first = 0; left; *last = now() - started) {
+		if (poll(fds, ONLOOKERS, SOON) <= 0)
+			return false;
+		for (i = 0; i < ONLOOKERS; i++) {
+			if (!fds[i].revents)
+				continue;
+			if (hear(&c[i]) != what)
+				return false;
+			fds[i].fd = -1;
+			left--;
+		}
+		if (!*first)
+			*first = now() - started;
+	}
+	return true;
+}
+
+TEST_F_TIMEOUT(cards, onlookers, 120)
+{
+	struct child c[ONLOOKERS];
+	struct program p = {};
+	int i, resets = 0, powered, messages;
+	double start_ms, first, last;
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, start(&p, self->name, SCARD_SHARE_SHARED));
+	EXPECT_EQ(0, begin(&p, &resets));
+	EXPECT_LE(0x6100, SEND(&p, select_applet));
+	EXPECT_EQ(0x9000, SEND(&p, verify_pin));
+	powered = logged(&self->reader, "power on");
+	messages = messages_to(&self->reader);
+	for (i = 0; i < ONLOOKERS; i++) {
+		c[i] = child_of(looks, self->name);
+		EXPECT_EQ(0, hear(&c[i]));
+	}
+	for (start_ms = now(); now() - start_ms < 1500;) {
+		EXPECT_EQ(0x9000, SEND(&p, get_secret));
+		messages++;
+		usleep(50000);
+	}
+	/* There was no message but those of the program that has the card. */
+	EXPECT_EQ(messages, messages_to(&self->reader));
+	EXPECT_EQ(powered, logged(&self->reader, "power on"));
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+
+	/* This process gives the lease back as soon as another one wants it. */
+	ASSERT_LT(0, verified(self->name, EXITS).pid);
+	tell(&self->reader, "remove");
+	EXPECT_TRUE(all_say(c, 0, &first, &last));
+	TH_LOG("seen to go after %.0f ms, by all after %.0f ms", first, last);
+	EXPECT_GT(SEEN_MS, first);
+	EXPECT_GT(2 * SEEN_MS, last);
+	tell(&self->reader, "insert");
+	EXPECT_TRUE(all_say(c, SCARD_STATE_PRESENT, &first, &last));
+	TH_LOG("seen to come after %.0f ms, by all after %.0f ms", first, last);
+	EXPECT_GT(SEEN_MS, first);
+	EXPECT_GT(2 * SEEN_MS, last);
+	for (i = 0; i < ONLOOKERS; i++)
+		EXPECT_EQ(0, end(&c[i], 0));
+}
+
 /* ---- fork, threads, and many of them -------------------------------------------------- */
 
 TEST_F_TIMEOUT(cards, fork_in_a_transaction, 120)
