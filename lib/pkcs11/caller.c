@@ -264,13 +264,16 @@ static __attribute__((noinline, cold)) CK_RV visit(unsigned int number)
 {
 	struct caller caller = caller_at(number);
 	void *object;
+	bool first;
 	CK_RV rv;
 
 	if (caller.kind == VACANT || !users_open())
 		return CKR_CRYPTOKI_NOT_INITIALIZED;
 	object = origin_hold(&caller.origin);
-	rv = gate_visit(number, &object);
+	rv = gate_visit(number, &object, &first);
 	origin_release(object);
+	if (first)
+		tell_name(number, &caller);
 	return rv;
 }
 

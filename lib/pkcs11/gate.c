@@ -64,6 +64,7 @@ void gate_forked(void)
 		atomic_store(&gate.members[i].count, 0);
 		gate.members[i].guest = false;
 		gate.members[i].leaving = false;
+		atomic_store(&gate.members[i].has_left, false);
 	}
 }
 
@@ -233,13 +234,15 @@ CK_RV gate_initialize(unsigned int caller, CK_FLAGS flags, void **object,
  * gate_visit() - a call of one that has not initialized
  * @caller: its number
  * @object: as in gate_initialize()
+ * @first: the same
  *
  * It waits for no other thread.
  */
-CK_RV gate_visit(unsigned int caller, void **object)
+CK_RV gate_visit(unsigned int caller, void **object, bool *first)
 {
 	struct member *member = &gate.members[caller];
 
+	*first = false;
 	pthread_mutex_lock(&gate.lock);
 	if (atomic_load(&member->count))
 		return end(CKR_OK);
@@ -249,6 +252,7 @@ CK_RV gate_visit(unsigned int caller, void **object)
 	hold(member, object);
 	member->guest = true;
 	atomic_store(&member->count, 1);
+	*first = true;
 	return end(CKR_OK);
 }
 

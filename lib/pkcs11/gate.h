@@ -7,7 +7,7 @@
 
 CK_RV gate_initialize(unsigned int caller, CK_FLAGS flags, void **object,
 		      bool *first);
-CK_RV gate_visit(unsigned int caller, void **object);
+CK_RV gate_visit(unsigned int caller, void **object, bool *first);
 void gate_renew(unsigned int caller);
 CK_RV gate_finalize(unsigned int caller);
 void gate_let_go(void (*release)(void *object));
