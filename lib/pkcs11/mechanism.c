@@ -3,15 +3,15 @@
  * mechanism: the keys that a mechanism's parameters name (R11)
  *
  * A mechanism's parameters can name keys. The backend takes any handle there that it
- * knows, even one that this caller never got. It can return new keys there, which
- * would not be recorded as this caller's. So handles that can be read from the
- * parameters are checked like any other. A mechanism whose handles can't be read,
- * or that makes more than one key, is refused.
+ * knows, even one that this caller never got. So handles that can be read from the
+ * parameters are checked like any other, and new keys that come back there are recorded
+ * as this caller's. A mechanism whose handles can't be read is refused.
  *
  * The mechanisms of PKCS#11 up to 3.2 are known here. The parameters of a vendor's
  * mechanism are not: where another caller could have keys, the configuration says
  * whether those are passed on.
  */
+#include <stddef.h>
 #include <string.h>
 
 #include "log.h"
@@ -99,16 +99,14 @@ static CK_RV check_ike1_extended(struct call *call,
 
 /* ---- SP 800-108 ---------------------------------------------------------- */
 
-/* The keys that go into the new key are checked. More new keys are refused. */
+/* The keys that go into the new key are checked. */
 static CK_RV check_kdf(struct call *call, const CK_PRF_DATA_PARAM *data,
-		       CK_ULONG count, CK_ULONG additional_keys)
+		       CK_ULONG count)
 {
 	CK_OBJECT_HANDLE handle;
 	CK_RV rv = CKR_OK;
 	CK_ULONG i;
 
-	if (additional_keys)
-		return CKR_MECHANISM_INVALID;
 	for (i = 0; data && i < count && rv == CKR_OK; i++) {
 		if (data[i].type != CK_SP800_108_KEY_HANDLE)
 			continue;
@@ -126,8 +124,7 @@ static CK_RV check_sp800_108(struct call *call, const CK_MECHANISM *mechanism)
 
 	if (!get_params(mechanism, &params, sizeof(params)))
 		return CKR_MECHANISM_PARAM_INVALID;
-	return check_kdf(call, params.pDataParams, params.ulNumberOfDataParams,
-			 params.ulAdditionalDerivedKeys);
+	return check_kdf(call, params.pDataParams, params.ulNumberOfDataParams);
 }
 
 static CK_RV check_sp800_108_feedback(struct call *call,
@@ -137,8 +134,146 @@ static CK_RV check_sp800_108_feedback(struct call *call,
 
 	if (!get_params(mechanism, &params, sizeof(params)))
 		return CKR_MECHANISM_PARAM_INVALID;
-	return check_kdf(call, params.pDataParams, params.ulNumberOfDataParams,
-			 params.ulAdditionalDerivedKeys);
+	return check_kdf(call, params.pDataParams, params.ulNumberOfDataParams);
+}
+
+/* ---- keys that come back ------------------------------------------------- */
+
+_Static_assert(offsetof(CK_SSL3_KEY_MAT_OUT, pIVClient) ==
+	       4 * sizeof(CK_OBJECT_HANDLE), "four keys, one after the other");
+_Static_assert(offsetof(CK_WTLS_KEY_MAT_OUT, pIV) ==
+	       2 * sizeof(CK_OBJECT_HANDLE), "two keys, one after the other");
+
+static CK_RV find_returned(const CK_MECHANISM *mechanism,
+			   struct returned *returned)
+{
+	union {
+		CK_SSL3_KEY_MAT_PARAMS ssl3;
+		CK_TLS12_KEY_MAT_PARAMS tls12;
+		CK_WTLS_KEY_MAT_PARAMS wtls;
+		CK_SP800_108_KDF_PARAMS kdf;
+		CK_SP800_108_FEEDBACK_KDF_PARAMS feedback;
+	} params;
+	void *material;
+
+	switch (mechanism->mechanism) {
+	case CKM_SSL3_KEY_AND_MAC_DERIVE:
+	case CKM_TLS_KEY_AND_MAC_DERIVE:
+		if (!get_params(mechanism, &params, sizeof(params.ssl3)))
+			return CKR_MECHANISM_PARAM_INVALID;
+		material = params.ssl3.pReturnedKeyMaterial;
+		*returned = (struct returned){ material, NULL, 4 };
+		return material ? CKR_OK : CKR_MECHANISM_PARAM_INVALID;
+	case CKM_TLS12_KEY_AND_MAC_DERIVE:
+	case CKM_TLS12_KEY_SAFE_DERIVE:
+		if (!get_params(mechanism, &params, sizeof(params.tls12)))
+			return CKR_MECHANISM_PARAM_INVALID;
+		material = params.tls12.pReturnedKeyMaterial;
+		*returned = (struct returned){ material, NULL, 4 };
+		return material ? CKR_OK : CKR_MECHANISM_PARAM_INVALID;
+	case CKM_WTLS_SERVER_KEY_AND_MAC_DERIVE:
+	case CKM_WTLS_CLIENT_KEY_AND_MAC_DERIVE:
+		if (!get_params(mechanism, &params, sizeof(params.wtls)))
+			return CKR_MECHANISM_PARAM_INVALID;
+		material = params.wtls.pReturnedKeyMaterial;
+		*returned = (struct returned){ material, NULL, 2 };
+		return material ? CKR_OK : CKR_MECHANISM_PARAM_INVALID;
+	case CKM_SP800_108_COUNTER_KDF:
+	case CKM_SP800_108_DOUBLE_PIPELINE_KDF:
+		if (!get_params(mechanism, &params, sizeof(params.kdf)))
+			return CKR_MECHANISM_PARAM_INVALID;
+		returned->more = params.kdf.pAdditionalDerivedKeys;
+		returned->count = params.kdf.ulAdditionalDerivedKeys;
+		break;
+	case CKM_SP800_108_FEEDBACK_KDF:
+		if (!get_params(mechanism, &params, sizeof(params.feedback)))
+			return CKR_MECHANISM_PARAM_INVALID;
+		returned->more = params.feedback.pAdditionalDerivedKeys;
+		returned->count = params.feedback.ulAdditionalDerivedKeys;
+		break;
+	default:
+		break;
+	}
+	return returned->count && !returned->more ?
+		       CKR_MECHANISM_PARAM_INVALID : CKR_OK;
+}
+
+/* Where the key is told. */
+static CK_OBJECT_HANDLE *key_at(const struct returned *returned, CK_ULONG i)
+{
+	return returned->set ? &returned->set[i] : returned->more[i].phKey;
+}
+
+/**
+ * call_check_returned() - may this caller get the keys that a mechanism returns?
+ * @call: the call
+ * @mechanism: as the caller gave it
+ * @returned: out: where they will be
+ *
+ * There is none in their places from here on: a backend that makes fewer keys leaves
+ * there what the caller had in them, and that may be another one's key.
+ */
+CK_RV call_check_returned(struct call *call, const CK_MECHANISM *mechanism,
+			  struct returned *returned)
+{
+	CK_RV rv = CKR_OK;
+	CK_ULONG i;
+
+	*returned = (struct returned){ 0 };
+	if (mechanism)
+		rv = find_returned(mechanism, returned);
+	for (i = 0; i < returned->count && rv == CKR_OK; i++) {
+		if (!key_at(returned, i))
+			return CKR_MECHANISM_PARAM_INVALID;
+		if (returned->more)
+			rv = call_check_template(call,
+						 returned->more[i].pTemplate,
+						 returned->more[i].ulAttributeCount);
+		*key_at(returned, i) = CK_INVALID_HANDLE;
+	}
+	return rv;
+}
+
+/* The first @known of them are this caller's already. */
+static void destroy(struct call *call, const struct returned *returned,
+		    CK_ULONG known)
+{
+	CK_OBJECT_HANDLE handle;
+	CK_ULONG i;
+
+	for (i = 0; i < returned->count; i++) {
+		handle = *key_at(returned, i);
+		*key_at(returned, i) = CK_INVALID_HANDLE;
+		if (i < known)
+			handle = call_handle(call, handle);
+		if (!handle)
+			continue;
+		CALL(call, C_DestroyObject, handle);
+		if (i < known)
+			known_forget(&call->seat->known, handle);
+	}
+}
+
+void call_destroy_returned(struct call *call, const struct returned *returned)
+{
+	destroy(call, returned, returned->count);
+}
+
+/* The caller gets all of them or none. */
+CK_RV call_created_returned(struct call *call, const struct returned *returned)
+{
+	CK_RV rv = CKR_OK;
+	CK_ULONG i;
+
+	for (i = 0; i < returned->count && rv == CKR_OK; i++)
+		if (*key_at(returned, i))
+			rv = call_created(call, key_at(returned, i));
+	if (rv != CKR_OK) {
+		/* That one is destroyed. */
+		*key_at(returned, i - 1) = CK_INVALID_HANDLE;
+		destroy(call, returned, i - 1);
+	}
+	return rv;
 }
 
 /* ---- all of them --------------------------------------------------------- */
@@ -158,6 +293,28 @@ static CK_RV check_vendors(struct call *call, const CK_MECHANISM *mechanism)
 	log_error("backend %s: vendor mechanism 0x%lx has parameters and isn't passed on while another caller has sessions, see vendor-mechanisms in tokmux.conf(5)",
 		  config->name, mechanism->mechanism);
 	return CKR_MECHANISM_INVALID;
+}
+
+/* Does any caller get CKR_MECHANISM_INVALID for it, whatever the backend can do? */
+bool mechanism_is_refused(CK_MECHANISM_TYPE type)
+{
+	switch (type) {
+	case CKM_X9_42_DH_HYBRID_DERIVE:
+	case CKM_X9_42_MQV_DERIVE:
+	case CKM_ECMQV_DERIVE:
+	case CKM_X3DH_INITIALIZE:
+	case CKM_X3DH_RESPOND:
+	case CKM_X2RATCHET_INITIALIZE:
+	case CKM_X2RATCHET_RESPOND:
+	case CKM_CMS_SIG:
+	case CKM_KIP_DERIVE:
+	case CKM_KIP_WRAP:
+	case CKM_KIP_MAC:
+	case CKM_GOSTR3410_KEY_WRAP:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /**
@@ -190,26 +347,8 @@ CK_RV call_check_mechanism(struct call *call, CK_MECHANISM *mechanism)
 		return check_sp800_108(call, mechanism);
 	case CKM_SP800_108_FEEDBACK_KDF:
 		return check_sp800_108_feedback(call, mechanism);
-	case CKM_SSL3_KEY_AND_MAC_DERIVE:
-	case CKM_TLS_KEY_AND_MAC_DERIVE:
-	case CKM_TLS12_KEY_AND_MAC_DERIVE:
-	case CKM_TLS12_KEY_SAFE_DERIVE:
-	case CKM_WTLS_SERVER_KEY_AND_MAC_DERIVE:
-	case CKM_WTLS_CLIENT_KEY_AND_MAC_DERIVE:
-	case CKM_X9_42_DH_HYBRID_DERIVE:
-	case CKM_X9_42_MQV_DERIVE:
-	case CKM_ECMQV_DERIVE:
-	case CKM_X3DH_INITIALIZE:
-	case CKM_X3DH_RESPOND:
-	case CKM_X2RATCHET_INITIALIZE:
-	case CKM_X2RATCHET_RESPOND:
-	case CKM_CMS_SIG:
-	case CKM_KIP_DERIVE:
-	case CKM_KIP_WRAP:
-	case CKM_KIP_MAC:
-	case CKM_GOSTR3410_KEY_WRAP:
-		return CKR_MECHANISM_INVALID;
 	default:
-		return CKR_OK;
+		return mechanism_is_refused(mechanism->mechanism) ?
+			       CKR_MECHANISM_INVALID : CKR_OK;
 	}
 }

@@ -192,12 +192,17 @@ static void put(struct objects *objects, struct object *object)
 	pthread_mutex_unlock(&objects->lock);
 }
 
-/* With a caller's lock: it doesn't know the object any more. */
+/*
+ * With a caller's lock: it doesn't know the object any more. The lists are its maker's; an
+ * object of the token has none, and other callers that know it have locks of their own.
+ */
 static void let_go(struct known *known, struct object *object)
 {
-	LIST_TAKE_OUT(object, made);
-	LIST_TAKE_OUT(object, private);
-	known->made -= is_made(object);
+	if (is_made(object)) {
+		LIST_TAKE_OUT(object, made);
+		LIST_TAKE_OUT(object, private);
+		known->made--;
+	}
 	put(known->all, object);
 }
 

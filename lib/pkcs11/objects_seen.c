@@ -57,7 +57,8 @@ static bool asks_nobody(const struct call *call, const struct object_view *objec
  * @call: the call
  * @handle: the key's
  * @bad: the function's result for a bad handle
- * @needs_login: out: the login that the use of the key needs, 0 if it needs none
+ * @needs_login: out: the login that the use of the key needs, 0 if it needs none;
+ *	or SESSION_NEEDS_OWN
  *
  * With "key-login = all", on a token with a PIN, a private key of the token needs a
  * login even if it isn't CKA_PRIVATE. So does any key that the token asked a login for.
@@ -75,11 +76,11 @@ CK_RV call_check_key(struct call *call, CK_OBJECT_HANDLE handle, CK_RV bad,
 	    (call->backend->config->keys_need_login &&
 	     object.flags & OBJECT_KEY && !(object.flags & OBJECT_SESSION) &&
 	     call->seat->slot->token_flags & CKF_LOGIN_REQUIRED)) {
-		if (!login && asks_nobody(call, &object))
-			return CKR_OK;
-		if (!login)
-			return CKR_USER_NOT_LOGGED_IN;
 		*needs_login = login;
+		if (!login && asks_nobody(call, &object))
+			*needs_login = SESSION_NEEDS_OWN;
+		if (!*needs_login)
+			return CKR_USER_NOT_LOGGED_IN;
 	}
 	return CKR_OK;
 }

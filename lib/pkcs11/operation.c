@@ -17,6 +17,9 @@ static bool revoked(const struct call *call, int operation)
 	unsigned long needs = atomic_load_explicit(
 		&call->session->needs_login[operation], memory_order_relaxed);
 
+	if (needs == SESSION_NEEDS_OWN)
+		return seat_login(call->seat) == LOGIN_NONE &&
+		       atomic_load(&call->seat->slot->login) != LOGIN_NONE;
 	return needs && needs != atomic_load_explicit(&call->seat->login_id,
 						      memory_order_acquire);
 }

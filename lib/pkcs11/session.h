@@ -26,7 +26,9 @@ enum operation {
 	OPERATIONS
 };
 
-#define SESSION_NEEDS_SEVERAL	(~0ul)	/* logins: no seat's current one */
+/* Instead of a login that operations need; no seat's current one. */
+#define SESSION_NEEDS_SEVERAL	(~0ul)
+#define SESSION_NEEDS_OWN	(~0ul - 1) /* none, while nobody is logged in */
 
 struct session {
 	/* 0 once it is closed, though calls may still be in it */

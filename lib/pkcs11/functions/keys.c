@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * keys: the function that makes a pair of keys
+ * keys: the functions that make several keys at once
  *
  * The others of this chapter are rows of functions.def.
  */
@@ -52,5 +52,47 @@ CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
 		CALL(&call, C_DestroyObject, made);
 		known_forget(&call.seat->known, made);
 	}
+	return call_end(&call, rv);
+}
+
+/* Some mechanisms return keys in their parameters: besides the one key, or instead. */
+CK_RV C_DeriveKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+		  CK_OBJECT_HANDLE with, CK_ATTRIBUTE *template, CK_ULONG count,
+		  CK_OBJECT_HANDLE *key)
+{
+	struct returned returned;
+	struct call call;
+	CK_RV rv = call_begin(&call, session);
+
+	if (rv != CKR_OK)
+		return rv;
+	rv = call_check_mechanism(&call, mechanism);
+	if (rv == CKR_OK)
+		rv = call_check_returned(&call, mechanism, &returned);
+	if (rv == CKR_OK && !key && !returned.set)
+		rv = CKR_ARGUMENTS_BAD;
+	if (rv != CKR_OK)
+		return call_end(&call, rv);
+	with = call_handle(&call, with);
+	rv = CHECKS(call_check_key_now(&call, with, CKR_KEY_HANDLE_INVALID),
+		    call_check_template(&call, template, count));
+	if (rv != CKR_OK)
+		return call_end(&call, rv);
+	rv = CALL(&call, C_DeriveKey, mechanism, with, template, count, key);
+	if (rv == CKR_USER_NOT_LOGGED_IN)
+		call_asked_key(&call, with);
+	if (rv != CKR_OK)
+		return call_end(&call, rv);
+
+	rv = call_created_returned(&call, &returned);
+	if (returned.set)
+		return call_end(&call, rv);
+	if (rv != CKR_OK) {
+		CALL(&call, C_DestroyObject, *key);
+		return call_end(&call, rv);
+	}
+	rv = call_created(&call, key);
+	if (rv != CKR_OK)
+		call_destroy_returned(&call, &returned);
 	return call_end(&call, rv);
 }

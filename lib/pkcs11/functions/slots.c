@@ -3,9 +3,11 @@
  * slots: the functions about slots, and the tokens in them
  */
 #include "mine.h"
+#include <stdlib.h>
 #include <string.h>
 
 #include "call.h"
+#include "mechanism.h"
 #include "module.h"
 #include "token.h"
 #include "tokmux-pkcs11.h"
@@ -117,4 +119,69 @@ CK_RV own_C_GetTokenInfo(unsigned int caller, CK_SLOT_ID id,
 	if (rv == CKR_OK)
 		count_own(call.seat->slot, caller, info);
 	return call_end_slot(&call, rv);
+}
+
+/* ---- mechanisms ------------------------------------------------------------------ */
+
+/* No backend has as many, unless it returns nonsense. */
+#define MANY_MECHANISMS	65536
+
+/* All but those that are refused anyway. */
+static CK_RV list_mechanisms(struct call *call, CK_MECHANISM_TYPE *list,
+			     CK_ULONG *count)
+{
+	CK_ULONG room = *count, all_room, all_count, kept = 0, i;
+	CK_MECHANISM_TYPE *all;
+	CK_RV rv;
+
+	rv = CALL(call, C_GetMechanismList, NULL, &all_count);
+	if (rv != CKR_OK)
+		return rv;
+	all_room = all_count;
+	if (all_room > MANY_MECHANISMS)
+		return CKR_GENERAL_ERROR;
+	all = calloc(all_room + 1, sizeof(*all));
+	if (!all)
+		return CKR_HOST_MEMORY;
+	rv = CANCEL_UNDOES(free, all,
+			   CALL(call, C_GetMechanismList, all, &all_count));
+	if (rv == CKR_OK && all_count > all_room)
+		rv = CKR_GENERAL_ERROR;
+	for (i = 0; rv == CKR_OK && i < all_count; i++) {
+		if (mechanism_is_refused(all[i]))
+			continue;
+		if (list && kept < room)
+			list[kept] = all[i];
+		kept++;
+	}
+	free(all);
+	if (rv != CKR_OK)
+		return rv;
+	*count = kept;
+	return list && kept > room ? CKR_BUFFER_TOO_SMALL : CKR_OK;
+}
+
+CK_RV C_GetMechanismList(CK_SLOT_ID slot, CK_MECHANISM_TYPE *list,
+			 CK_ULONG *count)
+{
+	struct call call;
+	CK_RV rv = call_begin_slot(&call, slot);
+
+	if (rv != CKR_OK)
+		return rv;
+	return call_end_slot(&call, count ? list_mechanisms(&call, list, count) :
+					    CKR_ARGUMENTS_BAD);
+}
+
+CK_RV C_GetMechanismInfo(CK_SLOT_ID slot, CK_MECHANISM_TYPE type,
+			 CK_MECHANISM_INFO *info)
+{
+	struct call call;
+	CK_RV rv = call_begin_slot(&call, slot);
+
+	if (rv != CKR_OK)
+		return rv;
+	return call_end_slot(&call, mechanism_is_refused(type) ?
+				    CKR_MECHANISM_INVALID :
+				    CALL(&call, C_GetMechanismInfo, type, info));
 }

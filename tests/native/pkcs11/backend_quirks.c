@@ -16,7 +16,8 @@
  *				and else logs out
  * backend_notify()		calls every callback that C_OpenSession was given
  *
- * C_SetOperationState succeeds and does nothing.
+ * C_SetOperationState succeeds and does nothing. C_GetMechanismList offers
+ * CKM_ECMQV_DERIVE, too.
  */
 #include <dlfcn.h>
 #include <stdbool.h>
@@ -180,6 +181,20 @@ static CK_RV set_operation_state(CK_SESSION_HANDLE session, CK_BYTE *state,
 	return CKR_OK;
 }
 
+static CK_RV get_mechanism_list(CK_SLOT_ID slot, CK_MECHANISM_TYPE *types,
+				CK_ULONG *count)
+{
+	CK_ULONG room = *count;
+	CK_RV rv;
+
+	*count = room ? room - 1 : 0;
+	rv = real->C_GetMechanismList(slot, types ? types + 1 : NULL, count);
+	if (rv == CKR_OK && types)
+		types[0] = CKM_ECMQV_DERIVE;
+	++*count;
+	return rv;
+}
+
 /* Return: how many said that the work should be cancelled. */
 int backend_notify(CK_NOTIFICATION event)
 {
@@ -213,6 +228,7 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST **out)
 	list.C_FindObjectsInit = find_objects_init;
 	list.C_FindObjectsFinal = find_objects_final;
 	list.C_GetAttributeValue = get_attribute_value;
+	list.C_GetMechanismList = get_mechanism_list;
 	list.C_SetOperationState = set_operation_state;
 	list.C_OpenSession = open_session;
 	list.C_CloseSession = close_session;

@@ -377,7 +377,7 @@ TEST_F(isolation, a_handle_that_means_another_object_is_nobody_elses)
 /* A backend that has addresses for handles, which some programs' int can't hold. */
 TEST_F(isolation, a_handle_fits_an_int)
 {
-	CK_OBJECT_HANDLE theirs = 0x7f0012345670 + 1;
+	CK_OBJECT_HANDLE theirs = 0xb7001230ul + 1;
 	CK_MECHANISM mechanism = { CKM_ECDSA, NULL, 0 };
 	CK_OBJECT_HANDLE object, found, mine;
 	CK_BBOOL token = 99;
@@ -386,7 +386,7 @@ TEST_F(isolation, a_handle_fits_an_int)
 	ASSERT_EQ(CKR_OK, self->a->C_Finalize(NULL));
 	ASSERT_EQ(CKR_OK, self->b->C_Finalize(NULL));
 	world_configure_plugin(PLUGIN("backend_mock"), "lease = shared");
-	setenv("TOKMUX_MOCK_HANDLES", "0x7f0012345670", 1);
+	setenv("TOKMUX_MOCK_HANDLES", "0xb7001230", 1);
 	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
 	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
 	ASSERT_EQ(CKR_OK, open_rw(self->a, &self->sa));

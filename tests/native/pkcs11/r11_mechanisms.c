@@ -177,7 +177,7 @@ TEST_F(mechanisms, ike_keys_are_ones_own)
 		  DERIVE(CKM_IKE1_EXTENDED_DERIVE, extended));
 }
 
-TEST_F(mechanisms, kdf_makes_one_key_of_ones_own)
+TEST_F(mechanisms, kdf_keys_are_ones_own)
 {
 	struct { CK_BBOOL little_endian; CK_ULONG width; } counter = { 0, 8 };
 	CK_PRF_DATA_PARAM data[] = {
@@ -195,7 +195,6 @@ TEST_F(mechanisms, kdf_makes_one_key_of_ones_own)
 		.ulNumberOfDataParams = 2,
 		.pDataParams = data,
 	};
-	CK_DERIVED_KEY more = { NULL, 0, &self->theirs };
 
 	EXPECT_EQ(CKR_KEY_HANDLE_INVALID,
 		  DERIVE(CKM_SP800_108_COUNTER_KDF, params));
@@ -206,16 +205,134 @@ TEST_F(mechanisms, kdf_makes_one_key_of_ones_own)
 		  DERIVE(CKM_SP800_108_DOUBLE_PIPELINE_KDF, params));
 	params.ulNumberOfDataParams = 1;
 	EXPECT_EQ(CKR_OK, DERIVE(CKM_SP800_108_COUNTER_KDF, params));
-	params.ulAdditionalDerivedKeys = 1;
-	params.pAdditionalDerivedKeys = &more;
-	EXPECT_EQ(CKR_MECHANISM_INVALID,
+}
+
+/* Is it a key of b's, and none of a's? */
+static bool is_own(struct _test_data_mechanisms *self, CK_OBJECT_HANDLE key)
+{
+	CK_ULONG size;
+
+	return self->b->C_GetObjectSize(self->sb, key, &size) == CKR_OK &&
+	       self->a->C_GetObjectSize(self->sa, key, &size) ==
+		       CKR_OBJECT_HANDLE_INVALID;
+}
+
+TEST_F(mechanisms, kdf_returns_keys_to_its_caller)
+{
+	struct { CK_BBOOL little_endian; CK_ULONG width; } counter = { 0, 8 };
+	CK_PRF_DATA_PARAM data[] = {
+		{ CK_SP800_108_ITERATION_VARIABLE, &counter, sizeof(counter) },
+	};
+	CK_OBJECT_CLASS class = CKO_SECRET_KEY;
+	CK_KEY_TYPE type = CKK_GENERIC_SECRET;
+	CK_ULONG size = 16;
+	CK_BBOOL private = CK_FALSE;
+	CK_ATTRIBUTE template[] = {
+		{ CKA_CLASS, &class, sizeof(class) },
+		{ CKA_KEY_TYPE, &type, sizeof(type) },
+		{ CKA_VALUE_LEN, &size, sizeof(size) },
+		{ CKA_PRIVATE, &private, sizeof(private) },
+	};
+	CK_OBJECT_HANDLE keys[2] = { self->theirs, self->theirs };
+	CK_DERIVED_KEY more[] = {
+		{ template, 4, &keys[0] }, { template, 4, &keys[1] },
+	};
+	CK_SP800_108_KDF_PARAMS params = {
+		.prfType = CKM_SHA256_HMAC,
+		.ulNumberOfDataParams = 1,
+		.pDataParams = data,
+		.ulAdditionalDerivedKeys = 2,
+		.pAdditionalDerivedKeys = more,
+	};
+	size_t i;
+
+	ASSERT_EQ(CKR_OK, DERIVE(CKM_SP800_108_COUNTER_KDF, params));
+	EXPECT_NE(keys[0], keys[1]);
+	for (i = 0; i < 2; i++)
+		EXPECT_TRUE(is_own(self, keys[i]));
+	/* Without a login there is no private one. */
+	private = CK_TRUE;
+	EXPECT_EQ(CKR_USER_NOT_LOGGED_IN,
 		  DERIVE(CKM_SP800_108_COUNTER_KDF, params));
+	private = CK_FALSE;
+	more[1].phKey = NULL;
+	EXPECT_EQ(CKR_MECHANISM_PARAM_INVALID,
+		  DERIVE(CKM_SP800_108_COUNTER_KDF, params));
+	params.pAdditionalDerivedKeys = NULL;
+	EXPECT_EQ(CKR_MECHANISM_PARAM_INVALID,
+		  DERIVE(CKM_SP800_108_COUNTER_KDF, params));
+}
+
+/* ---- the keys of a connection -------------------------------------------------------- */
+
+static CK_RV derive_set(struct _test_data_mechanisms *self,
+			CK_TLS12_KEY_MAT_PARAMS *params, CK_ULONG count)
+{
+	CK_MECHANISM mechanism = {
+		CKM_TLS12_KEY_AND_MAC_DERIVE, params, sizeof(*params)
+	};
+	CK_OBJECT_CLASS class = CKO_SECRET_KEY;
+	CK_KEY_TYPE type = CKK_AES, base_type = CKK_GENERIC_SECRET;
+	CK_ULONG size = 16;
+	CK_ATTRIBUTE base_template[] = {
+		{ CKA_CLASS, &class, sizeof(class) },
+		{ CKA_KEY_TYPE, &base_type, sizeof(base_type) },
+		{ CKA_DERIVE, &yes, 1 },
+		{ CKA_VALUE, "the forty-eight bytes of a master secret of TLS.",
+		  48 },
+	};
+	CK_ATTRIBUTE template[] = {
+		{ CKA_CLASS, &class, sizeof(class) },
+		{ CKA_KEY_TYPE, &type, sizeof(type) },
+		{ CKA_ENCRYPT, &yes, 1 },
+		{ CKA_VALUE_LEN, &size, sizeof(size) },
+		{ CKA_TOKEN, &yes, 1 },
+	};
+	CK_OBJECT_HANDLE base;
+	CK_RV rv;
+
+	rv = self->b->C_CreateObject(self->sb, base_template, 4, &base);
+	return rv == CKR_OK ? self->b->C_DeriveKey(self->sb, &mechanism, base,
+						   template, count, NULL) :
+			      rv;
+}
+
+TEST_F(mechanisms, tls_returns_keys_to_its_caller)
+{
+	CK_BYTE random[32] = { 1 }, iv[2][16];
+	CK_SSL3_KEY_MAT_OUT out = {
+		self->theirs, self->theirs, self->theirs, self->theirs,
+		iv[0], iv[1],
+	};
+	CK_TLS12_KEY_MAT_PARAMS params = {
+		256, 128, 128, CK_FALSE, { random, 32, random, 32 }, &out,
+		CKM_SHA256,
+	};
+	CK_MECHANISM encrypt = { CKM_AES_ECB, NULL, 0 };
+
+	ASSERT_EQ(CKR_OK, derive_set(self, &params, 4));
+	EXPECT_TRUE(is_own(self, out.hClientMacSecret));
+	EXPECT_TRUE(is_own(self, out.hServerMacSecret));
+	EXPECT_TRUE(is_own(self, out.hClientKey));
+	EXPECT_TRUE(is_own(self, out.hServerKey));
+	EXPECT_EQ(CKR_OK, self->b->C_EncryptInit(self->sb, &encrypt,
+						 out.hClientKey));
+	/* Of those that aren't made the caller gets none. */
+	out.hClientKey = out.hServerKey = self->theirs;
+	ASSERT_EQ(CKR_OK, derive_set(self, &params, 3));
+	EXPECT_EQ(CK_INVALID_HANDLE, out.hClientKey);
+	EXPECT_EQ(CK_INVALID_HANDLE, out.hServerKey);
+	EXPECT_FALSE(is_own(self, self->theirs));
+	EXPECT_TRUE(is_own(self, out.hServerMacSecret));
+	/* A session that is read-only makes none on the token. */
+	EXPECT_EQ(CKR_SESSION_READ_ONLY, derive_set(self, &params, 5));
+	params.pReturnedKeyMaterial = NULL;
+	EXPECT_EQ(CKR_MECHANISM_PARAM_INVALID, derive_set(self, &params, 3));
 }
 
 TEST_F(mechanisms, that_name_keys_otherwise_are_refused)
 {
 	static const CK_MECHANISM_TYPE refused[] = {
-		CKM_TLS12_KEY_AND_MAC_DERIVE, CKM_TLS12_KEY_SAFE_DERIVE,
 		CKM_X3DH_INITIALIZE, CKM_X3DH_RESPOND, CKM_X2RATCHET_INITIALIZE,
 		CKM_X2RATCHET_RESPOND, CKM_KIP_DERIVE, CKM_ECMQV_DERIVE,
 	};
@@ -262,6 +379,42 @@ TEST_F(mechanisms, a_vendors_own_are_passed_on_for_a_caller_alone)
 	EXPECT_EQ(CKR_OK, DERIVE(CKM_NSS_HKDF_SHA256, params));
 	ASSERT_EQ(CKR_OK, open_rw(self->a, &session));
 	EXPECT_EQ(CKR_MECHANISM_INVALID, DERIVE(CKM_NSS_HKDF_SHA256, params));
+}
+
+#define MANY	200
+
+TEST(a_refused_one_is_not_offered)
+{
+	CK_MECHANISM_TYPE types[MANY], all[MANY];
+	CK_FUNCTION_LIST *softhsm, *p11;
+	CK_ULONG i, count = 0, room, all_count = MANY;
+	CK_MECHANISM_INFO info;
+	CK_SLOT_ID slot;
+
+	ASSERT_TRUE(world_begin());
+	world_configure_plugin(PLUGIN("backend_quirks"), "lease = shared");
+	p11 = CALLER_A;
+	softhsm = world_softhsm();
+	ASSERT_EQ(CKR_OK, p11->C_Initialize(NULL));
+	slot = the_slot(p11);
+	ASSERT_EQ(CKR_OK, softhsm->C_GetMechanismList(the_slot(softhsm), all,
+						      &all_count));
+	ASSERT_EQ(CKR_OK, p11->C_GetMechanismList(slot, NULL, &count));
+	EXPECT_EQ(all_count, count);
+	room = count - 1;
+	EXPECT_EQ(CKR_BUFFER_TOO_SMALL,
+		  p11->C_GetMechanismList(slot, types, &room));
+	EXPECT_EQ(count, room);
+	ASSERT_EQ(CKR_OK, p11->C_GetMechanismList(slot, types, &count));
+	ASSERT_EQ(all_count, count);
+	for (i = 0; i < count; i++)
+		EXPECT_EQ(all[i], types[i]);
+	EXPECT_EQ(CKR_OK, p11->C_GetMechanismInfo(slot, types[0], &info));
+	EXPECT_EQ(CKR_MECHANISM_INVALID,
+		  p11->C_GetMechanismInfo(slot, CKM_ECMQV_DERIVE, &info));
+	EXPECT_EQ(CKR_ARGUMENTS_BAD, p11->C_GetMechanismList(slot, NULL, NULL));
+	EXPECT_EQ(CKR_OK, p11->C_Finalize(NULL));
+	world_end();
 }
 
 TEST_HARNESS_MAIN

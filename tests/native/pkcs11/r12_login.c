@@ -341,6 +341,32 @@ TEST_F(asking, is_not_lent)
 	EXPECT_EQ(CKR_OK, variant->ask(self->b, self->sb, key));
 }
 
+/* An operation that was begun before may go on with the login of another caller. */
+TEST_F(asking, is_not_lent_in_the_middle)
+{
+	unsigned char digest[32] = "digest", signature[128];
+	CK_MECHANISM ecdsa = { CKM_ECDSA, NULL, 0 };
+	CK_ULONG length = sizeof(signature);
+
+	if (variant->ask != ask_signature)
+		SKIP(return, "it is no operation with a key");
+	self->fault(variant->fault);
+	EXPECT_EQ(CKR_USER_NOT_LOGGED_IN,
+		  variant->ask(self->b, self->sb, self->open));
+	self->fault("");
+	ASSERT_EQ(CKR_OK, self->b->C_SignInit(self->sb, &ecdsa, self->open));
+	EXPECT_EQ(CKR_OK, self->b->C_Sign(self->sb, digest, sizeof(digest),
+					  signature, &length));
+	ASSERT_EQ(CKR_OK, self->b->C_SignInit(self->sb, &ecdsa, self->open));
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	length = sizeof(signature);
+	EXPECT_EQ(CKR_OPERATION_NOT_INITIALIZED,
+		  self->b->C_Sign(self->sb, digest, sizeof(digest), signature,
+				  &length));
+	ASSERT_EQ(CKR_OK, login(self->b, self->sb));
+	EXPECT_EQ(CKR_OK, sign(self->b, self->sb, self->open));
+}
+
 TEST_F(login, ends_with_the_last_session)
 {
 	CK_SESSION_HANDLE another;

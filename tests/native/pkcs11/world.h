@@ -43,6 +43,22 @@
 
 static char world_dir[64];
 
+/*
+ * In a child: this program once more. By its name, since /proc/self/exe of a program that
+ * valgrind runs is valgrind.
+ */
+UNUSED static void run_again(void)
+{
+	char program[4096];
+	ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
+
+	if (len > 0) {
+		program[len] = '\0';
+		execl(program, program, NULL);
+	}
+	_exit(2);
+}
+
 /* ---- files ------------------------------------------------------------------ */
 
 UNUSED static char *world_path(const char *name)
@@ -252,7 +268,7 @@ static pid_t mold_maker;
 static void have_own_shm(void)
 {
 	if (!unshare(CLONE_NEWNS) &&
-	    !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+	    !mount("", "/", "", MS_REC | MS_PRIVATE, NULL))
 		mount("tmpfs", "/dev/shm", "tmpfs", 0, NULL);
 }
 
