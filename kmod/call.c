@@ -18,11 +18,8 @@ static const struct tokmux_verb *tokmux_verb_find(const struct tokmux_verb *verb
 {
 	const struct tokmux_verb *verb;
 
-	if (_IOC_TYPE(cmd) != TOKMUX_IOC_MAGIC)
-		return NULL;
 	for (verb = verbs; verb < verbs + nr_verbs; verb++) {
-		if (_IOC_NR(cmd) == _IOC_NR(verb->cmd) &&
-		    _IOC_DIR(cmd) == _IOC_DIR(verb->cmd))
+		if (!((cmd ^ verb->cmd) & ~IOCSIZE_MASK))
 			return verb;
 	}
 	return NULL;

@@ -7,19 +7,6 @@
 #include <linux/slab.h>
 #include "internal.h"
 
-/*
- * The party of the thread group @tgid, or NULL. The pid may have been used
- * again: then token->groups still has the party of the thread group that had it
- * before.
- */
-static struct tokmux_party *tokmux_party_find(struct tokmux_token *token,
-					      struct pid *tgid)
-{
-	struct tokmux_party *party = xa_load(&token->groups, pid_nr(tgid));
-
-	return party && party->tgid == tgid ? party : NULL;
-}
-
 /**
  * tokmux_party_new() - allocate a party for the current thread group
  * @token: the token; its lock is not held, because the allocation may wait for
@@ -75,18 +62,20 @@ void tokmux_party_free(struct tokmux_token *token, struct tokmux_party *party)
 int tokmux_party_join(struct tokmux_caller *caller, struct tokmux_party **fresh)
 {
 	struct tokmux_token *token = caller->token;
+	struct pid *tgid = (*fresh)->tgid;
 	struct tokmux_party *party = NULL;
 	int ret;
 
 	lockdep_assert_held(&token->lock);
 	if ((*fresh)->group)
-		party = tokmux_party_find(token, (*fresh)->tgid);
-	if (!party) {
+		party = xa_load(&token->groups, pid_nr(tgid));
+	/* The pid may have been used again, and the party be that of a dead group. */
+	if (!party || party->tgid != tgid) {
 		party = *fresh;
 		/* Mostly reserved: another thread may have released it. */
 		if (party->group) {
-			ret = xa_err(xa_store(&token->groups, pid_nr(party->tgid),
-					      party, GFP_NOWAIT | __GFP_ACCOUNT));
+			ret = xa_err(xa_store(&token->groups, pid_nr(tgid), party,
+					      GFP_NOWAIT | __GFP_ACCOUNT));
 			if (ret)
 				return ret;
 		}

@@ -12,30 +12,25 @@ static DEFINE_XARRAY(tokmux_users);
 /* Find the current uid, or add it. Returns NULL if there is no memory. */
 struct tokmux_user *tokmux_user_get(void)
 {
-	kuid_t uid = current_euid();
 	struct tokmux_user *fresh, *user;
 
-	for (;;) {
-		xa_lock(&tokmux_users);
-		user = xa_load(&tokmux_users, __kuid_val(uid));
-		if (user)
-			user->refs++;
-		xa_unlock(&tokmux_users);
-		if (user)
-			return user;
-		fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
-		if (!fresh)
-			return NULL;
-		fresh->uid = uid;
-		fresh->refs = 1;
-		user = xa_cmpxchg(&tokmux_users, __kuid_val(uid), NULL, fresh,
-				  GFP_KERNEL_ACCOUNT);
+	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+	if (!fresh)
+		return NULL;
+	fresh->uid = current_euid();
+	xa_lock(&tokmux_users);
+	user = __xa_cmpxchg(&tokmux_users, __kuid_val(fresh->uid), NULL, fresh,
+			    GFP_KERNEL_ACCOUNT);
+	if (xa_is_err(user)) {
+		user = NULL;
+	} else {
 		if (!user)
-			return fresh;
-		kfree(fresh);
-		if (xa_is_err(user))
-			return NULL;
+			swap(user, fresh);
+		user->refs++;
 	}
+	xa_unlock(&tokmux_users);
+	kfree(fresh);
+	return user;
 }
 
 void tokmux_user_put(struct tokmux_user *user)
