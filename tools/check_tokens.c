@@ -10,7 +10,7 @@ static bool says(const struct tokmux_token *token, const char *key, const char *
 {
 	char text[64];
 
-	return !tokmux_token_attribute(token, key, text, sizeof(text)) &&
+	return tokmux_token_attribute(token, key, text, sizeof(text)) >= 0 &&
 	       !strcmp(text, value);
 }
 
