@@ -430,7 +430,7 @@ int main(void)
 	char path[256];
 	long until;
 	/* In nanosleep() for example: they are in the middle of it for good then. */
-	bool cancels = !getenv("SAN");
+	bool cancels = !getenv("SAN") || !*getenv("SAN");
 	pthread_t canceller;
 	unsigned int random;
 	int i, j;
