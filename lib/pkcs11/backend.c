@@ -14,6 +14,7 @@
 
 #include "backend.h"
 #include "log.h"
+#include "sigpipe.h"
 
 /* With the line that names the module, or its path if it was found. */
 static void complain(const struct config_backend *config, const char *reason)
@@ -218,6 +219,26 @@ CK_RV backend_turn(const struct backend *backend, struct turn *turn)
 	return CKR_FUNCTION_FAILED;
 }
 
+/* For BACKEND(): what goes around a call of those backends that need it. */
+CK_RV backend_guard(struct backend *backend)
+{
+	CK_RV rv = CKR_OK;
+
+	if (backend->serialize)
+		rv = backend_turn(backend, &backend->serial);
+	if (rv == CKR_OK && backend->remote)
+		sigpipe_hold();
+	return rv;
+}
+
+void backend_unguard(struct backend *backend)
+{
+	if (backend->remote)
+		sigpipe_release();
+	if (backend->serialize)
+		turn_give(&backend->serial);
+}
+
 /* For BACKEND(). */
 void backend_cancelled(void *backend)
 {
@@ -299,6 +320,9 @@ CK_RV backend_load(const struct config_backend *config,
 	turn_init(&loaded->serial, true);
 	turn_init(&loaded->listing, false);
 	turn_init(&loaded->events, false);
+	turn_init(&loaded->anew, false);
+	loaded->remote = config->remote;
+	loaded->guarded = config->remote;
 
 	/* Before it may hang or crash. */
 	log_info("backend %s: %s", config->name, config->module);
@@ -370,6 +394,9 @@ CK_RV backend_initialize(struct backend *backend, CK_FLAGS flags, bool forked)
 	struct backend_lease lease;
 	CK_RV rv;
 
+	backend->flags = flags;
+	if (backend->remote)
+		sigpipe_hold();
 	openssl_errors_mark(backend);
 	backend_lease_take(backend, ARBITER_SHARED, &lease);
 	rv = backend->functions.C_Initialize(&args);
@@ -380,10 +407,13 @@ CK_RV backend_initialize(struct backend *backend, CK_FLAGS flags, bool forked)
 	}
 	if (rv == CKR_CANT_LOCK) {
 		backend->serialize = true;
+		backend->guarded = true;
 		rv = backend->functions.C_Initialize(text ? &unlocked : NULL);
 	}
 	backend_lease_give(backend, &lease);
 	openssl_errors_forget(backend);
+	if (backend->remote)
+		sigpipe_release();
 	if (rv == CKR_CRYPTOKI_ALREADY_INITIALIZED) {
 		log_info("backend %s is initialized by somebody else, it will not be finalized",
 			 backend->config->name);
@@ -396,6 +426,35 @@ CK_RV backend_initialize(struct backend *backend, CK_FLAGS flags, bool forked)
 	}
 	backend->finalize = true;
 	return CKR_OK;
+}
+
+static CK_RV finalize(struct backend *backend)
+{
+	CK_RV rv;
+
+	if (backend->remote)
+		sigpipe_hold();
+	openssl_errors_mark(backend);
+	rv = backend->functions.C_Finalize(NULL);
+	openssl_errors_forget(backend);
+	if (backend->remote)
+		sigpipe_release();
+	return rv;
+}
+
+/**
+ * backend_begin_anew() - the other end of a remote backend is gone: connect once more
+ * @backend: no other thread is in it
+ *
+ * Return: CKR_OK; CKR_DEVICE_REMOVED if it isn't ours to finalize; what C_Initialize
+ * says.
+ */
+CK_RV backend_begin_anew(struct backend *backend)
+{
+	if (!backend->finalize || !backend->functions.C_Finalize)
+		return CKR_DEVICE_REMOVED;
+	finalize(backend);
+	return backend_initialize(backend, backend->flags, false);
 }
 
 /* The process exits, and the backend may be destroyed already. */
@@ -412,15 +471,16 @@ void backend_free(struct backend *backend)
 	if (!backend)
 		return;
 	if (backend->finalize && backend->functions.C_Finalize) {
-		openssl_errors_mark(backend);
-		rv = backend->functions.C_Finalize(NULL);
-		openssl_errors_forget(backend);
-		if (rv != CKR_OK)
+		rv = finalize(backend);
+		/* A remote one may have failed to begin anew. */
+		if (rv != CKR_OK && !(backend->remote &&
+				      rv == CKR_CRYPTOKI_NOT_INITIALIZED))
 			log_error("backend %s: C_Finalize failed: 0x%lx",
 				  backend->config->name, rv);
 	}
 	turn_destroy(&backend->serial);
 	turn_destroy(&backend->listing);
 	turn_destroy(&backend->events);
+	turn_destroy(&backend->anew);
 	free(backend);
 }

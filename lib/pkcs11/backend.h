@@ -19,7 +19,10 @@ struct backend {
 	void *object;
 	CK_FUNCTION_LIST_3_2 functions;	/* what it has; else NULL */
 	bool finalize;		/* initialized by us, so finalized by us */
+	bool guarded;		/* for one of these two reasons: */
 	bool serialize;		/* it cannot lock: one call at a time */
+	bool remote;		/* no SIGPIPE of its own reaches the program */
+	CK_FLAGS flags;		/* it was initialized with */
 	atomic_bool shares;	/* shared leases are taken for its tokens */
 	struct {
 		int (*set_mark)(void);
@@ -28,6 +31,7 @@ struct backend {
 	struct turn serial;
 	struct turn listing;	/* its slots */
 	struct turn events;	/* asking for them */
+	struct turn anew;	/* it is begun anew */
 };
 
 /* A lease on what all processes share of a backend, beside its tokens. */
@@ -44,6 +48,7 @@ void backend_lease_take(const struct backend *backend, enum arbiter_mode mode,
 void backend_lease_give(const struct backend *backend,
 			struct backend_lease *lease);
 CK_RV backend_initialize(struct backend *backend, CK_FLAGS flags, bool forked);
+CK_RV backend_begin_anew(struct backend *backend);
 void backend_abandon(struct backend *backend);
 void backend_free(struct backend *backend);
 
@@ -56,16 +61,18 @@ CK_RV backend_turn(const struct backend *backend, struct turn *turn);
 void backend_name_hung(const struct backend *backend);
 void backend_cancelled(void *backend);
 
+CK_RV backend_guard(struct backend *backend);
+void backend_unguard(struct backend *backend);
+
 static inline CK_RV backend_enter(struct backend *backend)
 {
-	return backend->serialize ? backend_turn(backend, &backend->serial) :
-				    CKR_OK;
+	return backend->guarded ? backend_guard(backend) : CKR_OK;
 }
 
 static inline void backend_leave(struct backend *backend)
 {
-	if (backend->serialize)
-		turn_give(&backend->serial);
+	if (backend->guarded)
+		backend_unguard(backend);
 }
 
 /**

@@ -43,14 +43,14 @@ static struct {
 /* A call under way may need the loader's lock, so it is waited for first. */
 static void before_fork(void)
 {
-	quiesce_before_fork();
+	quiesce_begin();
 	origin_before_fork();
 }
 
 static void after_fork(void)
 {
 	origin_after_fork();
-	quiesce_after_fork();
+	quiesce_end();
 }
 
 /* The child has one thread and has initialized nothing. */
@@ -300,6 +300,17 @@ static CK_RV enter_slot(unsigned int number, CK_SLOT_ID id, struct slot **slot)
 	return CKR_SLOT_ID_INVALID;
 }
 
+static CK_RV open_or_recover(const struct opening *opening,
+			     CK_SESSION_HANDLE *handle)
+{
+	CK_RV rv = session_open(opening, handle);
+
+	if (rv == CKR_OK)
+		return rv;
+	rv = module_recover(opening->slot, rv);
+	return rv == CKR_OK ? session_open(opening, handle) : rv;
+}
+
 static CK_RV open_session(unsigned int number, CK_SLOT_ID id, CK_FLAGS flags,
 			  CK_VOID_PTR application, CK_NOTIFY notify,
 			  CK_SESSION_HANDLE_PTR handle)
@@ -327,7 +338,7 @@ static CK_RV open_session(unsigned int number, CK_SLOT_ID id, CK_FLAGS flags,
 		rv = CKR_ARGUMENTS_BAD;
 	else
 		rv = CANCEL_UNDOES(users_cancelled, NULL,
-				   session_open(&opening, handle));
+				   open_or_recover(&opening, handle));
 	users_put();
 	return rv;
 }

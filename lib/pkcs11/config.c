@@ -71,6 +71,12 @@ static const struct {
 	{ "tpm2", "libtpm2_pkcs11.so", LEASE_SHARED },
 };
 
+/* Those that only pass calls on to another process. */
+static const char *const remotes[] = {
+	"p11-kit-client.so",
+	"p11-kit-proxy.so",
+};
+
 /* One file while it is read. */
 struct reader {
 	struct config *config;
@@ -331,6 +337,11 @@ static CK_RV backend_key(struct reader *reader, const char *key, char *value)
 		{ "all", true },
 		{ }
 	};
+	static const struct word yes_or_no[] = {
+		{ "no", false },
+		{ "yes", true },
+		{ }
+	};
 	struct config_backend *backend = reader->backend;
 	int word = 0;
 	CK_RV rv;
@@ -366,6 +377,10 @@ static CK_RV backend_key(struct reader *reader, const char *key, char *value)
 	} else if (!strcmp(key, "vendor-mechanisms")) {
 		rv = parse_word(reader, key, value, vendors, &word);
 		backend->vendor_mechanisms = word;
+	} else if (!strcmp(key, "remote")) {
+		rv = parse_word(reader, key, value, yes_or_no, &word);
+		backend->remote = word;
+		backend->remote_given = true;
 	} else {
 		rv = refuse(reader, "[backend %s] has no key \"%s\"",
 			    backend->name, key);
@@ -656,11 +671,14 @@ static CK_RV complete(struct config *config)
 			return CKR_GENERAL_ERROR;
 		}
 		backend->one_login |= config->one_login;
+		base = strrchr(backend->module, '/');
+		base = base ? base + 1 : backend->module;
+		for (i = 0; i < sizeof(remotes) / sizeof(*remotes); i++)
+			if (!backend->remote_given && !strcmp(base, remotes[i]))
+				backend->remote = true;
 		if (backend->lease_given)
 			continue;
 		backend->lease = LEASE_BY_SLOT;
-		base = strrchr(backend->module, '/');
-		base = base ? base + 1 : backend->module;
 		for (i = 0; i < sizeof(well_known) / sizeof(*well_known); i++)
 			if (!strcmp(base, well_known[i].module))
 				backend->lease = well_known[i].lease;

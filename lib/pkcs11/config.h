@@ -47,6 +47,8 @@ struct config_backend {
 	enum write_login write_login;
 	bool keys_need_login;		/* also those that aren't CKA_PRIVATE */
 	bool vendor_mechanisms;		/* passed on, whatever they name */
+	bool remote;			/* it talks to another process, which may go */
+	bool remote_given;
 	struct config_token *tokens;
 };
 

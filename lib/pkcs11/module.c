@@ -19,6 +19,7 @@
 #include "now.h"
 #include "seat.h"
 #include "slots.h"
+#include "token.h"
 #include "turn.h"
 #include "users.h"
 
@@ -184,6 +185,80 @@ struct slot *module_slot_of(struct backend *backend, CK_SLOT_ID backend_id)
 	slot = slot_of(module, backend, backend_id);
 	pthread_mutex_unlock(&module->slots.lock);
 	return slot;
+}
+
+/* ---- a backend whose other end is gone ------------------------------------------ */
+
+static bool answers(struct slot *slot)
+{
+	CK_SLOT_INFO info;
+
+	return BACKEND(slot->backend, C_GetSlotInfo, slot->backend_id, &info) == CKR_OK;
+}
+
+/* With the backend's turn for it. */
+static CK_RV begin_anew(struct backend *backend)
+{
+	struct site *site = site_of_thread();
+	struct slot *slot = NULL;
+	CK_RV rv = CKR_DEVICE_REMOVED;
+
+	/* A thread that is still inside would be in what C_Finalize frees. */
+	if (quiesce_begin()) {
+		log_error("backend %s: its other end is gone, it is begun anew",
+			  backend->name);
+		site_enter(site, backend->name, "C_Initialize");
+		rv = backend_begin_anew(backend);
+		site_leave(site);
+		while ((slot = module_next_slot(slot)))
+			if (slot->backend == backend)
+				token_begins_anew(slot);
+	}
+	quiesce_end();
+	return rv;
+}
+
+static bool may_be_gone(CK_RV rv)
+{
+	return rv == CKR_DEVICE_ERROR || rv == CKR_DEVICE_REMOVED ||
+	       rv == CKR_GENERAL_ERROR || rv == CKR_FUNCTION_FAILED ||
+	       rv == CKR_SLOT_ID_INVALID || rv == CKR_TOKEN_NOT_PRESENT ||
+	       rv == CKR_CRYPTOKI_NOT_INITIALIZED;
+}
+
+/**
+ * module_recover() - a remote backend is begun anew if its other end is gone
+ * @slot: where a call failed
+ * @rv: with that
+ *
+ * The thread has no lease and no lock. All that callers had with the backend's tokens is
+ * gone, as with a token that was taken out (R15).
+ *
+ * Return: CKR_OK if the backend answers by now, and the call may be tried again; else
+ * what the caller is to be told.
+ */
+CK_RV module_recover(struct slot *slot, CK_RV rv)
+{
+	struct backend *backend = slot->backend;
+	int cancel;
+
+	if (!backend->remote || !may_be_gone(rv))
+		return rv;
+	cancel = cancel_off();
+	if (backend_turn(backend, &backend->anew) != CKR_OK) {
+		cancel_on(cancel);
+		return rv;
+	}
+	/* Another thread may have done it meanwhile. */
+	if (answers(slot))
+		rv = CKR_OK;
+	else if (begin_anew(backend) == CKR_OK && answers(slot))
+		rv = CKR_OK;
+	else
+		rv = CKR_DEVICE_REMOVED;
+	turn_give(&backend->anew);
+	cancel_on(cancel);
+	return rv;
 }
 
 /* ---- start and stop ----------------------------------------------------------- */

@@ -23,6 +23,7 @@ CK_RV module_info(const CK_VERSION *version, CK_INFO *info);
 /* between users_get() and users_put() */
 struct slot *module_slot(CK_SLOT_ID id);
 struct slot *module_next_slot(const struct slot *slot);
+CK_RV module_recover(struct slot *slot, CK_RV rv);
 CK_RV module_find_slots(bool present, CK_SLOT_ID *list, CK_ULONG *count);
 struct slot *module_slot_of(struct backend *backend, CK_SLOT_ID backend_id);
 struct backend *module_backend(size_t number);

@@ -25,7 +25,7 @@
 /* In quiesce_held. */
 #define FOR_GOOD	1u		/* the process exits */
 #define GONE		2u		/* the backends' destructors have run */
-#define FORK		4u		/* one thread that forks */
+#define FORK		4u		/* a thread that forks, or begins one anew */
 
 /* Written with @lock, and read without it. */
 atomic_uint quiesce_held;
@@ -77,17 +77,17 @@ static bool begin(unsigned int why)
 }
 
 /*
- * A backend that forks from within a call, to start a program of its own, has that
- * thread inside. No wait would help: others may wait for that call.
+ * Before a fork, and before a backend is begun anew. A backend that forks from within a
+ * call, to start a program of its own, has that thread inside. No wait would help: others
+ * may wait for that call. Return: is no other thread inside?
  */
-void quiesce_before_fork(void)
+bool quiesce_begin(void)
 {
-	if (!site_here())
-		begin(FORK);
+	return !site_here() && begin(FORK);
 }
 
-/* In the parent. */
-void quiesce_after_fork(void)
+/* Whatever quiesce_begin() said; after a fork in the parent. */
+void quiesce_end(void)
 {
 	if (!holds)
 		return;

@@ -12,8 +12,8 @@
 /* Not 0 while calls are held back from the backends. */
 extern atomic_uint quiesce_held __attribute__((visibility("hidden")));
 
-void quiesce_before_fork(void);
-void quiesce_after_fork(void);
+bool quiesce_begin(void);
+void quiesce_end(void);
 void quiesce_forked(void);
 bool quiesce_for_good(void);
 void quiesce_abandon(void);

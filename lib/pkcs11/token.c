@@ -178,6 +178,15 @@ void token_hear_error(struct seat *seat, CK_RV rv)
 	pthread_mutex_unlock(&slot->lock);
 }
 
+/* The backend has been begun anew: nothing of the token is what it was. */
+void token_begins_anew(struct slot *slot)
+{
+	pthread_mutex_lock(&slot->lock);
+	token_gone(slot);
+	atomic_store(&slot->login, LOGIN_NONE);
+	pthread_mutex_unlock(&slot->lock);
+}
+
 /* After an event: is there a token still? The slot itself stays in any case. */
 void token_look_after(struct slot *slot)
 {

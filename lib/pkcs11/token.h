@@ -11,6 +11,7 @@ CK_RV token_check(struct seat *seat, struct lease *lease);
 /* all without the slot's lock */
 void token_look_after(struct slot *slot);
 void token_renamed(struct slot *slot);
+void token_begins_anew(struct slot *slot);
 bool token_is_another(const struct seat *seat, const CK_TOKEN_INFO *info);
 void token_hear_error(struct seat *seat, CK_RV rv);
 
