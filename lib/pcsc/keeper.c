@@ -58,6 +58,25 @@ static int64_t lease_due(const struct reader *reader)
 	return due < latest ? due : latest;
 }
 
+/*
+ * Did those that wanted the lease give up? The kernel tells of the next one that
+ * wants it.
+ */
+static bool nobody_waits(struct reader *reader)
+{
+	struct lease_others others;
+
+	return reader->wanted_ms && !reader->lost &&
+	       !lease_others(reader, &others) && !others.waiters;
+}
+
+static void forget_waiters(struct reader *reader)
+{
+	reader->wanted_ms = 0;
+	reader->overdue = false;
+	pthread_cond_broadcast(&reader->passed);
+}
+
 /* With the reader's turn, and the lock, which is given up meanwhile. */
 static void give_back(struct reader *reader)
 {
@@ -75,6 +94,9 @@ static bool attend(struct reader *reader, int64_t *until_ms)
 	due = reader->held ? lease_due(reader) : -1;
 	if (due > now) {
 		sooner(until_ms, due);
+	} else if (due >= 0 && nobody_waits(reader)) {
+		forget_waiters(reader);
+		return true;
 	} else if (due >= 0) {
 		/* If somebody has the turn, its end wakes the keeper. */
 		if (reader->overdue ? turn_try_overdue(reader) :

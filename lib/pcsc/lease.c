@@ -334,6 +334,7 @@ int lease_others(struct reader *reader, struct lease_others *others)
 	if (ret)
 		return ret;
 	others->sessions = state.sessions;
+	others->waiters = state.waiters;
 	others->held = state.flags & TOKMUX_INFO_EXCLUSIVE &&
 		       !(state.flags & TOKMUX_INFO_HOLDING);
 	return 0;

@@ -43,6 +43,7 @@ void lease_look_and_pass(struct reader *reader);
 /* What the kernel knows of other processes on the token. */
 struct lease_others {
 	unsigned int sessions;	/* of all processes, this one included */
+	unsigned int waiters;	/* requests for the lease */
 	bool held;		/* by another process */
 };
 int lease_others(struct reader *reader, struct lease_others *others);

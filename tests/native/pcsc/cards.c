@@ -1106,6 +1106,12 @@ TEST_F_TIMEOUT(cards, onlookers, 120)
 	}
 	/* There was no message but those of the program that has the card. */
 	EXPECT_EQ(messages, messages_to(&self->reader));
+	/* Nor does it lose a card that it keeps without using it. */
+	EXPECT_EQ(0, SCardEndTransaction(p.card, SCARD_LEAVE_CARD));
+	usleep(1000000);
+	EXPECT_EQ(0, begin(&p, &resets));
+	EXPECT_EQ(0x9000, SEND(&p, get_secret));
+	EXPECT_EQ(0, resets);
 	EXPECT_EQ(powered, logged(&self->reader, "power on"));
 	EXPECT_EQ(0, SCardReleaseContext(p.context));
 
