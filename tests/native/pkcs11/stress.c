@@ -290,6 +290,17 @@ static void begin_cancelling(unsigned int seed)
 	}
 }
 
+/*
+ * The sanitizers don't see a thread leave nanosleep() when it is cancelled there. With
+ * the kernel as arbiter r15_cancel does it.
+ */
+static bool may_cancel(void)
+{
+	const char *san = getenv("SAN");
+
+	return (!san || !*san) && strcmp(world_arbiter(), "kernel");
+}
+
 /* They have left nothing behind that another caller would wait for. */
 static bool nothing_is_left(CK_FUNCTION_LIST *p11)
 {
@@ -429,6 +440,7 @@ int main(void)
 	bool fresh = true;
 	char path[256];
 	long until;
+	bool cancels = may_cancel();
 	pthread_t canceller;
 	unsigned int random;
 	int i, j;
@@ -450,7 +462,8 @@ int main(void)
 	callers[2].sessions[0] = session;
 	MUST(login(callers[2].p11, session));
 	random = (unsigned int)seed + 3 * THREADS;
-	begin_cancelling(random);
+	if (cancels)
+		begin_cancelling(random);
 
 	/* Before whoever runs this loses patience: after 120 s for the 3 here. */
 	signal(SIGALRM, say_deadlock);
@@ -466,15 +479,16 @@ int main(void)
 					   &workers[i][j]))
 				return 1;
 		}
-	if (pthread_create(&canceller, NULL, cancel_one_after_the_other,
-			   &random))
+	if (cancels && pthread_create(&canceller, NULL,
+				      cancel_one_after_the_other, &random))
 		return 1;
 	while (now_ms() < until && fresh) {
 		fresh = child_is_fresh();
 		forks++;
 	}
 	atomic_store(&stop, true);
-	pthread_join(canceller, NULL);
+	if (cancels)
+		pthread_join(canceller, NULL);
 	for (i = 0; i < 3; i++)
 		for (j = 0; j < THREADS; j++) {
 			struct worker *worker = &workers[i][j];
@@ -496,7 +510,9 @@ int main(void)
 	ok(find(callers[2].p11, session, CKO_PRIVATE_KEY, "key", &key) == 1 &&
 	   sign(callers[2].p11, session, key) == CKR_OK,
 	   "and is still logged in");
-	ok(nothing_is_left(callers[2].p11), "cancelled threads leave nothing");
+	ok(!cancels || nothing_is_left(callers[2].p11),
+	   cancels ? "cancelled threads leave nothing" :
+		     "# SKIP not with a sanitizer, nor in a guest");
 	ok(!fork_storm(), "many children work at once");
 	for (i = 0; i < 3; i++)
 		while (callers[i].p11->C_Finalize(NULL) == CKR_OK)
