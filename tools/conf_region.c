@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include "conf_region.h"
 
-#define FIRST	"# tokmux: from here on written by \"tokmux pcsc\"\n"
+#define FIRST	"# tokmux: from here on written by tokmux(8)\n"
 #define LAST	"# tokmux: up to here\n"
 
 /* More is no configuration. */

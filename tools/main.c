@@ -10,7 +10,7 @@ static const struct verb *const verbs[] = {
 	&list_verb, &status_verb, &who_verb, &lock_verb, &monitor_verb,
 	&top_verb, &eject_verb, &atr_verb, &apdu_verb, &register_verb,
 	&unregister_verb, &scrub_verb, &check_verb, &run_verb,
-	&pcsc_verb,
+	&pcsc_verb, &remote_verb,
 };
 
 static const struct verb *find_verb(const char *name)

@@ -46,7 +46,8 @@ struct verb {
 /* Each is at the end of the file of its name, and in main.c's table. */
 extern const struct verb list_verb, status_verb, who_verb, lock_verb,
 	monitor_verb, top_verb, eject_verb, register_verb, unregister_verb,
-	check_verb, atr_verb, apdu_verb, run_verb, pcsc_verb, scrub_verb;
+	check_verb, atr_verb, apdu_verb, run_verb, pcsc_verb, scrub_verb,
+	remote_verb;
 
 /* The verb that runs; complaints begin with its name. */
 extern const struct verb *the_verb;

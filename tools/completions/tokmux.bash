@@ -52,6 +52,14 @@ _tokmux() {
 		2) mapfile -t COMPREPLY < <(compgen -W 'opensc scdaemon system' -- "$cur") ;;
 		esac
 		;;
+	remote)
+		case $((cword - i)) in
+		1) mapfile -t COMPREPLY < <(compgen -W 'enable disable' -- "$cur") ;;
+		2) mapfile -t COMPREPLY < <(compgen -W 'owner client socket' -- "$cur") ;;
+		3) mapfile -t COMPREPLY < <(compgen -u -- "$cur") ;;
+		4) _filedir ;;
+		esac
+		;;
 	lock)
 		# After TOKEN comes a command.
 		if ((cword > i + 1)); then

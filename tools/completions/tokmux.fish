@@ -66,3 +66,7 @@ complete -c tokmux -n '__tokmux_is run' -x -a '(__fish_complete_subcommand --fcs
 complete -c tokmux -n '__tokmux_is pcsc; and test (count (__tokmux_words)) -eq 2' -a 'enable disable'
 complete -c tokmux -n '__tokmux_is pcsc; and test (count (__tokmux_words)) -eq 3' \
 	-a 'opensc scdaemon system'
+complete -c tokmux -n '__tokmux_is remote; and test (count (__tokmux_words)) -eq 2' -a 'enable disable'
+complete -c tokmux -n '__tokmux_is remote; and test (count (__tokmux_words)) -eq 3' -a 'owner client socket'
+complete -c tokmux -n '__tokmux_is remote; and test (count (__tokmux_words)) -eq 4' -a '(__fish_complete_users)'
+complete -c tokmux -n '__tokmux_is remote; and test (count (__tokmux_words)) -gt 4' -F

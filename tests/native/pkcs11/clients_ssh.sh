@@ -4,13 +4,14 @@
 # login to an sshd of our own on loopback.
 set -u
 . "$(dirname "$0")/client.bash"
+. "$(dirname "$0")/sshd.bash"
 if [ -n "${SAN-}" ]; then
 	tap_skip ssh "the module is loaded by a program that isn't sanitized"
 	tap_end
 	exit
 fi
 me=$(id -un)
-sshd='' SSH_AGENT_PID=''
+SSH_AGENT_PID=
 end() {
 	[ -z "$sshd" ] || kill "$sshd"
 	[ -z "$SSH_AGENT_PID" ] || ssh-agent -k >/dev/null
@@ -27,36 +28,7 @@ tap_check "a token with two keys" client_token
 keys() { ssh-keygen -D "$module" >"$dir/authorized" && [ "$(wc -l <"$dir/authorized")" = 2 ]; }
 tap_check "ssh-keygen -D prints both keys" keys
 
-serve() {
-	local line
-	ssh-keygen -q -t ed25519 -N '' -f "$dir/host" || return
-	# Root's sshd wants it, and the package makes it when the machine starts.
-	[ "$(id -u)" != 0 ] || mkdir -p /run/sshd || return
-	for _ in 1 2 3 4 5 6 7 8 9 10; do
-		port=$((20000 + RANDOM % 10000))
-		cat >"$dir/sshd_config" <<-END
-			ListenAddress 127.0.0.1:$port
-			HostKey $dir/host
-			PidFile none
-			AuthorizedKeysFile $dir/authorized
-			StrictModes no
-			PermitRootLogin yes
-			PasswordAuthentication no
-			KbdInteractiveAuthentication no
-		END
-		: >"$dir/sshd.log"
-		/usr/sbin/sshd -D -e -f "$dir/sshd_config" 2>"$dir/sshd.log" &
-		sshd=$!
-		while read -r line; do
-			[[ $line != *'Server listening'* ]] || break 2
-		done < <(tail -n +1 -f --pid=$sshd "$dir/sshd.log")
-	done
-	echo "[127.0.0.1]:$port $(cat "$dir/host.pub")" >"$dir/known"
-}
-serve >"$dir/serve" 2>&1 && tap_ok "sshd listens on loopback" || {
-	sed 's/^/# /' "$dir/serve" "$dir/sshd.log"
-	tap_not_ok "sshd listens on loopback"
-}
+tap_check_sshd "AuthorizedKeysFile $dir/authorized"
 login() { # option…: as ssh and to here
 	says "I am $me" ssh -F /dev/null -o UserKnownHostsFile="$dir/known" \
 		-o StrictHostKeyChecking=yes -o PreferredAuthentications=publickey \
