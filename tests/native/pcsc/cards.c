@@ -1052,6 +1052,9 @@ static void looks(const char *reader, int out, int in)
 	SCardReleaseContext(context);
 }
 
+/* A hand-over of the card takes no longer than so many commands, on slow machines, too. */
+#define HAND_OVER	20
+
 #define ONLOOKERS	4
 #define SEEN_MS		1000
 
@@ -1085,8 +1088,8 @@ TEST_F_TIMEOUT(cards, onlookers, 120)
 {
 	struct child c[ONLOOKERS];
 	struct program p = {};
-	int i, resets = 0, powered, messages;
-	double start_ms, first, last;
+	int i, resets = 0, powered, messages, sent = 0;
+	double start_ms, sent_ms, first, last, most;
 
 	NEEDS_VHCI();
 	ASSERT_EQ(0, start(&p, self->name, SCARD_SHARE_SHARED));
@@ -1099,11 +1102,14 @@ TEST_F_TIMEOUT(cards, onlookers, 120)
 		c[i] = child_of(looks, self->name);
 		EXPECT_EQ(0, hear(&c[i]));
 	}
-	for (start_ms = now(); now() - start_ms < 1500;) {
+	for (start_ms = now(), sent_ms = 0; now() - start_ms < 1500; sent++) {
+		sent_ms -= now();
 		EXPECT_EQ(0x9000, SEND(&p, get_secret));
+		sent_ms += now();
 		messages++;
 		usleep(50000);
 	}
+	most = 2 * SEEN_MS + ONLOOKERS * HAND_OVER * sent_ms / sent;
 	/* There was no message but those of the program that has the card. */
 	EXPECT_EQ(messages, messages_to(&self->reader));
 	/* Nor does it lose a card that it keeps without using it. */
@@ -1121,12 +1127,12 @@ TEST_F_TIMEOUT(cards, onlookers, 120)
 	EXPECT_TRUE(all_say(c, 0, &first, &last));
 	TH_LOG("seen to go after %.0f ms, by all after %.0f ms", first, last);
 	EXPECT_GT(SEEN_MS, first);
-	EXPECT_GT(2 * SEEN_MS, last);
+	EXPECT_GT(most, last);
 	tell(&self->reader, "insert");
 	EXPECT_TRUE(all_say(c, SCARD_STATE_PRESENT, &first, &last));
 	TH_LOG("seen to come after %.0f ms, by all after %.0f ms", first, last);
 	EXPECT_GT(SEEN_MS, first);
-	EXPECT_GT(2 * SEEN_MS, last);
+	EXPECT_GT(most, last);
 	for (i = 0; i < ONLOOKERS; i++)
 		EXPECT_EQ(0, end(&c[i], 0));
 }
@@ -1256,7 +1262,8 @@ TEST_F_TIMEOUT(cards, two_programs_without_pause, 120)
 		/* One for each time that the other one had its turn. */
 		EXPECT_GE(loop_ms() / LINGER_MOST_MS, resets[i]);
 		/* And a transaction, and the card's way from one to the other. */
-		EXPECT_GE(LINGER_MOST_MS * 5 / 4, longest);
+		EXPECT_GE(LINGER_MOST_MS * 5 / 4 +
+			  HAND_OVER * had[i] / (transactions ?: 1), longest);
 	}
 	/* They take turns, and these are alike. */
 	EXPECT_GE(1, labs(resets[0] - resets[1]));
