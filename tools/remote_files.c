@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "remote_files.h"
 #include "tool.h"
 
@@ -162,14 +163,20 @@ static int client(struct remote_file *files, const char *who, const char *what)
 
 	if (!is_plain(who))
 		return STATUS_FAILED;
-	if (!home || !*home) {
+	host = host ? host + 1 : who;
+	if (!geteuid()) {
+		/* p11-kit doesn't look into root's home. */
+		if (asprintf(&files[0].path, "/etc/pkcs11/modules/tokmux-%s.module",
+			     host) < 0)
+			return no_memory();
+	} else if (!home || !*home) {
 		complain("HOME is not set");
 		return STATUS_FAILED;
-	}
-	host = host ? host + 1 : who;
-	if (asprintf(&files[0].path, "%s/.config/pkcs11/modules/tokmux-%s.module",
-		     home, host) < 0)
+	} else if (asprintf(&files[0].path,
+			    "%s/.config/pkcs11/modules/tokmux-%s.module", home,
+			    host) < 0) {
 		return no_memory();
+	}
 	/* An owner that is away is told in seconds, and is no reason to fail. */
 	return asprintf(&files[0].text,
 			"remote: |ssh -T -o BatchMode=yes -o ConnectTimeout=5 -o ServerAliveInterval=5 -o ServerAliveCountMax=2 %s\n"
