@@ -5,6 +5,8 @@
  */
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include "world.h"
 #include <kselftest_harness.h>
 
@@ -23,14 +25,27 @@ static bool have_p11_kit(void)
 	return !access(CLIENT, R_OK) && !system("command -v p11-kit >/dev/null");
 }
 
-/* Its end of the socket is there when this returns. */
+/* The socket's file is there before anybody listens. */
+static bool listens(const char *socket_path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	bool does;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
+	does = !connect(fd, (struct sockaddr *)&address, sizeof(address));
+	close(fd);
+	return does;
+}
+
+/* It may be connected to when this returns. */
 static pid_t serve(void)
 {
-	char address[200], *socket = world_path("socket");
+	char address[200], *path = world_path("socket");
 	pid_t pid;
 
-	unlink(socket);
-	snprintf(address, sizeof(address), "unix:path=%s", socket);
+	unlink(path);
+	snprintf(address, sizeof(address), "unix:path=%s", path);
 	setenv("P11_KIT_SERVER_ADDRESS", address, 1);
 	pid = fork();
 	if (!pid) {
@@ -41,7 +56,7 @@ static pid_t serve(void)
 		       "-n", address, "pkcs11:", NULL);
 		_exit(1);
 	}
-	while (access(socket, F_OK) && !waitpid(pid, NULL, WNOHANG))
+	while (!listens(path) && !waitpid(pid, NULL, WNOHANG))
 		usleep(1000);
 	return pid;
 }
