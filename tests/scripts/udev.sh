@@ -133,7 +133,7 @@ advises() { # check pattern
 not_reset=$(mktemp)
 echo 1 >"$not_reset"
 mount --bind "$not_reset" "/sys/class/tokmux/${node##*/}/scrub_failed"
-tap_check "tokmux check: it was not reset, and how to" advises "token $card" "tokmux scrub $card"
+tap_check "tokmux check: it was not reset, and how to" advises token "tokmux scrub $card"
 umount "/sys/class/tokmux/${node##*/}/scrub_failed"
 rm "$not_reset"
 tap_check "tokmux scrub does it" "$tool" scrub "$card"
