@@ -523,7 +523,7 @@ def permissions():
                               user=NOBODY, group=NOBODY, extra_groups=[], timeout=60)
         found = {c["check"]: c for c in json.loads(done.stdout)["checks"]}
         check("check as nobody: the token is closed, and what to do",
-              (found["token closed"]["verdict"], "group tokmux" in found["token closed"]["advice"]),
+              (found["token closed"]["verdict"], "adduser USER tokmux" in found["token closed"]["advice"]),
               ("warning", True))
 
 
