@@ -33,6 +33,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <glob.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -567,12 +568,32 @@ static bool is_ours(unsigned int number, unsigned int status)
 	return number == port && status == 6;
 }
 
+/* A root hub that is just going to sleep may miss a device that is attached to it. */
+static void keep_hubs_awake(void)
+{
+	glob_t hubs;
+	size_t i;
+	FILE *f;
+
+	if (glob(VHCI "/usb*/power/control", 0, NULL, &hubs))
+		return;
+	for (i = 0; i < hubs.gl_pathc; i++) {
+		f = fopen(hubs.gl_pathv[i], "we");
+		if (!f)
+			fatal(hubs.gl_pathv[i]);
+		fputs("on", f);
+		fclose(f);
+	}
+	globfree(&hubs);
+}
+
 static void attach(void)
 {
 	char busid[32];
 	int pair[2];
 	FILE *f;
 
+	keep_hubs_awake();
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
 		fatal("socketpair");
 	do {
