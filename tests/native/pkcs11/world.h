@@ -44,18 +44,12 @@
 static char world_dir[64];
 
 /*
- * In a child: this program once more. By its name, since /proc/self/exe of a program that
- * valgrind runs is valgrind.
+ * In a child: this program once more. By its name: /proc/self/exe of a program that
+ * valgrind runs is valgrind, and after world.h's unshare() its path is none in a chroot.
  */
 UNUSED static void run_again(void)
 {
-	char program[4096];
-	ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
-
-	if (len > 0) {
-		program[len] = '\0';
-		execl(program, program, NULL);
-	}
+	execl(program_invocation_name, program_invocation_name, NULL);
 	_exit(2);
 }
 
