@@ -229,10 +229,7 @@ TEST_F(isolation, a_key_that_needs_the_pin_is_not_copied_without)
 	ASSERT_EQ(CKR_OK, self->a->C_Finalize(NULL));
 	ASSERT_EQ(CKR_OK, self->b->C_Finalize(NULL));
 	world_configure("", "key-login = all");
-	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
-	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
-	ASSERT_EQ(CKR_OK, open_rw(self->a, &self->sa));
-	ASSERT_EQ(CKR_OK, open_rw(self->b, &self->sb));
+	TWO_CALLERS();
 	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
 	ASSERT_EQ(CKR_OK, make_open_key(self->a, self->sa));
 	ASSERT_EQ(1, find(self->b, self->sb, CKO_PRIVATE_KEY, "open", &key));
@@ -342,10 +339,7 @@ TEST_F(isolation, a_handle_that_means_another_object_is_nobody_elses)
 	ASSERT_EQ(CKR_OK, self->a->C_Finalize(NULL));
 	ASSERT_EQ(CKR_OK, self->b->C_Finalize(NULL));
 	world_configure_plugin(PLUGIN("backend_mock"), "lease = shared");
-	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
-	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
-	ASSERT_EQ(CKR_OK, open_rw(self->a, &self->sa));
-	ASSERT_EQ(CKR_OK, open_rw(self->b, &self->sb));
+	TWO_CALLERS();
 
 	ASSERT_EQ(CKR_OK, make_data(self->a, self->sa, "x", true, false,
 				    &object));
@@ -387,10 +381,7 @@ TEST_F(isolation, a_handle_fits_an_int)
 	ASSERT_EQ(CKR_OK, self->b->C_Finalize(NULL));
 	world_configure_plugin(PLUGIN("backend_mock"), "lease = shared");
 	setenv("TOKMUX_MOCK_HANDLES", "0xb7001230", 1);
-	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
-	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
-	ASSERT_EQ(CKR_OK, open_rw(self->a, &self->sa));
-	ASSERT_EQ(CKR_OK, open_rw(self->b, &self->sb));
+	TWO_CALLERS();
 
 	ASSERT_EQ(CKR_OK, make_data(self->a, self->sa, "x", true, false,
 				    &object));

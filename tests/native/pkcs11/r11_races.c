@@ -83,10 +83,7 @@ FIXTURE_SETUP(races)
 	self->b = CALLER_B;
 	ASSERT_NE(0, dladdr(module_symbol("C_GetFunctionList"), &info));
 	module_base = info.dli_fbase;
-	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
-	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
-	ASSERT_EQ(CKR_OK, open_rw(self->a, &self->sa));
-	ASSERT_EQ(CKR_OK, open_rw(self->b, &self->sb));
+	TWO_CALLERS();
 	/* What the backend has, past the module. */
 	self->softhsm = world_softhsm();
 	ASSERT_EQ(CKR_OK, self->softhsm->C_GetSlotList(CK_TRUE, slots, &count));

@@ -60,10 +60,7 @@ TEST_F(login, may_belong_to_the_process)
 	ASSERT_EQ(CKR_OK, self->a->C_Finalize(NULL));
 	ASSERT_EQ(CKR_OK, self->b->C_Finalize(NULL));
 	world_configure("login = process", "");
-	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
-	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
-	ASSERT_EQ(CKR_OK, open_rw(self->a, &self->sa));
-	ASSERT_EQ(CKR_OK, open_rw(self->b, &self->sb));
+	TWO_CALLERS();
 
 	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
 	EXPECT_EQ(CKS_RW_USER_FUNCTIONS, state(self->b, self->sb));

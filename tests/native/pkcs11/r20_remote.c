@@ -82,12 +82,7 @@ FIXTURE_SETUP(remote)
 	ASSERT_TRUE(world_begin());
 	self->server = serve();
 	world_configure_plugin(CLIENT, "lease = shared");
-	self->a = CALLER_A;
-	self->b = CALLER_B;
-	ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
-	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
-	ASSERT_EQ(CKR_OK, open_rw(self->a, &self->sa));
-	ASSERT_EQ(CKR_OK, open_rw(self->b, &self->sb));
+	TWO_CALLERS();
 	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
 }
 
