@@ -122,7 +122,7 @@ static void check_conf(struct findings *findings, const struct readers_conf *con
 {
 	if (conf->line)
 		finding(findings, "readers.conf", BAD,
-			"tokmux(8) has the keys of this file, and what they may be",
+			"tokmux-readers.conf(5) has the keys of this file, and what they may be",
 			READERS_CONF ", line %u, is not understood: %s", conf->line,
 			conf->text);
 	else if (conf->error && (conf->error != ENOENT || enforced))

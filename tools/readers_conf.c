@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * /etc/tokmux/readers.conf, as those read it whom it concerns. Of enforce that is
- * udev: IMPORT{file} takes the lines apart, and 69-tokmux.rules knows the words. The
- * other keys are times: the hold limit is tokmux register's, and what lib/pcsc has in
- * its list is for PC/SC programs.
+ * /etc/tokmux/readers.conf, each key as its reader takes it. udev reads enforce:
+ * IMPORT{file} takes the lines apart, and 69-tokmux.rules knows the words. tokmux
+ * register reads the hold limit. PC/SC programs read the keys of lib/pcsc/policies.def.
  */
 #include <ctype.h>
 #include <errno.h>
