@@ -94,12 +94,12 @@ static int change(const struct request *request, const struct remote_file *file)
 }
 
 /* All of it or nothing, as far as that can be seen before. */
-static int change_all(struct request *request, const char *who, const char *what)
+static int change_all(struct request *request, const char *peer, const char *keys)
 {
 	struct remote_file files[REMOTE_FILES] = {};
 	int i, status;
 
-	status = request->role->files(files, who, what);
+	status = request->role->files(files, peer, keys);
 	for (i = 0; i < 2 * REMOTE_FILES && status == STATUS_OK; i++) {
 		request->look = i < REMOTE_FILES;
 		if (files[i % REMOTE_FILES].path)
@@ -121,7 +121,7 @@ static int run(int argc, char **argv)
 	};
 	struct request request = { .root = "" };
 	const struct remote_role *role;
-	int option, given, wanted;
+	int option, given, least, most;
 
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
 		if (option == 'd')
@@ -142,16 +142,14 @@ static int run(int argc, char **argv)
 	if (!role)
 		return bad_usage("'%s' is none of owner, client and socket", argv[1]);
 	request.role = role;
-	wanted = 3 + (request.enable && role->what);
-	if (given == 2 && !request.enable && !strcmp(role->name, "socket"))
-		return change_all(&request, NULL, NULL);
-	if (given < 3)
-		return bad_usage("say %s", role->who);
-	if (given < wanted)
-		return bad_usage("say %s", role->what);
-	if (given > wanted)
-		return bad_usage("'%s' is too much", argv[wanted]);
-	return change_all(&request, argv[2], request.enable ? argv[3] : NULL);
+	most = request.enable && role->keys_are ? 4 : 3;
+	least = role->one_only && !request.enable ? 2 : most;
+	if (given < least)
+		return bad_usage("say %s", given < 3 ? role->peer_is : role->keys_are);
+	if (given > most)
+		return bad_usage("'%s' is too much", argv[most]);
+	/* A missing argument is the NULL at the end of argv. */
+	return change_all(&request, argv[2], most == 4 ? argv[3] : NULL);
 }
 
 const struct verb remote_verb = {

@@ -94,40 +94,40 @@ static char *authorized(const char *path)
 	return NULL;
 }
 
-static int owner(struct remote_file *files, const char *who, const char *what)
+static int owner(struct remote_file *files, const char *peer, const char *keys)
 {
-	const struct passwd *pw = is_plain(who) ? user(who) : NULL;
+	const struct passwd *pw = is_plain(peer) ? user(peer) : NULL;
 
 	if (!pw)
 		return STATUS_FAILED;
 	if (asprintf(&files[0].path, "%s/.ssh/authorized_keys", pw->pw_dir) < 0 ||
 	    asprintf(&files[1].path, "/etc/ssh/sshd_config.d/50-tokmux-%s.conf",
-		     who) < 0)
+		     peer) < 0)
 		return no_memory();
 	files[0].shared = true;
-	if (!what)
+	if (!keys)
 		return STATUS_OK;
-	files[0].text = authorized(what);
+	files[0].text = authorized(keys);
 	if (!files[0].text)
 		return STATUS_FAILED;
 	/* Else the sessions and the login of a client that is gone stay for ever. */
 	return asprintf(&files[1].text,
 			"Match User %s\n"
 			"\tClientAliveInterval 15\n"
-			"\tClientAliveCountMax 3\n", who) < 0 ? no_memory() : STATUS_OK;
+			"\tClientAliveCountMax 3\n", peer) < 0 ? no_memory() : STATUS_OK;
 }
 
 /* ---- the owner, by a socket ------------------------------------------------- */
 
-static int local_socket(struct remote_file *files, const char *who, const char *what)
+static int local_socket(struct remote_file *files, const char *peer, const char *keys)
 {
 	files[0].path = strdup("/etc/systemd/system/tokmux-pkcs11.socket");
 	files[1].path = strdup("/etc/systemd/system/tokmux-pkcs11@.service");
 	if (!files[0].path || !files[1].path)
 		return no_memory();
-	if (!who)
+	if (!peer)
 		return STATUS_OK;
-	if (!is_plain(who) || !user(who))
+	if (!is_plain(peer) || !user(peer))
 		return STATUS_FAILED;
 	files[0].text = strdup("[Unit]\n"
 			       "Description=PKCS#11 tokens for this host's containers and sandboxes\n"
@@ -152,18 +152,18 @@ static int local_socket(struct remote_file *files, const char *who, const char *
 			"ExecStart=/usr/bin/p11-kit remote " MODULE "\n"
 			"StandardInput=socket\n"
 			"StandardOutput=socket\n"
-			"StandardError=journal\n", who) < 0 ? no_memory() : STATUS_OK;
+			"StandardError=journal\n", peer) < 0 ? no_memory() : STATUS_OK;
 }
 
 /* ---- a client --------------------------------------------------------------- */
 
-static int client(struct remote_file *files, const char *who, const char *what)
+static int client(struct remote_file *files, const char *peer, const char *keys)
 {
-	const char *home = getenv("HOME"), *host = strchr(who, '@');
+	const char *home = getenv("HOME"), *host = strchr(peer, '@');
 
-	if (!is_plain(who))
+	if (!is_plain(peer))
 		return STATUS_FAILED;
-	host = host ? host + 1 : who;
+	host = host ? host + 1 : peer;
 	if (!geteuid()) {
 		/* p11-kit doesn't look into root's home. */
 		if (asprintf(&files[0].path, "/etc/pkcs11/modules/tokmux-%s.module",
@@ -180,14 +180,14 @@ static int client(struct remote_file *files, const char *who, const char *what)
 	/* An owner that is away is told in seconds, and is no reason to fail. */
 	return asprintf(&files[0].text,
 			"remote: |ssh -T -o BatchMode=yes -o ConnectTimeout=5 -o ServerAliveInterval=5 -o ServerAliveCountMax=2 %s\n"
-			"critical: no\n", who) < 0 ? no_memory() : STATUS_OK;
+			"critical: no\n", peer) < 0 ? no_memory() : STATUS_OK;
 }
 
 const struct remote_role remote_roles[] = {
 	{
 		.name = "owner",
-		.who = "the user that has the token",
-		.what = "the file with the clients' public keys",
+		.peer_is = "the user that has the token",
+		.keys_are = "the file with the clients' public keys",
 		.files = owner,
 		.next = "sshd reads its file after \"systemctl reload ssh\". So that nobody keeps a token for ever:\n"
 			"    tokmux register --hold-limit 20 --max-sessions 16 NAME\n"
@@ -195,13 +195,14 @@ const struct remote_role remote_roles[] = {
 	},
 	{
 		.name = "client",
-		.who = "the owner, as ssh knows it",
+		.peer_is = "the owner, as ssh knows it",
 		.files = client,
 		.next = "Does it answer? \"p11-kit list-modules\" says so.\n",
 	},
 	{
 		.name = "socket",
-		.who = "the user that has the token",
+		.one_only = true,
+		.peer_is = "the user that has the token",
 		.files = local_socket,
 		.next = "Then: systemctl daemon-reload && systemctl enable --now tokmux-pkcs11.socket\n"
 			"Programs have P11_KIT_SERVER_ADDRESS=unix:path=" SOCKET "\n"

@@ -13,20 +13,22 @@
 
 struct remote_file {
 	char *path;
-	char *text;		/* that it gets; NULL: it isn't asked for */
-	bool shared;		/* other lines of it are somebody else's */
+	char *text;		/* for enable to write; NULL: nothing */
+	bool shared;		/* the file may have other lines than these */
 };
 
 struct remote_role {
 	const char *name;
-	/* What it is told beside the name: none may be missing for enable. */
-	const char *who, *what;
+	/* The arguments of enable, for a complaint: a user or a host, and a file or NULL. */
+	const char *peer_is, *keys_are;
+	/* A host has one: disable needs no argument. */
+	bool one_only;
 	/*
-	 * Fills in the files, for remote_files_free(). @what is NULL for disable. Return:
-	 * an exit status; it has complained.
+	 * Fills in the files, for remote_files_free(). @keys is NULL for disable, and so
+	 * may be @peer if @one_only. Return: an exit status, after a complaint.
 	 */
-	int (*files)(struct remote_file *files, const char *who, const char *what);
-	/* What is left to do, for the person who enables it. */
+	int (*files)(struct remote_file *files, const char *peer, const char *keys);
+	/* The administrator's or the user's next step after enable. */
 	const char *next;
 };
 
