@@ -226,14 +226,14 @@ CK_RV backend_guard(struct backend *backend)
 
 	if (backend->serialize)
 		rv = backend_turn(backend, &backend->serial);
-	if (rv == CKR_OK && backend->remote)
+	if (rv == CKR_OK && backend->config->remote)
 		sigpipe_hold();
 	return rv;
 }
 
 void backend_unguard(struct backend *backend)
 {
-	if (backend->remote)
+	if (backend->config->remote)
 		sigpipe_release();
 	if (backend->serialize)
 		turn_give(&backend->serial);
@@ -321,7 +321,6 @@ CK_RV backend_load(const struct config_backend *config,
 	turn_init(&loaded->listing, false);
 	turn_init(&loaded->events, false);
 	turn_init(&loaded->anew, false);
-	loaded->remote = config->remote;
 	loaded->guarded = config->remote;
 
 	/* Before it may hang or crash. */
@@ -343,8 +342,9 @@ CK_RV backend_load(const struct config_backend *config,
 	/* Those of the library that the backend uses, if it uses any. */
 	loaded->openssl.set_mark =
 		(int (*)(void))dlsym(loaded->object, "ERR_set_mark");
-	loaded->openssl.pop_to_mark =
-		(int (*)(void))dlsym(loaded->object, "ERR_pop_to_mark");
+	if (loaded->openssl.set_mark)
+		loaded->openssl.pop_to_mark =
+			(int (*)(void))dlsym(loaded->object, "ERR_pop_to_mark");
 	*backend = loaded;
 	return CKR_OK;
 
@@ -354,22 +354,29 @@ err:
 }
 
 /*
+ * Around C_Initialize and C_Finalize: what the program finds afterwards is what it was
+ * before. A remote backend's SIGPIPE doesn't reach the program.
+ *
  * Some backends, as SoftHSM2, share OpenSSL with the program, and leave what went wrong
  * on the way in OpenSSL's queue: an engine that isn't there, say. The program takes that
  * for a failure of its own. A forked child initializes in the middle of its work. So the
  * queue is afterwards what it was before.
  */
-static void openssl_errors_mark(const struct backend *backend)
+static void leave_no_trace(const struct backend *backend)
 {
+	if (backend->config->remote)
+		sigpipe_hold();
 	/* There is nothing to mark in an empty queue: then all of it goes. */
-	if (backend->openssl.pop_to_mark && backend->openssl.set_mark)
+	if (backend->openssl.pop_to_mark)
 		backend->openssl.set_mark();
 }
 
-static void openssl_errors_forget(const struct backend *backend)
+static void remove_traces(const struct backend *backend)
 {
-	if (backend->openssl.pop_to_mark && backend->openssl.set_mark)
+	if (backend->openssl.pop_to_mark)
 		backend->openssl.pop_to_mark();
+	if (backend->config->remote)
+		sigpipe_release();
 }
 
 /**
@@ -395,9 +402,7 @@ CK_RV backend_initialize(struct backend *backend, CK_FLAGS flags, bool forked)
 	CK_RV rv;
 
 	backend->flags = flags;
-	if (backend->remote)
-		sigpipe_hold();
-	openssl_errors_mark(backend);
+	leave_no_trace(backend);
 	backend_lease_take(backend, ARBITER_SHARED, &lease);
 	rv = backend->functions.C_Initialize(&args);
 	if (rv == CKR_CRYPTOKI_ALREADY_INITIALIZED && forked) {
@@ -411,9 +416,7 @@ CK_RV backend_initialize(struct backend *backend, CK_FLAGS flags, bool forked)
 		rv = backend->functions.C_Initialize(text ? &unlocked : NULL);
 	}
 	backend_lease_give(backend, &lease);
-	openssl_errors_forget(backend);
-	if (backend->remote)
-		sigpipe_release();
+	remove_traces(backend);
 	if (rv == CKR_CRYPTOKI_ALREADY_INITIALIZED) {
 		log_info("backend %s is initialized by somebody else, it will not be finalized",
 			 backend->config->name);
@@ -432,13 +435,9 @@ static CK_RV finalize(struct backend *backend)
 {
 	CK_RV rv;
 
-	if (backend->remote)
-		sigpipe_hold();
-	openssl_errors_mark(backend);
+	leave_no_trace(backend);
 	rv = backend->functions.C_Finalize(NULL);
-	openssl_errors_forget(backend);
-	if (backend->remote)
-		sigpipe_release();
+	remove_traces(backend);
 	return rv;
 }
 
@@ -473,7 +472,7 @@ void backend_free(struct backend *backend)
 	if (backend->finalize && backend->functions.C_Finalize) {
 		rv = finalize(backend);
 		/* A remote one may have failed to begin anew. */
-		if (rv != CKR_OK && !(backend->remote &&
+		if (rv != CKR_OK && !(backend->config->remote &&
 				      rv == CKR_CRYPTOKI_NOT_INITIALIZED))
 			log_error("backend %s: C_Finalize failed: 0x%lx",
 				  backend->config->name, rv);

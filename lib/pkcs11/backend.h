@@ -19,9 +19,8 @@ struct backend {
 	void *object;
 	CK_FUNCTION_LIST_3_2 functions;	/* what it has; else NULL */
 	bool finalize;		/* initialized by us, so finalized by us */
-	bool guarded;		/* for one of these two reasons: */
+	bool guarded;		/* it can't lock, or is remote: see backend_guard() */
 	bool serialize;		/* it cannot lock: one call at a time */
-	bool remote;		/* no SIGPIPE of its own reaches the program */
 	CK_FLAGS flags;		/* it was initialized with */
 	atomic_bool shares;	/* shared leases are taken for its tokens */
 	struct {

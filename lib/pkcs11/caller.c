@@ -279,18 +279,21 @@ static __attribute__((noinline, cold)) CK_RV visit(unsigned int number)
 
 /* ---- functions that are given no session ----------------------------------------- */
 
+/* The caller has initialized, or another one has. */
+static CK_RV come(unsigned int number)
+{
+	origin_see_thread();
+	return gate_has(number) ? CKR_OK : visit(number);
+}
+
 /* Return: CKR_OK with a users_get(). */
 static CK_RV enter_slot(unsigned int number, CK_SLOT_ID id, struct slot **slot)
 {
 	CK_RV rv;
 
-	origin_see_thread();
-	if (!gate_has(number)) {
-		rv = visit(number);
-		if (rv != CKR_OK)
-			return rv;
-	}
-	rv = users_get();
+	rv = come(number);
+	if (rv == CKR_OK)
+		rv = users_get();
 	if (rv != CKR_OK)
 		return rv;
 	*slot = module_slot(id);
@@ -432,11 +435,8 @@ static CK_RV wait_for_slot_event(unsigned int number, CK_FLAGS flags,
 {
 	const atomic_ulong *generation = gate_generation(number);
 	unsigned long born = atomic_load(generation);
+	CK_RV rv = come(number);
 
-	CK_RV rv;
-
-	origin_see_thread();
-	rv = gate_has(number) ? CKR_OK : visit(number);
 	if (rv != CKR_OK)
 		return rv;
 	if (!id || reserved)

@@ -196,7 +196,7 @@ static bool answers(struct slot *slot)
 	return BACKEND(slot->backend, C_GetSlotInfo, slot->backend_id, &info) == CKR_OK;
 }
 
-/* With the backend's turn for it. */
+/* With backend->anew. */
 static CK_RV begin_anew(struct backend *backend)
 {
 	struct site *site = site_of_thread();
@@ -242,17 +242,15 @@ CK_RV module_recover(struct slot *slot, CK_RV rv)
 	struct backend *backend = slot->backend;
 	int cancel;
 
-	if (!backend->remote || !may_be_gone(rv))
+	if (!backend->config->remote || !may_be_gone(rv))
 		return rv;
 	cancel = cancel_off();
 	if (backend_turn(backend, &backend->anew) != CKR_OK) {
 		cancel_on(cancel);
 		return rv;
 	}
-	/* Another thread may have done it meanwhile. */
-	if (answers(slot))
-		rv = CKR_OK;
-	else if (begin_anew(backend) == CKR_OK && answers(slot))
+	/* Another thread may have begun it anew meanwhile. */
+	if (answers(slot) || (begin_anew(backend) == CKR_OK && answers(slot)))
 		rv = CKR_OK;
 	else
 		rv = CKR_DEVICE_REMOVED;

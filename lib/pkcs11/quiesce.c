@@ -25,7 +25,7 @@
 /* In quiesce_held. */
 #define FOR_GOOD	1u		/* the process exits */
 #define GONE		2u		/* the backends' destructors have run */
-#define FORK		4u		/* a thread that forks, or begins one anew */
+#define A_THREAD	4u		/* one forks, or begins a backend anew */
 
 /* Written with @lock, and read without it. */
 atomic_uint quiesce_held;
@@ -83,7 +83,7 @@ static bool begin(unsigned int why)
  */
 bool quiesce_begin(void)
 {
-	return !site_here() && begin(FORK);
+	return !site_here() && begin(A_THREAD);
 }
 
 /* Whatever quiesce_begin() said; after a fork in the parent. */
@@ -93,7 +93,7 @@ void quiesce_end(void)
 		return;
 	holds = false;
 	pthread_mutex_lock(&lock);
-	atomic_fetch_sub(&quiesce_held, FORK);
+	atomic_fetch_sub(&quiesce_held, A_THREAD);
 	pthread_cond_broadcast(&changed);
 	pthread_mutex_unlock(&lock);
 }
