@@ -3,13 +3,21 @@
 # libpcsclite.so.1. Sourced, after tests/tap.bash, with build set.
 #
 # Sets dir, which goes at the end with the processes in pids and the token "reader";
-# its home is the user's.
+# its home is the user's, and its tokmux.conf has OpenSC.
 # shellcheck shell=bash disable=SC2034,SC2154
 
 tool=$build/tokmux
 dir=$(mktemp -d /tmp/tokmux-pcsc.XXXXXX) || exit
 chmod 755 "$dir"
 mkdir -m 777 "$dir/home"
+# For tokmux-pkcs11.so over OpenSC.
+cat >"$dir/tokmux.conf" <<-'END'
+	[global]
+	arbiter = kernel
+	[backend opensc]
+	module = opensc-pkcs11.so
+END
+chmod 644 "$dir/tokmux.conf"
 pids=()
 pcsc_cleanup() {
 	[ ${#pids[@]} = 0 ] || kill "${pids[@]}" 2>/dev/null

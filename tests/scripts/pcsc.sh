@@ -71,13 +71,6 @@ tap_check "two processes sign at once" both
 
 # ---- tokmux-pkcs11.so over OpenSC over leases ---------------------------------------
 
-cat >"$dir/tokmux.conf" <<-'END'
-	[global]
-	arbiter = kernel
-	[backend opensc]
-	module = opensc-pkcs11.so
-END
-chmod 644 "$dir/tokmux.conf"
 stacked() { # file
 	user env TOKMUX_CONF="$dir/tokmux.conf" timeout 60 pkcs11-tool \
 		--module "$build/tokmux-pkcs11.so" --login --pin "$TOKMUX_CARD_PIN" --sign \

@@ -90,12 +90,6 @@ rsa() { signs 9a 01 SHA256-RSA-PKCS "$@"; }
 tap_check "pkcs11-tool: logs in and signs with RSA" rsa
 tap_check "with EC, and a PIN for the signature" signs 9c 02 ECDSA-SHA256
 stacked() { rsa --module "$build/tokmux-pkcs11.so"; }
-cat >"$dir/tokmux.conf" <<-'END'
-	[global]
-	arbiter = kernel
-	[backend opensc]
-	module = opensc-pkcs11.so
-END
 export TOKMUX_CONF=$dir/tokmux.conf
 tap_check "tokmux-pkcs11.so over OpenSC signs with RSA" stacked
 tap_check "with EC, and a PIN for the signature" signs 9c 02 ECDSA-SHA256 \
