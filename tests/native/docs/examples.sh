@@ -267,11 +267,16 @@ readme=$(grep -E '^    tokmux who ' "$top/README.md")
 tap_check "README: who uses them" runs "$readme" ""
 seven=$docs/man/tokmux.7.rst
 two_shells() {
-	local first
-	bash -c "$(example "$seven" 'sleep 5')" &
+	local first text status
+	# A slow machine has not looked yet after five seconds.
+	mkfifo "$dir/seen" || return
+	text=$(example "$seven" 'sleep 5')
+	bash -c "${text/sleep 5/cat $dir/seen}" &
 	first=$!
-	held demo || return
-	eval "$(example "$seven" 'tokmux who')" | grep -q exclusive || return
+	held demo && eval "$(example "$seven" 'tokmux who')" | grep -q exclusive
+	status=$?
+	timeout 10 bash -c ': >"$0"' "$dir/seen"
+	[ $status = 0 ] || return
 	[ "$(eval "$(example "$seven" 'my turn')")" = "my turn" ] || return
 	wait $first
 }
