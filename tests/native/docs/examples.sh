@@ -275,7 +275,7 @@ two_shells() {
 	first=$!
 	held demo && eval "$(example "$seven" 'tokmux who')" | grep -q exclusive
 	status=$?
-	timeout 10 bash -c ': >"$0"' "$dir/seen"
+	timeout 10 tee "$dir/seen" </dev/null
 	[ $status = 0 ] || return
 	[ "$(eval "$(example "$seven" 'my turn')")" = "my turn" ] || return
 	wait $first
