@@ -98,16 +98,10 @@ int tokmux_card_open_fd(int fd, unsigned int slot, struct tokmux_card **card)
 
 /* ---- blocks and APDUs through the reader ------------------------------- */
 
-struct reader_pipe {
-	struct pipe pipe;
-	struct tokmux_card *card;
-	int64_t deadline;
-};
-
-static int reader_send(const struct pipe *pipe, const uint8_t *out, size_t len,
-		       unsigned int bwi, uint8_t *in, size_t size)
+int card_send_block(const struct pipe *pipe, const uint8_t *out, size_t len,
+		    unsigned int bwi, uint8_t *in, size_t size)
 {
-	const struct reader_pipe *p = (const struct reader_pipe *)pipe;
+	const struct card_pipe *p = (const struct card_pipe *)pipe;
 	struct ccid *ccid = &p->card->ccid;
 	int ret;
 
@@ -128,7 +122,7 @@ static int reader_send(const struct pipe *pipe, const uint8_t *out, size_t len,
 static int short_send(const struct pipe *pipe, const uint8_t *out, size_t len,
 		      unsigned int bwi, uint8_t *in, size_t size)
 {
-	const struct reader_pipe *p = (const struct reader_pipe *)pipe;
+	const struct card_pipe *p = (const struct card_pipe *)pipe;
 
 	/* Parts are for the way back only: no reader of this level takes them. */
 	if (len > p->card->ccid.max_data)
@@ -159,8 +153,8 @@ static int send_apdu(struct tokmux_card *card, const struct apdu *apdu,
 		     const uint8_t *bytes, size_t len, bool chain,
 		     int64_t deadline)
 {
-	struct reader_pipe reader = {
-		.pipe = { .send = reader_send },
+	struct card_pipe reader = {
+		.pipe = { .send = card_send_block },
 		.card = card,
 		.deadline = deadline,
 	};
@@ -331,8 +325,8 @@ static int choose_protocol(struct tokmux_card *card, unsigned int wished)
 static int negotiate_t1(struct tokmux_card *card, int64_t deadline)
 {
 	const struct ccid_descriptor *desc = &card->ccid.transport->desc;
-	struct reader_pipe reader = {
-		.pipe = { .send = reader_send },
+	struct card_pipe reader = {
+		.pipe = { .send = card_send_block },
 		.card = card,
 		.deadline = deadline,
 	};
@@ -407,11 +401,10 @@ static int negotiate(struct tokmux_card *card, int64_t deadline)
 }
 
 /*
- * In a reader that gives cards power by itself every card has power. Only the
- * reader's notices tell whether it is still the card that this holder powered
- * on.
+ * Every card has power there. Only the reader's notices tell whether it is still the
+ * card that this holder powered on.
  */
-static bool was_exchanged(struct tokmux_card *card)
+bool card_was_exchanged(struct tokmux_card *card)
 {
 	if (!(card->ccid.transport->desc.features & CCID_AUTO_ACTIVATION) ||
 	    !ccid_was_out(&card->ccid))
@@ -438,7 +431,7 @@ int tokmux_card_reset(struct tokmux_card *card, unsigned int flags)
 	card->wished = wished ? wished : ANY_PROTOCOL;
 	card->powered = false;
 	/* Forget notices from before: the card is reset now. */
-	was_exchanged(card);
+	card_was_exchanged(card);
 	ret = reset(card, flags & TOKMUX_CARD_WARM, deadline);
 	/* Some cards can't be woken but by their power. */
 	if (ret < 0 && flags & TOKMUX_CARD_WARM && was_refused(card, ret))
@@ -562,7 +555,7 @@ static int look(struct tokmux_card *card, bool *exchanged)
 {
 	int ret;
 
-	*exchanged = was_exchanged(card);
+	*exchanged = card_was_exchanged(card);
 	ret = ccid_slot_status(&card->ccid, deadline_after(READER_MS));
 	if (ret != CCID_ICC_ACTIVE)
 		card->powered = false;
@@ -629,7 +622,7 @@ int tokmux_card_transmit(struct tokmux_card *card, const void *apdu, size_t len,
 		return ret;
 	if (!card->connected)
 		return -ENOLCK;
-	if (!card->powered || was_exchanged(card)) {
+	if (!card->powered || card_was_exchanged(card)) {
 		errno = saved;
 		return -ECONNRESET;
 	}
@@ -662,16 +655,15 @@ int tokmux_card_transmit(struct tokmux_card *card, const void *apdu, size_t len,
 	return ret;
 }
 
-/* ---- the reader's own, and its PIN pad ------------------------------------ */
+/* ---- the reader's own ---------------------------------------------------- */
 
-/* Takes an answer of @len bytes out of the reader's, or an error. */
-static int take_answer(struct tokmux_card *card, int len, void *answer,
-		       size_t size)
+int card_take_answer(struct tokmux_card *card, const uint8_t *data, int len,
+		     void *answer, size_t size)
 {
 	if (len > 0 && (size_t)len > size)
 		len = -EOVERFLOW;
 	if (len > 0)
-		memcpy(answer, ccid_data(&card->ccid), (size_t)len);
+		memcpy(answer, data, (size_t)len);
 	ccid_wipe(&card->ccid);
 	return len;
 }
@@ -684,61 +676,7 @@ int tokmux_card_escape(struct tokmux_card *card, const void *command, size_t len
 	if (!card->connected)
 		return -ENOLCK;
 	ret = ccid_escape(&card->ccid, command, len, deadline_after(timeout_ms));
-	ret = take_answer(card, ret, answer, size);
-	errno = saved;
-	return ret;
-}
-
-/* Is the reader's pad good for the operation that @pin begins with? */
-static bool can_do_pin(const struct tokmux_card *card, const uint8_t *pin)
-{
-	const struct ccid_descriptor *desc = &card->ccid.transport->desc;
-
-	/* A block of T=1 would have to be made of the PIN by the reader. */
-	if ((desc->features & CCID_LEVEL) == CCID_LEVEL_TPDU &&
-	    card->protocol == 1)
-		return false;
-	switch (pin[0]) {
-	case TOKMUX_CARD_PIN_VERIFY:
-		return desc->pin_support & CCID_PIN_VERIFY;
-	case TOKMUX_CARD_PIN_MODIFY:
-		return desc->pin_support & CCID_PIN_MODIFY;
-	default:
-		return false;
-	}
-}
-
-/* What became of the PIN, where the reader says so; else nobody knows. */
-static int pin_result(struct tokmux_card *card, int ret)
-{
-	if (ret == -EIO && card->ccid.error == CCID_ERROR_PIN_CANCELLED)
-		return -ECANCELED;
-	if (ret == -EIO && card->ccid.error == CCID_ERROR_PIN_TIMEOUT)
-		return -ETIME;
-	if (ret >= 0 && ret < 2)
-		ret = -EPROTO;
-	if (ret < 0 && ret != -EMSGSIZE)
-		card->powered = false;
-	return ret;
-}
-
-int tokmux_card_secure(struct tokmux_card *card, const void *pin, size_t len,
-		       void *answer, size_t size, int timeout_ms)
-{
-	int saved = errno, ret;
-
-	if (!len)
-		return -EINVAL;
-	if (!card->connected)
-		return -ENOLCK;
-	if (!card->powered || was_exchanged(card))
-		ret = -ECONNRESET;
-	else if (!can_do_pin(card, pin))
-		ret = -EOPNOTSUPP;
-	else
-		ret = pin_result(card, ccid_secure(&card->ccid, pin, len,
-						   deadline_after(timeout_ms)));
-	ret = take_answer(card, ret, answer, size);
+	ret = card_take_answer(card, ccid_data(&card->ccid), ret, answer, size);
 	errno = saved;
 	return ret;
 }

@@ -47,6 +47,28 @@ void card_disconnect(struct tokmux_card *card);
 int card_other_slots_off(struct tokmux_card *card);
 /* Has the reader other slots? */
 bool card_has_others(const struct tokmux_card *card);
+/*
+ * In a reader that gives cards power by itself: is it another card than the one that
+ * was powered on? Such a one has to be reset.
+ */
+bool card_was_exchanged(struct tokmux_card *card);
+/*
+ * Hands out an answer of @len bytes, or returns an error, and wipes the reader's
+ * messages.
+ */
+int card_take_answer(struct tokmux_card *card, const uint8_t *data, int len,
+		     void *answer, size_t size);
+
+/* A pipe of blocks, or of the TPDUs of T=0, to the card in the reader. */
+struct card_pipe {
+	struct pipe pipe;
+	struct tokmux_card *card;
+	int64_t deadline;
+};
+
+int card_send_block(const struct pipe *pipe, const uint8_t *out, size_t len,
+		    unsigned int bwi, uint8_t *in, size_t size);
+
 /* @card may be NULL. A lease must have been ended: card_lease.c does that. */
 void card_destroy(struct tokmux_card *card);
 

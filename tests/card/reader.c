@@ -509,7 +509,7 @@ static void xfr(struct reader *r, const uint8_t *data, size_t len)
 static void secure(struct reader *r, const uint8_t *data, size_t len)
 {
 	size_t at = len && data[0] ? 18 : 15, typed;
-	uint8_t apdu[5 + 16];
+	uint8_t apdu[5 + 16], block[4 + sizeof(apdu)];
 
 	/* Two more prompts have an index each. */
 	if (len > 11 && data[0])
@@ -533,6 +533,16 @@ static void secure(struct reader *r, const uint8_t *data, size_t len)
 	typed = strlen(r->typed) < 16 ? strlen(r->typed) : 16;
 	apdu[4] = (uint8_t)typed;
 	memcpy(apdu + 5, r->typed, typed);
+	if (r->level == READER_T1) {
+		/* In a block of which it was told the beginning. */
+		block[0] = data[at - 3];
+		block[1] = data[at - 2] ^ (take(&r->out_of_step) ? 0x40 : 0);
+		block[2] = (uint8_t)(5 + typed);
+		memcpy(block + 3, apdu, 5 + typed);
+		block[8 + typed] = lrc(block, 8 + typed);
+		t1_xfr(r, block, 9 + typed);
+		return;
+	}
 	r->answer_len = card_apdu(r->card, apdu, 5 + typed, r->answer);
 	answer(r, 0, 0, 0, r->answer, r->answer_len);
 }

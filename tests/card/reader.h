@@ -72,6 +72,7 @@ struct reader {
 	const char *typed;
 	uint8_t secure[300];		/* the last order to its pad */
 	size_t secure_len;
+	unsigned int out_of_step;	/* how often its block has a wrong number */
 	unsigned int warm;		/* resets of a card that had power */
 
 	uint8_t out[CARD_ANSWER + 10];

@@ -728,22 +728,21 @@ static const uint8_t pad_modify[] = {
 TEST_F(card, pin_pad)
 {
 	struct reader *r = &self->l->reader;
-	bool can = r->level != READER_T1;
+	const bool t1 = r->level == READER_T1;
 
 	EXPECT_EQ(-EOPNOTSUPP, PIN(pad_verify));
 	r->pin_support = 1;
 	self->l->transport.desc.pin_support = 1;
-	if (!can) {
-		/* It would have to make a block of T=1. */
-		EXPECT_EQ(-EOPNOTSUPP, PIN(pad_verify));
-		return;
-	}
 	EXPECT_EQ(-EOPNOTSUPP, PIN(pad_modify));
 	EXPECT_LE(2, SEND(select_applet));
 	r->typed = CARD_PIN;
 	EXPECT_EQ(0x9000, SW(PIN(pad_verify)));
 	EXPECT_EQ(sizeof(pad_verify), r->secure_len);
-	EXPECT_EQ(0, memcmp(pad_verify, r->secure, sizeof(pad_verify)));
+	/* But for the block's prologue. */
+	EXPECT_EQ(0, memcmp(pad_verify, r->secure, 12));
+	EXPECT_EQ(0, memcmp(pad_verify + 15, r->secure + 15,
+			    sizeof(pad_verify) - 15));
+	EXPECT_EQ(t1 ? 5 : 0, r->secure[14]);
 	EXPECT_EQ(0x9000, SW(SEND(get_secret)));
 	r->typed = "271828";
 	EXPECT_EQ(0x63c2, SW(PIN(pad_verify)));
@@ -759,6 +758,9 @@ TEST_F(card, pin_pad)
 	EXPECT_EQ(0x6d00, SW(PIN(pad_modify)));
 	EXPECT_EQ(-EINVAL, tokmux_card_secure(self->card, pad_verify, 0,
 					      self->answer, 2, 1000));
+	if (t1)
+		EXPECT_EQ(-EINVAL, tokmux_card_secure(self->card, pad_verify, 15,
+						      self->answer, 2, 1000));
 	EXPECT_EQ(-EOPNOTSUPP, tokmux_card_secure(self->card, "\x07", 1,
 						  self->answer, 2, 1000));
 	r->faults.mute = 1;
