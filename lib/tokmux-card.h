@@ -397,12 +397,11 @@ enum tokmux_card_pin {
  *
  * The PIN does not leave the reader.
  *
- * Return: the answer's length, 2 at least; without effect: -EINVAL if @len is 0,
- * -ENOLCK, -EMSGSIZE, -ECONNRESET if the card has no power, -EOPNOTSUPP if the reader
- * has no PIN pad for this, or one that can't be used with this card; -ECANCELED if
- * the user has cancelled, -ETIME if nobody entered a PIN in time, both known to the
- * reader only; -EOVERFLOW, -ETIMEDOUT, -ENOMEDIUM, -EIO, -EPROTO, -ENODEV as
- * tokmux_card_transmit().
+ * Return: the answer's length, 2 at least; without effect: -EINVAL if @pin is too
+ * short, -ENOLCK, -EMSGSIZE, -ECONNRESET if the card has no power, -EOPNOTSUPP if the
+ * reader has no PIN pad for this, -ENOMEM; -ECANCELED if the user has cancelled, -ETIME
+ * if nobody entered a PIN in time, both known to the reader only; -EOVERFLOW,
+ * -ETIMEDOUT, -ENOMEDIUM, -EIO, -EPROTO, -ENODEV as tokmux_card_transmit().
  */
 int tokmux_card_secure(struct tokmux_card *card, const void *pin, size_t len,
 		       void *answer, size_t size, int timeout_ms);
@@ -417,10 +416,14 @@ int tokmux_card_secure(struct tokmux_card *card, const void *pin, size_t len,
  * @TOKMUX_CARD_PATIENT: the time limit is for the reader's silence, not for the
  *	whole command: it begins anew each time that the reader says that the
  *	card needs more time, or the card itself does
+ * @TOKMUX_CARD_RAW: send the bytes as they are, and hand out what comes: to a reader
+ *	that takes APDUs an APDU, else a TPDU of T=0 or a block of T=1. Not with
+ *	TOKMUX_CARD_CHAIN
  */
 enum tokmux_card_transmit_flags {
 	TOKMUX_CARD_CHAIN	= 1 << 0,
-	TOKMUX_CARD_PATIENT	= 1 << 1
+	TOKMUX_CARD_PATIENT	= 1 << 1,
+	TOKMUX_CARD_RAW		= 1 << 2
 };
 
 /**
@@ -438,10 +441,11 @@ enum tokmux_card_transmit_flags {
  * is done here. An extended APDU goes as a short one where a short one can say
  * it and the reader takes no other.
  *
- * Return: the answer's length, 2 at least; without effect: -EINVAL if it is no
- * APDU, -EMSGSIZE if the reader can't take one as long, -ECONNRESET if the card
- * has no power or was exchanged since it was powered on (which a reader that
- * gives cards power by itself has to tell: not without an interrupt endpoint),
+ * Return: the answer's length, 2 at least but for TOKMUX_CARD_RAW; without effect:
+ * -EINVAL for flags that can't be, or if it is no APDU, -EMSGSIZE if the reader
+ * can't take one as long, -ECONNRESET if the card has no power or was exchanged since
+ * it was powered on (which a reader that gives cards power by itself has to tell: not
+ * without an interrupt endpoint),
  * -ENOLCK before
  * tokmux_card_begin(), but for what is no APDU; -EOVERFLOW if the
  * answer doesn't fit and is lost, the card goes on; -ETIMEDOUT, -ENOMEDIUM if

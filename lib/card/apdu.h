@@ -89,6 +89,8 @@ struct t1 {
 void t1_init(struct t1 *t1, uint8_t ifsc, uint8_t max_ifsc);
 /* Tells the card how long its blocks may be. Without this it is 32. */
 int t1_set_ifsd(struct t1 *t1, const struct pipe *pipe, uint8_t ifsd);
+/* Both sides start counting blocks again. The card's state is kept. */
+int t1_resynch(struct t1 *t1, const struct pipe *pipe);
 /*
  * Sends any APDU. -EIO: the card was out of step and had to be resynchronized.
  * Whether it has carried out the command is unknown, so the command is not

@@ -149,6 +149,22 @@ static int t0_pipe_send(const struct pipe *pipe, const uint8_t *out, size_t len,
 	return ret ? ret : t0_send(p->below, &apdu, in, size);
 }
 
+/* By T=1, after a program may have sent blocks of its own. */
+static int send_t1(struct tokmux_card *card, const struct pipe *pipe,
+		   const uint8_t *apdu, size_t len)
+{
+	int ret;
+
+	if (card->raw) {
+		ret = t1_resynch(&card->t1, pipe);
+		if (ret)
+			return ret;
+		card->raw = false;
+	}
+	return t1_send(&card->t1, pipe, apdu, len, card->answer,
+		       APDU_ANSWER_MAX);
+}
+
 static int send_apdu(struct tokmux_card *card, const struct apdu *apdu,
 		     const uint8_t *bytes, size_t len, bool chain,
 		     int64_t deadline)
@@ -172,10 +188,20 @@ static int send_apdu(struct tokmux_card *card, const struct apdu *apdu,
 		return apdu_send_short(&reader.pipe, apdu, chain, card->answer);
 	default:
 		if (card->protocol == 1)
-			return t1_send(&card->t1, &reader.pipe, bytes, len,
-				       card->answer, APDU_ANSWER_MAX);
+			return send_t1(card, &reader.pipe, bytes, len);
 		return apdu_send_short(&t0.pipe, apdu, chain, card->answer);
 	}
+}
+
+/* What it is, the reader and the card have to know. */
+static int send_raw(struct tokmux_card *card, const uint8_t *bytes, size_t len,
+		    int64_t deadline)
+{
+	struct ccid *ccid = &card->ccid;
+
+	card->raw = true;
+	return ccid_xfr_apdu(ccid, bytes, len, card->answer, APDU_ANSWER_MAX,
+			     deadline);
 }
 
 /* ---- power, and the choice of a protocol -------------------------------- */
@@ -446,6 +472,7 @@ int tokmux_card_reset(struct tokmux_card *card, unsigned int flags)
 	if (ret)
 		goto out;
 	card->powered = true;
+	card->raw = false;
 	ret = (int)card->atr_len;
 out:
 	errno = saved;
@@ -607,17 +634,27 @@ int tokmux_card_wait(struct tokmux_card *card, int timeout_ms)
 
 /* ---- commands ------------------------------------------------------------ */
 
+static bool are_flags(unsigned int flags)
+{
+	const unsigned int all = TOKMUX_CARD_CHAIN | TOKMUX_CARD_PATIENT |
+				 TOKMUX_CARD_RAW;
+
+	return !(flags & ~all) &&
+	       !(flags & TOKMUX_CARD_RAW && flags & TOKMUX_CARD_CHAIN);
+}
+
 int tokmux_card_transmit(struct tokmux_card *card, const void *apdu, size_t len,
 			 void *answer, size_t size, unsigned int flags,
 			 int timeout_ms)
 {
+	const int least = flags & TOKMUX_CARD_RAW ? 0 : 2;
 	int64_t deadline = -1;
 	int saved = errno, ret;
 	struct apdu a;
 
-	if (flags & ~(unsigned int)(TOKMUX_CARD_CHAIN | TOKMUX_CARD_PATIENT))
+	if (!are_flags(flags) || !len)
 		return -EINVAL;
-	ret = apdu_parse(apdu, len, &a);
+	ret = flags & TOKMUX_CARD_RAW ? 0 : apdu_parse(apdu, len, &a);
 	if (ret)
 		return ret;
 	if (!card->connected)
@@ -630,10 +667,13 @@ int tokmux_card_transmit(struct tokmux_card *card, const void *apdu, size_t len,
 		card->ccid.silence_ms = timeout_ms > 0 ? timeout_ms : 0;
 	else
 		deadline = deadline_after(timeout_ms);
-	ret = send_apdu(card, &a, apdu, len, flags & TOKMUX_CARD_CHAIN,
-			deadline);
+	if (flags & TOKMUX_CARD_RAW)
+		ret = send_raw(card, apdu, len, deadline);
+	else
+		ret = send_apdu(card, &a, apdu, len, flags & TOKMUX_CARD_CHAIN,
+				deadline);
 	card->ccid.silence_ms = 0;
-	if (ret >= 0 && (ret < 2 || ret > APDU_ANSWER_MAX))
+	if (ret >= 0 && (ret < least || ret > APDU_ANSWER_MAX))
 		ret = -EPROTO;
 	if (ret == -EBADMSG)
 		ret = -EIO;

@@ -28,6 +28,7 @@ struct tokmux_card {
 	unsigned int protocol;
 	unsigned int wished;		/* protocols, a bit each */
 	struct t1 t1;
+	bool raw;			/* something has been sent past @t1 */
 
 	/* A card on a token: card_lease.c. */
 	struct tokmux_caller *caller;

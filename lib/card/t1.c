@@ -196,6 +196,13 @@ static int obey(struct exchange *x, const struct t1_block *block)
 	return 0;
 }
 
+int t1_resynch(struct t1 *t1, const struct pipe *pipe)
+{
+	struct exchange x = { .t1 = t1, .pipe = pipe };
+
+	return resynch(&x);
+}
+
 int t1_set_ifsd(struct t1 *t1, const struct pipe *pipe, uint8_t ifsd)
 {
 	struct exchange x = { .t1 = t1, .pipe = pipe };

@@ -298,11 +298,13 @@ static int answered(struct reader *reader, int ret)
 }
 
 int lease_transmit(struct reader *reader, const void *command, size_t len,
-		   void *answer, size_t size)
+		   void *answer, size_t size, bool raw)
 {
+	const unsigned int flags = TOKMUX_CARD_PATIENT |
+				   (raw ? TOKMUX_CARD_RAW : 0);
+
 	return answered(reader, tokmux_card_transmit(reader->card, command, len,
-						     answer, size,
-						     TOKMUX_CARD_PATIENT,
+						     answer, size, flags,
 						     SILENCE_MS));
 }
 

@@ -23,9 +23,9 @@ int lease_reset(struct reader *reader, unsigned int how);
 int lease_unpower(struct reader *reader);
 /* Gives the lease back. The card forgets what it was shown. */
 void lease_give_back(struct reader *reader);
-/* An answer's length. */
+/* An answer's length. @raw: the command is what the reader takes, whatever that is. */
 int lease_transmit(struct reader *reader, const void *command, size_t len,
-		   void *answer, size_t size);
+		   void *answer, size_t size, bool raw);
 /* Lets the user enter a PIN at the reader: as lease_transmit(), -ECANCELED, -ETIME. */
 int lease_secure(struct reader *reader, const void *pin, size_t len,
 		 void *answer, size_t size, int timeout_ms);

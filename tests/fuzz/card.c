@@ -112,6 +112,10 @@ static void ask_reader(struct tokmux_card *card)
 	ret = tokmux_card_secure(card, verify, sizeof(verify), answer, 2, 1000);
 	if (ret > 2)
 		abort();
+	ret = tokmux_card_transmit(card, verify + 15, 5, answer, 16,
+				   TOKMUX_CARD_RAW, 1000);
+	if (ret > 16)
+		abort();
 	ret = tokmux_card_escape(card, "abc", 3, answer, 16, 1000);
 	if (ret > 16)
 		abort();

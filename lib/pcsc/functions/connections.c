@@ -53,7 +53,8 @@ static LONG choose_protocol(struct connection *connection, DWORD protocols,
 	alone = reader->connections == 1;
 	unlock();
 	connection->protocols = flags_of(protocols);
-	if (protocols & SCARD_PROTOCOL_RAW) {
+	/* Beside others it is for a card that has none of them. */
+	if (protocols == SCARD_PROTOCOL_RAW) {
 		*chosen = SCARD_PROTOCOL_RAW;
 		return SCARD_S_SUCCESS;
 	}
@@ -63,6 +64,10 @@ static LONG choose_protocol(struct connection *connection, DWORD protocols,
 	}
 	if (protocols & (protocol | SCARD_PROTOCOL_ANY_OLD)) {
 		*chosen = protocol;
+		return SCARD_S_SUCCESS;
+	}
+	if (protocols & SCARD_PROTOCOL_RAW) {
+		*chosen = SCARD_PROTOCOL_RAW;
 		return SCARD_S_SUCCESS;
 	}
 	/* Another one takes a reset, which is nobody else's business here. */

@@ -37,7 +37,8 @@ static LONG transmit(struct connection *connection, DWORD wanted,
 	rv = check_protocol(reader, wanted);
 	if (rv)
 		return rv;
-	ret = lease_transmit(reader, command, len, answer, *answer_len);
+	ret = lease_transmit(reader, command, len, answer, *answer_len,
+			     wanted == SCARD_PROTOCOL_RAW);
 	*answer_len = ret > 0 ? (DWORD)ret : 0;
 	if (ret >= 0)
 		return SCARD_S_SUCCESS;

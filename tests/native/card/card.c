@@ -261,7 +261,7 @@ TEST_F(card, bad_arguments)
 					       0, 1000));
 	EXPECT_EQ(-EINVAL, SEND(bad));
 	EXPECT_EQ(-EINVAL, send_within(self->card, select_applet,
-				       sizeof(select_applet), self->answer, 4,
+				       sizeof(select_applet), self->answer, 8,
 				       1000));
 	EXPECT_EQ(sent, self->l->sent);
 	/* Without effect. */
@@ -776,6 +776,79 @@ TEST_F(card, pin_pad)
 	EXPECT_EQ(-ENOMEDIUM, PIN(pad_verify));
 	card_disconnect(self->card);
 	EXPECT_EQ(-ENOLCK, PIN(pad_verify));
+}
+
+/* A card with T=1 asks for time and for a block again, also after the pad's block. */
+TEST_F(card, pin_pad_blocks)
+{
+	struct reader *r = &self->l->reader;
+	uint8_t order[15 + 200];
+
+	if (r->level != READER_T1)
+		SKIP(return, "the reader makes the blocks");
+	r->pin_support = 3;
+	self->l->transport.desc.pin_support = 3;
+	r->typed = CARD_PIN;
+	EXPECT_LE(2, SEND(select_applet));
+	r->faults.wtx = 1;
+	EXPECT_EQ(0x9000, SW(PIN(pad_verify)));
+	EXPECT_EQ(0x9000, SW(SEND(get_secret)));
+	r->faults.bad_lrc = 1;
+	EXPECT_EQ(0x9000, SW(PIN(pad_verify)));
+	r->faults.wtx = 2;
+	r->faults.ifs = 1;
+	EXPECT_EQ(0x6d00, SW(PIN(pad_modify)));
+	EXPECT_EQ(0x9000, SW(SEND(get_secret)));
+	/* The counts of blocks are as before where the card was not asked. */
+	r->typed = "";
+	EXPECT_EQ(-ECANCELED, PIN(pad_verify));
+	EXPECT_EQ(0x9000, SW(SEND(get_secret)));
+	/* The pad has the PIN, so there is no second block with it. */
+	r->typed = CARD_PIN;
+	r->out_of_step = 1;
+	EXPECT_EQ(-EIO, PIN(pad_verify));
+	EXPECT_EQ(-ECONNRESET, SEND(get_secret));
+	EXPECT_LT(0, tokmux_card_power_on(self->card));
+	EXPECT_LE(2, SEND(select_applet));
+	/* One block is all that a pad makes. */
+	memcpy(order, pad_verify, sizeof(pad_verify));
+	memset(order + sizeof(pad_verify), 0xff,
+	       sizeof(order) - sizeof(pad_verify));
+	EXPECT_EQ(-EMSGSIZE, PIN(order));
+	EXPECT_EQ(0x9000, SW(PIN(pad_verify)));
+	EXPECT_EQ(0x9000, SW(SEND(get_secret)));
+}
+
+#define RAW(bytes) \
+	send_within(self->card, bytes, sizeof(bytes), self->answer, \
+		    TOKMUX_CARD_RAW, 1000)
+
+TEST_F(card, raw)
+{
+	/* As the first block after those of the fixture. */
+	static const uint8_t block[] = { 0x00, 0x00, 0x02, 0x00, 0xa4, 0xa6 };
+
+	EXPECT_EQ(-EINVAL, send_within(self->card, select_applet,
+				       sizeof(select_applet), self->answer,
+				       TOKMUX_CARD_RAW | TOKMUX_CARD_CHAIN, 1000));
+	EXPECT_EQ(-EINVAL, tokmux_card_transmit(self->card, select_applet, 0,
+						self->answer, 2, TOKMUX_CARD_RAW,
+						1000));
+	if (variant->level != READER_T1) {
+		/* What there is more is left for GET RESPONSE. */
+		EXPECT_EQ(0x6100, SW(RAW(select_applet)) & 0xff00);
+		EXPECT_EQ(0x6982, SW(SEND(get_secret)));
+		return;
+	}
+	/* The card's answer is a block as well: 6700 in it. */
+	EXPECT_EQ(6, RAW(block));
+	EXPECT_EQ(2, self->answer[2]);
+	EXPECT_EQ(0x67, self->answer[3]);
+	/* The library's count of blocks begins anew, and the card knows. */
+	EXPECT_LE(2, SEND(select_applet));
+	EXPECT_EQ(0x6982, SW(SEND(get_secret)));
+	EXPECT_LE(4, RAW(block));
+	EXPECT_EQ(0x6982, SW(SEND(get_secret)));
 }
 
 TEST_HARNESS_MAIN
