@@ -9,6 +9,7 @@ include dirs.mk
 
 I	:= $(DESTDIR)
 LIBREAL	:= libtokmux.so.1.0.0
+PKCS11CORE := libtokmux-pkcs11-$(VERSION).so
 BUILT	= $(TOP)/build/install
 MAN	= $(wildcard $(BUILT)/man/*.[1-9])
 # The pages that are no man pages, and what they show: to be read as they are.
@@ -20,6 +21,7 @@ define FILES
 $(BUILT)/tokmux 755 $(BINDIR) tokmux
 $(BUILT)/$(LIBREAL) 644 $(LIBDIR) $(LIBREAL)
 $(BUILT)/tokmux-pkcs11.so 644 $(PKCS11DIR) tokmux-pkcs11.so
+$(BUILT)/$(PKCS11CORE) 644 $(LIBDIR) $(PKCS11CORE)
 $(BUILT)/pcsc/libpcsclite.so.1 644 $(PCSCDIR) libpcsclite.so.1
 $(BUILT)/libtokmux.pc 644 $(PKGCONFIGDIR) libtokmux.pc
 $(BUILT)/tokmux-pkcs11.pc 644 $(PKGCONFIGDIR) tokmux-pkcs11.pc

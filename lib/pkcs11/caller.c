@@ -169,22 +169,50 @@ CK_RV caller_new(void (*come)(unsigned int number), unsigned int *number)
 	return take_place(&nothing, EXPLICIT, come, number);
 }
 
-CK_RV caller_free(unsigned int number)
+/* It has no count left, and comes as new if it comes again. */
+static void leave(unsigned int number)
 {
-	struct caller *caller = &pool.callers[number];
-	bool mine;
-
-	pthread_mutex_lock(&pool.lock);
-	mine = caller->kind == EXPLICIT;
-	pthread_mutex_unlock(&pool.lock);
-	if (!mine)
-		return CKR_ARGUMENTS_BAD;
 	while (caller_finalize(number, NULL) == CKR_OK)
 		;
 	pthread_mutex_lock(&pool.lock);
-	caller->kind = VACANT;
+	if (pool.callers[number].kind == EXPLICIT)
+		pool.callers[number].kind = VACANT;
+	gate_renew(number);
 	pthread_mutex_unlock(&pool.lock);
+}
+
+CK_RV caller_free(unsigned int number)
+{
+	bool mine;
+
+	pthread_mutex_lock(&pool.lock);
+	mine = pool.callers[number].kind == EXPLICIT;
+	pthread_mutex_unlock(&pool.lock);
+	if (!mine)
+		return CKR_ARGUMENTS_BAD;
+	leave(number);
 	return CKR_OK;
+}
+
+/**
+ * caller_all_gone() - the program has closed the module
+ *
+ * What callers have ends, as if each had finalized: with dlclose() others' modules end
+ * it, too. The thread has the loader's lock, so it isn't to be cancelled. When the
+ * process exits nothing is done, see exit_begins().
+ */
+void caller_all_gone(void)
+{
+	unsigned int i;
+	int cancel;
+
+	if (quiesce_is_for_good())
+		return;
+	cancel = cancel_off();
+	for (i = 0; i < MAX_CALLERS; i++)
+		if (gate_has(i) || pool.callers[i].kind == EXPLICIT)
+			leave(i);
+	cancel_on(cancel);
 }
 
 /* ---- in and out ------------------------------------------------------------------ */

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "caller.h"
-#include "functions/arguments.h"
+#include "core.h"
 #include "functions/mine.h"
 #include "log.h"
 #include "module.h"
@@ -203,27 +203,21 @@ static CK_RV interface_of(unsigned int number, const CK_UTF8CHAR *name,
 
 /* ---- functions that are found by name ------------------------------------ */
 
-/*
- * A program that calls C_Initialize by its name has no list that says who it is. The
- * object that the call returns to does. So these aren't inlined, and don't end in a
- * jump that would hide where they return to.
- */
 #define F(...)
 #define OWN(version, function, first, more, action)			\
-__attribute__((noinline)) CK_RV function(P_##first P_##more)		\
+static CK_RV function##_at(const void *address, P_##first P_##more)	\
 {									\
 	unsigned int number;						\
-	CK_RV rv = caller_of(__builtin_return_address(0), make_lists,	\
-			     &number);					\
+	CK_RV rv = caller_of(address, make_lists, &number);		\
 									\
 	return rv == CKR_OK ? action(number, A_##first A_##more) : rv;	\
 }
 /*
- * Of these it doesn't say enough: an object that ends in a jump here returns to the
- * one that called it. With the bare module that works, and so it does here.
+ * Of these the address doesn't say enough: an object that ends in a jump here returns to
+ * the one that called it. With the bare module that works, and so it does here.
  */
 #define MINE(version, function, first, more, file)			\
-CK_RV function(P_##first P_##more)					\
+static CK_RV function##_of_any(P_##first P_##more)			\
 {									\
 	return own_##function(NOBODY, A_##first A_##more);		\
 }
@@ -271,3 +265,17 @@ CK_RV tokmux_pkcs11_caller_interface(CK_FUNCTION_LIST_PTR list,
 		return CKR_ARGUMENTS_BAD;
 	return interface_of(number, name, version, interface, flags);
 }
+
+/* ---- the core, as the front sees it ---------------------------------------- */
+
+const struct core tokmux_pkcs11_core = {
+#define F(version, function, ...) .function = function,
+#define OWN(version, function, ...) .function = function##_at,
+#define MINE(version, function, ...) .function = function##_of_any,
+#include "functions/functions.def"
+	.new_caller = tokmux_pkcs11_new_caller,
+	.free_caller = tokmux_pkcs11_free_caller,
+	.caller_interface = tokmux_pkcs11_caller_interface,
+	.token_name = tokmux_pkcs11_token_name,
+	.closed = caller_all_gone,
+};

@@ -117,6 +117,12 @@ bool quiesce_for_good(void)
 	       !site_here();
 }
 
+/* Has quiesce_for_good() been called? */
+bool quiesce_is_for_good(void)
+{
+	return atomic_load(&quiesce_held) & FOR_GOOD;
+}
+
 /* After the backends' destructors: no thread calls them any more. */
 void quiesce_abandon(void)
 {

@@ -16,6 +16,7 @@ bool quiesce_begin(void);
 void quiesce_end(void);
 void quiesce_forked(void);
 bool quiesce_for_good(void);
+bool quiesce_is_for_good(void);
 void quiesce_abandon(void);
 bool quiesce_wait(struct site *site);
 

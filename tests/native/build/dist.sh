@@ -65,6 +65,7 @@ tap_check "libtokmux" in_package libtokmux "$libdir/libtokmux.so.1"
 tap_check "libtokmux-devel" in_package libtokmux-devel "$libdir/libtokmux.so" \
 	/usr/include/tokmux.h /usr/include/tokmux/linux/tokmux.h "$libdir/pkgconfig/libtokmux.pc"
 tap_check "tokmux-pkcs11" in_package tokmux-pkcs11 "$libdir/pkcs11/tokmux-pkcs11.so" \
+	"$libdir/libtokmux-pkcs11-$version.so" \
 	/usr/share/p11-kit/modules/tokmux.module
 tap_check "tokmux-dkms" in_package tokmux-dkms "/usr/src/tokmux-$version/dkms.conf" \
 	"/usr/src/tokmux-$version/kmod/token.c"

@@ -27,6 +27,7 @@ wanted() {
 	lrwxrwxrwx .$lib/libtokmux.so libtokmux.so.1
 	lrwxrwxrwx .$lib/libtokmux.so.1 libtokmux.so.1.0.0
 	-rw-r--r-- .$lib/libtokmux.so.1.0.0
+	-rw-r--r-- .$lib/libtokmux-pkcs11-0.1.0.so
 	-rw-r--r-- .$lib/pkcs11/tokmux-pkcs11.so
 	-rw-r--r-- .$lib/tokmux/pcsc/libpcsclite.so.1
 	-rw-r--r-- .$lib/pkgconfig/tokmux-pkcs11.pc
@@ -57,6 +58,7 @@ tap_check "it installs these files, and no others" diff <(wanted | LC_ALL=C sort
 at_home() { ! readelf -d "$1" | grep -E 'RPATH|RUNPATH'; }
 tap_check "no run path: tokmux" at_home "$dest/usr/bin/tokmux"
 tap_check "no run path: tokmux-pkcs11.so" at_home "$dest$lib/pkcs11/tokmux-pkcs11.so"
+tap_check "no run path: its core" at_home "$dest$lib/libtokmux-pkcs11-0.1.0.so"
 soname() { readelf -d "$dest$lib/libtokmux.so" | grep -q 'SONAME.*\[libtokmux.so.1\]'; }
 tap_check "the soname" soname
 mentions() { ! grep -rlF -e "$top" -e "$dest" "$dest/usr/share" "$dest/usr/lib/udev" "$dest$lib/pkgconfig" "$dest/usr/include"; }

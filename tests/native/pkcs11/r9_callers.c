@@ -82,14 +82,35 @@ TEST_F(callers, by_name_and_by_list_is_one_caller)
 	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, finalize(NULL));
 }
 
-TEST_F(callers, every_exported_function_is_the_lists)
+TEST_F(callers, every_function_is_found_by_name)
 {
-	CK_FUNCTION_LIST *mine;
 	CK_C_GetFunctionList get = module_symbol("C_GetFunctionList");
+	CK_C_SignInit sign_init = module_symbol("C_SignInit");
+	CK_C_Sign do_sign = module_symbol("C_Sign");
+	CK_MECHANISM ecdsa = { CKM_ECDSA, NULL, 0 };
+	unsigned char hash[32] = "a hash", signature[128];
+	CK_ULONG length = sizeof(signature);
+	CK_SESSION_HANDLE session;
+	CK_FUNCTION_LIST *mine;
+	CK_OBJECT_HANDLE key;
 
 	ASSERT_EQ(CKR_OK, get(&mine));
-	EXPECT_EQ(module_symbol("C_Sign"), mine->C_Sign);
-	EXPECT_EQ(module_symbol("C_FindObjects"), mine->C_FindObjects);
+	ASSERT_EQ(CKR_OK, mine->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, open_rw(mine, &session));
+	ASSERT_EQ(CKR_OK, login(mine, session));
+	ASSERT_EQ(1, find(mine, session, CKO_PRIVATE_KEY, "key", &key));
+	/* By name as by list, and both are of one session. */
+	EXPECT_EQ(CKR_OK, sign_init(session, &ecdsa, key));
+	EXPECT_EQ(CKR_OK, mine->C_Sign(session, hash, sizeof(hash), signature,
+				       &length));
+	EXPECT_EQ(CKR_OK, mine->C_SignInit(session, &ecdsa, key));
+	length = sizeof(signature);
+	EXPECT_EQ(CKR_OK, do_sign(session, hash, sizeof(hash), signature,
+				  &length));
+	EXPECT_EQ(CKR_OK, mine->C_Finalize(NULL));
+#define F(version, function, ...)					\
+	EXPECT_NE(NULL, module_symbol(#function));
+#include <pkcs11/functions/functions.def>
 	EXPECT_EQ(NULL, module_symbol("session_get"));
 	EXPECT_EQ(NULL, module_symbol("backend_load"));
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * R9: however a program loads the module, a backend's functions are the backend's.
+ * R9: however a program loads the module, a backend's functions are the backend's; and
+ * however it closes the module, what it had ends.
  */
+#include <sys/syscall.h>
 #include "world.h"
 #include <kselftest_harness.h>
 
@@ -103,6 +105,129 @@ TEST_F(loading, before_the_program)
 		setenv("LD_PRELOAD", MODULE, 1);
 		setenv(PRELOADED, "", 1);
 		run_again();
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
+/* ---- closed ------------------------------------------------------------------------ */
+
+static CK_FUNCTION_LIST *list_of(void *object)
+{
+	CK_C_GetFunctionList get;
+	CK_FUNCTION_LIST *p11;
+
+	get = (CK_C_GetFunctionList)dlsym(object, "C_GetFunctionList");
+	return get(&p11) == CKR_OK ? p11 : NULL;
+}
+
+static bool backend_is_up(void)
+{
+	return world_softhsm()->C_GetInfo(&(CK_INFO){ 0 }) == CKR_OK;
+}
+
+/* What a host does that just unloads it, and loads it again some day. */
+TEST_F(loading, closed_without_finalizing)
+{
+	CK_SESSION_HANDLE session;
+	CK_FUNCTION_LIST *p11;
+	void *object, *again;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		object = dlopen(MODULE, RTLD_NOW);
+		ASSERT_NE(NULL, object);
+		again = dlopen(MODULE, RTLD_NOW);
+		p11 = list_of(object);
+		EXPECT_EQ(CKR_OK, p11->C_Initialize(NULL));
+		EXPECT_EQ(CKR_OK, p11->C_Initialize(NULL));
+		ASSERT_EQ(CKR_OK, open_rw(p11, &session));
+		EXPECT_EQ(CKR_OK, login(p11, session));
+		/* It is open once more. */
+		dlclose(again);
+		EXPECT_EQ(CKR_OK, p11->C_Logout(session));
+		EXPECT_EQ(CKR_OK, login(p11, session));
+		EXPECT_TRUE(backend_is_up());
+		dlclose(object);
+		EXPECT_FALSE(backend_is_up());
+	}
+}
+
+/* By one that asked for a list, and one that let others initialize. */
+TEST_F(loading, closed_by_callers_of_all_kinds)
+{
+	CK_RV (*make)(CK_FUNCTION_LIST **list);
+	CK_FUNCTION_LIST *p11, *more;
+	CK_SESSION_HANDLE session;
+	void *object;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		object = dlopen(MODULE, RTLD_NOW);
+		p11 = list_of(object);
+		make = (CK_RV (*)(CK_FUNCTION_LIST **))
+			dlsym(object, "tokmux_pkcs11_new_caller");
+		ASSERT_EQ(CKR_OK, make(&more));
+		EXPECT_EQ(CKR_OK, more->C_Initialize(NULL));
+		ASSERT_EQ(CKR_OK, open_rw(p11, &session));
+		EXPECT_EQ(CKR_OK, login(p11, session));
+		ASSERT_EQ(CKR_OK, open_rw(more, &session));
+		dlclose(object);
+		EXPECT_FALSE(backend_is_up());
+	}
+}
+
+static atomic_int waiter;
+
+static void *wait_for_event(void *p11)
+{
+	CK_SLOT_ID slot;
+
+	atomic_store(&waiter, (int)syscall(SYS_gettid));
+	return (void *)((CK_FUNCTION_LIST *)p11)->C_WaitForSlotEvent(0, &slot, NULL);
+}
+
+/* A thread that is still in one of its functions comes out. */
+TEST_F(loading, closed_while_a_thread_waits)
+{
+	void *object = dlopen(MODULE, RTLD_NOW), *rv;
+	CK_FUNCTION_LIST *p11 = list_of(object);
+	pthread_t thread;
+
+	ASSERT_EQ(CKR_OK, p11->C_Initialize(NULL));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, wait_for_event, p11));
+	while (!atomic_load(&waiter) || !thread_sleeps(atomic_load(&waiter)))
+		usleep(1000);
+	dlclose(object);
+	ASSERT_EQ(0, pthread_join(thread, &rv));
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, (CK_RV)rv);
+}
+
+static void *opened;
+
+static void close_at_exit(void)
+{
+	dlclose(opened);
+}
+
+/* A handler that is older than the backend: that has been destroyed by then. */
+TEST_F(loading, closed_when_the_process_exits)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (!pid) {
+		CK_SESSION_HANDLE session;
+		CK_FUNCTION_LIST *p11;
+
+		opened = dlopen(MODULE, RTLD_NOW);
+		p11 = list_of(opened);
+		atexit(close_at_exit);
+		if (p11->C_Initialize(NULL) != CKR_OK ||
+		    open_rw(p11, &session) != CKR_OK ||
+		    login(p11, session) != CKR_OK)
+			_exit(1);
+		exit(0);
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
