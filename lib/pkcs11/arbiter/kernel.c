@@ -30,6 +30,9 @@
  */
 #define SHARE_MS	20
 
+/* How long a thread waits for the quota before it sees that it is cancelled. */
+#define QUOTA_MS	100
+
 _Static_assert(sizeof(((struct arbiter_token *)0)->name) == TOKMUX_NAME_SIZE,
 	       "a name that the kernel knows");
 
@@ -518,22 +521,30 @@ static bool has_all_sessions(struct arbiter_party *party)
 	       info.sessions <= atomic_load(&party->sessions);
 }
 
-/* What times out is not a lease, but the quota. */
+/*
+ * What times out is not a lease, but the quota. A thread can be cancelled between two
+ * waits only: one that was cancelled in the kernel could have been given a session that
+ * nobody closes.
+ */
 static int kernel_session_open(struct arbiter_party *party, int timeout_ms,
 			       uint32_t *id)
 {
 	int64_t until_ms = now_ms() + timeout_ms;
-	int r;
+	int left_ms, r;
 
 	r = tokmux_session_open(party->caller, 0, id);
 	if (r == -EAGAIN && has_all_sessions(party))
 		return -EDQUOT;
-	while (r == -EINTR || (r == -EAGAIN && remaining_ms(until_ms)))
-		r = tokmux_session_open(party->caller, remaining_ms(until_ms),
+	while ((r == -EAGAIN || r == -ETIMEDOUT || r == -EINTR) &&
+	       (left_ms = remaining_ms(until_ms))) {
+		pthread_testcancel();
+		r = tokmux_session_open(party->caller,
+					left_ms < QUOTA_MS ? left_ms : QUOTA_MS,
 					id);
+	}
 	if (!r)
 		atomic_fetch_add(&party->sessions, 1);
-	return r == -ETIMEDOUT || r == -EAGAIN ? -EDQUOT : r;
+	return r == -EAGAIN || r == -ETIMEDOUT || r == -EINTR ? -EDQUOT : r;
 }
 
 static void kernel_session_close(struct arbiter_party *party, uint32_t id)

@@ -370,4 +370,36 @@ TEST(a_wait_for_another_process)
 	world_end();
 }
 
+/* Others have all sessions of the token, and the thread waits for one of them. */
+TEST(a_wait_for_the_quota)
+{
+	CK_SESSION_HANDLE session;
+	struct victim waits;
+	unsigned int token;
+	long since;
+
+	if (strcmp(world_arbiter(), "kernel"))
+		SKIP(return, "it takes the kernel module");
+	ASSERT_TRUE(world_begin());
+	ASSERT_EQ(0, tokmux_create_system("world-quota", 0, 2, &token));
+	world_configure("", "token = world-quota\nsession-wait = 60000");
+	a = CALLER_A;
+	b = CALLER_B;
+	ASSERT_EQ(CKR_OK, a->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, b->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, open_rw(a, &sa));
+	ASSERT_EQ(CKR_OK, open_rw(a, &session));
+	begin(&waits, do_open);
+	EXPECT_TRUE(end(&waits));
+	/* It has left no session, and no place in line, behind. */
+	EXPECT_EQ(CKR_OK, a->C_CloseSession(session));
+	since = now_ms();
+	EXPECT_EQ(CKR_OK, open_rw(b, &sb));
+	EXPECT_EQ(CKR_OK, b->C_Finalize(NULL));
+	EXPECT_EQ(CKR_OK, a->C_Finalize(NULL));
+	EXPECT_GT(SOON_MS, now_ms() - since);
+	tokmux_remove_system(token);
+	world_end();
+}
+
 TEST_HARNESS_MAIN
