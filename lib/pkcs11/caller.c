@@ -16,6 +16,7 @@
 #include "log.h"
 #include "login.h"
 #include "module.h"
+#include "now.h"
 #include "opening.h"
 #include "origin.h"
 #include "quiesce.h"
@@ -409,9 +410,14 @@ static CK_RV init_in_turn(struct seat *seat, CK_UTF8CHAR_PTR pin,
 	return rv;
 }
 
-/* The exclusive lease keeps others from opening sessions meanwhile. */
+/*
+ * The exclusive lease keeps others from opening sessions meanwhile.
+ *
+ * @until_ms: out: when the result may be told, see tries_wait()
+ */
 static CK_RV init_with_lease(struct seat *seat, CK_UTF8CHAR_PTR pin,
-			     CK_ULONG length, CK_UTF8CHAR_PTR label)
+			     CK_ULONG length, CK_UTF8CHAR_PTR label,
+			     int64_t *until_ms)
 {
 	struct slot *slot = seat->slot;
 	struct lease lease;
@@ -423,6 +429,7 @@ static CK_RV init_with_lease(struct seat *seat, CK_UTF8CHAR_PTR pin,
 	rv = backend_turn(slot->backend, &slot->turn);
 	if (rv == CKR_OK) {
 		rv = init_in_turn(seat, pin, length, label);
+		*until_ms = tries_count(&seat->tries, seat->record, TRIED_SO, rv);
 		turn_give(&slot->turn);
 	}
 	if (rv == CKR_OK)
@@ -431,30 +438,57 @@ static CK_RV init_with_lease(struct seat *seat, CK_UTF8CHAR_PTR pin,
 	return rv;
 }
 
+/*
+ * The caller's place on a slot, once its last wrong PIN is answered. Until then it has
+ * nothing that another thread could wait for. Return: CKR_OK with a users_get().
+ */
+static CK_RV enter_for_pin(unsigned int number, CK_SLOT_ID id,
+			   struct seat **seat)
+{
+	struct slot *slot;
+	int64_t until_ms;
+	CK_RV rv;
+
+	for (;;) {
+		rv = enter_slot(number, id, &slot);
+		if (rv != CKR_OK)
+			return rv;
+		rv = CANCEL_UNDOES(users_cancelled, NULL,
+				   seat_get(slot, number, seat));
+		if (rv != CKR_OK)
+			break;
+		until_ms = tries_due_ms(&(*seat)->tries);
+		if (until_ms <= now_ms())
+			return CKR_OK;
+		seat_put(*seat);
+		users_put();
+		tries_wait(until_ms);
+	}
+	users_put();
+	return rv;
+}
+
 /* Refused while any caller has sessions: it would be their end. */
 static CK_RV init_token(unsigned int number, CK_SLOT_ID id,
 			CK_UTF8CHAR_PTR pin, CK_ULONG length,
 			CK_UTF8CHAR_PTR label)
 {
-	struct slot *slot;
+	int64_t until_ms = 0;
 	struct seat *seat;
 	int cancel;
 	CK_RV rv;
 
-	rv = enter_slot(number, id, &slot);
+	rv = enter_for_pin(number, id, &seat);
 	if (rv != CKR_OK)
 		return rv;
 	cancel = cancel_off();
 	/* Looked at now, to be refused before the lease, and once more with it. */
-	rv = slot_has_sessions(slot, NULL) ? CKR_SESSION_EXISTS :
-					     seat_get(slot, number, &seat);
-	if (rv != CKR_OK)
-		goto out;
-	rv = init_with_lease(seat, pin, length, label);
+	rv = slot_has_sessions(seat->slot, NULL) ? CKR_SESSION_EXISTS :
+	     init_with_lease(seat, pin, length, label, &until_ms);
 	seat_put(seat);
-out:
 	users_put();
 	cancel_on(cancel);
+	tries_wait(until_ms);
 	return rv;
 }
 

@@ -62,6 +62,29 @@ TEST_F_TIMEOUT(tries, the_users_pin_makes_up_for_no_officers, 60)
 	EXPECT_LE(begun + TRIES_MS, now_ms());
 }
 
+/* It takes the security officer's PIN, and tells whether that is right. */
+TEST_F_TIMEOUT(tries, initializing_the_token_is_a_try, 60)
+{
+	CK_SLOT_ID slot = the_slot(self->b);
+	CK_UTF8CHAR label[32];
+	long begun;
+	int i;
+
+	memset(label, ' ', sizeof(label));
+	EXPECT_EQ(CKR_OK, self->a->C_CloseAllSessions(slot));
+	EXPECT_EQ(CKR_OK, self->b->C_CloseAllSessions(slot));
+	begun = now_ms();
+	for (i = 0; i < TRIES; i++)
+		EXPECT_EQ(CKR_PIN_INCORRECT,
+			  self->b->C_InitToken(slot, PIN("4321"), label));
+	EXPECT_LE(begun + TRIES_MS, now_ms());
+	/* It is this caller that has tried. */
+	begun = now_ms();
+	ASSERT_EQ(CKR_OK, open_rw(self->a, &self->sa));
+	EXPECT_EQ(CKR_OK, login(self->a, self->sa));
+	EXPECT_GT(begun + 1000, now_ms());
+}
+
 static void tick(int signal)
 {
 }
