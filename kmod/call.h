@@ -12,7 +12,7 @@ struct tokmux_call;
 struct tokmux_caller;
 
 /* Room for the largest struct of the UAPI; TOKMUX_VERB() checks it. */
-#define TOKMUX_MAX_ARG	128
+#define TOKMUX_MAX_ARG	144
 
 /**
  * struct tokmux_verb - one ioctl

@@ -36,6 +36,7 @@ static void tokmux_caller_end_one(struct tokmux_caller *caller)
 		return;
 	WRITE_ONCE(caller->ended, true);
 	list_del_init(&caller->want_free);
+	list_del_init(&caller->watch);
 	if (caller->nr_requests) {
 		tokmux_queue_cancel(&token->lease_queue, caller, -ESHUTDOWN);
 		tokmux_queue_cancel(&token->session_queue, caller, -ESHUTDOWN);
@@ -222,6 +223,7 @@ struct tokmux_caller *tokmux_caller_new(struct tokmux_token *token, fmode_t mode
 	INIT_LIST_HEAD(&caller->party_node);
 	INIT_LIST_HEAD(&caller->want_free);
 	INIT_LIST_HEAD(&caller->told);
+	INIT_LIST_HEAD(&caller->watch);
 	INIT_LIST_HEAD(&caller->sessions);
 	INIT_KFIFO(caller->events.ring);
 	INIT_WORK(&caller->death_work, tokmux_death_work);

@@ -73,6 +73,9 @@ static const struct tokmux_verb tokmux_token_verbs[] = {
 	{ TOKMUX_VERB(TOKMUX_LOGIN, login, user_type, reserved) },
 	{ TOKMUX_VERB(TOKMUX_LOGOUT, logout, flags, closed) },
 	{ TOKMUX_VERB(TOKMUX_EJECT, eject, flags, logins) },
+	{ TOKMUX_VERB(TOKMUX_NOTE_GET, note_get, flags, note),
+	  .flags = TOKMUX_NOTE_WATCH, .unbound = true },
+	{ TOKMUX_VERB(TOKMUX_NOTE_SET, note_set, note, reserved) },
 	{ TOKMUX_VERB(TOKMUX_LEASE_FD, lease_fd, flags, fd),
 	  .flags = TOKMUX_LEASE_FD_SCRUB },
 };

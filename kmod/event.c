@@ -27,6 +27,17 @@ void tokmux_event_send(struct tokmux_caller *caller, u32 type, u64 arg)
 	wake_up_interruptible(&caller->wait);
 }
 
+/* The note is another one, or its holder's lease has ended. Each watcher is told once. */
+void tokmux_event_tell_watchers(struct tokmux_token *token)
+{
+	struct tokmux_caller *caller, *next;
+
+	list_for_each_entry_safe(caller, next, &token->watchers, watch) {
+		list_del_init(&caller->watch);
+		tokmux_event_send(caller, TOKMUX_EVENT_NOTE, 0);
+	}
+}
+
 /* Would read() return at once? */
 static bool tokmux_event_ready(const struct tokmux_caller *caller)
 {

@@ -9,6 +9,7 @@
 #include <linux/tokmux.h>
 
 struct tokmux_caller;
+struct tokmux_token;
 
 #define TOKMUX_EVENT_RING	8
 
@@ -23,6 +24,7 @@ struct tokmux_events {
 };
 
 void tokmux_event_send(struct tokmux_caller *caller, u32 type, u64 arg);
+void tokmux_event_tell_watchers(struct tokmux_token *token);
 ssize_t tokmux_event_read(struct file *file, char __user *buf, size_t count,
 			  loff_t *ppos);
 __poll_t tokmux_event_poll(struct file *file, poll_table *wait);

@@ -99,6 +99,12 @@ struct tokmux_token {
 	u64 next_party;
 	bool unclean;
 
+	/* note.c */
+	struct list_head watchers;	/* callers that get TOKMUX_EVENT_NOTE */
+	struct tokmux_caller *note_by;	/* its exclusive lease goes on; or NULL */
+	u64 note_ns;			/* 0: there is no note yet */
+	u8 note[TOKMUX_NOTE_SIZE];
+
 	/* session.c */
 	struct xarray sessions;
 	u32 next_session;		/* xa_lock of sessions */
@@ -179,6 +185,7 @@ struct tokmux_party {
  * @lost: the lease was taken, and the answer of no ioctl has said so yet
  * @want_free: in token->want_free while TOKMUX_EVENT_FREE is to be sent
  * @told: in token->untold or token->told while the caller holds a lease
+ * @watch: in token->watchers while TOKMUX_EVENT_NOTE is to be sent
  * @thread: pid of the thread that got the lease; only compared
  * @held: mode of the lease, or 0
  * @login: &enum tokmux_user_type, or 0
@@ -201,6 +208,7 @@ struct tokmux_caller {
 	bool lost;
 	struct list_head want_free;
 	struct list_head told;
+	struct list_head watch;
 	pid_t thread;
 	u8 held;
 	u8 login;
@@ -267,6 +275,10 @@ void tokmux_lease_dispatch(struct tokmux_token *token);
 void tokmux_lease_soil(struct tokmux_token *token, struct tokmux_party *party);
 void tokmux_lease_init(struct tokmux_token *token);
 void tokmux_lease_set_suspended(bool suspended);
+
+/* note.c */
+int tokmux_note_get(struct tokmux_call *call, void *arg);
+int tokmux_note_set(struct tokmux_call *call, void *arg);
 
 /* session.c */
 int tokmux_session_open(struct tokmux_call *call, void *arg);

@@ -153,6 +153,10 @@ void tokmux_lease_give_up(struct tokmux_caller *caller)
 	WRITE_ONCE(caller->held, 0);
 	wake_up_all(&token->lease_file_closed);
 	list_del_init(&caller->told);
+	if (token->note_by == caller) {
+		token->note_by = NULL;
+		tokmux_event_tell_watchers(token);
+	}
 	if (party->nr_exclusive || party->nr_shared)
 		return;
 	rb_erase_cached(&party->holder_node, &token->holders);

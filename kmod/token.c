@@ -104,6 +104,7 @@ static struct tokmux_token *tokmux_token_new(const struct tokmux_create *arg)
 	token->no_scrub = arg->flags & TOKMUX_CREATE_NO_SCRUB;
 	mutex_init(&token->lock);
 	INIT_LIST_HEAD(&token->callers);
+	INIT_LIST_HEAD(&token->watchers);
 	xa_init(&token->groups);
 	tokmux_lease_init(token);
 	xa_init_flags(&token->sessions, XA_FLAGS_ALLOC1);

@@ -164,9 +164,9 @@ static int try_nonsense(int fd)
 		TOKMUX_BIND, TOKMUX_ACQUIRE, TOKMUX_RELEASE, TOKMUX_MARK_CLEAN,
 		TOKMUX_SESSION_OPEN, TOKMUX_SESSION_CLOSE,
 		TOKMUX_SESSION_CLOSE_ALL, TOKMUX_LOGIN, TOKMUX_LOGOUT,
-		TOKMUX_EJECT, TOKMUX_LEASE_FD,
+		TOKMUX_EJECT, TOKMUX_LEASE_FD, TOKMUX_NOTE_GET, TOKMUX_NOTE_SET,
 	};
-	unsigned char arg[128];
+	unsigned char arg[256];
 	size_t i;
 
 	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {

@@ -51,6 +51,8 @@ static const struct {
 	{ TOKMUX_LOGOUT, sizeof(struct tokmux_logout), 4 },
 	{ TOKMUX_EJECT, sizeof(struct tokmux_eject), 4 },
 	{ TOKMUX_LEASE_FD, sizeof(struct tokmux_lease_fd), 4 },
+	{ TOKMUX_NOTE_GET, sizeof(struct tokmux_note_get), 4 },
+	{ TOKMUX_NOTE_SET, sizeof(struct tokmux_note_set), 4 + TOKMUX_NOTE_SIZE },
 };
 
 #define NR_VERBS	(sizeof(verbs) / sizeof(verbs[0]))
@@ -64,6 +66,9 @@ TEST(layout)
 	EXPECT_EQ(24, offsetof(struct tokmux_create, name));
 	EXPECT_EQ(88, offsetof(struct tokmux_create, device_kind));
 	EXPECT_EQ(8, sizeof(struct tokmux_lease_fd));
+	EXPECT_EQ(144, sizeof(struct tokmux_note_get));
+	EXPECT_EQ(16, offsetof(struct tokmux_note_get, note));
+	EXPECT_EQ(136, sizeof(struct tokmux_note_set));
 	EXPECT_EQ(72, sizeof(struct tokmux_open));
 	EXPECT_EQ(8, sizeof(struct tokmux_remove));
 	EXPECT_EQ(8, sizeof(struct tokmux_bind));
@@ -88,7 +93,7 @@ TEST_F(r7, unknown_ioctl)
 
 	ASSERT_GE(control, 0);
 	for (unsigned int nr = 0; nr < 256; nr++) {
-		bool token = nr >= 0x10 && nr <= _IOC_NR(TOKMUX_LEASE_FD);
+		bool token = nr >= 0x10 && nr <= _IOC_NR(TOKMUX_NOTE_SET);
 
 		if (!token)
 			EXPECT_EQ(-ENOTTY, verb(self->fd,
@@ -150,7 +155,7 @@ TEST_F(r7, nonzero_padding_and_flags)
 	size_t i, byte;
 
 	for (i = 0; i < NR_VERBS; i++) {
-		unsigned char buf[32] = {};
+		unsigned char buf[256] = {};
 
 		/* valid where it must be, so that only the byte is to blame */
 		if (verbs[i].cmd == TOKMUX_ACQUIRE)
@@ -312,6 +317,8 @@ TEST_F(r7, from_32_bits)
 		struct tokmux_session_close close;
 		struct tokmux_session_close_all close_all;
 		struct tokmux_eject eject;
+		struct tokmux_note_get note_get;
+		struct tokmux_note_set note_set;
 		struct tokmux_create create;
 	} *arg = memory32(sizeof(*arg));
 	int fd = open_bound(own_name(), 0), control;
@@ -335,6 +342,10 @@ TEST_F(r7, from_32_bits)
 	EXPECT_EQ(told.epoch, arg->acquire.epoch);
 	EXPECT_EQ(-EAGAIN, acquire(self->fd, TOKMUX_SHARED, 0));
 	EXPECT_EQ(0, VERB32(TOKMUX_MARK_CLEAN, mark_clean, 0));
+	EXPECT_EQ(0, VERB32(TOKMUX_NOTE_SET, note_set, .note = { 1, 2 }));
+	EXPECT_EQ(0, VERB32(TOKMUX_NOTE_GET, note_get, 0));
+	EXPECT_EQ(TOKMUX_NOTED_HELD, arg->note_get.noted);
+	EXPECT_EQ(2, arg->note_get.note[1]);
 	EXPECT_EQ(0, VERB32(TOKMUX_RELEASE, release, 0));
 	EXPECT_EQ(-ENOLCK, VERB32(TOKMUX_RELEASE, release, 0));
 	ASSERT_EQ(0, VERB32(TOKMUX_SESSION_OPEN, open, .timeout_ms = -1));

@@ -45,7 +45,7 @@ static const struct {
 	{ TOKMUX_BIND }, { TOKMUX_INFO }, { TOKMUX_ACQUIRE }, { TOKMUX_RELEASE },
 	{ TOKMUX_MARK_CLEAN }, { TOKMUX_SESSION_OPEN }, { TOKMUX_SESSION_CLOSE },
 	{ TOKMUX_SESSION_CLOSE_ALL }, { TOKMUX_LOGIN }, { TOKMUX_LOGOUT },
-	{ TOKMUX_EJECT }, { TOKMUX_LEASE_FD },
+	{ TOKMUX_EJECT }, { TOKMUX_LEASE_FD }, { TOKMUX_NOTE_GET }, { TOKMUX_NOTE_SET },
 };
 
 #define NR_VERBS	(sizeof(verbs) / sizeof(verbs[0]))
@@ -102,6 +102,12 @@ static void fill(struct worker *w, unsigned long cmd, uint32_t *arg, size_t word
 		break;
 	case TOKMUX_SESSION_CLOSE:
 		arg[1] = rnd(s) % 64;
+		break;
+	case TOKMUX_NOTE_GET:
+		arg[0] = rnd(s) % 2;
+		break;
+	case TOKMUX_NOTE_SET:
+		memset(&arg[1], (int)rnd(s) % 2, TOKMUX_NOTE_SIZE);
 		break;
 	case TOKMUX_LOGIN:
 		arg[1] = 1 + rnd(s) % 2;

@@ -474,6 +474,60 @@ struct tokmux_lease_fd {
 	__s32 fd;
 };
 
+/** TOKMUX_NOTE_SIZE: how long a token's note is. */
+#define TOKMUX_NOTE_SIZE	128
+
+/**
+ * enum tokmux_note_flags - what else is asked for with a note
+ * @TOKMUX_NOTE_WATCH: send this caller TOKMUX_EVENT_NOTE, once, when the note
+ *	changes or the lease of its writer ends. The caller must be bound
+ *	(-ENOTCONN).
+ */
+enum tokmux_note_flags {
+	TOKMUX_NOTE_WATCH	= 1 << 0
+};
+
+/**
+ * enum tokmux_noted_flags - what the kernel says of a note
+ * @TOKMUX_NOTED_HELD: the lease in which it was written goes on
+ */
+enum tokmux_noted_flags {
+	TOKMUX_NOTED_HELD	= 1 << 0
+};
+
+/**
+ * struct tokmux_note_get - TOKMUX_NOTE_GET: read the note of the last holder
+ * that left one
+ * @flags: in: TOKMUX_NOTE_*
+ * @noted: out: TOKMUX_NOTED_*
+ * @time_ns: out: when it was written, CLOCK_MONOTONIC; 0 if there is none yet
+ * @note: out: the note, all 0 if there is none yet
+ *
+ * The note says what its writer likes: the kernel doesn't look at it. Reading it
+ * needs no lease, changes no epoch, and nobody notices.
+ */
+struct tokmux_note_get {
+	__u32 flags;
+	__u32 noted;
+	__u64 time_ns;
+	__u8 note[TOKMUX_NOTE_SIZE];
+};
+
+/**
+ * struct tokmux_note_set - TOKMUX_NOTE_SET: leave a note for those who look
+ * @flags: in: 0
+ * @note: in: the note
+ * @reserved: in: 0
+ *
+ * Needs the exclusive lease (-ENOLCK; -ESTALE if the lease was taken). The note
+ * stays until the next one is written. All who may open the token may read it.
+ */
+struct tokmux_note_set {
+	__u32 flags;
+	__u8 note[TOKMUX_NOTE_SIZE];
+	__u32 reserved;
+};
+
 #define TOKMUX_BIND		_IOW(TOKMUX_IOC_MAGIC, 0x10, struct tokmux_bind)
 #define TOKMUX_INFO		_IOR(TOKMUX_IOC_MAGIC, 0x11, struct tokmux_info)
 #define TOKMUX_ACQUIRE		_IOWR(TOKMUX_IOC_MAGIC, 0x12, struct tokmux_acquire)
@@ -486,6 +540,8 @@ struct tokmux_lease_fd {
 #define TOKMUX_LOGOUT		_IOWR(TOKMUX_IOC_MAGIC, 0x19, struct tokmux_logout)
 #define TOKMUX_EJECT		_IOWR(TOKMUX_IOC_MAGIC, 0x1a, struct tokmux_eject)
 #define TOKMUX_LEASE_FD		_IOWR(TOKMUX_IOC_MAGIC, 0x1b, struct tokmux_lease_fd)
+#define TOKMUX_NOTE_GET		_IOWR(TOKMUX_IOC_MAGIC, 0x1c, struct tokmux_note_get)
+#define TOKMUX_NOTE_SET		_IOW(TOKMUX_IOC_MAGIC, 0x1d, struct tokmux_note_set)
 
 /* ---- events: read(2) from a bound token file ------------------------- */
 
@@ -500,6 +556,8 @@ struct tokmux_lease_fd {
  * @TOKMUX_EVENT_REMOVED: the token was removed
  * @TOKMUX_EVENT_FREE: the token is free. Sent to a caller whose last request
  *	for a lease with timeout 0 was refused.
+ * @TOKMUX_EVENT_NOTE: the note changed, or its writer's lease ended. Sent once to
+ *	a caller that has read the note with TOKMUX_NOTE_WATCH.
  */
 enum tokmux_event_type {
 	TOKMUX_EVENT_WANTED		= 1,
@@ -507,7 +565,8 @@ enum tokmux_event_type {
 	TOKMUX_EVENT_SESSIONS_ENDED	= 3,
 	TOKMUX_EVENT_LOGIN_ENDED	= 4,
 	TOKMUX_EVENT_REMOVED		= 5,
-	TOKMUX_EVENT_FREE		= 6
+	TOKMUX_EVENT_FREE		= 6,
+	TOKMUX_EVENT_NOTE		= 7
 };
 
 /**
