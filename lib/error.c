@@ -39,7 +39,7 @@ static const struct {
 	{ EIO,		"the card does not answer, or the reader fails or refuses the command" },
 	{ ECANCELED,	"the PIN was not entered at the reader: cancelled" },
 	{ ETIME,	"no PIN was entered at the reader in time" },
-	{ ENODATA,	"the reader has named no error" },
+	{ ENODATA,	"the reader has named no error, or its holder has left no note" },
 	{ EPROTO,	"the reader or the card answers nonsense" },
 	{ EMSGSIZE,	"the command is longer than the reader takes" },
 	{ EOVERFLOW,	"the answer is longer than the room for it" },

@@ -406,6 +406,85 @@ enum tokmux_card_pin {
 int tokmux_card_secure(struct tokmux_card *card, const void *pin, size_t len,
 		       void *answer, size_t size, int timeout_ms);
 
+/* ---- what others may know ---------------------------------------------- */
+
+/**
+ * enum tokmux_card_content - what is in a slot, as its holder says
+ * @TOKMUX_CARD_UNKNOWN: nobody has said
+ * @TOKMUX_CARD_NONE: no card
+ * @TOKMUX_CARD_GOOD: a card
+ * @TOKMUX_CARD_MUTE: a card that doesn't answer
+ */
+enum tokmux_card_content {
+	TOKMUX_CARD_UNKNOWN	= 0,
+	TOKMUX_CARD_NONE	= 1,
+	TOKMUX_CARD_GOOD	= 2,
+	TOKMUX_CARD_MUTE	= 3
+};
+
+/**
+ * enum tokmux_card_noted - what else is said of a slot
+ * @TOKMUX_CARD_NOTED_HELD: its holder has the reader still, and would say if it
+ *	were otherwise now. This is the kernel's word.
+ * @TOKMUX_CARD_NOTED_EXCLUSIVE: the holder keeps the reader from all others
+ */
+enum tokmux_card_noted {
+	TOKMUX_CARD_NOTED_HELD		= 1 << 0,
+	TOKMUX_CARD_NOTED_EXCLUSIVE	= 1 << 1
+};
+
+/**
+ * struct tokmux_card_note - what a holder lets others know of a slot
+ * @age_ms: how long ago it was written
+ * @changes: how often cards came and went, a counter that all holders go on with.
+ *	For tokmux_card_write_note(): how much more often.
+ * @content: &enum tokmux_card_content
+ * @flags: TOKMUX_CARD_NOTED_*
+ * @atr_len: length of @atr; 0 if it isn't known
+ * @atr: what the card said when it got power
+ * @reserved: 0
+ */
+struct tokmux_card_note {
+	uint32_t age_ms;
+	uint16_t changes;
+	uint8_t content;
+	uint8_t flags;
+	uint8_t atr_len;
+	uint8_t atr[TOKMUX_ATR_SIZE];
+	uint8_t reserved[6];
+};
+
+/**
+ * tokmux_card_read_note() - what a reader's holder says of a slot
+ * @caller: on the reader's token; need not be bound
+ * @slot: which slot of the reader, from 0
+ * @flags: TOKMUX_NOTE_WATCH or 0, as tokmux_read_note()
+ * @note: out: what it says
+ *
+ * Takes no lease, sends the reader nothing, and nobody notices. The holder may be wrong,
+ * or lie.
+ *
+ * Return: 0; -ENODATA if no holder has said anything of it, and then the caller is
+ * watching all the same; what tokmux_read_note() returns.
+ */
+int tokmux_card_read_note(struct tokmux_caller *caller, unsigned int slot,
+			  unsigned int flags, struct tokmux_card_note *note);
+
+/**
+ * tokmux_card_write_note() - let others know what is in a slot
+ * @caller: the holder of the reader's token
+ * @slot: which slot of the reader, from 0
+ * @note: what to say. TOKMUX_CARD_NOTED_HELD and @age_ms are not looked at.
+ *
+ * A holder that writes one has to write again when it isn't so any more. What an
+ * earlier holder has said of other slots is forgotten.
+ *
+ * Return: 0; -EINVAL if the values are none, or if the slot isn't one of the first
+ * three; what tokmux_write_note() returns.
+ */
+int tokmux_card_write_note(struct tokmux_caller *caller, unsigned int slot,
+			   const struct tokmux_card_note *note);
+
 /* ---- APDUs ------------------------------------------------------------ */
 
 /**

@@ -378,6 +378,45 @@ int tokmux_eject(struct tokmux_caller *caller, struct tokmux_ejected *ejected);
 int tokmux_read_event(struct tokmux_caller *caller, int timeout_ms,
 		      struct tokmux_event *event);
 
+/* ---- notes ----------------------------------------------------------- */
+
+/**
+ * struct tokmux_note - what a holder has left for those who look
+ * @flags: TOKMUX_NOTED_*
+ * @reserved: 0
+ * @time_ns: when it was written, CLOCK_MONOTONIC; 0 if there is none yet
+ * @bytes: what it says: the writer's word, which nobody has checked
+ */
+struct tokmux_note {
+	uint32_t flags;
+	uint32_t reserved;
+	uint64_t time_ns;
+	uint8_t bytes[TOKMUX_NOTE_SIZE];
+};
+
+/**
+ * tokmux_read_note() - read the last note, without a lease
+ * @caller: the caller; need not be bound
+ * @flags: TOKMUX_NOTE_WATCH to be sent TOKMUX_EVENT_NOTE, once, when it changes or
+ *	its writer's lease ends; 0
+ * @note: out: the note
+ *
+ * Return: 0; -ENOTCONN if the caller isn't bound, for TOKMUX_NOTE_WATCH; -EPERM,
+ * -ENODEV, -EINVAL for unknown flags.
+ */
+int tokmux_read_note(struct tokmux_caller *caller, unsigned int flags,
+		     struct tokmux_note *note);
+
+/**
+ * tokmux_write_note() - leave a note for all who may open the token
+ * @caller: the holder of the exclusive lease
+ * @bytes: what it says
+ * @len: at most TOKMUX_NOTE_SIZE; zeros follow
+ *
+ * Return: 0; -ENOLCK, -ESTALE, -EINVAL, -EPERM, -ENODEV, -ENOTCONN.
+ */
+int tokmux_write_note(struct tokmux_caller *caller, const void *bytes, size_t len);
+
 /* ---- system tokens (privileged) -------------------------------------- */
 
 /**

@@ -109,6 +109,76 @@ static void end(pid_t pid)
 	EXPECT_EQ(0x6982, SEND(u, get_secret));				\
 } while (0)
 
+/* ---- what others may know ------------------------------------------------- */
+
+TEST_F(lease, a_note)
+{
+	struct tokmux_card_note note = {
+		.content = TOKMUX_CARD_GOOD, .flags = TOKMUX_CARD_NOTED_EXCLUSIVE,
+		.changes = 0xffff, .atr_len = 2, .atr = { 0x3b, 0x00 },
+	}, read;
+	struct tokmux_caller *caller = self->me.caller;
+	uint8_t bytes[TOKMUX_NOTE_SIZE] = {};
+	struct user onlooker;
+	unsigned int i;
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, user_open(&onlooker, self->token));
+	EXPECT_EQ(-ENODATA, tokmux_card_read_note(onlooker.caller, 0, 0, &read));
+	EXPECT_EQ(-ENOLCK, tokmux_card_write_note(caller, 0, &note));
+	ASSERT_LE(0, tokmux_card_begin(self->me.card, SOON));
+	EXPECT_EQ(0, tokmux_card_write_note(caller, 0, &note));
+	EXPECT_EQ(0, tokmux_card_read_note(onlooker.caller, 0, 0, &read));
+	EXPECT_EQ(TOKMUX_CARD_GOOD, read.content);
+	EXPECT_EQ(TOKMUX_CARD_NOTED_EXCLUSIVE | TOKMUX_CARD_NOTED_HELD, read.flags);
+	EXPECT_EQ(0xffff, read.changes);
+	EXPECT_EQ(2, read.atr_len);
+	EXPECT_EQ(0, memcmp(note.atr, read.atr, sizeof(note.atr)));
+	EXPECT_GT(SOON, read.age_ms);
+	/* Another slot is another matter, and of this holder's, both are kept. */
+	EXPECT_EQ(-ENODATA, tokmux_card_read_note(onlooker.caller, 1, 0, &read));
+	note.content = TOKMUX_CARD_NONE;
+	note.atr_len = 0;
+	EXPECT_EQ(0, tokmux_card_write_note(caller, 2, &note));
+	EXPECT_EQ(0, tokmux_card_read_note(onlooker.caller, 0, 0, &read));
+	EXPECT_EQ(TOKMUX_CARD_GOOD, read.content);
+	EXPECT_EQ(0, tokmux_card_read_note(onlooker.caller, 2, 0, &read));
+	EXPECT_EQ(TOKMUX_CARD_NONE, read.content);
+	EXPECT_EQ(-EINVAL, tokmux_card_write_note(caller, 3, &note));
+	EXPECT_EQ(-ENODATA, tokmux_card_read_note(onlooker.caller, 3, 0, &read));
+	note.content = TOKMUX_CARD_MUTE + 1;
+	EXPECT_EQ(-EINVAL, tokmux_card_write_note(caller, 0, &note));
+	note.content = TOKMUX_CARD_GOOD;
+	note.atr_len = TOKMUX_ATR_SIZE + 1;
+	EXPECT_EQ(-EINVAL, tokmux_card_write_note(caller, 0, &note));
+	/* The next holder speaks for itself only. */
+	EXPECT_EQ(0, tokmux_card_end(self->me.card, 0));
+	EXPECT_EQ(0, tokmux_card_read_note(onlooker.caller, 0, 0, &read));
+	EXPECT_EQ(TOKMUX_CARD_NOTED_EXCLUSIVE, read.flags);
+	ASSERT_LE(0, tokmux_card_begin(onlooker.card, SOON));
+	note.atr_len = 0;
+	EXPECT_EQ(0, tokmux_card_write_note(onlooker.caller, 1, &note));
+	EXPECT_EQ(-ENODATA, tokmux_card_read_note(caller, 0, 0, &read));
+	EXPECT_EQ(0, tokmux_card_read_note(caller, 1, 0, &read));
+
+	/* Nonsense of another program's is no note. */
+	EXPECT_EQ(0, tokmux_write_note(onlooker.caller, "?", 1));
+	EXPECT_EQ(-ENODATA, tokmux_card_read_note(caller, 0, 0, &read));
+	EXPECT_EQ(-EINVAL, tokmux_write_note(onlooker.caller, bytes, sizeof(bytes) + 1));
+	for (i = 0; i < 256; i++) {
+		memset(bytes, (int)i, sizeof(bytes));
+		bytes[0] = 1;
+		EXPECT_EQ(0, tokmux_write_note(onlooker.caller, bytes, sizeof(bytes)));
+		if (tokmux_card_read_note(caller, 0, 0, &read))
+			continue;
+		EXPECT_LE(read.content, TOKMUX_CARD_MUTE);
+		EXPECT_GE(TOKMUX_ATR_SIZE, read.atr_len);
+		EXPECT_EQ(0, read.flags & ~(TOKMUX_CARD_NOTED_HELD |
+					    TOKMUX_CARD_NOTED_EXCLUSIVE));
+	}
+	user_close(&onlooker);
+}
+
 /* ---- handles of one caller ------------------------------------------------ */
 
 /*
