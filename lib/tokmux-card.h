@@ -236,6 +236,32 @@ int tokmux_card_scrub(struct tokmux_caller *caller);
 int tokmux_card_wait(struct tokmux_card *card, int timeout_ms);
 
 /**
+ * tokmux_card_fd() - a descriptor to hear of cards by
+ * @card: from tokmux_card_new()
+ *
+ * For poll(2). POLLOUT: tokmux_card_heard() may have something. It is the lease fd, and
+ * ends with the lease. Of tokmux_card_open_fd() it is the program's own.
+ *
+ * Return: the descriptor; -ENOLCK before tokmux_card_begin() and
+ * tokmux_card_hold(), without effect.
+ */
+int tokmux_card_fd(const struct tokmux_card *card);
+
+/**
+ * tokmux_card_heard() - has the reader told of a card that came or went?
+ * @card: the card, in a reader that is held
+ *
+ * Doesn't wait, and sends the reader nothing. The first call begins to listen; from
+ * then on nothing is lost that the reader tells. tokmux_card_status() says what is in
+ * the slot then.
+ *
+ * Return: 1 if it has, since the last call; 0 if it hasn't; -EOPNOTSUPP if this reader
+ * can't tell, so that its status has to be asked for now and then; -ENOLCK before
+ * tokmux_card_begin() and tokmux_card_hold(); all without effect; -ENODEV, -EIO, -EPROTO.
+ */
+int tokmux_card_heard(struct tokmux_card *card);
+
+/**
  * tokmux_card_power_on() - reset the card
  * @card: the card
  *

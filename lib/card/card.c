@@ -601,6 +601,17 @@ int tokmux_card_status(struct tokmux_card *card)
 	return ret;
 }
 
+int tokmux_card_heard(struct tokmux_card *card)
+{
+	int saved = errno, ret;
+
+	if (!card->connected)
+		return -ENOLCK;
+	ret = ccid_heard(&card->ccid);
+	errno = saved;
+	return ret;
+}
+
 int tokmux_card_wait(struct tokmux_card *card, int timeout_ms)
 {
 	int64_t deadline = deadline_after(timeout_ms);

@@ -157,6 +157,11 @@ int tokmux_card_hold(struct tokmux_card *card, int timeout_ms)
 	return begin(card, timeout_ms, false);
 }
 
+int tokmux_card_fd(const struct tokmux_card *card)
+{
+	return card->lease_fd < 0 ? -ENOLCK : card->lease_fd;
+}
+
 static bool others_wait(struct tokmux_card *card)
 {
 	struct tokmux_state info;

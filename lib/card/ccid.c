@@ -619,24 +619,50 @@ static int listen(struct ccid *ccid, int timeout_ms)
 	 */
 	if (!present || ccid->told_present)
 		ccid->exchanged = true;
+	/* What is known from the last answer is no news. */
+	if (present != (ccid->icc != CCID_ICC_ABSENT) ||
+	    (present && ccid->told_present))
+		ccid->heard = true;
 	ccid->told_present = present;
 	return 1;
+}
+
+/* Takes in what has come. 0, or why nothing more can come. */
+static int take_notices(struct ccid *ccid)
+{
+	int i, ret;
+
+	/* A bound, in case that a reader sends notices without end. */
+	for (i = 0; i < 16; i++) {
+		ret = listen(ccid, 0);
+		if (ret < 0 && ret != -EPROTO)
+			return ret == -ETIMEDOUT ? 0 : ret;
+	}
+	return 0;
 }
 
 bool ccid_was_out(struct ccid *ccid)
 {
 	bool was;
-	int i, ret;
 
-	/* A bound, in case that a reader sends notices without end. */
-	for (i = 0; ccid->transport->ops->interrupt_in && i < 16; i++) {
-		ret = listen(ccid, 0);
-		if (ret < 0 && ret != -EPROTO)
-			break;
-	}
+	if (ccid->transport->ops->interrupt_in)
+		take_notices(ccid);
 	was = ccid->exchanged;
 	ccid->exchanged = false;
 	return was;
+}
+
+int ccid_heard(struct ccid *ccid)
+{
+	bool heard;
+	int ret;
+
+	if (!ccid->transport->ops->interrupt_in)
+		return -EOPNOTSUPP;
+	ret = take_notices(ccid);
+	heard = ccid->heard;
+	ccid->heard = false;
+	return heard ? 1 : plain_error(ret);
 }
 
 int ccid_wait_notice(struct ccid *ccid, int64_t deadline)

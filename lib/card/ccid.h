@@ -31,6 +31,7 @@ struct ccid {
 	int error;			/* bError of the last command, -1 for none */
 	bool told_present;		/* the last notice told of a card */
 	bool exchanged;			/* a notice told that the card was out */
+	bool heard;			/* of a change, and ccid_heard() hasn't said so */
 	uint8_t *out, *in;		/* with room for a header each */
 	size_t in_len;			/* of the last answer's data */
 	size_t out_used, in_used;	/* what ccid_wipe() has to wipe */
@@ -99,6 +100,11 @@ int ccid_wait_notice(struct ccid *ccid, int64_t deadline);
  * call starts listening.
  */
 bool ccid_was_out(struct ccid *ccid);
+/*
+ * Has the reader told of a change in the slot since the last call? Starts listening
+ * as well. -EOPNOTSUPP if the reader can't tell.
+ */
+int ccid_heard(struct ccid *ccid);
 /* Wipes the buffers, which may hold a PIN. */
 void ccid_wipe(struct ccid *ccid);
 

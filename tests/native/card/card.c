@@ -319,6 +319,48 @@ TEST_F(card, exchanged_and_powered_by_the_reader)
 	EXPECT_EQ(-ECONNRESET, SEND(select_applet));
 }
 
+/* Without a question to the reader, and without waiting. */
+TEST_F(card, hears_of_cards)
+{
+	struct ccid_transport_ops deaf = *self->l->transport.ops;
+	struct tokmux_card *card = card_alloc(0);
+	unsigned int sent = self->l->sent;
+
+	EXPECT_EQ(-ENOLCK, tokmux_card_heard(card));
+	EXPECT_EQ(-ENOLCK, tokmux_card_fd(card));
+	card_destroy(card);
+	/* What the reader begins with is known. */
+	EXPECT_EQ(0, tokmux_card_heard(self->card));
+	EXPECT_EQ(0, tokmux_card_heard(self->card));
+	reader_insert(&self->l->reader, false);
+	EXPECT_EQ(1, tokmux_card_heard(self->card));
+	EXPECT_EQ(0, tokmux_card_heard(self->card));
+	EXPECT_EQ(sent, self->l->sent);
+	EXPECT_EQ(TOKMUX_CARD_ABSENT, tokmux_card_status(self->card));
+	reader_insert(&self->l->reader, true);
+	EXPECT_EQ(1, tokmux_card_heard(self->card));
+	EXPECT_EQ(TOKMUX_CARD_INACTIVE, tokmux_card_status(self->card));
+	ASSERT_LT(0, tokmux_card_power_on(self->card));
+	/* While a command goes on. */
+	reader_insert(&self->l->reader, false);
+	EXPECT_EQ(-ENOMEDIUM, SEND(select_applet));
+	EXPECT_EQ(0, tokmux_card_heard(self->card));
+	/* The notice of a card that goes may get lost. */
+	reader_insert(&self->l->reader, true);
+	EXPECT_EQ(1, tokmux_card_heard(self->card));
+	EXPECT_EQ(TOKMUX_CARD_INACTIVE, tokmux_card_status(self->card));
+	reader_insert(&self->l->reader, false);
+	reader_insert(&self->l->reader, true);
+	EXPECT_EQ(1, tokmux_card_heard(self->card));
+
+	deaf.interrupt_in = NULL;
+	self->l->transport.ops = &deaf;
+	EXPECT_EQ(-EOPNOTSUPP, tokmux_card_heard(self->card));
+	self->l->transport.ops = &local_ops;
+	self->l->gone = true;
+	EXPECT_EQ(-ENODEV, tokmux_card_heard(self->card));
+}
+
 /* A transport that has not looked at what the reader says of its packets. */
 TEST_F(card, notices_of_any_length)
 {
