@@ -150,6 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			ask_reader(card);
 		if (data[0] & 0x40)
 			tokmux_card_wait(card, 0);
+		tokmux_card_heard(card);
 		tokmux_card_status(card);
 		tokmux_card_power_off(card);
 	}
