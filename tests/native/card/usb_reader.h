@@ -63,7 +63,8 @@ static inline bool have_vhci(void)
 
 /*
  * False with the reason printed. @level "second" and "activates": extended, and
- * so are "pad DIGITS" and the lies that begin with "hostile "; see usbip.c.
+ * so are "pad DIGITS" and the lies that begin with "hostile "; "pad-t1 DIGITS"; see
+ * usbip.c.
  */
 static inline bool plug(struct usb_reader *r, const char *level)
 {
@@ -98,6 +99,9 @@ static inline bool plug(struct usb_reader *r, const char *level)
 			      r->fifo, NULL);
 		} else if (!strncmp(level, "pad ", 4)) {
 			execl(program, program, "--pad", level + 4, "extended",
+			      r->log, r->fifo, NULL);
+		} else if (!strncmp(level, "pad-t1 ", 7)) {
+			execl(program, program, "--pad", level + 7, "t1",
 			      r->log, r->fifo, NULL);
 		} else if (!strncmp(level, "hostile ", 8)) {
 			execl(program, program, "--hostile", level + 8, "extended",

@@ -428,7 +428,74 @@ TEST_F(cards, protocols)
 	EXPECT_EQ(0, SCardReleaseContext(p.context));
 }
 
-TEST_F(cards, pin_pad)
+/* What is sent is what the reader takes: an APDU here. */
+TEST_F(cards, raw)
+{
+	struct program p = {};
+	SCARDHANDLE card;
+	DWORD protocol;
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, start(&p, self->name, SCARD_SHARE_SHARED));
+	EXPECT_EQ(0, SCardConnect(p.context, self->name, SCARD_SHARE_SHARED,
+				  SCARD_PROTOCOL_RAW, &card, &protocol));
+	EXPECT_EQ(SCARD_PROTOCOL_RAW, protocol);
+	p.len = sizeof(p.answer);
+	EXPECT_EQ(0, SCardTransmit(card, SCARD_PCI_RAW, select_applet,
+				   sizeof(select_applet), NULL, p.answer, &p.len));
+	EXPECT_LE(2, p.len);
+	/* The card is the same for both. */
+	EXPECT_EQ(0x6982, SEND(&p, get_secret));
+	/* Beside a protocol that the card has it isn't chosen. */
+	EXPECT_EQ(0, SCardReconnect(card, SCARD_SHARE_SHARED,
+				    SCARD_PROTOCOL_T1 | SCARD_PROTOCOL_RAW,
+				    SCARD_LEAVE_CARD, &protocol));
+	EXPECT_EQ(SCARD_PROTOCOL_T1, protocol);
+	EXPECT_EQ(0, SCardReconnect(card, SCARD_SHARE_SHARED,
+				    SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_RAW,
+				    SCARD_LEAVE_CARD, &protocol));
+	EXPECT_EQ(SCARD_PROTOCOL_RAW, protocol);
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+}
+
+/* A reader with a PIN pad, beside the one of all tests. */
+FIXTURE(pads)
+{
+	SCARDCONTEXT context;
+	bool skip;
+};
+
+FIXTURE_VARIANT(pads)
+{
+	const char *reader;
+};
+
+FIXTURE_VARIANT_ADD(pads, extended)
+{
+	.reader = "pad 314159",
+};
+
+/* That leaves T=1 to the computer. */
+FIXTURE_VARIANT_ADD(pads, t1)
+{
+	.reader = "pad-t1 314159",
+};
+
+FIXTURE_SETUP(pads)
+{
+	self->skip = !have_vhci() || tokmux_present() != 1;
+	if (!self->skip)
+		ASSERT_EQ(0, SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL,
+						   &self->context));
+}
+
+FIXTURE_TEARDOWN(pads)
+{
+	if (!self->skip)
+		SCardReleaseContext(self->context);
+}
+
+TEST_F(pads, verify)
 {
 	BYTE answer[16], request[sizeof(verify_at_pad)];
 	struct usb_reader pad;
@@ -438,7 +505,7 @@ TEST_F(cards, pin_pad)
 	unsigned int index;
 
 	NEEDS_VHCI();
-	ASSERT_TRUE(make_reader(&pad, "pad 314159"));
+	ASSERT_TRUE(make_reader(&pad, variant->reader));
 	snprintf(token, sizeof(token), "pad-%d", getpid());
 	ASSERT_EQ(0, tokmux_create_device(token, 0, 0, 0, pad.node, -1, &index));
 	ASSERT_TRUE(find_reader(self->context, index, name));
