@@ -37,6 +37,7 @@ struct caller {
 static struct {
 	pthread_mutex_t lock;
 	struct caller callers[MAX_CALLERS];
+	_Atomic unsigned long long unloads;	/* of which all callers are known to be there */
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* ---- after fork -------------------------------------------------------------- */
@@ -81,7 +82,17 @@ static void watch_forks(void)
 
 /* ---- places -------------------------------------------------------------------- */
 
-/* An object may be unloaded while it has nothing; then its place is free. */
+static struct caller caller_at(unsigned int number)
+{
+	struct caller caller;
+
+	pthread_mutex_lock(&pool.lock);
+	caller = pool.callers[number];
+	pthread_mutex_unlock(&pool.lock);
+	return caller;
+}
+
+/* One that has nothing, and is gone. */
 static bool is_free(unsigned int number)
 {
 	const struct caller *caller = &pool.callers[number];
@@ -91,15 +102,31 @@ static bool is_free(unsigned int number)
 		!origin_loaded(&caller->origin));
 }
 
+/* With the pool's lock. Return: MAX_CALLERS if it has no place. */
+static unsigned int place_of(const struct origin *origin)
+{
+	unsigned int i;
+
+	for (i = 0; i < MAX_CALLERS; i++)
+		if (pool.callers[i].kind == OBJECT &&
+		    origin_same(&pool.callers[i].origin, origin))
+			return i;
+	/* It comes once more. */
+	for (i = 0; i < MAX_CALLERS; i++)
+		if (pool.callers[i].kind == OBJECT && !gate_has(i) &&
+		    pool.callers[i].origin.base == origin->base)
+			break;
+	return i;
+}
+
 /* With the pool's lock. Return: MAX_CALLERS if all places are taken. */
 static unsigned int find_place(const struct origin *origin, enum kind kind)
 {
 	unsigned int i;
 
-	for (i = 0; kind == OBJECT && i < MAX_CALLERS; i++)
-		if (pool.callers[i].kind == OBJECT &&
-		    pool.callers[i].origin.base == origin->base)
-			return i;
+	i = kind == OBJECT ? place_of(origin) : MAX_CALLERS;
+	if (i < MAX_CALLERS)
+		return i;
 	for (i = 0; i < MAX_CALLERS; i++)
 		if (pool.callers[i].kind == VACANT)
 			return i;
@@ -109,6 +136,37 @@ static unsigned int find_place(const struct origin *origin, enum kind kind)
 	return i;
 }
 
+/*
+ * A program may unload an object that has not finalized. There is no sign of that but the
+ * loader's count. What the object had ends with the next call that is told here, of any
+ * caller. So what is loaded next at its address has nothing of it.
+ */
+static void expel_unloaded(void)
+{
+	unsigned long long unloads = origin_unloads();
+	unsigned long generation;
+	struct caller caller;
+	bool all = true;
+	unsigned int i;
+
+	if (unloads == atomic_load(&pool.unloads) || quiesce_is_for_good())
+		return;
+	for (i = 0; i < MAX_CALLERS; i++) {
+		generation = atomic_load(gate_generation(i));
+		if (!gate_has(i))
+			continue;
+		caller = caller_at(i);
+		if (caller.kind != OBJECT || origin_loaded(&caller.origin))
+			continue;
+		log_info("caller %u, %s, was unloaded without C_Finalize", i,
+			 caller.origin.name);
+		if (gate_expel(i, generation) != CKR_OK)
+			all = false;
+	}
+	if (all)
+		atomic_store(&pool.unloads, unloads);
+}
+
 /* With the pool's lock. */
 static void settle(unsigned int place, enum kind kind,
 		   const struct origin *origin)
@@ -116,8 +174,7 @@ static void settle(unsigned int place, enum kind kind,
 	struct caller *caller = &pool.callers[place];
 
 	if (caller->kind != kind || kind == EXPLICIT ||
-	    caller->origin.base != origin->base ||
-	    strcmp(caller->origin.name, origin->name))
+	    !origin_same(&caller->origin, origin))
 		gate_renew(place);
 	*caller = (struct caller){ kind, *origin };
 }
@@ -130,7 +187,6 @@ static CK_RV take_place(const struct origin *origin, enum kind kind,
 	pthread_mutex_lock(&pool.lock);
 	place = find_place(origin, kind);
 	if (place < MAX_CALLERS) {
-		/* An object that has nothing may be another one by now. */
 		if (pool.callers[place].kind == VACANT || !gate_has(place))
 			settle(place, kind, origin);
 		*number = place;
@@ -157,7 +213,7 @@ CK_RV caller_of(const void *address, void (*come)(unsigned int number),
 	struct origin origin;
 
 	watch_forks();
-	origin_see_thread();
+	expel_unloaded();
 	origin_of(address, &origin);
 	return take_place(&origin, OBJECT, come, number);
 }
@@ -244,21 +300,10 @@ static void tell_name(unsigned int number, const struct caller *caller)
 		log_info("caller %u is %s", number, caller->origin.name);
 }
 
-static struct caller caller_at(unsigned int number)
-{
-	struct caller caller;
-
-	pthread_mutex_lock(&pool.lock);
-	caller = pool.callers[number];
-	pthread_mutex_unlock(&pool.lock);
-	return caller;
-}
-
 static CK_RV initialize(unsigned int number, const CK_C_INITIALIZE_ARGS *args)
 {
 	struct caller caller = caller_at(number);
 	CK_FLAGS flags = 0;
-	void *object;
 	bool first;
 	CK_RV rv;
 
@@ -267,11 +312,8 @@ static CK_RV initialize(unsigned int number, const CK_C_INITIALIZE_ARGS *args)
 		return rv;
 	if (args)
 		flags = args->flags & CKF_LIBRARY_CANT_CREATE_OS_THREADS;
-	/* Before the gate: no thread waits for the loader while others wait for it. */
-	object = origin_hold(&caller.origin);
-	rv = CANCEL_UNDOES(origin_release, object,
-			   gate_initialize(number, flags, &object, &first));
-	origin_release(object);
+	expel_unloaded();
+	rv = gate_initialize(number, flags, &first);
 	if (first)
 		tell_name(number, &caller);
 	return rv;
@@ -279,28 +321,22 @@ static CK_RV initialize(unsigned int number, const CK_C_INITIALIZE_ARGS *args)
 
 static CK_RV finalize(unsigned int number, CK_VOID_PTR reserved)
 {
-	CK_RV rv;
-
 	if (reserved)
 		return CKR_ARGUMENTS_BAD;
-	rv = gate_finalize(number);
-	gate_let_go(origin_release);
-	return rv;
+	expel_unloaded();
+	return gate_finalize(number);
 }
 
 /* A call of one that has not initialized: does it work while another one has? */
 static __attribute__((noinline, cold)) CK_RV visit(unsigned int number)
 {
 	struct caller caller = caller_at(number);
-	void *object;
 	bool first;
 	CK_RV rv;
 
 	if (caller.kind == VACANT || !users_open())
 		return CKR_CRYPTOKI_NOT_INITIALIZED;
-	object = origin_hold(&caller.origin);
-	rv = gate_visit(number, &object, &first);
-	origin_release(object);
+	rv = gate_visit(number, &first);
 	if (first)
 		tell_name(number, &caller);
 	return rv;
@@ -311,7 +347,6 @@ static __attribute__((noinline, cold)) CK_RV visit(unsigned int number)
 /* The caller has initialized, or another one has. */
 static CK_RV come(unsigned int number)
 {
-	origin_see_thread();
 	return gate_has(number) ? CKR_OK : visit(number);
 }
 
@@ -449,6 +484,7 @@ static CK_RV enter_for_pin(unsigned int number, CK_SLOT_ID id,
 	int64_t until_ms;
 	CK_RV rv;
 
+	expel_unloaded();
 	for (;;) {
 		rv = enter_slot(number, id, &slot);
 		if (rv != CKR_OK)

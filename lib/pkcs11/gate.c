@@ -26,8 +26,6 @@ struct member {
 	bool guest;
 	bool leaving;			/* what the caller has is being closed */
 	atomic_bool has_left;		/* by C_Finalize: it comes in by C_Initialize only */
-	void *object;			/* held for as long as @count isn't 0 */
-	bool let_go;			/* of @object, which gate_let_go() does */
 };
 
 /*
@@ -40,7 +38,6 @@ static struct {
 	pthread_cond_t changed;
 	struct member members[MAX_CALLERS];
 	unsigned int callers;		/* that have initialized */
-	unsigned int let_go;		/* members with that mark */
 	bool busy;			/* a thread starts or stops the module */
 } gate = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -145,31 +142,9 @@ static void come_out(bool *flag, int cancel)
 	cancel_on(cancel);
 }
 
-/* With the lock. A forked child still has its parent's object. */
-static void hold(struct member *member, void **object)
-{
-	if (member->let_go) {
-		member->let_go = false;
-		gate.let_go--;
-	}
-	if (!member->object) {
-		member->object = *object;
-		*object = NULL;
-	}
-}
-
-/* With the lock. */
-static void do_not_hold(struct member *member)
-{
-	if (member->object && !member->let_go) {
-		member->let_go = true;
-		gate.let_go++;
-	}
-}
-
 /* With the lock, which is given back, and with @loaded if it is the first caller. */
 static CK_RV come_in(struct member *member, CK_FLAGS flags,
-		     struct module **loaded, void **object, bool *first)
+		     struct module **loaded, bool *first)
 {
 	int cancel;
 	CK_RV rv;
@@ -189,7 +164,6 @@ static CK_RV come_in(struct member *member, CK_FLAGS flags,
 			return end(rv);
 	}
 	gate.callers++;
-	hold(member, object);
 	member->guest = false;
 	atomic_store(&member->count, 1);
 	*first = true;
@@ -200,12 +174,9 @@ static CK_RV come_in(struct member *member, CK_FLAGS flags,
  * gate_initialize() - C_Initialize
  * @caller: its number
  * @flags: CKF_LIBRARY_CANT_CREATE_OS_THREADS or 0
- * @object: in: what is to be held until the caller's last C_Finalize; out: NULL
- *	if the gate has taken it, unchanged if it holds one already
  * @first: out: does the caller come in with this?
  */
-CK_RV gate_initialize(unsigned int caller, CK_FLAGS flags, void **object,
-		      bool *first)
+CK_RV gate_initialize(unsigned int caller, CK_FLAGS flags, bool *first)
 {
 	struct member *member = &gate.members[caller];
 	struct module *loaded = NULL;
@@ -217,7 +188,7 @@ CK_RV gate_initialize(unsigned int caller, CK_FLAGS flags, void **object,
 		if (rv != CKR_OK)
 			break;
 		if (gate.callers || loaded) {
-			rv = come_in(member, flags, &loaded, object, first);
+			rv = come_in(member, flags, &loaded, first);
 			break;
 		}
 		pthread_mutex_unlock(&gate.lock);
@@ -233,12 +204,11 @@ CK_RV gate_initialize(unsigned int caller, CK_FLAGS flags, void **object,
 /**
  * gate_visit() - a call of one that has not initialized
  * @caller: its number
- * @object: as in gate_initialize()
- * @first: the same
+ * @first: out: does the caller come in with this?
  *
  * It waits for no other thread.
  */
-CK_RV gate_visit(unsigned int caller, void **object, bool *first)
+CK_RV gate_visit(unsigned int caller, bool *first)
 {
 	struct member *member = &gate.members[caller];
 
@@ -249,7 +219,6 @@ CK_RV gate_visit(unsigned int caller, void **object, bool *first)
 	if (!gate.callers || gate.busy || inside || member->leaving ||
 	    atomic_load(&member->has_left))
 		return end(CKR_CRYPTOKI_NOT_INITIALIZED);
-	hold(member, object);
 	member->guest = true;
 	atomic_store(&member->count, 1);
 	*first = true;
@@ -286,23 +255,42 @@ static void guests_leave(void)
 		atomic_store(&member->count, 0);
 		atomic_fetch_add(&member->generation, 1);
 		close_all(i);
-		/* Threads that have left before may be in gate_let_go(). */
-		pthread_mutex_lock(&gate.lock);
-		do_not_hold(member);
-		pthread_mutex_unlock(&gate.lock);
 	}
+}
+
+/* With the lock, which is given back: its last C_Finalize. */
+static CK_RV leave(unsigned int caller)
+{
+	struct member *member = &gate.members[caller];
+	int cancel;
+
+	/* It counts until what it has is closed: the module doesn't stop meanwhile. */
+	if (member->guest)
+		gate.callers++;
+	member->guest = false;
+	atomic_store(&member->count, 0);
+	atomic_store(&member->has_left, true);
+	/* No session is opened for it from here on, see session_open(). */
+	atomic_fetch_add(&member->generation, 1);
+	cancel = go_in(&member->leaving);
+	close_all(caller);
+	come_out(&member->leaving, cancel);
+	if (!--gate.callers) {
+		cancel = go_in(&gate.busy);
+		guests_leave();
+		module_stop();
+		come_out(&gate.busy, cancel);
+	}
+	return end(CKR_OK);
 }
 
 /**
  * gate_finalize() - C_Finalize
  * @caller: its number
- *
- * To be followed by gate_let_go().
  */
 CK_RV gate_finalize(unsigned int caller)
 {
 	struct member *member = &gate.members[caller];
-	int cancel;
 	CK_RV rv;
 
 	/* It would wait for this thread's own call, which can't go on meanwhile. */
@@ -315,58 +303,34 @@ CK_RV gate_finalize(unsigned int caller)
 		return rv;
 	if (!atomic_load(&member->count))
 		return end(CKR_CRYPTOKI_NOT_INITIALIZED);
-	if (atomic_fetch_sub(&member->count, 1) > 1)
+	if (atomic_load(&member->count) > 1) {
+		atomic_fetch_sub(&member->count, 1);
 		return end(CKR_OK);
-
-	/* It counts until what it has is closed: the module doesn't stop meanwhile. */
-	if (member->guest)
-		gate.callers++;
-	member->guest = false;
-	atomic_store(&member->has_left, true);
-	/* No session is opened for it from here on, see session_open(). */
-	atomic_fetch_add(&member->generation, 1);
-	cancel = go_in(&member->leaving);
-	close_all(caller);
-	come_out(&member->leaving, cancel);
-	do_not_hold(member);
-	if (!--gate.callers) {
-		cancel = go_in(&gate.busy);
-		guests_leave();
-		module_stop();
-		come_out(&gate.busy, cancel);
 	}
-	return end(CKR_OK);
-}
-
-/* Return: what was held for a caller and isn't any more; NULL if there is nothing. */
-static void *next_object(void)
-{
-	void *object = NULL;
-	unsigned int i;
-
-	pthread_mutex_lock(&gate.lock);
-	for (i = 0; i < MAX_CALLERS && gate.let_go && !object; i++) {
-		struct member *member = &gate.members[i];
-
-		if (!member->let_go)
-			continue;
-		object = member->object;
-		member->object = NULL;
-		member->let_go = false;
-		gate.let_go--;
-	}
-	pthread_mutex_unlock(&gate.lock);
-	return object;
+	return leave(caller);
 }
 
 /**
- * gate_let_go() - what was held for callers that have left
- * @release: called with each object, by a thread that no other waits for here
+ * gate_expel() - what a caller has ends, however often it has initialized
+ * @caller: its number
+ * @generation: that it was of when there was a reason for this
+ *
+ * Return: CKR_OK, also if it has left meanwhile.
  */
-void gate_let_go(void (*release)(void *object))
+CK_RV gate_expel(unsigned int caller, unsigned long generation)
 {
-	void *object;
+	struct member *member = &gate.members[caller];
+	CK_RV rv;
 
-	while ((object = next_object()))
-		release(object);
+	if (lease_is_inside() || inside)
+		return CKR_FUNCTION_FAILED;
+	rv = begin(member);
+	if (rv != CKR_OK)
+		return rv;
+	if (!atomic_load(&member->count) ||
+	    atomic_load(&member->generation) != generation)
+		return end(CKR_OK);
+	rv = leave(caller);
+	gate_renew(caller);
+	return rv;
 }

@@ -5,12 +5,11 @@
 #include <stdatomic.h>
 #include "p11.h"
 
-CK_RV gate_initialize(unsigned int caller, CK_FLAGS flags, void **object,
-		      bool *first);
-CK_RV gate_visit(unsigned int caller, void **object, bool *first);
+CK_RV gate_initialize(unsigned int caller, CK_FLAGS flags, bool *first);
+CK_RV gate_visit(unsigned int caller, bool *first);
 void gate_renew(unsigned int caller);
 CK_RV gate_finalize(unsigned int caller);
-void gate_let_go(void (*release)(void *object));
+CK_RV gate_expel(unsigned int caller, unsigned long generation);
 void gate_forked(void);
 
 /* at any time */

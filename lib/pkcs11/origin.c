@@ -2,16 +2,14 @@
 /*
  * origin: which shared object it is that calls (R9)
  *
- * An object is known by the address that it is loaded at. That is enough: for as
- * long as it has anything here it is held, so that nothing else can be loaded
- * there, and an object that has nothing need not be told from another one. Nothing
- * is written into it.
+ * An object is known by the address that it is loaded at, and by the loader's copy of
+ * its name: when it is loaded again at the same address, that is another copy. Nothing
+ * is written into the object, and nothing keeps the program from unloading it.
  */
 #include <dlfcn.h>
 #include <link.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "origin.h"
@@ -79,15 +77,28 @@ struct search {
 	struct origin *origin;
 };
 
+static void describe(const struct dl_phdr_info *info, struct origin *origin)
+{
+	origin->base = base_of(info);
+	origin->file = info->dlpi_name;
+	snprintf(origin->name, sizeof(origin->name), "%s",
+		 *info->dlpi_name ? info->dlpi_name : "the program");
+}
+
+/* The copy of an object that is gone may have been where another one's is now. */
+bool origin_same(const struct origin *one, const struct origin *other)
+{
+	return one->base == other->base && one->file == other->file &&
+	       !strcmp(one->name, other->name);
+}
+
 static int find_one(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	struct search *search = arg;
 
 	if (!has(info, search->address))
 		return 0;
-	search->origin->base = base_of(info);
-	snprintf(search->origin->name, sizeof(search->origin->name), "%s",
-		 *info->dlpi_name ? info->dlpi_name : "the program");
+	describe(info, search->origin);
 	return 1;
 }
 
@@ -109,93 +120,33 @@ void origin_of(const void *address, struct origin *origin)
 		origin->base = info.dli_fbase;
 }
 
-static int is_at(struct dl_phdr_info *info, size_t size, void *arg)
+static int is_it(struct dl_phdr_info *info, size_t size, void *arg)
 {
-	return base_of(info) == arg;
+	struct origin origin;
+
+	if (base_of(info) != ((const struct origin *)arg)->base)
+		return 0;
+	describe(info, &origin);
+	return origin_same(&origin, arg);
 }
 
-/* Is an object loaded there, this one or another? One without a name stays. */
+/* Is it still there? One without a name is taken to stay. */
 bool origin_loaded(const struct origin *origin)
 {
-	return !*origin->name || look(is_at, (void *)origin->base);
+	return !*origin->name || look(is_it, (void *)origin);
 }
 
-/* ---- holding it -------------------------------------------------------------- */
-
-/*
- * An object that only we hold is unloaded by origin_release(), which must not return
- * into it then. In C_Finalize that is so only when the process exits: a
- * program has closed the object already, and an exit handler of the object's own
- * calls. Exit handlers run after the destructors of the exiting thread's locals:
- * from those on it releases nothing, nor does a thread that wasn't seen before.
- */
-__thread enum origin_thread origin_thread;
-
-extern int __cxa_thread_atexit_impl(void (*function)(void *), void *arg,
-				    void *dso) __attribute__((weak));
-extern void *__dso_handle __attribute__((visibility("hidden")));
-
-static void thread_ends(void *arg)
+static int count_unloads(struct dl_phdr_info *info, size_t size, void *arg)
 {
-	origin_thread = THREAD_ENDS;
-}
-
-/* For origin_see_thread(). */
-void origin_see_first(void)
-{
-	if (__cxa_thread_atexit_impl &&
-	    !__cxa_thread_atexit_impl(thread_ends, NULL, &__dso_handle))
-		origin_thread = THREAD_SEEN;
-}
-
-struct named {
-	const char *base;
-	ElfW(Addr) address;
-	char *name;			/* to be freed */
-};
-
-static int name_one(struct dl_phdr_info *info, size_t size, void *arg)
-{
-	struct named *named = arg;
-
-	if (base_of(info) != named->base)
-		return 0;
-	named->address = info->dlpi_addr;
-	named->name = strdup(info->dlpi_name);
+	*(unsigned long long *)arg = info->dlpi_subs;
 	return 1;
 }
 
-/**
- * origin_hold() - keep an object from being unloaded
- * @origin: from origin_of()
- *
- * Return: for origin_release(); NULL for the program, which stays anyway, and for
- * code in no object or in another namespace, which is taken to stay.
- */
-void *origin_hold(const struct origin *origin)
+/* How many objects the loader has unloaded so far. */
+unsigned long long origin_unloads(void)
 {
-	struct named named = { .base = origin->base };
-	struct link_map *map = NULL;
-	void *object = NULL;
+	unsigned long long unloads = 0;
 
-	origin_see_thread();
-	if (!origin->base || !look(name_one, &named))
-		return NULL;
-	if (named.name && strchr(named.name, '/'))
-		object = dlopen(named.name, RTLD_LAZY | RTLD_NOLOAD);
-	free(named.name);
-	/* One of this name, but elsewhere? */
-	if (object && (dlinfo(object, RTLD_DI_LINKMAP, &map) ||
-		       map->l_addr != named.address)) {
-		dlclose(object);
-		return NULL;
-	}
-	return object;
-}
-
-/* Where it can't be released, it stays for good. */
-void origin_release(void *object)
-{
-	if (object && origin_thread == THREAD_SEEN)
-		dlclose(object);
+	look(count_unloads, &unloads);
+	return unloads;
 }

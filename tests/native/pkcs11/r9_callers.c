@@ -293,50 +293,28 @@ static const char *what_it_inherits(struct plugin *plugin)
 	return p11->C_Finalize(NULL) == CKR_OK ? NULL : "C_Finalize";
 }
 
-/*
- * One that is closed without C_Finalize stays, and so does what it has; another is
- * not taken for it, nor is the same one once it has finalized.
- */
+/* What is unloaded without C_Finalize has nothing any more, whatever is loaded there next. */
 TEST_F(callers, an_address_is_no_caller)
 {
-	struct plugin first, second, again;
+	struct plugin first, second;
 	const char *inherited;
-	CK_SESSION_HANDLE session;
 	char *paths[2];
 	int i, same = 0;
 
 	paths[0] = copy_plugin(0);
 	paths[1] = copy_plugin(1);
 	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
-	/* Itself once more, and another. */
 	for (i = 0; i < 6; i++) {
-		ASSERT_EQ(CKR_OK, come_and_vanish(paths[0], &first));
-		ASSERT_TRUE(is_loaded(paths[0]));
-		ASSERT_TRUE(load(&second, paths[1]));
-		ASSERT_NE(first.p11, second.p11);
-		inherited = what_it_inherits(&second);
-		EXPECT_EQ(NULL, inherited) {
-			TH_LOG("round %d: %s", i, inherited);
-		}
-		dlclose(second.object);
-		EXPECT_FALSE(is_loaded(paths[1]));
-
-		/* It finds what it has. */
-		ASSERT_TRUE(load(&again, paths[0]));
-		ASSERT_EQ(first.address, again.address);
-		ASSERT_EQ(first.p11, again.p11);
-		EXPECT_EQ(CKR_OK, open_rw(again.p11, &session));
-		EXPECT_EQ(CKR_OK, again.p11->C_Finalize(NULL));
-		dlclose(again.object);
-		ASSERT_FALSE(is_loaded(paths[0]));
-
-		ASSERT_TRUE(load(&second, paths[i % 2]));
+		ASSERT_EQ(CKR_OK, come_and_vanish(paths[i % 2], &first));
+		ASSERT_FALSE(is_loaded(paths[i % 2]));
+		ASSERT_TRUE(load(&second, paths[(i + 1) % 2]));
 		same += first.address == second.address;
 		inherited = what_it_inherits(&second);
 		EXPECT_EQ(NULL, inherited) {
 			TH_LOG("round %d: %s", i, inherited);
 		}
 		dlclose(second.object);
+		EXPECT_FALSE(is_loaded(paths[(i + 1) % 2]));
 	}
 	EXPECT_LT(1, same) {
 		TH_LOG("none was loaded where another one had been");
@@ -344,20 +322,67 @@ TEST_F(callers, an_address_is_no_caller)
 	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
 }
 
-/* It is a caller until its C_Finalize, whoever else leaves. */
-TEST_F(callers, one_that_is_closed_is_still_a_caller)
+/* And itself, if another caller has called meanwhile. */
+TEST_F(callers, one_that_is_unloaded_comes_as_new)
+{
+	const char *path = copy_plugin(0), *inherited;
+	struct plugin plugin;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(CKR_OK, come_and_vanish(path, &plugin));
+		ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
+		EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
+		ASSERT_TRUE(load(&plugin, path));
+		inherited = what_it_inherits(&plugin);
+		EXPECT_EQ(NULL, inherited) {
+			TH_LOG("round %d: %s", i, inherited);
+		}
+		dlclose(plugin.object);
+	}
+}
+
+/* It is in no other caller's way, nor does it keep the backends. */
+TEST_F(callers, one_that_is_unloaded_has_left)
 {
 	CK_FUNCTION_LIST *softhsm = world_softhsm();
+	CK_UTF8CHAR label[32];
 	struct plugin plugin;
 	CK_INFO info;
 
+	memset(label, ' ', sizeof(label));
 	ASSERT_EQ(CKR_OK, self->b->C_Initialize(NULL));
 	ASSERT_EQ(CKR_OK, come_and_vanish(copy_plugin(0), &plugin));
+	EXPECT_EQ(CKR_OK, self->b->C_InitToken(the_slot(self->b), PIN(SO_PIN),
+					       label));
+	ASSERT_TRUE(load(&plugin, copy_plugin(1)));
+	EXPECT_EQ(CKR_OK, plugin.p11->C_Initialize(NULL));
+	dlclose(plugin.object);
 	EXPECT_EQ(CKR_OK, self->b->C_Finalize(NULL));
-	EXPECT_EQ(CKR_OK, softhsm->C_GetInfo(&info));
-	ASSERT_TRUE(load(&plugin, world_path("plugin0.so")));
-	EXPECT_EQ(CKR_OK, plugin.p11->C_Finalize(NULL));
 	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, softhsm->C_GetInfo(&info));
+}
+
+/* A library's last act: the loader calls it in dlclose(). */
+TEST_F(callers, one_that_finalizes_when_it_is_unloaded)
+{
+	CK_FUNCTION_LIST *softhsm = world_softhsm();
+	CK_RV (*begin)(const char *);
+	const char *path = copy_plugin(0);
+	CK_INFO info;
+	void *object;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+		ASSERT_NE(NULL, object);
+		begin = (CK_RV (*)(const char *))dlsym(object, "plugin_begin");
+		ASSERT_EQ(CKR_OK, begin(MODULE));
+		EXPECT_EQ(CKR_OK, softhsm->C_GetInfo(&info));
+		dlclose(object);
+		EXPECT_FALSE(is_loaded(path));
+		EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED,
+			  softhsm->C_GetInfo(&info));
+	}
 }
 
 /* ---- callers that leave C_Initialize to the program ----------------------------- */
@@ -449,22 +474,25 @@ TEST_F(callers, one_that_initializes_or_finalizes_late)
 	EXPECT_EQ(CKR_OK, b->C_Finalize(NULL));
 }
 
-/* One that is unloaded stays for as long as it has something, and no longer. */
 TEST_F(callers, one_that_never_initialized_is_unloaded)
 {
 	const char *path = copy_plugin(0);
 	CK_SESSION_HANDLE session;
 	struct plugin plugin;
+	CK_UTF8CHAR label[32];
 	int i;
 
+	memset(label, ' ', sizeof(label));
 	for (i = 0; i < 3; i++) {
 		ASSERT_EQ(CKR_OK, self->a->C_Initialize(NULL));
 		ASSERT_TRUE(load(&plugin, path));
 		ASSERT_EQ(CKR_OK, open_rw(plugin.p11, &session));
 		dlclose(plugin.object);
-		EXPECT_TRUE(is_loaded(path));
-		EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
 		EXPECT_FALSE(is_loaded(path));
+		/* What it had is gone. */
+		EXPECT_EQ(CKR_OK, self->a->C_InitToken(the_slot(self->a),
+						       PIN(SO_PIN), label));
+		EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
 	}
 }
 
@@ -562,7 +590,7 @@ TEST_F(callers, one_whose_data_is_read_only)
 	EXPECT_EQ(CKR_OK, p11->C_Finalize(NULL));
 }
 
-/* Its only C_Finalize comes when the process exits, after it was closed. */
+/* Its only C_Finalize comes when the process exits. */
 TEST_F(callers, one_that_finalizes_at_exit)
 {
 	CK_RV (*begin)(const char *);
@@ -575,10 +603,7 @@ TEST_F(callers, one_that_finalizes_at_exit)
 	if (!child) {
 		object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 		begin = (CK_RV (*)(const char *))dlsym(object, "plugin_begin");
-		if (begin(MODULE) != CKR_OK)
-			_exit(1);
-		dlclose(object);
-		exit(0);
+		exit(begin(MODULE) != CKR_OK);
 	}
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_EQ(0, status);
