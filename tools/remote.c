@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "conf_region.h"
 #include "remote_files.h"
 #include "tool.h"
@@ -29,25 +30,35 @@ static const struct remote_role *find_role(const char *name)
 	return role->name ? role : NULL;
 }
 
+/* sshd reads a user's file as that user. */
+static int give(const char *path, const struct remote_file *file)
+{
+	return !geteuid() && lchown(path, file->uid, file->gid) ? -errno : 0;
+}
+
 /* The directories that a file is in. ssh wants its own to be nobody else's. */
-static int make_parents(char *path)
+static int make_parents(char *path, const struct remote_file *file)
 {
 	char *end = path;
 	int ret = 0;
+	bool is_ssh;
 
 	while (!ret && (end = strchr(end + 1, '/'))) {
 		*end = '\0';
-		if (mkdir(path, !strcmp(end - 4, "/.ssh") ? 0700 : 0755) &&
-		    errno != EEXIST)
+		is_ssh = end - path >= 5 && !strcmp(end - 5, "/.ssh");
+		if (!mkdir(path, is_ssh ? 0700 : 0755))
+			ret = is_ssh ? give(path, file) : 0;
+		else if (errno != EEXIST)
 			ret = -errno;
 		*end = '/';
 	}
 	return ret;
 }
 
-static int write_it(const struct request *request, struct conf *conf,
-		    const char *text, const char *old)
+static int write_it(const struct request *request, const struct remote_file *file,
+		    struct conf *conf, const char *text, const char *old)
 {
+	bool is_new = access(conf->path, F_OK);
 	int ret;
 
 	if (request->dry_run) {
@@ -55,9 +66,11 @@ static int write_it(const struct request *request, struct conf *conf,
 		       text ? "would get" : "would lose", text ? text : old);
 		return STATUS_OK;
 	}
-	ret = text ? make_parents(conf->path) : 0;
+	ret = text ? make_parents(conf->path, file) : 0;
 	if (!ret)
 		ret = conf_write(conf);
+	if (!ret && text && is_new)
+		ret = give(conf->path, file);
 	if (ret)
 		return failed(conf->path, ret);
 	printf("%s %s\n", text ? "wrote" : "removed it from", conf->path);
@@ -86,7 +99,7 @@ static int change(const struct request *request, const struct remote_file *file)
 	if (ret)
 		status = failed(path, ret);
 	else if (status == STATUS_OK && (text || old) && !request->look)
-		status = write_it(request, &conf, text, old);
+		status = write_it(request, file, &conf, text, old);
 	free(old);
 	conf_free(&conf);
 	free(path);

@@ -105,6 +105,8 @@ static int owner(struct remote_file *files, const char *peer, const char *keys)
 		     peer) < 0)
 		return no_memory();
 	files[0].shared = true;
+	files[0].uid = pw->pw_uid;
+	files[0].gid = pw->pw_gid;
 	if (!keys)
 		return STATUS_OK;
 	files[0].text = authorized(keys);

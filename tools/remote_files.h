@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #define REMOTE_FILES	2
 
@@ -15,6 +16,9 @@ struct remote_file {
 	char *path;
 	char *text;		/* for enable to write; NULL: nothing */
 	bool shared;		/* the file may have other lines than these */
+	/* Whose it is if root makes it. */
+	uid_t uid;
+	gid_t gid;
 };
 
 struct remote_role {
