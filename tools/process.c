@@ -35,7 +35,7 @@ bool process_command(pid_t pid, char *name, size_t size)
 	return *name;
 }
 
-bool process_uid(pid_t pid, uid_t *uid)
+static bool effective_id(pid_t pid, const char *format, unsigned int *id)
 {
 	char path[64], line[256];
 	bool found = false;
@@ -47,9 +47,19 @@ bool process_uid(pid_t pid, uid_t *uid)
 	if (!f)
 		return false;
 	while (!found && fgets(line, sizeof(line), f))
-		found = sscanf(line, "Uid: %*u %u", uid) == 1;
+		found = sscanf(line, format, id) == 1;
 	fclose(f);
 	return found;
+}
+
+bool process_uid(pid_t pid, uid_t *uid)
+{
+	return effective_id(pid, "Uid: %*u %u", uid);
+}
+
+bool process_gid(pid_t pid, gid_t *gid)
+{
+	return effective_id(pid, "Gid: %*u %u", gid);
 }
 
 void user_name(uid_t uid, char *name, size_t size)

@@ -14,7 +14,9 @@
 
 /* What can't be printed is '?'. false, and "", if there is none. */
 bool process_command(pid_t pid, char *name, size_t size);
+/* Its effective user and group. */
 bool process_uid(pid_t pid, uid_t *uid);
+bool process_gid(pid_t pid, gid_t *gid);
 /* The user's name, or the uid as a number. */
 void user_name(uid_t uid, char *name, size_t size);
 /* "firefox[812]", as whom we wait for. */

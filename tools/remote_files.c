@@ -112,11 +112,15 @@ static int owner(struct remote_file *files, const char *peer, const char *keys)
 	files[0].text = authorized(keys);
 	if (!files[0].text)
 		return STATUS_FAILED;
-	/* Else the sessions and the login of a client that is gone stay for ever. */
+	/*
+	 * Else the sessions and the login of a client that is gone stay for ever, and
+	 * "tokmux who" knows the host of a client and not its key.
+	 */
 	return asprintf(&files[1].text,
 			"Match User %s\n"
 			"\tClientAliveInterval 15\n"
-			"\tClientAliveCountMax 3\n", peer) < 0 ? no_memory() : STATUS_OK;
+			"\tClientAliveCountMax 3\n"
+			"\tExposeAuthInfo yes\n", peer) < 0 ? no_memory() : STATUS_OK;
 }
 
 /* ---- the owner, by a socket ------------------------------------------------- */

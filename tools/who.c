@@ -13,9 +13,13 @@
 #include <unistd.h>
 #include "pcscd.h"
 #include "process.h"
+#include "remote_client.h"
 #include "who.h"
 
-enum { TOKEN, PID, USER, COMMAND, VIA, LEASE, SECONDS, WAITING, SESSIONS, LOGIN, STATE };
+enum {
+	TOKEN, PID, USER, COMMAND, VIA, LEASE, SECONDS, WAITING, SESSIONS, LOGIN, STATE,
+	FROM, KEY
+};
 
 static const struct column columns[] = {
 	[TOKEN] = { "token", LONG_TEXT, "the token" },
@@ -29,10 +33,15 @@ static const struct column columns[] = {
 	[SESSIONS] = { "sessions", NUMBER, "its open sessions" },
 	[LOGIN] = { "login", TEXT, "user or so" },
 	[STATE] = { "state", TEXT, "exclusive or shared, waits, or idle; as via, if it isn't token" },
+	[FROM] = { "from", LONG_TEXT, "a remote client's host, or the process at the socket" },
+	[KEY] = { "key", LONG_TEXT, "a remote client's ssh key, as authorized_keys calls it" },
 };
 
-#define OF_ONE	"pid,user,command,via,lease,seconds,waiting,sessions,login"
-#define NARROW	"token,pid,user,command,state,sessions,login"
+#define OF_ONE	"pid,user,command,via,lease,seconds,waiting,sessions,login,from,key"
+#define NARROW	"token,pid,user,command,state,sessions,login,from"
+
+/* A process outside of this pid namespace: the kernel gives its pid as 0. */
+#define OUTSIDE	0
 
 struct view *who_view(const struct view_options *options, int *status)
 {
@@ -50,6 +59,7 @@ struct user {
 	int64_t held_ms;
 	unsigned int waiting, sessions;
 	char login[8];
+	struct remote_client client;
 };
 
 struct used_token {
@@ -96,12 +106,16 @@ static struct user *user_of(struct used_token *token, pid_t pid, const char *via
 		if ((*last)->pid == pid && !strcmp((*last)->via, via))
 			return *last;
 	user = need(calloc(1, sizeof(*user)));
-	*user = (struct user){ .pid = pid, .via = via, .held_ms = -1 };
+	*user = (struct user){ .pid = pid, .via = via, .held_ms = -1, .client.pid = pid };
+	*last = user;
+	if (pid == OUTSIDE) {
+		snprintf(user->command, sizeof(user->command), "outside");
+		return user;
+	}
 	/* Now: it may end as soon as it is told that its lease is gone. */
 	if (process_uid(pid, &uid))
 		user_name(uid, user->name, sizeof(user->name));
 	process_command(pid, user->command, sizeof(user->command));
-	*last = user;
 	return user;
 }
 
@@ -119,7 +133,8 @@ static void add_pids(struct used_token *token, struct subject *subject,
 		return;
 	while ((word = strsep(&rest, " "))) {
 		pid = strtol(word, NULL, 10);
-		if (!pid)
+		/* A user token without a holder says the same, and is its namespace's own. */
+		if (pid == OUTSIDE && (!*word || !subject_token(subject)))
 			continue;
 		user = user_of(token, pid, "token");
 		if (!strcmp(key, "waiter_pids"))
@@ -297,7 +312,8 @@ static void add_row(struct view *view, const struct used_token *token,
 {
 	view_row(view);
 	view_set(view, TOKEN, token->id.name);
-	view_setf(view, PID, "%d", user->pid);
+	if (user->pid != OUTSIDE)
+		view_setf(view, PID, "%d", user->pid);
 	if (user->name[0])
 		view_set(view, USER, user->name);
 	if (user->command[0])
@@ -317,6 +333,10 @@ static void add_row(struct view *view, const struct used_token *token,
 		view_setf(view, SESSIONS, "%u", user->sessions);
 	if (user->login[0])
 		view_set(view, LOGIN, user->login);
+	if (*user->client.from)
+		view_set(view, FROM, user->client.from);
+	if (*user->client.key)
+		view_set(view, KEY, user->client.key);
 }
 
 static bool has_device(const struct who *who)
@@ -327,6 +347,23 @@ static bool has_device(const struct who *who)
 		if (token->real_rdev)
 			return true;
 	return false;
+}
+
+static void find_remote_clients(struct who *who)
+{
+	struct remote_client *clients = NULL;
+	struct used_token *token;
+	struct user *user;
+
+	for (token = who->first; token; token = token->next) {
+		for (user = token->users; user; user = user->next) {
+			if (!remote_client_serves(user->command))
+				continue;
+			user->client.next = clients;
+			clients = &user->client;
+		}
+	}
+	remote_clients_find(clients);
 }
 
 int who_finish(struct who *who, struct view *view)
@@ -341,6 +378,7 @@ int who_finish(struct who *who, struct view *view)
 		pcscd = pcscd_pid();
 	}
 	for_each_open_file(see, who);
+	find_remote_clients(who);
 	while ((token = who->first)) {
 		if (token->real_rdev)
 			add_pcscd(token, pcscd);
