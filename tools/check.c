@@ -40,6 +40,7 @@ static int run(int argc, char **argv)
 	check_udev(findings);
 	check_readers(findings);
 	check_tokens(findings);
+	check_remote(findings);
 	check_pcsc(findings);
 	check_pkcs11(findings, module, ms / 1000);
 	return findings_end(findings);

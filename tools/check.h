@@ -11,6 +11,7 @@ void check_kernel(struct findings *findings);		/* check_kernel.c */
 void check_udev(struct findings *findings);		/* check_udev.c */
 void check_readers(struct findings *findings);		/* check_readers.c */
 void check_tokens(struct findings *findings);		/* check_tokens.c */
+void check_remote(struct findings *findings);		/* check_remote.c */
 void check_pcsc(struct findings *findings);		/* check_pcsc.c */
 /* @module: our PKCS#11 module; @seconds: how long it may take to answer */
 void check_pkcs11(struct findings *findings, const char *module,

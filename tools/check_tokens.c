@@ -3,6 +3,7 @@
  * tokmux check: the tokens' devices.
  */
 #include <string.h>
+#include <unistd.h>
 #include <tokmux.h>
 #include "check.h"
 
@@ -39,6 +40,11 @@ void check_tokens(struct findings *findings)
 	struct tokmux_token **tokens;
 	int i, count = tokmux_list(&tokens);
 
+	/* Of a sandbox: no token can be seen, whatever nodes there are. */
+	if (tokmux_present() == 1 && access("/sys/class/tokmux", F_OK))
+		finding(findings, "tokens", BAD,
+			"give this container or sandbox /sys, read-only will do",
+			"the kernel module is loaded, but /sys/class/tokmux is not here: system tokens can't be found");
 	if (count < 0)
 		return;
 	for (i = 0; i < count; i++)
