@@ -114,9 +114,12 @@ static int owner(struct remote_file *files, const char *peer, const char *keys)
 		return STATUS_FAILED;
 	/*
 	 * Else the sessions and the login of a client that is gone stay for ever, and
-	 * "tokmux who" knows the host of a client and not its key.
+	 * "tokmux who" knows the host of a client and not its key. How many may log in
+	 * at once can't be said for one user.
 	 */
 	return asprintf(&files[1].text,
+			"# By default sshd turns some away where more than ten log in at once.\n"
+			"MaxStartups 32:30:100\n"
 			"Match User %s\n"
 			"\tClientAliveInterval 15\n"
 			"\tClientAliveCountMax 3\n"
