@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A program that uses a PKCS#11 module: loads it, logs in on the token of the
- * given label, and then does what it is told, a line each on standard input:
+ * given label if it is given a PIN, and then does what it is told, a line each
+ * on standard input:
  *
  *	time OPERATION THREADS TIMES	answers nanoseconds for one, each thread
  *					in a session of its own doing batches
@@ -208,16 +209,18 @@ int main(int argc, char **argv)
 	char line[128], name[32];
 	unsigned int threads, i;
 
-	if (argc != 4)
-		errx(2, "usage: call MODULE LABEL PIN <COMMANDS");
+	if (argc != 3 && argc != 4)
+		errx(2, "usage: call MODULE LABEL [PIN] <COMMANDS");
 	load(argv[1]);
 	find_slot(argv[2]);
 	for (i = 0; i < MAX_THREADS; i++)
 		MUST(p11->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL,
 					&sessions[i]));
-	MUST(p11->C_Login(sessions[0], CKU_USER, (unsigned char *)argv[3],
-			  strlen(argv[3])));
-	key = find_key(sessions[0]);
+	if (argc == 4) {
+		MUST(p11->C_Login(sessions[0], CKU_USER, (unsigned char *)argv[3],
+				  strlen(argv[3])));
+		key = find_key(sessions[0]);
+	}
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("ready\n");

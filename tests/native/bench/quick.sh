@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# P1 with few rounds, and what is made of it. Whether a goal is met is no test's
+# P1 and P9 with few rounds, and what is made of them. Whether a goal is met is no test's
 # business: a busy machine decides that as well.
 set -u
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
@@ -85,4 +85,15 @@ tap_check "the plot is XML" python3 -c '
 import sys, xml.dom.minidom as dom
 assert dom.parse(sys.argv[1]).documentElement.tagName == "svg"' "$out/bench.svg"
 tap_check "a proxy that is tokmux itself is refused" refuses_itself
+
+tap_check "P9 is measured" "$bench/measure" --arbiter local --quick \
+	--output "$out/host.json" P9
+tap_check "and reported" report
+tap_check "its figures are there: signers, nginx, and programs that start" checks '
+what = {f["what"] for f in bench["figures"]}
+assert {"a signature from Python: rate", "a handshake of nginx, workers: 2: rate",
+        "a handshake of nginx, workers: 2: CPU", "32 programs that start: rate",
+        "32 programs that log in: how many can"} <= what, what
+for f in bench["figures"]:
+    assert 0 < f["median"] < 100, f'
 tap_end
