@@ -136,12 +136,21 @@ static void destroy(struct seat *seat)
 	free(seat);
 }
 
+/*
+ * Only the last reference takes the lock: with it other threads find the seat, and take
+ * references to it.
+ */
 void seat_put(struct seat *seat)
 {
+	unsigned int now = atomic_load(&seat->references);
 	struct slot *slot = seat->slot;
 
+	while (now > 1)
+		if (atomic_compare_exchange_weak(&seat->references, &now,
+						 now - 1))
+			return;
 	pthread_mutex_lock(&slot->lock);
-	if (!--seat->references)
+	if (atomic_fetch_sub(&seat->references, 1) == 1)
 		destroy(seat);
 	pthread_mutex_unlock(&slot->lock);
 }
@@ -150,7 +159,7 @@ void seat_put(struct seat *seat)
 void seat_abandon(struct seat *seat)
 {
 	seat->abandoned = true;
-	if (!--seat->references)
+	if (atomic_fetch_sub(&seat->references, 1) == 1)
 		destroy(seat);
 }
 

@@ -33,8 +33,10 @@ struct seat {
 	bool operations;		/* lease = operation: they keep the lease */
 	struct identity identity;	/* of the token that the seat is at */
 
+	/* The first and the last one under the slot's lock. */
+	atomic_uint references;
+
 	/* under the slot's lock */
-	unsigned int references;
 	bool abandoned;			/* the caller left, or the token */
 	atomic_bool gone;		/* the token, and the backend's sessions */
 	struct session *sessions;
