@@ -46,6 +46,38 @@ struct object_entry {
 	unsigned long login;		/* in struct known */
 };
 
+/* ---- what threads have found ---------------------------------------------------- */
+
+__thread struct object_last object_last;
+atomic_ulong object_changes;
+
+/*
+ * After an object has changed for a caller, and before the function that changed it
+ * returns: no thread goes by what it found before.
+ */
+static void changed(void)
+{
+	atomic_fetch_add(&object_changes, 1);
+}
+
+/* @changes: as it was before @view was found. */
+static void remember(const struct known *known, CK_OBJECT_HANDLE handle,
+		     const struct object_view *view, unsigned long changes)
+{
+	struct object_last *last = &object_last;
+
+	if (last->busy)
+		return;
+	last->busy = true;
+	atomic_signal_fence(memory_order_seq_cst);
+	last->known = known;
+	last->view = *view;
+	last->view.handle = handle;
+	last->changes = changes;
+	atomic_signal_fence(memory_order_seq_cst);
+	last->busy = false;
+}
+
 /* ---- tables ------------------------------------------------------------------- */
 
 static size_t home(const struct object_table *table, CK_OBJECT_HANDLE handle)
@@ -320,6 +352,7 @@ static struct object *get(struct objects *objects, CK_OBJECT_HANDLE handle,
 	if (entry) {
 		forget_name(objects, entry->object);
 		atomic_fetch_or(&entry->object->flags, GONE);
+		changed();
 		objects->made -= is_made(entry->object);
 	} else {
 		entry = place(&objects->table, handle);
@@ -382,6 +415,7 @@ static void drop(struct known *known, struct object_entry *entry)
 
 	take_out(&known->table, entry);
 	let_go(known, object);
+	changed();
 }
 
 /* The backend's session that an object was made in: nearly always the current one. */
@@ -421,7 +455,7 @@ void known_destroy(struct known *known)
 CK_RV known_add(struct known *known, const struct object_view *view,
 		struct made *made, CK_SESSION_HANDLE session)
 {
-	struct object_entry *entry;
+	struct object_entry *entry, before;
 	struct object *object;
 	CK_RV rv;
 
@@ -442,11 +476,14 @@ CK_RV known_add(struct known *known, const struct object_view *view,
 	if (!object)
 		goto out;
 	entry = place(&known->table, view->handle);
-	if (entry->handle)
-		let_go(known, entry->object);
-	else
-		known->table.used++;
+	before = *entry;
 	*entry = (struct object_entry){ view->handle, object, view->login };
+	if (before.handle) {
+		changed();
+		let_go(known, before.object);
+	} else {
+		known->table.used++;
+	}
 	known->made += is_made(object);
 	if (is_made(object)) {
 		atomic_store(&made->used, true);
@@ -461,14 +498,11 @@ out:
 	return rv;
 }
 
-/*
- * All of @view but the handle. Whether the login of a private one is the current one
- * is for the calling function to see. In one
- * piece, as it is on the way of most calls.
- */
-__attribute__((flatten)) bool known_find(struct known *known, CK_OBJECT_HANDLE handle,
-		struct object_view *view)
+/* For known_find(). */
+bool known_find_slow(struct known *known, CK_OBJECT_HANDLE handle,
+		     struct object_view *view)
 {
+	unsigned long changes = atomic_load(&object_changes);
 	const struct object_entry *entry;
 	bool found = false;
 
@@ -481,6 +515,8 @@ __attribute__((flatten)) bool known_find(struct known *known, CK_OBJECT_HANDLE h
 		found = !(view->flags & GONE);
 	}
 	pthread_mutex_unlock(&known->lock);
+	if (found)
+		remember(known, handle, view, changes);
 	return found;
 }
 
@@ -499,6 +535,7 @@ void known_asks_login(struct known *known, CK_OBJECT_HANDLE handle)
 	entry = find(&known->table, handle);
 	if (entry)
 		atomic_fetch_or(&entry->object->flags, OBJECT_ASKS);
+	changed();
 	pthread_mutex_unlock(&known->lock);
 }
 
@@ -528,6 +565,7 @@ void known_forget_all(struct known *known, bool close)
 	free(known->table.entries);
 	known->table = (struct object_table){ 0 };
 	known->closed |= close;
+	changed();
 	pthread_mutex_unlock(&known->lock);
 }
 
@@ -545,6 +583,7 @@ void known_end_login(struct known *known, unsigned long login,
 	pthread_mutex_lock(&known->lock);
 	if (login > known->ended)
 		known->ended = login;
+	changed();
 	LIST_MOVE(&known->private, left, private);
 	pthread_mutex_unlock(&known->lock);
 }

@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 #include "p11.h"
 
+struct known;
+
 enum object_flags {
 	OBJECT_PRIVATE	= 1 << 0, /* CKA_PRIVATE: needs the user's login */
 	OBJECT_SESSION	= 1 << 1, /* not on the token */
@@ -19,6 +21,26 @@ struct object_view {
 	unsigned int flags;
 	unsigned long login;		/* that a private one was given to */
 };
+
+/*
+ * What a thread has found last, of the objects that a caller knows. It holds while
+ * @object_changes is what it was before: that counts whenever a caller comes to know
+ * something else of an object than before, or nothing any more. So a thread that finds
+ * the same key again and again takes no lock for it.
+ *
+ * @busy: this thread is just looking here. A signal's handler that calls us in the
+ * middle of that keeps away.
+ */
+struct object_last {
+	bool busy;
+	const struct known *known;
+	struct object_view view;
+	unsigned long changes;
+};
+
+extern __thread struct object_last object_last
+	__attribute__((visibility("hidden")));
+extern atomic_ulong object_changes __attribute__((visibility("hidden")));
 
 struct object;
 
@@ -78,8 +100,8 @@ void known_init(struct known *known, struct objects *all);
 void known_destroy(struct known *known);
 CK_RV known_add(struct known *known, const struct object_view *view,
 		struct made *made, CK_SESSION_HANDLE session);
-bool known_find(struct known *known, CK_OBJECT_HANDLE handle,
-		struct object_view *view);
+bool known_find_slow(struct known *known, CK_OBJECT_HANDLE handle,
+		     struct object_view *view);
 void known_asks_login(struct known *known, CK_OBJECT_HANDLE handle);
 void known_forget(struct known *known, CK_OBJECT_HANDLE handle);
 bool known_only_others_made(const struct known *known);
@@ -95,6 +117,35 @@ void known_renew(struct known *known, struct made *made, struct made *old,
 struct made *known_take_older(struct known *known, struct made *made,
 			      bool all);
 void known_forget_made_slow(struct known *known, struct made *made);
+
+/*
+ * All of @view but the handle. Whether the login of a private one is the current one
+ * is for the calling function to see.
+ *
+ * Inline, as it is on the way of most calls with a key: most look for the object that
+ * their thread has found last, and nothing has changed since.
+ */
+static inline bool known_find(struct known *known, CK_OBJECT_HANDLE handle,
+			      struct object_view *view)
+{
+	struct object_last *last = &object_last;
+	bool found;
+
+	if (last->busy)
+		return known_find_slow(known, handle, view);
+	last->busy = true;
+	atomic_signal_fence(memory_order_seq_cst);
+	found = last->known == known && last->view.handle == handle &&
+		last->changes == atomic_load_explicit(&object_changes,
+						      memory_order_acquire);
+	if (found) {
+		view->flags = last->view.flags;
+		view->login = last->view.login;
+	}
+	atomic_signal_fence(memory_order_seq_cst);
+	last->busy = false;
+	return found || known_find_slow(known, handle, view);
+}
 
 /* The session is closed, and what was made in it is gone. Most make nothing. */
 static inline void known_forget_made(struct known *known, struct made *made)

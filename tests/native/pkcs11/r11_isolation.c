@@ -273,6 +273,27 @@ TEST_F(isolation, a_handle_from_before_the_logout_is_invalid)
 	EXPECT_EQ(CKR_OK, sign(self->a, self->sa, again));
 }
 
+/* By a caller that has come to know so much else that the old handle is forgotten. */
+TEST_F(isolation, a_handle_of_a_later_login_is_valid)
+{
+	CK_OBJECT_HANDLE key = 0;
+	int i;
+
+	ASSERT_EQ(CKR_OK, login(self->b, self->sb));
+	for (i = 0; i < 40; i++)
+		ASSERT_EQ(CKR_OK, make_data(self->b, self->sb, "many", true,
+					    true, &key));
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	ASSERT_EQ(1, find(self->a, self->sa, CKO_PRIVATE_KEY, "key", &key));
+	EXPECT_EQ(CKR_OK, sign(self->a, self->sa, key));
+	EXPECT_EQ(CKR_OK, self->a->C_Logout(self->sa));
+
+	ASSERT_EQ(CKR_OK, login(self->a, self->sa));
+	EXPECT_EQ(40, find(self->a, self->sa, CKO_DATA, "many", NULL));
+	ASSERT_EQ(1, find(self->a, self->sa, CKO_PRIVATE_KEY, "key", &key));
+	EXPECT_EQ(CKR_OK, sign(self->a, self->sa, key));
+}
+
 TEST_F(isolation, an_operation_ends_with_the_login_of_its_key)
 {
 	unsigned char digest[32] = "digest", signature[128];
@@ -340,6 +361,17 @@ TEST_F(isolation, a_handle_that_means_another_object_is_nobody_elses)
 	ASSERT_EQ(CKR_OK, self->b->C_Finalize(NULL));
 	world_configure_plugin(PLUGIN("backend_mock"), "lease = shared");
 	TWO_CALLERS();
+
+	/* Destroyed by the caller that named it last, and then the other's. */
+	ASSERT_EQ(CKR_OK, make_data(self->a, self->sa, "w", false, false,
+				    &object));
+	ASSERT_EQ(CKR_OK, self->a->C_DestroyObject(self->sa, object));
+	ASSERT_EQ(CKR_OK, make_data(self->b, self->sb, "w", false, false,
+				    &again));
+	ASSERT_EQ(object, again);
+	EXPECT_EQ(CKR_OBJECT_HANDLE_INVALID,
+		  self->a->C_GetAttributeValue(self->sa, object, &template, 1));
+	ASSERT_EQ(CKR_OK, self->b->C_DestroyObject(self->sb, again));
 
 	ASSERT_EQ(CKR_OK, make_data(self->a, self->sa, "x", true, false,
 				    &object));
