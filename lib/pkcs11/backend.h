@@ -63,12 +63,12 @@ void backend_cancelled(void *backend);
 CK_RV backend_guard(struct backend *backend);
 void backend_unguard(struct backend *backend);
 
-static inline CK_RV backend_enter(struct backend *backend)
+EACH_CALL CK_RV backend_enter(struct backend *backend)
 {
 	return backend->guarded ? backend_guard(backend) : CKR_OK;
 }
 
-static inline void backend_leave(struct backend *backend)
+EACH_CALL void backend_leave(struct backend *backend)
 {
 	if (backend->guarded)
 		backend_unguard(backend);

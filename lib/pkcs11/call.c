@@ -11,6 +11,16 @@
 
 /* ---- in and out of a session --------------------------------------------- */
 
+/* What the call needs to end otherwise than most do. @shared: it has a turn */
+static void fill_in(struct call *call, bool shared)
+{
+	if (!call->plain)
+		return;
+	call->plain = false;
+	call->lease = (struct lease){ .shared = shared };
+	call->log.since_ns = 0;
+}
+
 /* The session can't be used: logs @rv, and returns it for call_begin_as(). */
 static CK_RV refuse(struct call *call, CK_RV rv)
 {
@@ -27,18 +37,12 @@ static CK_RV refuse(struct call *call, CK_RV rv)
 	return log_call_end(&call->log, caller, call->given, rv);
 }
 
-/* The call has its lease. The session may have been ejected meanwhile. */
-static inline CK_RV enter(struct call *call, struct session *session,
-			  struct seat *seat)
+/* The call has a lease, and its session has been ejected. */
+CK_RV call_ejected(struct call *call)
 {
-	if (session_ejected(session)) {
-		lease_give(seat, &call->lease);
-		return refuse(call, CKR_SESSION_HANDLE_INVALID);
-	}
-	call->backend = seat->slot->backend;
-	call->handle = atomic_load_explicit(&session->made.session,
-					    memory_order_relaxed);
-	return CKR_OK;
+	fill_in(call, true);
+	lease_give(call->seat, &call->lease);
+	return refuse(call, CKR_SESSION_HANDLE_INVALID);
 }
 
 /*
@@ -63,17 +67,20 @@ static CK_RV settle(struct call *call)
 	return rv;
 }
 
-static __attribute__((noinline)) CK_RV wait_and_enter(struct call *call)
+/* The lease takes more than a turn that is free. */
+CK_RV call_wait(struct call *call)
 {
 	CK_RV rv;
 	int cancel;
 
+	fill_in(call, false);
 	rv = CANCEL_UNDOES(call_cancelled, call,
 			   lease_wait(call->seat, &call->lease,
 				      call->seat->mode));
 	if (rv != CKR_OK)
 		return refuse(call, rv);
-	if (login_waits(call->seat->slot) && !session_ejected(call->session)) {
+	if (login_waits(call->seat->slot) &&
+	    !session_ejected(call->session, call->seat)) {
 		cancel = cancel_off();
 		rv = settle(call);
 		cancel_on(cancel);
@@ -82,51 +89,21 @@ static __attribute__((noinline)) CK_RV wait_and_enter(struct call *call)
 			return refuse(call, rv);
 		}
 	}
-	return enter(call, call->session, call->seat);
+	return call_enter(call, call->session, call->seat);
 }
 
-static inline CK_RV begin(struct call *call, CK_SESSION_HANDLE handle)
+/* There is no such session. */
+CK_RV call_missing(struct call *call)
 {
-	struct session *session;
-	struct seat *seat;
-
-	call->given = handle;
-	session = session_find(handle);
-	call->session = session;
-	if (!session)
-		return refuse(call, session_missing());
-	seat = session->seat;
-	call->seat = seat;
-	if (!lease_share(seat, &call->lease))
-		return wait_and_enter(call);
-	return enter(call, session, seat);
+	fill_in(call, false);
+	return refuse(call, session_missing());
 }
 
-static __attribute__((noinline)) CK_RV
-begin_logged(struct call *call, CK_SESSION_HANDLE handle, const char *function)
+CK_RV call_begin_logged(struct call *call, CK_SESSION_HANDLE handle,
+			const char *function)
 {
 	log_call_begin(&call->log, function);
-	return begin(call, handle);
-}
-
-/**
- * call_begin_as() - find a session and take a lease for a call of the backend
- * @call: out: valid until call_end()
- * @handle: the session's, as the caller gave it
- * @function: the function of PKCS#11 that is called, see call_begin()
- *
- * A call that is refused has been logged already, and has no call_end().
- *
- * Whatever most calls don't need is out of line, here and in call_end(). Inline it
- * would make each call half as long again, because registers are saved for it.
- */
-CK_RV call_begin_as(struct call *call, CK_SESSION_HANDLE handle,
-		    const char *function)
-{
-	if (log_wants(LOG_CALLS))
-		return begin_logged(call, handle, function);
-	call->log.since_ns = 0;
-	return begin(call, handle);
+	return call_come(call, handle, false);
 }
 
 /*
@@ -148,10 +125,12 @@ static CK_RV ended_meanwhile(const struct call *call, CK_RV rv)
 	return left ? CKR_CRYPTOKI_NOT_INITIALIZED : CKR_SESSION_CLOSED;
 }
 
-static __attribute__((noinline)) CK_RV end(struct call *call, CK_RV rv)
+/* For call_end(), where it is more than a turn and a reference to give back. */
+CK_RV call_end_slow(struct call *call, CK_RV rv)
 {
 	unsigned int caller = call->seat->caller;
 
+	fill_in(call, true);
 	lease_give(call->seat, &call->lease);
 	token_hear(call->seat, rv);
 	rv = ended_meanwhile(call, rv);
@@ -159,20 +138,12 @@ static __attribute__((noinline)) CK_RV end(struct call *call, CK_RV rv)
 	return log_call_end(&call->log, caller, call->given, rv);
 }
 
-CK_RV call_end(struct call *call, CK_RV rv)
-{
-	if (rv != CKR_OK || call->log.since_ns || !call->lease.shared)
-		return end(call, rv);
-	arbiter_queue_unshare(call->seat->shares);
-	session_put(call->session);
-	return CKR_OK;
-}
-
 /* The thread was cancelled while it waited for the lease, or within the backend. */
 void call_cancelled(void *of)
 {
 	struct call *call = of;
 
+	fill_in(call, true);
 	lease_give(call->seat, &call->lease);
 	if (call->session) {
 		session_put(call->session);
@@ -205,6 +176,7 @@ CK_RV call_begin_slot_as(struct call *call, CK_SLOT_ID id, const char *function)
 
 	rv = CKR_OK;
 	call->session = NULL;
+	call->plain = false;
 	if (!lease_join_keeper(slot, &call->seat, &call->lease))
 		rv = CANCEL_UNDOES(users_cancelled, NULL,
 				   seat_get(slot, NOBODY, &call->seat));

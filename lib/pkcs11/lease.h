@@ -34,14 +34,19 @@ static inline bool lease_has(const struct lease *lease)
 }
 
 /*
- * A shared lease, where no caller waits or keeps a lease and no other process is
- * asked: nearly every call's. Return: false if it takes more than that.
+ * A shared lease, where no caller waits and no other process is asked: nearly every
+ * call's. A seat that shares keeps no lease. Return: false if it takes more than that.
  */
+EACH_CALL bool lease_share_turn(const struct seat *seat)
+{
+	struct arbiter_queue *shares = seat->shares;
+
+	return shares && arbiter_queue_share(shares);
+}
+
 static inline bool lease_share(struct seat *seat, struct lease *lease)
 {
-	if (!seat->shares ||
-	    atomic_load_explicit(&seat->keep.kept, memory_order_acquire) ||
-	    !arbiter_queue_share(seat->shares))
+	if (!lease_share_turn(seat))
 		return false;
 	*lease = (struct lease){ .shared = true };
 	return true;

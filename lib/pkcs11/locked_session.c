@@ -78,7 +78,7 @@ CK_RV lock_session(struct locked_session *locked, CK_SESSION_HANDLE handle,
 	caller = locked->seat->caller;
 
 	rv = CKR_SESSION_HANDLE_INVALID;
-	if (session_ejected(locked->session))
+	if (session_ejected(locked->session, locked->seat))
 		goto err_session;
 	rv = CKR_USER_NOT_LOGGED_IN;
 	login = seat_login(locked->seat);
@@ -103,7 +103,7 @@ CK_RV lock_session(struct locked_session *locked, CK_SESSION_HANDLE handle,
 	locked->handle = session_backend_handle(locked->session);
 	/* The session may have been closed or ejected while this thread waited. */
 	if (atomic_load(&locked->session->handle) != handle ||
-	    session_ejected(locked->session))
+	    session_ejected(locked->session, locked->seat))
 		return unlock_session(locked, CKR_SESSION_HANDLE_INVALID);
 	/* And a security officer may have come. */
 	if (how == LOCK_PIN &&

@@ -20,7 +20,7 @@ void call_operation_restored(struct call *call, bool encryption,
 	 (rv) == CKR_ARGUMENTS_BAD)
 
 /* May an operation of this session have lost its login, or its lease? */
-static inline bool call_operations_matter(const struct call *call)
+EACH_CALL bool call_operations_matter(const struct call *call)
 {
 	unsigned long needs = atomic_load_explicit(&call->session->needs,
 						   memory_order_acquire);
@@ -31,23 +31,23 @@ static inline bool call_operations_matter(const struct call *call)
 }
 
 /* Before an operation begins in a session. */
-static inline CK_RV call_operation_ready(struct call *call)
+EACH_CALL CK_RV call_operation_ready(struct call *call)
 {
 	return call_operations_matter(call) ? call_operation_settle(call) :
 					      CKR_OK;
 }
 
 /* Before an operation goes on. */
-static inline CK_RV call_operation(struct call *call, enum operation operation)
+EACH_CALL CK_RV call_operation(struct call *call, enum operation operation)
 {
 	return call_operations_matter(call) ?
 		       call_operation_check(call, operation) : CKR_OK;
 }
 
 /* The operation needs this login from now on; 0: none. */
-static inline void call_operation_needs(struct call *call,
-					enum operation operation,
-					unsigned long login)
+EACH_CALL void call_operation_needs(struct call *call,
+				    enum operation operation,
+				    unsigned long login)
 {
 	struct session *session = call->session;
 
@@ -59,9 +59,9 @@ static inline void call_operation_needs(struct call *call,
 }
 
 /* The backend has begun an operation, or added a key to it. */
-static inline void call_operation_started(struct call *call,
-					  enum operation operation,
-					  unsigned long needs_login)
+EACH_CALL void call_operation_started(struct call *call,
+				      enum operation operation,
+				      unsigned long needs_login)
 {
 	call_operation_needs(call, operation, needs_login);
 	atomic_fetch_or(&call->session->active, 1u << operation);
@@ -70,27 +70,31 @@ static inline void call_operation_started(struct call *call,
 }
 
 /* An operation with a key. */
-static inline void call_operation_started_with(struct call *call,
-					       enum operation operation,
-					       CK_OBJECT_HANDLE key,
-					       unsigned long needs_login)
+EACH_CALL void call_operation_started_with(struct call *call,
+					   enum operation operation,
+					   CK_OBJECT_HANDLE key,
+					   unsigned long needs_login)
 {
 	atomic_store_explicit(&call->session->keys[operation], key,
 			      memory_order_relaxed);
 	call_operation_started(call, operation, needs_login);
 }
 
-static inline void call_operation_ended(struct call *call,
-					enum operation operation)
+EACH_CALL void call_operation_ended(struct call *call,
+				    enum operation operation)
 {
 	struct session *session = call->session;
 	unsigned int bits = 1u << operation, were;
 
 	if (atomic_load_explicit(&session->restored, memory_order_relaxed) & bits)
 		bits |= atomic_exchange(&session->restored, 0);
+	if (!call->seat->operations) {
+		atomic_fetch_and(&session->active, ~bits);
+		return;
+	}
 	were = atomic_fetch_and(&session->active, ~bits);
-	if (were & bits && !(were & ~bits) && call->seat->operations)
-		lease_unkeep(call->seat, &call->session->operating);
+	if (were & bits && !(were & ~bits))
+		lease_unkeep(call->seat, &session->operating);
 }
 
 CK_RV call_cancel(struct call *call, CK_FLAGS flags);

@@ -12,4 +12,10 @@
 /* Enough for NSS, OpenSSL, GnuTLS, ssh and every plug-in of one process. */
 #define MAX_CALLERS	256
 
+/*
+ * A function on the way of nearly every call. It is inline, also where a file has so many
+ * of these that the compiler would rather not.
+ */
+#define EACH_CALL	static inline __attribute__((always_inline))
+
 #endif /* TOKMUX_P11_H */

@@ -31,7 +31,7 @@ bool quiesce_wait(struct site *site);
  *
  * Return: false if the process exits, and the backend isn't to be called any more.
  */
-static inline bool quiesce_passes(struct site *site)
+EACH_CALL bool quiesce_passes(struct site *site)
 {
 	atomic_signal_fence(memory_order_seq_cst);
 	return !atomic_load_explicit(&quiesce_held, memory_order_relaxed) ||

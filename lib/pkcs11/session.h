@@ -70,10 +70,11 @@ CK_RV session_renew(struct session *session);
 void session_need_no_login(struct session *session);
 void session_forked(void);
 
-/* Has an eject closed it, or is the token gone? */
-static inline bool session_ejected(const struct session *session)
+/* Has an eject closed it, or is the token gone? @seat: its own */
+EACH_CALL bool session_ejected(const struct session *session,
+			       const struct seat *seat)
 {
-	return atomic_load_explicit(&session->seat->ejects,
+	return atomic_load_explicit(&seat->ejects,
 				    memory_order_relaxed) != session->ejects;
 }
 
@@ -116,30 +117,30 @@ static inline void session_hold(struct session *session)
 }
 
 /* @lease: that the thread has on the slot, or couldn't get */
-static inline void session_put_several(struct session *session,
-				       unsigned int several,
-				       struct lease *lease)
+EACH_CALL void session_put_several(struct session *session,
+				   unsigned int several,
+				   struct lease *lease)
 {
 	if (atomic_fetch_sub(&session->references, several) ==
 	    SESSION_DYING + several)
 		session_last_out(session, lease);
 }
 
-static inline void session_put_with(struct session *session,
-				    struct lease *lease)
+EACH_CALL void session_put_with(struct session *session,
+				struct lease *lease)
 {
 	session_put_several(session, 1, lease);
 }
 
 /* By a thread without a lease: one is taken if this closes the session. */
-static inline void session_put(struct session *session)
+EACH_CALL void session_put(struct session *session)
 {
 	session_put_with(session, NULL);
 }
 
 void session_cancelled(void *session);
 
-static inline struct session *session_find(CK_SESSION_HANDLE handle)
+EACH_CALL struct session *session_find(CK_SESSION_HANDLE handle)
 {
 	size_t index = handle & ((1ul << SESSION_INDEX_BITS) - 1);
 	struct session *found;

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "p11.h"
 
 /* Calls within calls that are remembered; deeper ones are named after these. */
 #define SITE_OUTER	4
@@ -41,8 +42,8 @@ void site_name_hung(const char *backend, int64_t ms);
 void site_names_go(void);
 void site_forked(void);
 
-static inline void site_go(struct site *site, const char *backend,
-			   const char *function)
+EACH_CALL void site_go(struct site *site, const char *backend,
+		       const char *function)
 {
 	atomic_store_explicit(&site->backend, backend, memory_order_relaxed);
 	atomic_store_explicit(&site->seen_ms, 0, memory_order_relaxed);
@@ -50,13 +51,13 @@ static inline void site_go(struct site *site, const char *backend,
 }
 
 /* Return: this thread's. It goes to no other thread before this one ends. */
-static inline struct site *site_of_thread(void)
+EACH_CALL struct site *site_of_thread(void)
 {
 	return site_mine ? site_mine : site_take_place();
 }
 
 /* Before site_go(): a call that this thread is in is put aside. */
-static inline void site_make_room(struct site *site)
+EACH_CALL void site_make_room(struct site *site)
 {
 	if (atomic_load_explicit(&site->function, memory_order_relaxed))
 		site_enter_deeper(site);
@@ -71,14 +72,14 @@ static inline void site_make_room(struct site *site)
  * Inline, as every call does it. It reads no clock: a thread that waits for the
  * call does, see site_watch().
  */
-static inline void site_enter(struct site *site, const char *backend,
-			      const char *function)
+EACH_CALL void site_enter(struct site *site, const char *backend,
+			  const char *function)
 {
 	site_make_room(site);
 	site_go(site, backend, function);
 }
 
-static inline void site_leave(struct site *site)
+EACH_CALL void site_leave(struct site *site)
 {
 	/* A thread that looks just now sees no call, or the one that ends. */
 	atomic_store_explicit(&site->function, NULL, memory_order_release);

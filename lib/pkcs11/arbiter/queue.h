@@ -34,7 +34,7 @@ void arbiter_queue_serve(struct arbiter_queue *queue);
 void arbiter_queue_watch(struct arbiter_queue *queue, bool on);
 
 /* A shared turn, that of every call, inline. Return: false if it takes waiting. */
-static inline bool arbiter_queue_share(struct arbiter_queue *queue)
+EACH_CALL bool arbiter_queue_share(struct arbiter_queue *queue)
 {
 	unsigned int word = atomic_load_explicit(&queue->word,
 						 memory_order_relaxed);
@@ -58,7 +58,7 @@ static inline bool arbiter_queue_overtake(struct arbiter_queue *queue)
 	return true;
 }
 
-static inline void arbiter_queue_unshare(struct arbiter_queue *queue)
+EACH_CALL void arbiter_queue_unshare(struct arbiter_queue *queue)
 {
 	if (atomic_fetch_sub(&queue->word, 1) & QUEUE_QUEUED)
 		arbiter_queue_serve(queue);
