@@ -27,15 +27,10 @@
 #include <linux/usbdevice_fs.h>
 #include "internal.h"
 
-/**
- * struct tokmux_device_ops - a kind of device
- * @name: as shown in sysfs
- * @filter: as tokmux_device_filter(); NULL if all ioctls are passed on
- */
-struct tokmux_device_ops {
-	const char *name;
-	int (*filter)(const struct tokmux_device *device, unsigned int *cmd,
-		      void __user *arg, bool *wait);
+static const char * const tokmux_device_kinds[] = {
+	[TOKMUX_DEVICE_NONE]	= "none",
+	[TOKMUX_DEVICE_USB]	= "usb",
+	[TOKMUX_DEVICE_HIDRAW]	= "hidraw",
 };
 
 /* ---- usbfs ---- */
@@ -213,30 +208,11 @@ static int tokmux_usb_filter(const struct tokmux_device *device,
 	}
 }
 
-/* ---- hidraw ---- */
-
-/*
- * HID drivers limit the time of every request, so all of hidraw's ioctls are
- * passed on. If the registrar calls another device a hidraw, it is useless, not
- * dangerous.
- */
-static int tokmux_hidraw_filter(const struct tokmux_device *device,
-				unsigned int *cmd, void __user *arg, bool *wait)
-{
-	return _IOC_TYPE(*cmd) == 'H' ? 0 : -ENOTTY;
-}
-
 /* ---- all kinds ---- */
-
-static const struct tokmux_device_ops tokmux_device_ops[] = {
-	[TOKMUX_DEVICE_NONE]	= { "none" },
-	[TOKMUX_DEVICE_USB]	= { "usb", tokmux_usb_filter },
-	[TOKMUX_DEVICE_HIDRAW]	= { "hidraw", tokmux_hidraw_filter },
-};
 
 const char *tokmux_device_kind_name(const struct tokmux_device *device)
 {
-	return tokmux_device_ops[device->kind].name;
+	return tokmux_device_kinds[device->kind];
 }
 
 /* What usbfs can do, and a lease fd passes on. */
@@ -327,7 +303,7 @@ bool tokmux_device_is_same(const struct tokmux_device *device,
 /* Are the device members of the registrar's struct consistent? */
 bool tokmux_device_valid(const struct tokmux_create *arg)
 {
-	if (arg->device_kind >= ARRAY_SIZE(tokmux_device_ops) || arg->reserved)
+	if (arg->device_kind >= ARRAY_SIZE(tokmux_device_kinds) || arg->reserved)
 		return false;
 	if (arg->device_kind == TOKMUX_DEVICE_NONE &&
 	    (arg->device_fd || arg->flags & TOKMUX_CREATE_NO_SCRUB))
@@ -451,8 +427,13 @@ struct file *tokmux_device_open(struct tokmux_device *device,
 int tokmux_device_filter(const struct tokmux_device *device, unsigned int *cmd,
 			 void __user *arg, bool *wait)
 {
-	const struct tokmux_device_ops *ops = &tokmux_device_ops[device->kind];
-
 	*wait = false;
-	return ops->filter ? ops->filter(device, cmd, arg, wait) : 0;
+	if (device->kind == TOKMUX_DEVICE_USB)
+		return tokmux_usb_filter(device, cmd, arg, wait);
+	/*
+	 * HID drivers limit the time of every request, so all of hidraw's ioctls
+	 * are passed on. If the registrar calls another device a hidraw, it is
+	 * useless, not dangerous.
+	 */
+	return _IOC_TYPE(*cmd) == 'H' ? 0 : -ENOTTY;
 }
