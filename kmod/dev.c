@@ -16,16 +16,11 @@ static int tokmux_info(struct tokmux_call *call, void *argp)
 	struct tokmux_token *token = caller->token;
 	struct tokmux_info *info = argp;
 
-	if (token->index == TOKMUX_NO_INDEX)
-		info->flags |= TOKMUX_INFO_USER;
-	if (token->unclean)
-		info->flags |= TOKMUX_INFO_UNCLEAN;
-	if (token->exclusive)
-		info->flags |= TOKMUX_INFO_EXCLUSIVE;
-	if (caller->tgid)
-		info->flags |= TOKMUX_INFO_BOUND;
-	if (caller->held)
-		info->flags |= TOKMUX_INFO_HOLDING;
+	info->flags = (token->user ? TOKMUX_INFO_USER : 0) |
+		      (token->unclean ? TOKMUX_INFO_UNCLEAN : 0) |
+		      (token->exclusive ? TOKMUX_INFO_EXCLUSIVE : 0) |
+		      (caller->tgid ? TOKMUX_INFO_BOUND : 0) |
+		      (caller->held ? TOKMUX_INFO_HOLDING : 0);
 	info->index = token->index;
 	info->epoch = token->epoch;
 	info->owner_uid = from_kuid_munged(current_user_ns(), token->owner);

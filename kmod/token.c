@@ -33,11 +33,6 @@ static struct class tokmux_class = {
 	.dev_groups	= tokmux_token_groups,
 };
 
-static bool tokmux_is_user(const struct tokmux_token *token)
-{
-	return token->index == TOKMUX_NO_INDEX;
-}
-
 /* With the user, so that a name that many users have makes no long chain. */
 static u32 tokmux_name_hash(const char *name, kuid_t uid,
 			    const struct pid_namespace *pid_ns)
@@ -167,7 +162,7 @@ static void tokmux_token_end_user_tokens(const char *name)
 
 	lockdep_assert_held(&tokmux_tokens_lock);
 	hash_for_each_safe(tokmux_by_name, bucket, next, token, hash_node) {
-		if (!tokmux_is_user(token) || strcmp(token->name, name))
+		if (!token->user || strcmp(token->name, name))
 			continue;
 		hash_del(&token->hash_node);
 		tokmux_token_shut_down(token);
@@ -335,7 +330,7 @@ struct tokmux_token *tokmux_token_get_user(const char *name,
 /* A user token is removed with its last file. */
 void tokmux_token_put_file(struct tokmux_token *token)
 {
-	if (!tokmux_is_user(token))
+	if (!token->user)
 		return;
 
 	mutex_lock(&tokmux_tokens_lock);
