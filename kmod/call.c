@@ -12,24 +12,10 @@
 #include <linux/uaccess.h>
 #include "internal.h"
 
-static const struct tokmux_verb *tokmux_verb_find(const struct tokmux_verb *verbs,
-						  size_t nr_verbs,
-						  unsigned int cmd)
-{
-	const struct tokmux_verb *verb;
-
-	for (verb = verbs; verb < verbs + nr_verbs; verb++) {
-		if (!((cmd ^ verb->cmd) & ~IOCSIZE_MASK))
-			return verb;
-	}
-	return NULL;
-}
-
 /**
  * tokmux_call_begin() - find the verb of an ioctl, and copy its struct (R7)
  * @call: the ioctl, with its caller; all else is zero, and filled in here
- * @verbs: the verbs of the file
- * @nr_verbs: number of @verbs
+ * @verbs: the verbs of the file; the last row is empty
  * @cmd: the ioctl's number, with the size of the struct in the program's header
  * @uarg: the struct in user space
  *
@@ -42,14 +28,16 @@ static const struct tokmux_verb *tokmux_verb_find(const struct tokmux_verb *verb
  * not zero; -EFAULT.
  */
 int tokmux_call_begin(struct tokmux_call *call, const struct tokmux_verb *verbs,
-		      size_t nr_verbs, unsigned int cmd, unsigned long uarg)
+		      unsigned int cmd, unsigned long uarg)
 {
 	size_t ksize;
 	int ret;
 
-	call->verb = tokmux_verb_find(verbs, nr_verbs, cmd);
-	if (!call->verb)
+	while (verbs->run && (cmd ^ verbs->cmd) & ~IOCSIZE_MASK)
+		verbs++;
+	if (!verbs->run)
 		return -ENOTTY;
+	call->verb = verbs;
 	call->uptr = (void __user *)uarg;
 	call->usize = _IOC_SIZE(cmd);
 	if (call->usize < call->verb->min_size)

@@ -76,7 +76,7 @@ struct tokmux_call {
 };
 
 int tokmux_call_begin(struct tokmux_call *call, const struct tokmux_verb *verbs,
-		      size_t nr_verbs, unsigned int cmd, unsigned long uarg);
+		      unsigned int cmd, unsigned long uarg);
 int tokmux_call_run(struct tokmux_call *call);
 long tokmux_call_end(struct tokmux_call *call, int ret);
 int tokmux_call_new_file(struct tokmux_call *call, const char *name,

@@ -115,6 +115,7 @@ static const struct tokmux_verb tokmux_control_verbs[] = {
 	  .flags = TOKMUX_CREATE_USER | TOKMUX_CREATE_EXCL | TOKMUX_CREATE_NO_SCRUB },
 	{ TOKMUX_VERB(TOKMUX_CTL_OPEN, open, name, name) },
 	{ TOKMUX_VERB(TOKMUX_CTL_REMOVE, remove, index, index) },
+	{}
 };
 
 static long tokmux_control_ioctl(struct file *file, unsigned int cmd,
@@ -123,8 +124,7 @@ static long tokmux_control_ioctl(struct file *file, unsigned int cmd,
 	struct tokmux_call call = {};
 	int ret;
 
-	ret = tokmux_call_begin(&call, tokmux_control_verbs,
-				ARRAY_SIZE(tokmux_control_verbs), cmd, arg);
+	ret = tokmux_call_begin(&call, tokmux_control_verbs, cmd, arg);
 	if (ret)
 		return ret;
 	return tokmux_call_end(&call, tokmux_call_run(&call));

@@ -73,6 +73,7 @@ static const struct tokmux_verb tokmux_token_verbs[] = {
 	{ TOKMUX_VERB(TOKMUX_NOTE_SET, note_set, note, reserved) },
 	{ TOKMUX_VERB(TOKMUX_LEASE_FD, lease_fd, flags, fd),
 	  .flags = TOKMUX_LEASE_FD_SCRUB },
+	{}
 };
 
 /* Check the caller (R3), then run the verb. */
@@ -97,8 +98,7 @@ static long tokmux_token_ioctl(struct file *file, unsigned int cmd,
 	struct tokmux_call call = { .caller = file->private_data };
 	int ret;
 
-	ret = tokmux_call_begin(&call, tokmux_token_verbs,
-				ARRAY_SIZE(tokmux_token_verbs), cmd, arg);
+	ret = tokmux_call_begin(&call, tokmux_token_verbs, cmd, arg);
 	if (ret)
 		return ret;
 	return tokmux_call_end(&call, tokmux_token_run(&call));
