@@ -38,12 +38,17 @@ void tokmux_event_tell_watchers(struct tokmux_token *token)
 	}
 }
 
-/* Would read() return at once? */
-static bool tokmux_event_ready(const struct tokmux_caller *caller)
+/* What poll() says of a caller; if not 0, read() returns at once. */
+static __poll_t tokmux_event_mask(const struct tokmux_caller *caller)
 {
+	__poll_t mask = 0;
+
 	/* The next wakeup finds what this misses. */
-	return data_race(!kfifo_is_empty(&caller->events.ring)) ||
-	       READ_ONCE(caller->ended) || READ_ONCE(caller->token->gone);
+	if (data_race(!kfifo_is_empty(&caller->events.ring)))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	if (READ_ONCE(caller->token->gone) || READ_ONCE(caller->ended))
+		mask |= EPOLLHUP;
+	return mask;
 }
 
 /* Events that are left can be read after the token was removed. */
@@ -90,7 +95,7 @@ ssize_t tokmux_event_read(struct file *file, char __user *buf, size_t count,
 		if (file->f_flags & O_NONBLOCK)
 			return -EAGAIN;
 		ret = wait_event_interruptible(caller->wait,
-					       tokmux_event_ready(caller));
+					       tokmux_event_mask(caller));
 		if (ret)
 			return ret;
 	}
@@ -104,15 +109,9 @@ __poll_t tokmux_event_poll(struct file *file, poll_table *wait)
 	struct tokmux_caller *caller = file->private_data;
 	/* Pairs with the store in tokmux_bind(). */
 	struct pid *tgid = smp_load_acquire(&caller->tgid);
-	__poll_t mask = 0;
 
 	poll_wait(file, &caller->wait, wait);
 	if (tgid && tgid != task_tgid(current))
 		return EPOLLERR;
-	/* The next wakeup finds what this misses. */
-	if (data_race(!kfifo_is_empty(&caller->events.ring)))
-		mask |= EPOLLIN | EPOLLRDNORM;
-	if (READ_ONCE(caller->token->gone) || READ_ONCE(caller->ended))
-		mask |= EPOLLHUP;
-	return mask;
+	return tokmux_event_mask(caller);
 }
