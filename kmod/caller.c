@@ -212,7 +212,6 @@ int tokmux_eject(struct tokmux_call *call, void *argp)
 struct tokmux_caller *tokmux_caller_new(struct tokmux_token *token, fmode_t mode)
 {
 	struct tokmux_caller *caller;
-	int ret = 0;
 
 	caller = kzalloc(sizeof(*caller), GFP_KERNEL_ACCOUNT);
 	if (!caller)
@@ -227,19 +226,16 @@ struct tokmux_caller *tokmux_caller_new(struct tokmux_token *token, fmode_t mode
 	INIT_LIST_HEAD(&caller->sessions);
 	INIT_KFIFO(caller->events.ring);
 	INIT_WORK(&caller->death_work, tokmux_death_work);
-	get_device(&token->dev);
 
 	mutex_lock(&token->lock);
-	if (token->gone)
-		ret = -ENODEV;
-	else
-		list_add_tail(&caller->token_node, &token->callers);
-	mutex_unlock(&token->lock);
-	if (ret) {
-		put_device(&token->dev);
+	if (token->gone) {
+		mutex_unlock(&token->lock);
 		kfree(caller);
-		return ERR_PTR(ret);
+		return ERR_PTR(-ENODEV);
 	}
+	get_device(&token->dev);
+	list_add_tail(&caller->token_node, &token->callers);
+	mutex_unlock(&token->lock);
 	return caller;
 }
 
