@@ -30,9 +30,9 @@ static int tokmux_check_name(const char *name)
 
 /* Answer with a file of the current uid's token. It is made if @create is set. */
 static int tokmux_user_file(struct tokmux_call *call, const char *name,
-			    const struct tokmux_create *create, bool *created)
+			    struct tokmux_create *create)
 {
-	struct tokmux_token *token = tokmux_token_get_user(name, create, created);
+	struct tokmux_token *token = tokmux_token_get_user(name, create);
 	struct tokmux_caller *caller;
 	int ret;
 
@@ -52,7 +52,6 @@ static int tokmux_user_file(struct tokmux_call *call, const char *name,
 static int tokmux_create(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_create *arg = argp;
-	bool created = true;
 	int ret;
 
 	if (arg->index || arg->fd || arg->created ||
@@ -66,37 +65,26 @@ static int tokmux_create(struct tokmux_call *call, void *argp)
 	if (arg->flags & TOKMUX_CREATE_USER) {
 		if (arg->device_kind != TOKMUX_DEVICE_NONE)
 			return -EINVAL;
-		ret = tokmux_user_file(call, arg->name, arg, &created);
-		if (ret)
-			return ret;
+		ret = tokmux_user_file(call, arg->name, arg);
 		arg->fd = call->fd;
 		arg->index = TOKMUX_NO_INDEX;
-	} else {
-		if (!capable(CAP_SYS_ADMIN))
-			return -EPERM;
-		ret = tokmux_token_create_system(arg, &tokmux_token_fops,
-						 &arg->index);
-		if (ret)
-			return ret;
-		arg->fd = -1;
+		return ret;
 	}
-	arg->created = created;
-	return 0;
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	arg->fd = -1;
+	arg->created = true;
+	return tokmux_token_create_system(arg, &tokmux_token_fops, &arg->index);
 }
 
 static int tokmux_open(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_open *arg = argp;
-	bool created;
 	int ret;
 
 	if (arg->fd)
 		return -EINVAL;
-	ret = tokmux_check_name(arg->name);
-	if (ret)
-		return ret;
-
-	ret = tokmux_user_file(call, arg->name, NULL, &created);
+	ret = tokmux_check_name(arg->name) ?: tokmux_user_file(call, arg->name, NULL);
 	arg->fd = call->fd;
 	return ret;
 }

@@ -40,8 +40,7 @@
 
 /* Limits (R8). The module parameter user_tokens limits the tokens of a user. */
 #define TOKMUX_MAX_TOKENS	65536
-#define TOKMUX_MAX_SESSIONS	65536
-#define TOKMUX_DEFAULT_SESSIONS	TOKMUX_MAX_SESSIONS
+#define TOKMUX_MAX_SESSIONS	65536		/* also the default */
 #define TOKMUX_MAX_HOLD_MS	(24 * 60 * 60 * 1000)
 
 #define TOKMUX_NO_INDEX		(~0U)
@@ -242,8 +241,7 @@ int tokmux_token_create_system(const struct tokmux_create *arg,
 			       const struct file_operations *fops, u32 *index);
 int tokmux_token_remove_system(u32 index);
 struct tokmux_token *tokmux_token_get_user(const char *name,
-					   const struct tokmux_create *create,
-					   bool *created);
+					   struct tokmux_create *create);
 void tokmux_token_put_file(struct tokmux_token *token);
 
 /* caller.c */

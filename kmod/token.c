@@ -94,7 +94,7 @@ static struct tokmux_token *tokmux_token_new(const struct tokmux_create *arg)
 	strscpy(token->name, arg->name, sizeof(token->name));
 	token->index = TOKMUX_NO_INDEX;
 	token->owner = current_euid();
-	token->max_sessions = arg->max_sessions ?: TOKMUX_DEFAULT_SESSIONS;
+	token->max_sessions = arg->max_sessions ?: TOKMUX_MAX_SESSIONS;
 	token->hold_limit_ms = arg->hold_limit_ms;
 	token->no_scrub = arg->flags & TOKMUX_CREATE_NO_SCRUB;
 	mutex_init(&token->lock);
@@ -290,8 +290,8 @@ static struct tokmux_token *tokmux_token_find_user(const char *name,
 /**
  * tokmux_token_get_user() - find a token of the current uid, or make it
  * @name: the token's name
- * @create: the ioctl's struct; NULL if the token is not to be made
- * @created: out: the token was made
+ * @create: the ioctl's struct, which is told if the token was made; NULL if it is
+ *	not to be made
  *
  * Memory is allocated before tokmux_tokens_lock is taken: the allocation may
  * wait for memory of this user, and other users must not wait with it (R8).
@@ -300,8 +300,7 @@ static struct tokmux_token *tokmux_token_find_user(const char *name,
  * -EEXIST, also if a system token has the name (R18); -EDQUOT; -ENOMEM.
  */
 struct tokmux_token *tokmux_token_get_user(const char *name,
-					   const struct tokmux_create *create,
-					   bool *created)
+					   struct tokmux_create *create)
 {
 	struct tokmux_token *fresh = NULL, *token;
 
@@ -312,14 +311,15 @@ struct tokmux_token *tokmux_token_get_user(const char *name,
 	}
 	mutex_lock(&tokmux_tokens_lock);
 	token = tokmux_token_find_user(name, create);
-	*created = fresh && token == ERR_PTR(-ENOENT);
-	if (*created && fresh->user->tokens >= READ_ONCE(user_tokens)) {
+	if (fresh && token == ERR_PTR(-ENOENT)) {
 		token = ERR_PTR(-EDQUOT);
-	} else if (*created) {
-		token = fresh;
-		token->user->tokens++;
-		token->files = 1;
-		tokmux_add(token);
+		if (fresh->user->tokens < READ_ONCE(user_tokens)) {
+			token = fresh;
+			token->user->tokens++;
+			token->files = 1;
+			tokmux_add(token);
+			create->created = true;
+		}
 	}
 	mutex_unlock(&tokmux_tokens_lock);
 	if (fresh && fresh != token)
