@@ -306,12 +306,11 @@ static void tokmux_lease_file_show(struct seq_file *m, struct file *file)
 {
 	struct tokmux_lease_file *lf = file->private_data;
 
-	seq_printf(m, "token:\t%s\nowner-pid:\t%d\n", lf->token->name,
-		   pid_vnr(lf->tgid));
-	seq_printf(m, "device-kind:\t%s\nreal-device:\t%u:%u\n",
+	seq_printf(m, "token:\t%s\nowner-pid:\t%d\ndevice-kind:\t%s\nreal-device:\t%u:%u\nended:\t%d\n",
+		   lf->token->name, pid_vnr(lf->tgid),
 		   tokmux_device_kind_name(&lf->token->device),
-		   MAJOR(lf->token->device.devt), MINOR(lf->token->device.devt));
-	seq_printf(m, "ended:\t%d\n", READ_ONCE(lf->dead));
+		   MAJOR(lf->token->device.devt), MINOR(lf->token->device.devt),
+		   READ_ONCE(lf->dead));
 }
 
 static const struct file_operations tokmux_lease_file_fops = {
