@@ -16,7 +16,8 @@
  *	--pad DIGITS		it has a PIN pad, on which these are typed
  *	--iccd			it speaks ICCD, by control transfers
  *	--characters		it exchanges single characters
- *	--mute			it answers nothing that a program asks
+ *	--mute			it answers nothing that a program asks; LOG gets how
+ *				many ms it has kept programs waiting so far
  *	--setting		its second setting is no reader
  *	--settings N		of the first interface, which is of N kinds; the
  *				second one is the reader
@@ -87,6 +88,7 @@ struct waiting {
 	uint32_t seqnum, ep;
 	size_t size, have;
 	uint8_t *data;
+	int64_t since;
 	struct waiting *next;
 };
 
@@ -95,6 +97,7 @@ static struct card card;
 static struct waiting *waiting;
 static int usb = -1;
 static bool configured, second;
+static int64_t waited;		/* all in all, for what is never answered */
 static const char *lie = "";
 static const char *strings[] = { "", "tokmux", "test reader", "1" };
 static unsigned int nr_interfaces, nr_settings;
@@ -390,6 +393,7 @@ static void wait_in(uint32_t seqnum, uint32_t ep, size_t size)
 	}
 	w->seqnum = seqnum;
 	w->ep = ep;
+	w->since = now();
 	w->size = size;
 	w->data = malloc(size + READER_PACKET);
 	while (*end)
@@ -487,6 +491,11 @@ static void do_unlink(uint32_t seqnum, uint32_t victim)
 			continue;
 		*at = w->next;
 		h.done.status = (int32_t)htonl((uint32_t)-ECONNRESET);
+		if (w->ep == NEVER) {
+			waited += now() - w->since;
+			fprintf(card.log, "waited %lld\n", (long long)waited);
+			fflush(card.log);
+		}
 		free(w->data);
 		free(w);
 		break;
