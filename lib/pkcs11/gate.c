@@ -298,6 +298,9 @@ CK_RV gate_finalize(unsigned int caller)
 		log_error("C_Finalize in the middle of a call of the same thread is refused");
 		return CKR_FUNCTION_FAILED;
 	}
+	/* A destructor has the loader's lock: another thread that starts may want it. */
+	if (!atomic_load(&member->count))
+		return CKR_CRYPTOKI_NOT_INITIALIZED;
 	rv = begin(member);
 	if (rv != CKR_OK)
 		return rv;

@@ -552,4 +552,41 @@ TEST(in_a_constructor)
 	world_end();
 }
 
+static void *initialize(void *p11)
+{
+	return (void *)((CK_FUNCTION_LIST *)p11)->C_Initialize(NULL);
+}
+
+/* A destructor that finalizes in any case has the loader's lock, which a start may want. */
+TEST(one_that_is_not_in_waits_for_no_start)
+{
+	CK_FUNCTION_LIST *a, *b;
+	void (*fault)(const char *spec);
+	atomic_int *calls;
+	pthread_t thread;
+	void *rv;
+	long since;
+
+	ASSERT_TRUE(world_begin());
+	world_configure_plugin(PLUGIN("backend_fault"), "");
+	a = CALLER_A;
+	b = CALLER_B;
+	ASSERT_NE(NULL, dlopen(PLUGIN("backend_fault"), RTLD_NOW | RTLD_NODELETE));
+	fault = (void (*)(const char *))backend_symbol(PLUGIN("backend_fault"),
+						       "backend_fault_set");
+	calls = backend_symbol(PLUGIN("backend_fault"), "backend_fault_calls");
+	fault("C_Initialize=hang");
+	ASSERT_EQ(0, pthread_create(&thread, NULL, initialize, b));
+	while (!atomic_load(calls))
+		usleep(1000);
+	since = now_ms();
+	EXPECT_EQ(CKR_CRYPTOKI_NOT_INITIALIZED, a->C_Finalize(NULL));
+	EXPECT_GT(5000, now_ms() - since);
+	fault("");
+	ASSERT_EQ(0, pthread_join(thread, &rv));
+	EXPECT_EQ(CKR_OK, (CK_RV)rv);
+	EXPECT_EQ(CKR_OK, b->C_Finalize(NULL));
+	world_end();
+}
+
 TEST_HARNESS_MAIN
