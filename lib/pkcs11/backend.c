@@ -331,8 +331,9 @@ CK_RV backend_load(const struct config_backend *config,
 		complain(config, dlerror());
 		goto err;
 	}
-	/* Neither this very object nor a copy of it under another name. */
-	if (dlsym(loaded->object, "tokmux_pkcs11_new_caller")) {
+	/* Neither this very module, nor its core, nor a copy of them under another name. */
+	if (dlsym(loaded->object, "tokmux_pkcs11_new_caller") ||
+	    dlsym(loaded->object, "tokmux_pkcs11_core")) {
 		complain(config, "this is tokmux itself, not a backend");
 		goto err;
 	}
