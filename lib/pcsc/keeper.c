@@ -86,11 +86,45 @@ static void give_back(struct reader *reader)
 	turn_pass(reader);
 }
 
+/*
+ * Takes in what a reader of this process has told of its slot, also while a program is in
+ * a transaction and does nothing. As attend().
+ */
+static bool hear(struct reader *reader, int64_t *until_ms)
+{
+	const int64_t now = now_ms();
+	int64_t due = reader->heard_ms + LISTEN_MS, sure_due;
+	bool done;
+
+	if (!reader->held || reader->lost || reader->gone)
+		return false;
+	sure_due = reader->slot.seen_ms > reader->heard_ms ?
+		   reader->slot.seen_ms : reader->heard_ms;
+	sure_due += reader->slot.told ? ASK_TELLING_MS : ASK_MS;
+	if (!reader->hear && sure_due > due)
+		due = sure_due;
+	if (due > now) {
+		sooner(until_ms, due);
+		return false;
+	}
+	reader->hear = false;
+	reader->heard_ms = now;
+	unlock();
+	done = lease_listen(reader, sure_due <= now);
+	lock();
+	/* A program talks to the card: it finds out for itself, or the next time does. */
+	if (!done)
+		reader->hear = true;
+	return true;
+}
+
 /* True if it did something, and gave up the lock for it. */
 static bool attend(struct reader *reader, int64_t *until_ms)
 {
 	int64_t now = now_ms(), due;
 
+	if (hear(reader, until_ms))
+		return true;
 	due = reader->held ? lease_due(reader) : -1;
 	if (due > now) {
 		sooner(until_ms, due);
@@ -110,12 +144,15 @@ static bool attend(struct reader *reader, int64_t *until_ms)
 	}
 	if (!watchers || reader->gone)
 		return false;
-	if (!slot_is_fresh(reader) && turn_try(reader)) {
-		lease_look_and_pass(reader);
-		return true;
+	if (!slot_is_fresh(reader)) {
+		if (turn_try(reader)) {
+			lease_look_and_pass(reader);
+			return true;
+		}
+		sooner(until_ms, now + FRESH_MS);
+	} else if (!reader->slot.told) {
+		sooner(until_ms, reader->slot.seen_ms + FRESH_MS);
 	}
-	sooner(until_ms, (slot_is_fresh(reader) ? reader->slot.seen_ms : now) +
-	       FRESH_MS);
 	return false;
 }
 
@@ -137,7 +174,7 @@ static struct files {
 	size_t size, nr;
 } files;
 
-static void add_file(int fd)
+static void add_file(int fd, short events)
 {
 	struct pollfd *grown;
 
@@ -150,7 +187,7 @@ static void add_file(int fd)
 		files.fds = grown;
 		files.size += 16;
 	}
-	files.fds[files.nr++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	files.fds[files.nr++] = (struct pollfd){ .fd = fd, .events = events };
 }
 
 static void free_files(void)
@@ -159,10 +196,10 @@ static void free_files(void)
 	files = (struct files){};
 }
 
-/* The kernel tells holders of what happens to their leases. */
+/* The kernel tells holders of what happens to their leases, and others of notes. */
 static bool is_told(const struct reader *reader)
 {
-	return reader->held && !reader->lost;
+	return reader->caller && !reader->lost;
 }
 
 static void collect_files(void)
@@ -170,11 +207,25 @@ static void collect_files(void)
 	struct reader *reader;
 
 	files.nr = 0;
-	add_file(wake_fd());
-	add_file(readers_fd());
-	for (reader = readers_first(); reader; reader = reader->next)
-		if (is_told(reader))
-			add_file(tokmux_fd(reader->caller));
+	add_file(wake_fd(), POLLIN);
+	add_file(readers_fd(), POLLIN);
+	for (reader = readers_first(); reader; reader = reader->next) {
+		if (!is_told(reader))
+			continue;
+		add_file(tokmux_fd(reader->caller), POLLIN);
+		if (reader->listen_fd >= 0 && !reader->hear)
+			add_file(reader->listen_fd, POLLOUT);
+	}
+}
+
+static bool has_news(int fd)
+{
+	size_t i;
+
+	for (i = 0; i < files.nr; i++)
+		if (files.fds[i].fd == fd && files.fds[i].revents)
+			return true;
+	return false;
 }
 
 static void read_events(struct reader *reader)
@@ -187,6 +238,8 @@ static void read_events(struct reader *reader)
 			reader->wanted_ms = now_ms();
 		else if (event.type == TOKMUX_EVENT_LEASE_LOST)
 			reader->lost = true;
+		else if (event.type == TOKMUX_EVENT_NOTE && !reader->held)
+			slot_expires(reader);
 	}
 	if (ret != -EAGAIN && ret != -EINTR)
 		reader->lost = true;
@@ -202,9 +255,12 @@ static void wait_for_work(int64_t until_ms)
 	poll(files.fds, files.nr, until_ms >= 0 && left < 0 ? 0 : (int)left);
 	lock();
 	wake_drain();
-	for (reader = readers_first(); reader; reader = reader->next)
+	for (reader = readers_first(); reader; reader = reader->next) {
 		if (is_told(reader))
 			read_events(reader);
+		if (reader->listen_fd >= 0 && has_news(reader->listen_fd))
+			reader->hear = true;
+	}
 }
 
 static bool has_lease(void)

@@ -6,9 +6,12 @@
  * costs no system call and the card stays as the program left it. The keeper
  * gives it back when others want it. Before that the card loses its power: the
  * next holder finds no PIN verified, whatever library it uses.
+ *
+ * reader->use is taken where a function for others begins, and nowhere else.
  */
 #include <errno.h>
 #include "lease.h"
+#include "note.h"
 #include "policy.h"
 #include "wake.h"
 
@@ -46,8 +49,24 @@ static void forget_events(struct reader *reader)
 {
 	struct tokmux_event event;
 
-	while (!tokmux_read_event(reader->caller, 0, &event))
-		;
+	while (!tokmux_read_event(reader->caller, 0, &event)) {
+		if (event.type != TOKMUX_EVENT_NOTE)
+			continue;
+		lock();
+		slot_expires(reader);
+		unlock();
+	}
+}
+
+static void use_begin(struct reader *reader)
+{
+	pthread_mutex_lock(&reader->use);
+}
+
+static int use_end(struct reader *reader, int ret)
+{
+	pthread_mutex_unlock(&reader->use);
+	return ret;
 }
 
 static DWORD protocol_of(const struct reader *reader)
@@ -69,6 +88,9 @@ static void let_go(struct reader *reader, unsigned int how)
 	reader->overdue = false;
 	reader->wanted_ms = 0;
 	reader->grace_of = NULL;
+	reader->listen_fd = -1;
+	reader->hear = false;
+	reader->slot.told = false;
 	slot_was_reset(reader);
 	pthread_cond_broadcast(&reader->passed);
 	unlock();
@@ -76,8 +98,10 @@ static void let_go(struct reader *reader, unsigned int how)
 
 void lease_give_back(struct reader *reader)
 {
+	use_begin(reader);
 	if (reader->held)
 		let_go(reader, TOKMUX_CARD_OFF);
+	use_end(reader, 0);
 }
 
 /*
@@ -99,8 +123,8 @@ static int find_out(struct reader *reader)
 	return -ENODEV;
 }
 
-/* Notes what an attempt to give the card power came to. */
-static int note(struct reader *reader, int ret)
+/* What an attempt to give the card power came to. */
+static int learn(struct reader *reader, int ret)
 {
 	uint8_t atr[TOKMUX_ATR_SIZE];
 	int len = 0;
@@ -121,10 +145,10 @@ static int note(struct reader *reader, int ret)
 	return ret < 0 ? ret : 0;
 }
 
-int lease_take(struct reader *reader, int timeout_ms)
+static int take(struct reader *reader, int timeout_ms)
 {
 	struct tokmux_card_reader about = {};
-	bool lost;
+	bool lost, tells;
 	int ret;
 
 	lock();
@@ -144,10 +168,17 @@ int lease_take(struct reader *reader, int timeout_ms)
 	if (ret < 0)
 		return ret;
 	tokmux_card_describe(reader->card, &about, sizeof(about));
+	note_begin(reader);
+	/* From now on it tells of cards that come and go, if it can. */
+	tells = tokmux_card_heard(reader->card) >= 0;
 	lock();
 	if (!reader->about.slots)
 		reader->about = about;
 	reader->held = true;
+	reader->slot.told = tells;
+	reader->listen_fd = tells ? tokmux_card_fd(reader->card) : -1;
+	reader->heard_ms = now_ms();
+	reader->lost = false;
 	reader->only_seen = false;
 	reader->used_ms = now_ms();
 	if (ret & TOKMUX_CARD_TOUCHED)
@@ -158,49 +189,64 @@ int lease_take(struct reader *reader, int timeout_ms)
 	return 0;
 }
 
-int lease_reset(struct reader *reader, unsigned int how)
+int lease_take(struct reader *reader, int timeout_ms)
+{
+	use_begin(reader);
+	return use_end(reader, take(reader, timeout_ms));
+}
+
+static int reset(struct reader *reader, unsigned int how)
 {
 	int ret;
 
 	lock();
 	slot_was_reset(reader);
 	unlock();
-	ret = note(reader, tokmux_card_reset(reader->card, how));
+	ret = learn(reader, tokmux_card_reset(reader->card, how));
 	/* The protocols that are wished can't be had. The card itself is well. */
 	if (ret == -EOPNOTSUPP && how & (TOKMUX_CARD_T0 | TOKMUX_CARD_T1))
-		note(reader, tokmux_card_reset(reader->card, 0));
+		learn(reader, tokmux_card_reset(reader->card, 0));
 	return ret;
+}
+
+int lease_reset(struct reader *reader, unsigned int how)
+{
+	use_begin(reader);
+	return use_end(reader, reset(reader, how));
 }
 
 int lease_power(struct reader *reader, unsigned int how)
 {
-	if (tokmux_card_protocol(reader->card) >= 0)
-		return 0;
-	return lease_reset(reader, how);
+	int ret = 0;
+
+	use_begin(reader);
+	if (tokmux_card_protocol(reader->card) < 0)
+		ret = reset(reader, how);
+	return use_end(reader, ret);
 }
 
 int lease_unpower(struct reader *reader)
 {
-	int ret = tokmux_card_power_off(reader->card);
+	int ret;
 
+	use_begin(reader);
+	ret = tokmux_card_power_off(reader->card);
 	lock();
 	slot_was_reset(reader);
 	unlock();
-	return ret == -ENODEV ? find_out(reader) : ret;
+	return use_end(reader, ret == -ENODEV ? find_out(reader) : ret);
 }
 
 /* ---- looking --------------------------------------------------------------- */
 
-/* The lease is here. */
-static void look(struct reader *reader)
+/* The lease is here. -ENODEV: perhaps not any more. */
+static int ask(struct reader *reader)
 {
 	bool powered = tokmux_card_protocol(reader->card) >= 0;
 	int ret = tokmux_card_status(reader->card);
 
-	if (ret == -ENODEV) {
-		find_out(reader);
-		return;
-	}
+	if (ret == -ENODEV)
+		return ret;
 	lock();
 	if (ret < 0)
 		slot_is(reader, SLOT_MUTE, NULL, 0, SCARD_PROTOCOL_UNDEFINED);
@@ -214,12 +260,26 @@ static void look(struct reader *reader)
 	/* A card that is new is given power, to see its ATR. */
 	ret = ret >= 0 && ret != TOKMUX_CARD_ABSENT &&
 	      reader->slot.content != SLOT_MUTE && !reader->slot.atr_len;
-	unlock();
 	if (ret)
-		lease_reset(reader, 0);
+		slot_was_reset(reader);
+	unlock();
+	ret = ret ? tokmux_card_reset(reader->card, 0) : 0;
+	if (ret == -ENODEV)
+		return ret;
+	if (ret)
+		learn(reader, ret);
+	return 0;
 }
 
-void lease_look(struct reader *reader)
+/* With the turn. */
+static void look(struct reader *reader)
+{
+	if (ask(reader) == -ENODEV)
+		find_out(reader);
+}
+
+/* Another process has the reader, and hasn't said what is in it. Or nobody has it. */
+static void look_oneself(struct reader *reader)
 {
 	bool held = reader->held, keep, first;
 	int ret;
@@ -227,9 +287,11 @@ void lease_look(struct reader *reader)
 	lock();
 	first = !reader->slot.seen_ms;
 	unlock();
-	ret = lease_take(reader, first ? FIRST_LOOK_MS : 0);
-	if (!ret)
+	ret = take(reader, first ? FIRST_LOOK_MS : 0);
+	if (!ret) {
 		look(reader);
+		note_write(reader);
+	}
 	lock();
 	reader->access = ret == -EACCES || ret == -EPERM ? ret : 0;
 	/*
@@ -246,8 +308,46 @@ void lease_look(struct reader *reader)
 		wake_keeper();
 	}
 	unlock();
-	if (!ret && !keep)
-		lease_give_back(reader);
+	/* Unless the reader went meanwhile. */
+	if (!ret && !keep && reader->held)
+		let_go(reader, TOKMUX_CARD_OFF);
+}
+
+void lease_look(struct reader *reader)
+{
+	use_begin(reader);
+	if (reader->held || lease_open(reader) || !note_read(reader))
+		look_oneself(reader);
+	use_end(reader, 0);
+}
+
+bool lease_listen(struct reader *reader, bool sure)
+{
+	int ret;
+
+	if (pthread_mutex_trylock(&reader->use))
+		return false;
+	ret = reader->held ? tokmux_card_heard(reader->card) : -ENODEV;
+	if (ret < 0) {
+		lock();
+		reader->slot.told = false;
+		reader->listen_fd = -1;
+		unlock();
+	}
+	/* What comes of it if the lease is gone, the turn's next use finds out. */
+	if (ret != -ENODEV && (ret || sure))
+		ask(reader);
+	if (reader->held)
+		note_write(reader);
+	return !use_end(reader, 0);
+}
+
+void lease_note(struct reader *reader)
+{
+	use_begin(reader);
+	if (reader->held)
+		note_write(reader);
+	use_end(reader, 0);
 }
 
 void lease_look_and_pass(struct reader *reader)
@@ -302,27 +402,39 @@ int lease_transmit(struct reader *reader, const void *command, size_t len,
 {
 	const unsigned int flags = TOKMUX_CARD_PATIENT |
 				   (raw ? TOKMUX_CARD_RAW : 0);
+	int ret;
 
-	return answered(reader, tokmux_card_transmit(reader->card, command, len,
-						     answer, size, flags,
-						     SILENCE_MS));
+	use_begin(reader);
+	ret = answered(reader, tokmux_card_transmit(reader->card, command, len,
+						    answer, size, flags,
+						    SILENCE_MS));
+	/* What the reader told meanwhile doesn't wake the keeper any more. */
+	if (ret >= 0 && tokmux_card_heard(reader->card) > 0)
+		look(reader);
+	return use_end(reader, ret);
 }
 
 int lease_secure(struct reader *reader, const void *pin, size_t len,
 		 void *answer, size_t size, int timeout_ms)
 {
-	return answered(reader, tokmux_card_secure(reader->card, pin, len, answer,
-						   size, timeout_ms));
+	int ret;
+
+	use_begin(reader);
+	ret = answered(reader, tokmux_card_secure(reader->card, pin, len, answer,
+						  size, timeout_ms));
+	return use_end(reader, ret);
 }
 
 int lease_escape(struct reader *reader, const void *command, size_t len,
 		 void *answer, size_t size)
 {
-	int ret = tokmux_card_escape(reader->card, command, len, answer, size,
-				     SILENCE_MS);
+	int ret;
 
+	use_begin(reader);
+	ret = tokmux_card_escape(reader->card, command, len, answer, size,
+				 SILENCE_MS);
 	/* The card is not concerned. */
-	return ret == -ENODEV ? find_out(reader) : ret;
+	return use_end(reader, ret == -ENODEV ? find_out(reader) : ret);
 }
 
 /* ---- other processes ------------------------------------------------------- */

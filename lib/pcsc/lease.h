@@ -33,12 +33,21 @@ int lease_secure(struct reader *reader, const void *pin, size_t len,
 int lease_escape(struct reader *reader, const void *command, size_t len,
 		 void *answer, size_t size);
 /*
- * Looks what is in the slot. If another process has the reader, what was known
- * is left as it is; where nothing was, waits for it for a moment.
+ * Looks what is in the slot. If another process has the reader, it is what that one
+ * says; if it says nothing, what was known is left as it is, and where nothing was,
+ * waits for it for a moment.
  */
 void lease_look(struct reader *reader);
 /* With the turn and the lock, which is given up meanwhile: looks, passes the turn. */
 void lease_look_and_pass(struct reader *reader);
+
+/*
+ * For the keeper, without the turn: takes in what the reader has told, and asks it where
+ * it has, or in order to be @sure. False if a program talks to the card right now.
+ */
+bool lease_listen(struct reader *reader, bool sure);
+/* Lets other processes know what has changed. */
+void lease_note(struct reader *reader);
 
 /* What the kernel knows of other processes on the token. */
 struct lease_others {

@@ -33,6 +33,19 @@ void policy_read(void);
 #define FRESH_MS		250
 
 /*
+ * While this process has a reader, the reader itself tells of cards that come and go.
+ * It is listened to no more often than this, and so is another process' note, whatever
+ * their makers do.
+ */
+#define LISTEN_MS		20
+/*
+ * Not every reader tells, and those that do were seen to forget it: one that has said
+ * nothing for this long is asked.
+ */
+#define ASK_TELLING_MS		10000
+#define ASK_MS			500
+
+/*
  * A program that sees a card is likely to connect, so the lease is kept for this
  * long after it was taken for a look. Other processes that look see nothing new
  * meanwhile.

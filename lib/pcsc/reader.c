@@ -18,6 +18,8 @@ struct reader *reader_new(struct tokmux_token *token, const struct facts *facts)
 	facts_name(facts, tokmux_token_index(token), reader->name);
 	reader->token = token;
 	pthread_cond_init(&reader->passed, NULL);
+	pthread_mutex_init(&reader->use, NULL);
+	reader->listen_fd = -1;
 	return reader;
 }
 
@@ -27,6 +29,7 @@ void reader_free(struct reader *reader)
 	tokmux_close(reader->caller);
 	tokmux_token_free(reader->token);
 	pthread_cond_destroy(&reader->passed);
+	pthread_mutex_destroy(&reader->use);
 	free(reader);
 }
 
@@ -128,5 +131,14 @@ void slot_was_emptied(struct reader *reader)
 bool slot_is_fresh(const struct reader *reader)
 {
 	return reader->slot.seen_ms &&
-	       now_ms() - reader->slot.seen_ms < FRESH_MS;
+	       (reader->slot.told || now_ms() - reader->slot.seen_ms < FRESH_MS);
+}
+
+void slot_expires(struct reader *reader)
+{
+	const int64_t seen_ms = now_ms() + LISTEN_MS - FRESH_MS;
+
+	reader->slot.told = false;
+	if (reader->slot.seen_ms > seen_ms)
+		reader->slot.seen_ms = seen_ms;
 }

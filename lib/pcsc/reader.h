@@ -35,6 +35,10 @@ struct slot {
 	/* How often a card came or went, was reset, and was taken out. */
 	uint16_t events;
 	uint32_t resets, removals;
+	/* Another process keeps it from all others. */
+	bool kept;
+	/* When it isn't so any more the reader tells, or the process that has it. */
+	bool told;
 };
 
 struct reader {
@@ -53,6 +57,12 @@ struct reader {
 	/* ---- turn ---- */
 	struct tokmux_card *card;
 	bool held;		/* this process has the lease and the card */
+	struct tokmux_card_note said;	/* to others, in this lease */
+	/*
+	 * Whoever talks to the card has this, too: the keeper listens to the reader
+	 * while a program has the turn and does nothing with it.
+	 */
+	pthread_mutex_t use;
 
 	/* ---- the lease, as others see it ---- */
 	struct tokmux_caller *caller;	/* stays, once it is there */
@@ -65,6 +75,15 @@ struct reader {
 	const void *grace_of;
 	int64_t grace_ms;
 	bool overdue;		/* the keeper is next: others waited too long */
+
+	/* ---- listening to the reader ---- */
+	int listen_fd;		/* for poll(2), while it is listened to, or -1 */
+	bool hear;		/* it may have something to tell */
+	int64_t heard_ms;	/* when it was listened to last */
+
+	/* ---- notes of other processes ---- */
+	bool noted;		/* there was one; then, as they count and as the slot does: */
+	uint16_t note_changes, note_events;
 
 	/* What it says of itself. Once .slots isn't 0 it stays as it is. */
 	struct tokmux_card_reader about;
@@ -107,5 +126,7 @@ void slot_was_reset(struct reader *reader);
 void slot_was_emptied(struct reader *reader);
 /* Is what is known of it worth an answer? */
 bool slot_is_fresh(const struct reader *reader);
+/* What is known of it may not be so any more: soon it isn't fresh. */
+void slot_expires(struct reader *reader);
 
 #endif /* TOKMUX_PCSC_READER_H */

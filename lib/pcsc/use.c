@@ -60,6 +60,7 @@ static void pass_unless_kept(struct connection *connection)
 
 void turn_end(struct connection *connection)
 {
+	lease_note(connection->reader);
 	lock();
 	connection->reader->used_ms = now_ms();
 	connection->reader->only_seen = false;

@@ -50,7 +50,7 @@ static DWORD state_of(struct reader *reader)
 	state |= SCARD_STATE_PRESENT;
 	if (reader->slot.content == SLOT_MUTE)
 		state |= SCARD_STATE_MUTE;
-	if (reader->exclusive)
+	if (reader->exclusive || reader->slot.kept)
 		state |= SCARD_STATE_EXCLUSIVE;
 	else if (is_used(reader))
 		state |= SCARD_STATE_INUSE;

@@ -1223,6 +1223,75 @@ TEST_F_TIMEOUT(cards, onlookers, 120)
 		EXPECT_EQ(0, end(&c[i], 0));
 }
 
+/* What the reader tells its holder, the holder tells all: also one that does nothing. */
+TEST_F_TIMEOUT(cards, onlookers_of_a_holder, 120)
+{
+	struct child c[ONLOOKERS];
+	struct program p = {};
+	int i, powered;
+	double first, last;
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, start(&p, self->name, SCARD_SHARE_SHARED));
+	EXPECT_EQ(0, SCardBeginTransaction(p.card));
+	EXPECT_LE(0x6100, SEND(&p, select_applet));
+	powered = logged(&self->reader, "power on");
+	for (i = 0; i < ONLOOKERS; i++) {
+		c[i] = child_of(looks, self->name);
+		EXPECT_EQ(0, hear(&c[i]));
+	}
+	tell(&self->reader, "remove");
+	EXPECT_TRUE(all_say(c, 0, &first, &last));
+	TH_LOG("seen to go after %.0f ms, by all after %.0f ms", first, last);
+	EXPECT_GT(SEEN_MS, last);
+	tell(&self->reader, "insert");
+	EXPECT_TRUE(all_say(c, SCARD_STATE_PRESENT, &first, &last));
+	TH_LOG("seen to come after %.0f ms, by all after %.0f ms", first, last);
+	EXPECT_GT(SEEN_MS, last);
+	/* The holder's own look at the new card, and nobody else's. */
+	EXPECT_EQ(powered + 1, logged(&self->reader, "power on"));
+	EXPECT_EQ(SCARD_W_REMOVED_CARD, SEND(&p, select_applet));
+	EXPECT_EQ(0, reconnect(&p));
+	EXPECT_LE(0x6100, SEND(&p, select_applet));
+	EXPECT_EQ(powered + 1, logged(&self->reader, "power on"));
+	for (i = 0; i < ONLOOKERS; i++)
+		EXPECT_EQ(0, end(&c[i], 0));
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+}
+
+TEST_F_TIMEOUT(cards, onlookers_of_an_exclusive_holder, 120)
+{
+	SCARD_READERSTATE state = { .szReader = self->name };
+	struct child c;
+	int messages;
+	double from;
+	LONG rv;
+
+	NEEDS_VHCI();
+	c = child_of(has_it_for_itself, self->name);
+	ASSERT_EQ(0, hear(&c));
+	messages = messages_to(&self->reader);
+	/* Once what was seen before is no longer fresh. */
+	for (from = now(); now() - from < SOON; usleep(10000)) {
+		EXPECT_EQ(0, SCardGetStatusChange(self->context, 0, &state, 1));
+		if (state.dwEventState & SCARD_STATE_EXCLUSIVE)
+			break;
+	}
+	EXPECT_EQ(SCARD_STATE_PRESENT | SCARD_STATE_EXCLUSIVE | SCARD_STATE_CHANGED,
+		  state.dwEventState & 0xffff);
+	EXPECT_LT(2, state.cbAtr);
+	EXPECT_EQ(messages, messages_to(&self->reader));
+	/* Its end is news. */
+	state.dwCurrentState = state.dwEventState;
+	end(&c, SIGKILL);
+	from = now();
+	rv = SCardGetStatusChange(self->context, SOON, &state, 1);
+	EXPECT_EQ(0, rv);
+	TH_LOG("the end was seen after %.0f ms", now() - from);
+	EXPECT_GT(SEEN_MS, now() - from);
+	EXPECT_EQ(SCARD_STATE_PRESENT | SCARD_STATE_CHANGED, state.dwEventState & 0xffff);
+}
+
 /* ---- fork, threads, and many of them -------------------------------------------------- */
 
 TEST_F_TIMEOUT(cards, fork_in_a_transaction, 120)

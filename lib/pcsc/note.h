@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Notes: what the process that has a reader lets the others know of its slot.
+ *
+ * The token is open, and they are without the lock.
+ */
+#ifndef TOKMUX_PCSC_NOTE_H
+#define TOKMUX_PCSC_NOTE_H
+
+#include "reader.h"
+
+/*
+ * With the turn, without the lease. True if the slot is now as another process says:
+ * one that has the reader, or one that has just looked.
+ */
+bool note_read(struct reader *reader);
+/* With the lease, at its beginning: what others have seen since this process looked. */
+void note_begin(struct reader *reader);
+/* With the lease: lets others know, if there is news for them. */
+void note_write(struct reader *reader);
+
+#endif /* TOKMUX_PCSC_NOTE_H */
