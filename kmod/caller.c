@@ -22,6 +22,15 @@
 #include "internal.h"
 #include "trace.h"
 
+/* End the waits of a caller's threads. */
+static void tokmux_caller_cancel(struct tokmux_caller *caller, int result)
+{
+	if (!caller->nr_requests)
+		return;
+	tokmux_queue_cancel(&caller->token->lease_queue, caller, result);
+	tokmux_queue_cancel(&caller->token->session_queue, caller, result);
+}
+
 /*
  * End one caller. A process that ends in good order has released its lease and
  * logged out before; if the caller still has an exclusive lease or a login, the
@@ -37,11 +46,8 @@ static void tokmux_caller_end_one(struct tokmux_caller *caller)
 	WRITE_ONCE(caller->ended, true);
 	list_del_init(&caller->want_free);
 	list_del_init(&caller->watch);
-	if (caller->nr_requests) {
-		tokmux_queue_cancel(&token->lease_queue, caller, -ESHUTDOWN);
-		tokmux_queue_cancel(&token->session_queue, caller, -ESHUTDOWN);
-	}
-	soils = caller->held == TOKMUX_EXCLUSIVE || caller->login;
+	tokmux_caller_cancel(caller, -ESHUTDOWN);
+	soils = tokmux_lease_soils(caller) || caller->login;
 	if (soils)
 		tokmux_lease_soil(token, caller->party);
 	trace_tokmux_end(caller, soils);
@@ -178,6 +184,17 @@ out:
 	return ret;
 }
 
+/* The requests behind the cancelled ones can be granted now. */
+int tokmux_cancel(struct tokmux_call *call, void *argp)
+{
+	struct tokmux_cancel *arg = argp;
+
+	arg->requests = call->caller->nr_requests;
+	tokmux_caller_cancel(call->caller, -ECANCELED);
+	call->withdrew = true;
+	return 0;
+}
+
 /* End the leases, sessions and logins of all callers, as the owner asks. */
 int tokmux_eject(struct tokmux_call *call, void *argp)
 {
@@ -185,12 +202,14 @@ int tokmux_eject(struct tokmux_call *call, void *argp)
 	struct tokmux_eject *arg = argp;
 	struct tokmux_caller *other;
 	unsigned int nr;
-	struct tokmux_party *holder = token->exclusive;
+	struct tokmux_party *holder = NULL;
 
 	if (!uid_eq(token->owner, current_euid()) && !capable(CAP_SYS_ADMIN))
 		return -EPERM;
 
 	list_for_each_entry(other, &token->callers, token_node) {
+		if (tokmux_lease_soils(other))
+			holder = other->party;
 		if (tokmux_lease_take(other))
 			arg->leases++;
 		nr = tokmux_session_end_all(other);
@@ -221,7 +240,7 @@ struct tokmux_caller *tokmux_caller_new(struct tokmux_token *token, fmode_t mode
 	init_waitqueue_head(&caller->wait);
 	INIT_LIST_HEAD(&caller->party_node);
 	INIT_LIST_HEAD(&caller->want_free);
-	INIT_LIST_HEAD(&caller->told);
+	INIT_LIST_HEAD(&caller->holding);
 	INIT_LIST_HEAD(&caller->watch);
 	INIT_LIST_HEAD(&caller->sessions);
 	INIT_KFIFO(caller->events.ring);
@@ -252,6 +271,7 @@ void tokmux_caller_free(struct tokmux_caller *caller)
 	list_del(&caller->token_node);
 	mutex_unlock(&token->lock);
 	put_pid(caller->tgid);
+	tokmux_park_free(caller);
 	kfree(caller);
 	tokmux_token_put_file(token);
 	put_device(&token->dev);

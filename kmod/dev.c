@@ -20,7 +20,8 @@ static int tokmux_info(struct tokmux_call *call, void *argp)
 		      (token->unclean ? TOKMUX_INFO_UNCLEAN : 0) |
 		      (token->exclusive ? TOKMUX_INFO_EXCLUSIVE : 0) |
 		      (caller->tgid ? TOKMUX_INFO_BOUND : 0) |
-		      (caller->held ? TOKMUX_INFO_HOLDING : 0);
+		      (caller->held ? TOKMUX_INFO_HOLDING : 0) |
+		      (tokmux_park_is_idle(caller) ? TOKMUX_INFO_IDLE : 0);
 	info->index = token->index;
 	info->epoch = token->epoch;
 	info->owner_uid = from_kuid_munged(current_user_ns(), token->owner);
@@ -32,6 +33,7 @@ static int tokmux_info(struct tokmux_call *call, void *argp)
 	info->users = token->nr_logins[TOKMUX_USER];
 	info->sos = token->nr_logins[TOKMUX_SO];
 	info->hold_limit_ms = token->hold_limit_ms;
+	info->idle = tokmux_lease_nr_idle(token);
 	info->grants = token->grants;
 	strscpy_pad(info->name, token->name, sizeof(info->name));
 	return 0;
@@ -60,7 +62,8 @@ static const struct tokmux_verb tokmux_token_verbs[] = {
 	  .flags = TOKMUX_BIND_GROUP, .unbound = true },
 	{ TOKMUX_VERB(TOKMUX_INFO, info, flags, name), .unbound = true },
 	{ TOKMUX_VERB(TOKMUX_ACQUIRE, acquire, timeout_ms, epoch) },
-	{ TOKMUX_VERB(TOKMUX_RELEASE, release, flags, reserved) },
+	{ TOKMUX_VERB(TOKMUX_RELEASE, release, linger_ms, linger_ms),
+	  .flags = TOKMUX_RELEASE_IDLE },
 	{ TOKMUX_VERB(TOKMUX_MARK_CLEAN, mark_clean, flags, reserved) },
 	{ TOKMUX_VERB(TOKMUX_SESSION_OPEN, session_open, timeout_ms, reserved) },
 	{ TOKMUX_VERB(TOKMUX_SESSION_CLOSE, session_close, id, sessions) },
@@ -73,6 +76,7 @@ static const struct tokmux_verb tokmux_token_verbs[] = {
 	{ TOKMUX_VERB(TOKMUX_NOTE_SET, note_set, note, reserved) },
 	{ TOKMUX_VERB(TOKMUX_LEASE_FD, lease_fd, flags, fd),
 	  .flags = TOKMUX_LEASE_FD_SCRUB },
+	{ TOKMUX_VERB(TOKMUX_CANCEL, cancel, flags, requests) },
 	{}
 };
 
@@ -113,5 +117,6 @@ const struct file_operations tokmux_token_fops = {
 	.compat_ioctl	= compat_ptr_ioctl,
 	.read		= tokmux_event_read,
 	.poll		= tokmux_event_poll,
+	.mmap		= tokmux_park_mmap,
 	.show_fdinfo	= tokmux_fdinfo,
 };

@@ -24,6 +24,7 @@ void tokmux_event_send(struct tokmux_caller *caller, u32 type, u64 arg)
 		events->overflow = true;
 	}
 	kfifo_put(&events->ring, event);
+	tokmux_park_look(caller);
 	wake_up_interruptible(&caller->wait);
 }
 

@@ -89,14 +89,17 @@ struct tokmux_token {
 	unsigned int nr_holders;
 	struct tokmux_party *exclusive;	/* the holder if exclusive, or NULL */
 	struct tokmux_queue lease_queue;
+	struct list_head parkers;	/* holding callers that may park their leases */
 	struct list_head untold;	/* holding callers without TOKMUX_EVENT_WANTED */
 	struct list_head told;		/* holding callers that were sent it */
+	struct list_head idle;		/* callers with idle leases, by idle_until_ns */
 	struct list_head want_free;	/* callers that get TOKMUX_EVENT_FREE */
 	struct delayed_work hold_work;	/* R4 */
 	u64 epoch;
 	u64 last_party;			/* id of the last holder; 0: several */
 	u64 next_party;
 	bool unclean;
+	bool reset_first;		/* an idle lease with a lease fd was ended */
 
 	/* note.c */
 	struct list_head watchers;	/* callers that get TOKMUX_EVENT_NOTE */
@@ -183,10 +186,14 @@ struct tokmux_party {
  * @ended: the thread group has died or has closed the file; stays true (R2)
  * @lost: the lease was taken, and the answer of no ioctl has said so yet
  * @want_free: in token->want_free while TOKMUX_EVENT_FREE is to be sent
- * @told: in token->untold or token->told while the caller holds a lease
+ * @holding: in token->parkers, ->untold, ->told or ->idle while the caller holds
+ *	a lease
  * @watch: in token->watchers while TOKMUX_EVENT_NOTE is to be sent
  * @thread: pid of the thread that got the lease; only compared
  * @held: mode of the lease, or 0
+ * @idle: the lease is idle, and in token->idle. A parked lease gets there when
+ *	the kernel looks at it.
+ * @idle_until_ns: from then on another party can have the idle lease
  * @login: &enum tokmux_user_type, or 0
  * @nr_requests: number of threads that wait in a queue
  * @nr_sessions: length of @sessions
@@ -194,6 +201,9 @@ struct tokmux_party {
  * @death_wait: entry in the thread group's wait_pidfd
  * @death_work: queued when @death_wait is woken
  * @events: the events that the caller has not read yet
+ * @park: the page that is shared with the caller's owner, or NULL
+ * @park_mm: the address space that sees it
+ * @word: what the kernel wrote there last, without TOKMUX_PARK_LOOK
  */
 struct tokmux_caller {
 	struct tokmux_token *token;
@@ -206,10 +216,12 @@ struct tokmux_caller {
 	bool ended;
 	bool lost;
 	struct list_head want_free;
-	struct list_head told;
+	struct list_head holding;
 	struct list_head watch;
 	pid_t thread;
 	u8 held;
+	bool idle;
+	u64 idle_until_ns;
 	u8 login;
 	unsigned int nr_requests;
 	unsigned int nr_sessions;
@@ -217,6 +229,9 @@ struct tokmux_caller {
 	wait_queue_entry_t death_wait;
 	struct work_struct death_work;
 	struct tokmux_events events;
+	struct tokmux_park *park;
+	struct mm_struct *park_mm;
+	u32 word;
 };
 
 /* work.c */
@@ -244,12 +259,24 @@ struct tokmux_token *tokmux_token_get_user(const char *name,
 					   struct tokmux_create *create);
 void tokmux_token_put_file(struct tokmux_token *token);
 
+/* park.c */
+bool tokmux_park_is_idle(const struct tokmux_caller *caller);
+bool tokmux_park_is_users(const struct tokmux_caller *caller);
+bool tokmux_park_look(const struct tokmux_caller *caller);
+void tokmux_park_look_all(struct tokmux_token *token);
+bool tokmux_park_use(struct tokmux_caller *caller, const struct tokmux_acquire *arg,
+		     bool look);
+void tokmux_park_end(const struct tokmux_caller *caller);
+int tokmux_park_mmap(struct file *file, struct vm_area_struct *vma);
+void tokmux_park_free(struct tokmux_caller *caller);
+
 /* caller.c */
 struct tokmux_caller *tokmux_caller_new(struct tokmux_token *token, fmode_t mode);
 void tokmux_caller_free(struct tokmux_caller *caller);
 void tokmux_caller_withdrew(struct tokmux_caller *caller);
 int tokmux_caller_flush(struct file *file, fl_owner_t id);
 int tokmux_bind(struct tokmux_call *call, void *arg);
+int tokmux_cancel(struct tokmux_call *call, void *arg);
 int tokmux_eject(struct tokmux_call *call, void *arg);
 
 /* dev.c */
@@ -267,6 +294,8 @@ int tokmux_lease_need_exclusive(struct tokmux_caller *caller);
 int tokmux_acquire(struct tokmux_call *call, void *arg);
 int tokmux_release(struct tokmux_call *call, void *arg);
 int tokmux_mark_clean(struct tokmux_call *call, void *arg);
+unsigned int tokmux_lease_nr_idle(struct tokmux_token *token);
+bool tokmux_lease_soils(const struct tokmux_caller *caller);
 bool tokmux_lease_take(struct tokmux_caller *caller);
 void tokmux_lease_give_up(struct tokmux_caller *caller);
 void tokmux_lease_dispatch(struct tokmux_token *token);
@@ -289,14 +318,14 @@ void tokmux_session_dispatch(struct tokmux_token *token);
 int tokmux_login(struct tokmux_call *call, void *arg);
 int tokmux_logout(struct tokmux_call *call, void *arg);
 u32 tokmux_login_end(struct tokmux_caller *caller);
-void tokmux_login_note(struct tokmux_party *party, u64 *login_party);
+void tokmux_login_note(struct tokmux_token *token, struct tokmux_party *party);
 
 /* lease_file.c */
 struct tokmux_lease_file *tokmux_lease_file_new(struct tokmux_call *call);
 int tokmux_lease_file_get_turn(struct tokmux_caller *caller);
 int tokmux_lease_file_open(struct tokmux_lease_file *lf,
 			   struct tokmux_caller *caller);
-void tokmux_lease_file_kill(struct tokmux_caller *caller);
+bool tokmux_lease_file_kill(struct tokmux_caller *caller);
 
 /* lease_fd.c */
 int tokmux_lease_fd(struct tokmux_call *call, void *arg);

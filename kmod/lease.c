@@ -9,6 +9,11 @@
  * There is one exception: a thread that holds the token through another file of
  * its party does not queue, because the requests in the queue wait for this
  * very thread.
+ *
+ * A lease can be idle: its holder keeps it, but does not use the token. Then it
+ * ends for the first request that it is in the way of, once its linger time is
+ * over. That time ends for certain, because it is taken off from what others have
+ * waited for.
  */
 #include <linux/jiffies.h>
 #include "internal.h"
@@ -47,10 +52,10 @@ static void tokmux_lease_tell_wanted(struct tokmux_token *token)
 		list_splice_init(&token->told, &token->untold);
 		return;
 	}
-	list_for_each_entry_safe(caller, next, &token->untold, told) {
+	list_for_each_entry_safe(caller, next, &token->untold, holding) {
 		if (!tokmux_lease_is_wanted(token, caller->party))
 			continue;
-		list_move_tail(&caller->told, &token->told);
+		list_move_tail(&caller->holding, &token->told);
 		tokmux_event_send(caller, TOKMUX_EVENT_WANTED, 0);
 	}
 }
@@ -61,7 +66,7 @@ static bool tokmux_lease_is_nested(const struct tokmux_caller *caller)
 	const struct tokmux_caller *other;
 
 	list_for_each_entry(other, &caller->party->callers, party_node) {
-		if (other->held && other->thread == task_pid_nr(current))
+		if (other->held && !other->idle && tokmux_park_is_users(other))
 			return true;
 	}
 	return false;
@@ -74,6 +79,58 @@ static bool tokmux_lease_before(struct rb_node *a, const struct rb_node *b)
 	       rb_entry(b, struct tokmux_party, holder_node)->busy_ns;
 }
 
+/*
+ * @caller may use its lease from now on. Tell it what happened to the token
+ * before; @joins: while it is used by another file of the same party.
+ */
+static void tokmux_lease_use(struct tokmux_caller *caller, struct task_struct *task,
+			     struct tokmux_acquire *arg, bool joins)
+{
+	struct tokmux_token *token = caller->token;
+	struct tokmux_party *party = caller->party;
+	/* A caller that joins a holder is told of a touch with its next lease. */
+	bool touched = !joins && tokmux_device_touched(&token->device);
+	bool others = token->nr_holders > 1, look;
+
+	/*
+	 * When several parties hold the token at a time, any of them may be the
+	 * last one to use it. So no party is the last, and every grant changes
+	 * the epoch. One that has parked its lease is told when that begins.
+	 */
+	if (token->last_party != party->id || touched ||
+	    READ_ONCE(tokmux_lease_suspended))
+		token->epoch++;
+	if (token->last_party && others)
+		tokmux_park_look_all(token);
+	token->last_party = others ? 0 : party->id;
+	if (joins)
+		arg->granted |= TOKMUX_GRANT_JOINED;
+	if (token->unclean)
+		arg->granted |= TOKMUX_GRANT_UNCLEAN;
+	if (token->reset_first)
+		arg->granted |= TOKMUX_GRANT_RESET;
+	if (token->login_party && token->login_party != party->id)
+		arg->granted |= TOKMUX_GRANT_LOGIN;
+	/* The kernel is not told if the party presents its PIN to the card again. */
+	if (party->nr_logins)
+		tokmux_login_note(token, party);
+	if (caller->lost)
+		arg->granted |= TOKMUX_GRANT_LOST;
+	if (!kfifo_is_empty(&caller->events.ring))
+		arg->granted |= TOKMUX_GRANT_EVENTS;
+	arg->epoch = token->epoch;
+	caller->thread = task_pid_nr(task);
+	WRITE_ONCE(caller->held, arg->mode);
+	caller->idle = false;
+	caller->lost = false;
+	list_del_init(&caller->want_free);
+	look = token->lease_queue.length || !list_empty(&token->want_free) ||
+	       READ_ONCE(tokmux_lease_suspended);
+	list_move_tail(&caller->holding, tokmux_park_use(caller, arg, look) ?
+					 &token->parkers : &token->untold);
+	trace_tokmux_grant(caller, arg->mode);
+}
+
 static void tokmux_lease_grant(struct tokmux_caller *caller,
 			       struct task_struct *task,
 			       struct tokmux_acquire *arg)
@@ -81,22 +138,8 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 	struct tokmux_token *token = caller->token;
 	struct tokmux_party *party = caller->party;
 	bool joins = party->nr_exclusive || party->nr_shared;
-	bool others = token->nr_holders > joins;
-	/* A caller that joins a holder is told of a touch with its next lease. */
-	bool touched = !joins && tokmux_device_touched(&token->device);
 
-	/*
-	 * When several parties hold the token at a time, any of them may be the
-	 * last one to use it. So no party is the last, and every grant changes
-	 * the epoch.
-	 */
-	if (token->last_party != party->id || touched ||
-	    READ_ONCE(tokmux_lease_suspended))
-		token->epoch++;
-	token->last_party = others ? 0 : party->id;
-	if (joins) {
-		arg->granted |= TOKMUX_GRANT_JOINED;
-	} else {
+	if (!joins) {
 		token->nr_holders++;
 		party->granted = ktime_get_coarse();
 		party->busy_ns = tokmux_queue_tick(&token->lease_queue);
@@ -110,30 +153,65 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 	} else {
 		party->nr_shared++;
 	}
-	if (token->unclean)
-		arg->granted |= TOKMUX_GRANT_UNCLEAN;
-	if (token->login_party && token->login_party != party->id)
-		arg->granted |= TOKMUX_GRANT_LOGIN;
-	/* The kernel is not told if the party presents its PIN to the card again. */
-	if (party->nr_logins)
-		tokmux_login_note(party, &token->login_party);
-	if (caller->lost)
-		arg->granted |= TOKMUX_GRANT_LOST;
-	if (!kfifo_is_empty(&caller->events.ring))
-		arg->granted |= TOKMUX_GRANT_EVENTS;
-	arg->epoch = token->epoch;
-	caller->thread = task_pid_nr(task);
-	caller->held = arg->mode;
-	caller->lost = false;
-	list_del_init(&caller->want_free);
-	list_add_tail(&caller->told, &token->untold);
 	token->grants++;
-	trace_tokmux_grant(caller, arg->mode);
+	tokmux_lease_use(caller, task, arg, joins);
+}
+
+/*
+ * The holder keeps its lease, but does not use the token. Others wait for it no
+ * longer than @linger_ms, and no longer than TOKMUX_MAX_LINGER_MS in all.
+ */
+static void tokmux_lease_leave(struct tokmux_caller *caller, u32 linger_ms)
+{
+	struct tokmux_token *token = caller->token;
+	struct tokmux_party *party = caller->party;
+	u64 waited_ns = tokmux_queue_tick(&token->lease_queue) - party->busy_ns -
+			party->own_ns;
+	u64 max_ns = (u64)TOKMUX_MAX_LINGER_MS * NSEC_PER_MSEC;
+	struct list_head *before;
+
+	tokmux_park_look(caller);
+	caller->idle = true;
+	caller->idle_until_ns = ktime_get_ns() +
+				min(linger_ms * (u64)NSEC_PER_MSEC,
+				    max_ns - min(waited_ns, max_ns));
+	list_del(&caller->holding);
+	list_for_each_prev(before, &token->idle) {
+		if (list_entry(before, struct tokmux_caller, holding)->idle_until_ns <=
+		    caller->idle_until_ns)
+			break;
+	}
+	list_add(&caller->holding, before);
+}
+
+/* The number of leases that are idle. */
+unsigned int tokmux_lease_nr_idle(struct tokmux_token *token)
+{
+	struct tokmux_caller *caller;
+	unsigned int nr = 0;
+
+	list_for_each_entry(caller, &token->parkers, holding)
+		nr += tokmux_park_is_idle(caller);
+	list_for_each_entry(caller, &token->idle, holding)
+		nr++;
+	return nr;
+}
+
+static bool tokmux_lease_is_used(const struct tokmux_caller *caller)
+{
+	return caller->held && !caller->idle && !tokmux_park_look(caller);
+}
+
+/* Would the token be unclean if the caller's lease ended now? */
+bool tokmux_lease_soils(const struct tokmux_caller *caller)
+{
+	return caller->held == TOKMUX_EXCLUSIVE && tokmux_lease_is_used(caller);
 }
 
 /*
  * End a caller's lease. Every lease ends here, for whatever reason. A lease fd
- * that scrubs the device has no lease, and ends with its caller.
+ * that scrubs the device has no lease, and ends with its caller. The holder of an
+ * idle lease had no chance to put the device in order.
  */
 void tokmux_lease_give_up(struct tokmux_caller *caller)
 {
@@ -141,7 +219,8 @@ void tokmux_lease_give_up(struct tokmux_caller *caller)
 	struct tokmux_party *party = caller->party;
 
 	lockdep_assert_held(&token->lock);
-	tokmux_lease_file_kill(caller);
+	if (tokmux_lease_file_kill(caller) && caller->idle)
+		token->reset_first = true;
 	if (!caller->held)
 		return;
 	if (caller->held == TOKMUX_EXCLUSIVE) {
@@ -151,8 +230,10 @@ void tokmux_lease_give_up(struct tokmux_caller *caller)
 		party->nr_shared--;
 	}
 	WRITE_ONCE(caller->held, 0);
+	caller->idle = false;
+	tokmux_park_end(caller);
 	wake_up_all(&token->lease_file_closed);
-	list_del_init(&caller->told);
+	list_del_init(&caller->holding);
 	if (token->note_by == caller) {
 		token->note_by = NULL;
 		tokmux_event_tell_watchers(token);
@@ -166,13 +247,40 @@ void tokmux_lease_give_up(struct tokmux_caller *caller)
 /* Take a caller's lease, and tell the caller. Returns false if it had none. */
 bool tokmux_lease_take(struct tokmux_caller *caller)
 {
+	bool idle = !tokmux_lease_is_used(caller);
+
 	if (!caller->held)
 		return false;
 	trace_tokmux_revoke(caller, caller->held);
 	tokmux_lease_give_up(caller);
-	caller->lost = true;
-	tokmux_event_send(caller, TOKMUX_EVENT_LEASE_LOST, 0);
+	caller->lost = !idle;
+	tokmux_event_send(caller, TOKMUX_EVENT_LEASE_LOST, idle);
 	return true;
+}
+
+/* Take the idle leases that have lingered long enough, but for those of @party. */
+static void tokmux_lease_reap(struct tokmux_token *token,
+			      const struct tokmux_party *party)
+{
+	struct tokmux_caller *caller, *next;
+	u64 now_ns = ktime_get_ns();
+
+	tokmux_park_look_all(token);
+	list_for_each_entry_safe(caller, next, &token->idle, holding) {
+		if (caller->idle_until_ns > now_ns)
+			break;
+		if (caller->party != party)
+			tokmux_lease_take(caller);
+	}
+}
+
+/* Could @party be granted a lease now? Idle ones end if they are in its way. */
+static bool tokmux_lease_make_free(struct tokmux_token *token,
+				   const struct tokmux_party *party, u32 mode)
+{
+	if (!tokmux_lease_is_free(token, party, mode))
+		tokmux_lease_reap(token, party);
+	return tokmux_lease_is_free(token, party, mode);
 }
 
 /* The token is in an unknown state, after an exclusive lease of @party if any. */
@@ -183,6 +291,7 @@ void tokmux_lease_soil(struct tokmux_token *token, struct tokmux_party *party)
 		tokmux_scrub_touch(token, party->user);
 	token->unclean = true;
 	token->uncleans++;
+	tokmux_park_look_all(token);
 }
 
 /**
@@ -193,7 +302,7 @@ void tokmux_lease_soil(struct tokmux_token *token, struct tokmux_party *party)
  * A party that waited alone meanwhile is put where it belongs, once. Only one
  * holder can be unwanted, the one whose requests are the only ones.
  *
- * Return: the party; NULL if nobody waits for a holder.
+ * Return: the party; NULL if nobody waits for a holder, or there is no limit.
  */
 static struct tokmux_party *tokmux_lease_first_out(struct tokmux_token *token,
 						   s64 *left_ns)
@@ -202,7 +311,7 @@ static struct tokmux_party *tokmux_lease_first_out(struct tokmux_token *token,
 	struct rb_node *node = rb_first_cached(&token->holders);
 	struct tokmux_party *party;
 
-	while (node) {
+	while (node && token->hold_limit_ms) {
 		party = rb_entry(node, struct tokmux_party, holder_node);
 		if (party->own_ns) {
 			rb_erase_cached(node, &token->holders);
@@ -222,13 +331,27 @@ static struct tokmux_party *tokmux_lease_first_out(struct tokmux_token *token,
 	return NULL;
 }
 
-/* R4: start the timer for the holder that has the least time left. */
+/*
+ * R4: if anybody wants the token, start the timer for the holder that has the
+ * least time left, or for the idle lease that lingers for the shortest time.
+ */
 static void tokmux_lease_arm(struct tokmux_token *token)
 {
-	s64 left_ns;
+	s64 left_ns = S64_MAX, idle_ns = 0;
+	struct tokmux_caller *caller;
 
-	if (token->hold_limit_ms && token->lease_queue.length &&
-	    !token->lease_queue.paused && tokmux_lease_first_out(token, &left_ns))
+	if (!token->lease_queue.length && list_empty(&token->want_free))
+		return;
+	if (token->lease_queue.length && !token->lease_queue.paused)
+		tokmux_lease_first_out(token, &left_ns);
+	list_for_each_entry(caller, &token->idle, holding) {
+		idle_ns = caller->idle_until_ns - ktime_get_ns();
+		if (idle_ns > 0)
+			break;
+	}
+	if (idle_ns > 0)
+		left_ns = min(left_ns, idle_ns);
+	if (left_ns < S64_MAX)
 		mod_delayed_work(tokmux_wq, &token->hold_work,
 				 nsecs_to_jiffies(max_t(s64, left_ns, 0)) + 1);
 }
@@ -269,21 +392,23 @@ void tokmux_lease_dispatch(struct tokmux_token *token)
 			tokmux_queue_answer(queue, req, -EALREADY);
 			continue;
 		}
-		if (!tokmux_lease_is_free(token, caller->party, req->lease->mode))
+		if (!tokmux_lease_make_free(token, caller->party, req->lease->mode))
 			break;
 		waited = ktime_to_ns(ktime_sub(ktime_get(), req->since));
 		token->longest_wait_ns = max(token->longest_wait_ns, waited);
-		tokmux_lease_grant(caller, req->task, req->lease);
 		tokmux_queue_answer(queue, req, 0);
+		tokmux_lease_grant(caller, req->task, req->lease);
 	}
+	if (!req && !list_empty(&token->want_free))
+		tokmux_lease_reap(token, NULL);
 	tokmux_lease_tell_wanted(token);
 	tokmux_lease_tell_free(token);
 	tokmux_lease_arm(token);
 }
 
 /*
- * R4: take the leases of the holders whose time is over. The clock may have
- * stood still since the work was queued.
+ * R4: take the leases of the holders whose time is over, idle ones as well. The
+ * clock may have stood still since the work was queued.
  */
 static void tokmux_lease_hold_work(struct work_struct *work)
 {
@@ -295,21 +420,18 @@ static void tokmux_lease_hold_work(struct work_struct *work)
 	bool soiled;
 
 	mutex_lock(&token->lock);
-	if (token->gone || !token->lease_queue.length)
-		goto out;
-	while ((party = tokmux_lease_first_out(token, &left_ns)) && left_ns <= 0) {
-		soiled = party->nr_exclusive;
+	while (!token->gone && token->lease_queue.length &&
+	       (party = tokmux_lease_first_out(token, &left_ns)) && left_ns <= 0) {
+		soiled = false;
 		list_for_each_entry(caller, &party->callers, party_node) {
+			soiled |= tokmux_lease_soils(caller) || caller->login;
 			tokmux_lease_take(caller);
-			if (caller->login)
-				soiled = true;
 		}
 		if (soiled)
 			tokmux_lease_soil(token, party);
 		token->revocations++;
 	}
 	tokmux_lease_dispatch(token);
-out:
 	mutex_unlock(&token->lock);
 }
 
@@ -317,8 +439,10 @@ out:
 void tokmux_lease_init(struct tokmux_token *token)
 {
 	token->holders = RB_ROOT_CACHED;
+	INIT_LIST_HEAD(&token->parkers);
 	INIT_LIST_HEAD(&token->untold);
 	INIT_LIST_HEAD(&token->told);
+	INIT_LIST_HEAD(&token->idle);
 	INIT_LIST_HEAD(&token->want_free);
 	INIT_LIST_HEAD(&token->lease_queue.requests);
 	INIT_DELAYED_WORK(&token->hold_work, tokmux_lease_hold_work);
@@ -340,18 +464,19 @@ static int tokmux_lease_missing(struct tokmux_caller *caller)
 	return ret;
 }
 
-/* Returns 0 if the caller has an exclusive lease, else a negative errno. */
+/* Returns 0 if the caller uses an exclusive lease, else a negative errno. */
 int tokmux_lease_need_exclusive(struct tokmux_caller *caller)
 {
 	if (!caller->held)
 		return tokmux_lease_missing(caller);
-	return caller->held == TOKMUX_EXCLUSIVE ? 0 : -ENOLCK;
+	return tokmux_lease_soils(caller) ? 0 : -ENOLCK;
 }
 
 int tokmux_acquire(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_caller *caller = call->caller;
 	struct tokmux_token *token = caller->token;
+	struct tokmux_party *party = caller->party;
 	struct tokmux_queue *queue = &token->lease_queue;
 	struct tokmux_acquire *arg = argp;
 	struct tokmux_request req = { .caller = caller, .lease = arg };
@@ -360,9 +485,20 @@ int tokmux_acquire(struct tokmux_call *call, void *argp)
 
 	if (arg->mode != TOKMUX_EXCLUSIVE && arg->mode != TOKMUX_SHARED)
 		return -EINVAL;
-	if (caller->held)
+	if (tokmux_lease_is_used(caller))
 		return -EALREADY;
-	free = tokmux_lease_is_free(token, caller->party, arg->mode);
+	if (caller->held == arg->mode) {
+		tokmux_lease_use(caller, current, arg,
+				 party->nr_exclusive + party->nr_shared > 1);
+		tokmux_lease_dispatch(token);
+		return 0;
+	}
+	if (caller->held) {
+		tokmux_lease_give_up(caller);
+		tokmux_lease_dispatch(token);
+	}
+	free = queue->length ? tokmux_lease_is_free(token, party, arg->mode) :
+	       tokmux_lease_make_free(token, party, arg->mode);
 	nested = queue->length && tokmux_lease_is_nested(caller);
 	if (free && (!queue->length || nested) && !tokmux_is_dying(current)) {
 		tokmux_lease_grant(caller, current, arg);
@@ -370,10 +506,11 @@ int tokmux_acquire(struct tokmux_call *call, void *argp)
 	}
 	if (!arg->timeout_ms) {
 		list_move_tail(&caller->want_free, &token->want_free);
+		tokmux_lease_dispatch(token);
 		return -EAGAIN;
 	}
 	/* The thread would wait behind others, which wait for its own lease. */
-	if (nested && tokmux_lease_is_wanted(token, caller->party))
+	if (nested && tokmux_lease_is_wanted(token, party))
 		return -EDEADLK;
 
 	ret = tokmux_queue_add(queue, &req);
@@ -392,11 +529,21 @@ int tokmux_acquire(struct tokmux_call *call, void *argp)
 int tokmux_release(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_caller *caller = call->caller;
+	const struct tokmux_release *arg = argp;
+	bool idle = arg->flags & TOKMUX_RELEASE_IDLE;
 
+	if (arg->linger_ms > (idle ? TOKMUX_MAX_LINGER_MS : 0))
+		return -EINVAL;
 	if (!caller->held)
 		return tokmux_lease_missing(caller);
-	trace_tokmux_release(caller, caller->held);
-	tokmux_lease_give_up(caller);
+	if (idle) {
+		trace_tokmux_idle(caller, caller->held);
+		tokmux_lease_leave(caller, arg->linger_ms);
+	} else {
+		trace_tokmux_release(caller, caller->held);
+		caller->idle = false;
+		tokmux_lease_give_up(caller);
+	}
 	tokmux_lease_dispatch(caller->token);
 	return 0;
 }
@@ -415,8 +562,9 @@ int tokmux_mark_clean(struct tokmux_call *call, void *argp)
 			return ret;
 	}
 	token->unclean = false;
+	token->reset_first = false;
 	token->login_party = 0;
 	if (caller->party->nr_logins)
-		tokmux_login_note(caller->party, &token->login_party);
+		tokmux_login_note(token, caller->party);
 	return 0;
 }

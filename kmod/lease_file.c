@@ -171,14 +171,16 @@ static int tokmux_lease_file_enter(struct tokmux_lease_file *lf)
 	return 0;
 }
 
-/* The lease of @caller has ended: so has its lease file, if it has one. */
-void tokmux_lease_file_kill(struct tokmux_caller *caller)
+/* The lease of @caller has ended: so has its lease file. False if it has none. */
+bool tokmux_lease_file_kill(struct tokmux_caller *caller)
 {
 	struct tokmux_lease_file *lf = caller->token->lease_file;
 
 	lockdep_assert_held(&caller->token->lock);
-	if (lf && lf->caller == caller)
-		tokmux_lease_file_die(lf);
+	if (!lf || lf->caller != caller)
+		return false;
+	tokmux_lease_file_die(lf);
+	return true;
 }
 
 /* ---- file operations ---- */

@@ -10,12 +10,15 @@
  * @party may have logged the card in. The next holders are told so, unless no
  * other party than their own has.
  */
-void tokmux_login_note(struct tokmux_party *party, u64 *login_party)
+void tokmux_login_note(struct tokmux_token *token, struct tokmux_party *party)
 {
-	if (*login_party && *login_party != party->id)
-		*login_party = U64_MAX;		/* several: equal to none */
-	else
-		*login_party = party->id;
+	u64 id = party->id;
+
+	if (token->login_party && token->login_party != id)
+		id = U64_MAX;		/* several: equal to none */
+	if (token->login_party != id)
+		tokmux_park_look_all(token);
+	token->login_party = id;
 }
 
 /* End a caller's login. Returns TOKMUX_CLOSED_* flags, 0 if it had none. */
@@ -54,7 +57,7 @@ int tokmux_login(struct tokmux_call *call, void *argp)
 		return -EBUSY;
 	caller->login = arg->user_type;
 	caller->party->nr_logins++;
-	tokmux_login_note(caller->party, &token->login_party);
+	tokmux_login_note(token, caller->party);
 	tokmux_scrub_touch(token, caller->party->user);
 	arg->others = token->nr_logins[arg->user_type]++;
 	trace_tokmux_login(caller, arg->user_type);

@@ -34,6 +34,7 @@ TOKMUX_ATTR(unclean, "%d", token->unclean);
 TOKMUX_ATTR(exclusive, "%d", !!token->exclusive);
 TOKMUX_ATTR(holder, "%d", tokmux_party_pid(token));
 TOKMUX_ATTR(holders, "%u", token->nr_holders);
+TOKMUX_ATTR(idle, "%u", tokmux_lease_nr_idle(token));
 TOKMUX_ATTR(waiters, "%u", token->lease_queue.length);
 TOKMUX_ATTR(hold_limit_ms, "%u", token->hold_limit_ms);
 TOKMUX_ATTR(sessions, "%u", token->nr_sessions);
@@ -94,6 +95,7 @@ static struct attribute *tokmux_token_attrs[] = {
 	&dev_attr_holder.attr,
 	&dev_attr_holders.attr,
 	&dev_attr_holder_pids.attr,
+	&dev_attr_idle.attr,
 	&dev_attr_waiters.attr,
 	&dev_attr_waiter_pids.attr,
 	&dev_attr_hold_limit_ms.attr,
@@ -139,8 +141,9 @@ void tokmux_fdinfo(struct seq_file *m, struct file *file)
 		   caller->tgid ? pid_vnr(caller->tgid) : 0,
 		   tokmux_mode_names[caller->held]);
 	if (caller->held)
-		seq_printf(m, "held-ms:\t%lld\n",
-			   ktime_ms_delta(ktime_get_coarse(), caller->party->granted));
+		seq_printf(m, "held-ms:\t%lld\nidle:\t%d\n",
+			   ktime_ms_delta(ktime_get_coarse(), caller->party->granted),
+			   tokmux_park_is_idle(caller));
 	seq_printf(m, "waiting:\t%u\nsessions:\t%u\nlogin:\t%s\nended:\t%d\n",
 		   caller->nr_requests, caller->nr_sessions,
 		   tokmux_login_names[caller->login], caller->ended);

@@ -348,35 +348,30 @@ void tokmux_token_put_file(struct tokmux_token *token)
 /*
  * A suspended device may have lost power, and with it the state in which its
  * last holder left it. So every token's epoch changes. A grant that races with
- * the beginning or the end of a suspend changes the epoch by itself.
+ * the beginning or the end of a suspend changes the epoch by itself. No lease can
+ * be parked in between.
  */
 static int tokmux_pm_event(struct notifier_block *nb, unsigned long event,
 			   void *unused)
 {
 	struct tokmux_token *token;
+	bool begins = event == PM_SUSPEND_PREPARE ||
+		      event == PM_HIBERNATION_PREPARE ||
+		      event == PM_RESTORE_PREPARE;
 	int bucket;
 
-	switch (event) {
-	case PM_SUSPEND_PREPARE:
-	case PM_HIBERNATION_PREPARE:
-	case PM_RESTORE_PREPARE:
+	if (begins)
 		tokmux_lease_set_suspended(true);
-		return NOTIFY_OK;
-	case PM_POST_SUSPEND:
-	case PM_POST_HIBERNATION:
-	case PM_POST_RESTORE:
-		break;
-	default:
-		return NOTIFY_DONE;
-	}
 	mutex_lock(&tokmux_tokens_lock);
 	hash_for_each(tokmux_by_name, bucket, token, hash_node) {
 		mutex_lock(&token->lock);
 		token->epoch++;
+		tokmux_park_look_all(token);
 		mutex_unlock(&token->lock);
 	}
 	mutex_unlock(&tokmux_tokens_lock);
-	tokmux_lease_set_suspended(false);
+	if (!begins)
+		tokmux_lease_set_suspended(false);
 	return NOTIFY_OK;
 }
 

@@ -47,7 +47,8 @@ DEFINE_EVENT(tokmux_caller_class, tokmux_##_name,			\
 TOKMUX_TRACE(wait);		/* for a lease; arg: mode */
 TOKMUX_TRACE(grant);		/* arg: mode */
 TOKMUX_TRACE(release);		/* arg: mode */
-TOKMUX_TRACE(revoke);		/* by hold limit, eject, removal; arg: mode */
+TOKMUX_TRACE(idle);		/* kept, but not used; arg: mode */
+TOKMUX_TRACE(revoke);		/* by hold limit, eject, removal; if idle, for another; arg: mode */
 TOKMUX_TRACE(end);		/* closed or dead; arg: 1 if now unclean */
 TOKMUX_TRACE(session);		/* opened or closed; arg: how many it has now */
 TOKMUX_TRACE(login);		/* arg: user type */

@@ -646,6 +646,43 @@ static bool scrub_is_asked_for(int uevents, unsigned int index)
 	return false;
 }
 
+/* It goes on while the lease is idle, dies with it, and the next holder is told. */
+TEST_F(hidraw, idle)
+{
+	int other = open_index_bound(self->index, 0);
+	struct tokmux_acquire told;
+	int lfd = acquire_lease_fd(self->fd);
+
+	ASSERT_GE(lfd, 0);
+	ASSERT_EQ(0, leave(self->fd, 0));
+	EXPECT_EQ(POLLOUT, poll_now(lfd));
+	EXPECT_EQ(-ENOLCK, lease_fd(self->fd));
+	ASSERT_EQ(0, acquire_told(self->fd, TOKMUX_EXCLUSIVE, 0, &told));
+	EXPECT_EQ(0, told.granted);
+	EXPECT_EQ(-EALREADY, lease_fd(self->fd));
+	ASSERT_EQ(0, leave(self->fd, 0));
+	ASSERT_EQ(0, acquire_told(other, TOKMUX_EXCLUSIVE, 0, &told));
+	EXPECT_EQ(TOKMUX_GRANT_RESET, told.granted);
+	EXPECT_TRUE(poll_now(lfd) & POLLHUP);
+	EXPECT_EQ(0, release(other));
+	/* as long as nobody has said that it was reset */
+	ASSERT_EQ(0, acquire_told(other, TOKMUX_EXCLUSIVE, 0, &told));
+	EXPECT_EQ(TOKMUX_GRANT_RESET, told.granted);
+	ASSERT_EQ(0, mark_clean(other));
+	ASSERT_EQ(0, release(other));
+	close(lfd);
+
+	/* a holder that gives it back has put the device in order */
+	lfd = acquire_lease_fd(other);
+	ASSERT_GE(lfd, 0);
+	ASSERT_EQ(0, leave(other, 0));
+	ASSERT_EQ(0, release(other));
+	ASSERT_EQ(0, acquire_told(other, TOKMUX_EXCLUSIVE, 0, &told));
+	EXPECT_EQ(0, told.granted);
+	close(lfd);
+	close(other);
+}
+
 /* A polite holder is not to be believed: only a privileged one that scrubs. */
 TEST_F(hidraw, another_user_waits_for_a_scrub)
 {

@@ -19,13 +19,13 @@
 #define SEQUENCE	60
 
 enum op {
-	TRY, WAIT, RELEASE, MARK_CLEAN,
+	TRY, WAIT, RELEASE, LEAVE, MARK_CLEAN,
 	OPEN, OPEN_WAIT, CLOSE, CLOSE_ALL,
 	LOGIN, LOGOUT, EJECT, KILL, INTERRUPT, NR_OPS
 };
 
 static const char * const op_names[NR_OPS] = {
-	"try", "wait", "release", "mark-clean",
+	"try", "wait", "release", "leave-idle", "mark-clean",
 	"open", "open-wait", "close", "close-all",
 	"login", "logout", "eject", "kill", "interrupt"
 };
@@ -48,9 +48,11 @@ struct answer {
 struct caller {
 	int party;
 	int held;
+	bool idle;
 	int login;
 	int sessions;
 	bool lost;
+	bool tried;		/* in vain, and is to be told when the token is free */
 	bool waits;		/* for anything */
 	struct answer answer;	/* when it is not NULL any more */
 	bool answered;
@@ -88,12 +90,32 @@ static int holders_but(int party)
 	return n;
 }
 
-static bool party_holds(int party)
+static bool party_holds(int party, int but)
 {
 	for (int i = 0; i < CALLERS; i++)
-		if (m.callers[i].held && m.callers[i].party == party)
+		if (i != but && m.callers[i].held && m.callers[i].party == party)
 			return true;
 	return false;
+}
+
+static void end_lease(int c)
+{
+	m.callers[c].held = 0;
+	m.callers[c].idle = false;
+}
+
+static bool soils(int c)
+{
+	return (m.callers[c].held == TOKMUX_EXCLUSIVE && !m.callers[c].idle) ||
+	       m.callers[c].login;
+}
+
+/* As if the holders had released them. */
+static void end_idle_leases(int but_party)
+{
+	for (int i = 0; i < CALLERS; i++)
+		if (m.callers[i].idle && m.callers[i].party != but_party)
+			end_lease(i);
 }
 
 static bool is_free(int c, int mode)
@@ -103,6 +125,13 @@ static bool is_free(int c, int mode)
 		    (mode == TOKMUX_EXCLUSIVE || m.callers[i].held == TOKMUX_EXCLUSIVE))
 			return false;
 	return true;
+}
+
+static bool make_free(int c, int mode)
+{
+	if (!is_free(c, mode))
+		end_idle_leases(m.callers[c].party);
+	return is_free(c, mode);
 }
 
 static int all_sessions(void)
@@ -149,7 +178,7 @@ static void grant(int c, int mode)
 	int others = holders_but(caller->party);
 	uint32_t told = 0;
 
-	if (party_holds(caller->party))
+	if (party_holds(caller->party, c))
 		told |= TOKMUX_GRANT_JOINED;
 	if (m.last != caller->party || others)
 		m.epoch++;
@@ -162,13 +191,15 @@ static void grant(int c, int mode)
 	if (caller->lost)
 		told |= TOKMUX_GRANT_LOST;
 	caller->lost = false;
+	caller->tried = false;
 	caller->held = mode;
+	caller->idle = false;
 	answer(c, 0, told, m.epoch);
 }
 
 static void dispatch(void)
 {
-	while (m.nr_lease_queue && is_free(m.lease_queue[0], m.modes[0])) {
+	while (m.nr_lease_queue && make_free(m.lease_queue[0], m.modes[0])) {
 		int c = m.lease_queue[0], mode = m.modes[0];
 
 		m.nr_lease_queue--;
@@ -176,6 +207,11 @@ static void dispatch(void)
 		memmove(m.modes, m.modes + 1, m.nr_lease_queue * sizeof(int));
 		grant(c, mode);
 	}
+	for (int i = 0; i < CALLERS && !m.nr_lease_queue; i++)
+		if (m.callers[i].tried) {
+			end_idle_leases(-1);
+			m.callers[i].tried = holders_but(-1);
+		}
 	while (m.nr_session_queue && all_sessions() < QUOTA) {
 		int c = m.session_queue[0];
 
@@ -248,12 +284,23 @@ static void model_step(const struct step *step)
 	switch (step->op) {
 	case TRY:
 	case WAIT:
-		if (caller->held) {
+		if (caller->held && !caller->idle) {
 			answer(c, -EALREADY, 0, 0);
-		} else if (!m.nr_lease_queue && is_free(c, step->arg)) {
+			break;
+		}
+		if (caller->held == step->arg) {
+			grant(c, step->arg);
+			break;
+		}
+		if (caller->held) {
+			end_lease(c);
+			dispatch();
+		}
+		if (!m.nr_lease_queue && make_free(c, step->arg)) {
 			grant(c, step->arg);
 		} else if (step->op == TRY) {
 			answer(c, -EAGAIN, 0, 0);
+			caller->tried = true;
 		} else {
 			m.lease_queue[m.nr_lease_queue] = c;
 			m.modes[m.nr_lease_queue++] = step->arg;
@@ -265,11 +312,16 @@ static void model_step(const struct step *step)
 			answer(c, missing(caller), 0, 0);
 			break;
 		}
-		caller->held = 0;
+		end_lease(c);
 		answer(c, 0, 0, 0);
 		break;
+	case LEAVE:
+		if (caller->held)
+			caller->idle = true;
+		answer(c, caller->held ? 0 : missing(caller), 0, 0);
+		break;
 	case MARK_CLEAN:
-		if (caller->held == TOKMUX_EXCLUSIVE) {
+		if (caller->held == TOKMUX_EXCLUSIVE && !caller->idle) {
 			m.unclean = false;
 			m.login_party = 0;
 			note_login(caller->party, false);
@@ -321,11 +373,11 @@ static void model_step(const struct step *step)
 		break;
 	case EJECT:
 		for (i = 0; i < CALLERS; i++) {
-			if (m.callers[i].held == TOKMUX_EXCLUSIVE || m.callers[i].login)
+			if (soils(i))
 				m.unclean = true;
 			if (m.callers[i].held)
-				m.callers[i].lost = true;
-			m.callers[i].held = 0;
+				m.callers[i].lost = !m.callers[i].idle;
+			end_lease(i);
 			m.callers[i].sessions = 0;
 			m.callers[i].login = 0;
 		}
@@ -335,7 +387,7 @@ static void model_step(const struct step *step)
 		c -= c % FILES;
 		for (i = c; i < c + FILES; i++) {
 			leave_queues(i);
-			if (m.callers[i].held == TOKMUX_EXCLUSIVE || m.callers[i].login)
+			if (soils(i))
 				m.unclean = true;
 		}
 		for (i = c; i < c + FILES; i++)
@@ -394,6 +446,9 @@ static struct answer do_order(struct actor *a, const struct order *order)
 		break;
 	case RELEASE:
 		result.ret = release(a->fd);
+		break;
+	case LEAVE:
+		result.ret = leave(a->fd, 0);
 		break;
 	case MARK_CLEAN:
 		result.ret = mark_clean(a->fd);
@@ -538,16 +593,21 @@ static bool check_answers(void)
 static bool check_info(int watch)
 {
 	struct tokmux_info i;
+	unsigned int idle = 0;
 	bool exclusive = false;
 	int c;
 
-	for (c = 0; c < CALLERS; c++)
+	for (c = 0; c < CALLERS; c++) {
 		exclusive |= m.callers[c].held == TOKMUX_EXCLUSIVE;
+		idle += m.callers[c].idle;
+	}
 	/* who waits may not have reached its queue yet */
 	if (!EVENTUALLY((i = info(watch)).waiters == (unsigned int)m.nr_lease_queue))
 		return COMPLAIN("%u wait, the model says %d", i.waiters, m.nr_lease_queue);
 	if (i.holders != (unsigned int)holders_but(-1))
 		return COMPLAIN("%u hold, the model says %d", i.holders, holders_but(-1));
+	if (i.idle != idle)
+		return COMPLAIN("%u are idle, the model says %u", i.idle, idle);
 	if (!!(i.flags & TOKMUX_INFO_EXCLUSIVE) != exclusive)
 		return COMPLAIN("exclusive: the model says %d", exclusive);
 	if (!!(i.flags & TOKMUX_INFO_UNCLEAN) != m.unclean)

@@ -53,6 +53,7 @@ static const struct {
 	{ TOKMUX_LEASE_FD, sizeof(struct tokmux_lease_fd), 4 },
 	{ TOKMUX_NOTE_GET, sizeof(struct tokmux_note_get), 4 },
 	{ TOKMUX_NOTE_SET, sizeof(struct tokmux_note_set), 4 + TOKMUX_NOTE_SIZE },
+	{ TOKMUX_CANCEL, sizeof(struct tokmux_cancel), 4 },
 };
 
 #define NR_VERBS	(sizeof(verbs) / sizeof(verbs[0]))
@@ -93,7 +94,7 @@ TEST_F(r7, unknown_ioctl)
 
 	ASSERT_GE(control, 0);
 	for (unsigned int nr = 0; nr < 256; nr++) {
-		bool token = nr >= 0x10 && nr <= _IOC_NR(TOKMUX_NOTE_SET);
+		bool token = nr >= 0x10 && nr <= _IOC_NR(TOKMUX_CANCEL);
 
 		if (!token)
 			EXPECT_EQ(-ENOTTY, verb(self->fd,

@@ -46,6 +46,7 @@ static const struct {
 	{ TOKMUX_MARK_CLEAN }, { TOKMUX_SESSION_OPEN }, { TOKMUX_SESSION_CLOSE },
 	{ TOKMUX_SESSION_CLOSE_ALL }, { TOKMUX_LOGIN }, { TOKMUX_LOGOUT },
 	{ TOKMUX_EJECT }, { TOKMUX_LEASE_FD }, { TOKMUX_NOTE_GET }, { TOKMUX_NOTE_SET },
+	{ TOKMUX_CANCEL },
 };
 
 #define NR_VERBS	(sizeof(verbs) / sizeof(verbs[0]))
@@ -96,6 +97,10 @@ static void fill(struct worker *w, unsigned long cmd, uint32_t *arg, size_t word
 	case TOKMUX_ACQUIRE:
 		arg[1] = 1 + rnd(s) % 2;
 		arg[2] = rnd(s) % 4;
+		break;
+	case TOKMUX_RELEASE:
+		arg[0] = rnd(s) % 2;
+		arg[1] = arg[0] ? rnd(s) % 4 : 0;
 		break;
 	case TOKMUX_SESSION_OPEN:
 		arg[1] = rnd(s) % 3;

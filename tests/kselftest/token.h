@@ -135,6 +135,24 @@ static inline int release(int fd)
 	return verb(fd, TOKMUX_RELEASE, &arg);
 }
 
+/* The lease is kept, and idle. */
+static inline int leave(int fd, unsigned int linger_ms)
+{
+	struct tokmux_release arg = { .flags = TOKMUX_RELEASE_IDLE,
+				      .linger_ms = linger_ms };
+
+	return verb(fd, TOKMUX_RELEASE, &arg);
+}
+
+/* Returns how many waits were cancelled. */
+static inline int cancel(int fd)
+{
+	struct tokmux_cancel arg = {};
+	int ret = verb(fd, TOKMUX_CANCEL, &arg);
+
+	return ret ? ret : (int)arg.requests;
+}
+
 static inline int mark_clean(int fd)
 {
 	struct tokmux_mark_clean arg = {};

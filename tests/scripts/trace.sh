@@ -18,12 +18,13 @@ echo >$tracefs/trace
 echo 1 >$tracefs/events/tokmux/enable
 "$top/build/kselftest/r2_death" >/dev/null 2>&1
 "$top/build/kselftest/r4_hold" >/dev/null 2>&1
+"$top/build/kselftest/r4_idle" >/dev/null 2>&1
 "$top/build/kselftest/r6_logins" >/dev/null 2>&1
 echo 0 >$tracefs/events/tokmux/enable
 trace=$(mktemp)
 cat $tracefs/trace >"$trace"
 
-for event in wait grant release revoke end session login logout; do
+for event in wait grant release idle revoke end session login logout; do
 	tap_check "tokmux_$event" grep -q " tokmux_$event: token=-1 name=test-[0-9]* " "$trace"
 done
 # A wait on a token comes before the grant that ends it, and after it there is

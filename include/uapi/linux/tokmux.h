@@ -194,13 +194,15 @@ struct tokmux_bind {
  * @TOKMUX_INFO_EXCLUSIVE: the token is held exclusively at this moment
  * @TOKMUX_INFO_BOUND: this file is bound
  * @TOKMUX_INFO_HOLDING: this file holds a lease
+ * @TOKMUX_INFO_IDLE: the lease of this file is idle
  */
 enum tokmux_info_flags {
 	TOKMUX_INFO_USER	= 1 << 0,
 	TOKMUX_INFO_UNCLEAN	= 1 << 1,
 	TOKMUX_INFO_EXCLUSIVE	= 1 << 2,
 	TOKMUX_INFO_BOUND	= 1 << 3,
-	TOKMUX_INFO_HOLDING	= 1 << 4
+	TOKMUX_INFO_HOLDING	= 1 << 4,
+	TOKMUX_INFO_IDLE	= 1 << 5
 };
 
 /**
@@ -218,7 +220,7 @@ enum tokmux_info_flags {
  * @users: out: number of callers logged in as user
  * @sos: out: number of callers logged in as security officer
  * @hold_limit_ms: out: 0 for none
- * @reserved: out: 0
+ * @idle: out: number of leases that are idle
  * @grants: out: number of leases that were granted so far
  * @name: out: the token's name, NUL-padded
  */
@@ -235,7 +237,7 @@ struct tokmux_info {
 	__u32 users;
 	__u32 sos;
 	__u32 hold_limit_ms;
-	__u32 reserved;
+	__u32 idle;
 	__u64 grants;
 	char name[TOKMUX_NAME_SIZE];
 };
@@ -260,13 +262,17 @@ enum tokmux_mode {
  *	last called: the card may still be logged in, for any program that talks
  *	to it
  * @TOKMUX_GRANT_EVENTS: this caller has events to read
+ * @TOKMUX_GRANT_RESET: the kernel ended an idle lease that had a lease fd, and
+ *	TOKMUX_MARK_CLEAN was not called since. Its holder had no chance to put
+ *	the real device in order: reset the device before you use it.
  */
 enum tokmux_grant_flags {
 	TOKMUX_GRANT_UNCLEAN	= 1 << 0,
 	TOKMUX_GRANT_LOST	= 1 << 1,
 	TOKMUX_GRANT_JOINED	= 1 << 2,
 	TOKMUX_GRANT_LOGIN	= 1 << 3,
-	TOKMUX_GRANT_EVENTS	= 1 << 4
+	TOKMUX_GRANT_EVENTS	= 1 << 4,
+	TOKMUX_GRANT_RESET	= 1 << 5
 };
 
 /**
@@ -280,10 +286,14 @@ enum tokmux_grant_flags {
  *	suspended, or the USB device behind the token may have been reset, was
  *	suspended, or was used without a lease fd.
  *
- * A caller holds one lease at a time (-EALREADY). After a signal handler has
- * run the ioctl returns -EINTR, or is restarted if it has no timeout and the
- * handler has SA_RESTART. A thread that is stopped or frozen restarts the ioctl
- * when it continues. In each case it loses its place in the queue.
+ * A caller holds one lease at a time (-EALREADY). If its lease is idle and of the
+ * same mode, the ioctl returns at once, and the lease is in use again. If it is of
+ * the other mode, it is given back first.
+ *
+ * -ECANCELED after TOKMUX_CANCEL. After a signal handler has run the ioctl
+ * returns -EINTR, or is restarted if it has no timeout and the handler has
+ * SA_RESTART. A thread that is stopped or frozen restarts the ioctl when it
+ * continues. In each case it loses its place in the queue.
  *
  * All files that a thread group has bound with TOKMUX_BIND_GROUP are one
  * holder. A second one is granted a lease beside the first, but it waits in
@@ -298,16 +308,97 @@ struct tokmux_acquire {
 	__u64 epoch;
 };
 
+/** TOKMUX_MAX_LINGER_MS: for how long others may have to wait for an idle lease. */
+#define TOKMUX_MAX_LINGER_MS	2000
+
 /**
- * struct tokmux_release - TOKMUX_RELEASE: give the lease back
- * @flags: in: 0
- * @reserved: in: 0
+ * enum tokmux_release_flags - how to end the use of a lease
+ * @TOKMUX_RELEASE_IDLE: keep the lease, but do not use it now: it is idle. The
+ *	next TOKMUX_ACQUIRE uses it again. If another holder wants the token
+ *	before that, the kernel ends the lease, without the help of its holder.
+ */
+enum tokmux_release_flags {
+	TOKMUX_RELEASE_IDLE	= 1 << 0
+};
+
+/**
+ * struct tokmux_release - TOKMUX_RELEASE: give the lease back, or leave it idle
+ * @flags: in: TOKMUX_RELEASE_*
+ * @linger_ms: in: with TOKMUX_RELEASE_IDLE: for how long from now on the lease is
+ *	kept although others wait; at most TOKMUX_MAX_LINGER_MS; else 0. What others
+ *	have waited already, since the lease was granted, is taken off from
+ *	TOKMUX_MAX_LINGER_MS.
  *
- * -ENOLCK if the caller holds no lease; -ESTALE, once, if its lease was taken.
+ * -ENOLCK if the caller holds no lease; -ESTALE, once, if its lease was taken
+ * while it was in use.
+ *
+ * An idle lease ends as if its holder had given it back: the token is not
+ * unclean. The holder gets TOKMUX_EVENT_LEASE_LOST. The epoch of its next grant
+ * says if another holder may have used the token. A lease fd stays open while the
+ * lease is idle, and dies with it; see TOKMUX_GRANT_RESET.
  */
 struct tokmux_release {
 	__u32 flags;
+	__u32 linger_ms;
+};
+
+/**
+ * enum tokmux_park_bits - the low bits of a &struct tokmux_park's word
+ * @TOKMUX_PARK_MODE: &enum tokmux_mode of the lease; 0 if there is none
+ * @TOKMUX_PARK_IDLE: the lease is idle. Set and cleared by the caller.
+ * @TOKMUX_PARK_LOOK: the caller has to use the ioctls. Set by the kernel.
+ * @TOKMUX_PARK_BITS: all of them. The others are the kernel's, and change with
+ *	each lease.
+ */
+enum tokmux_park_bits {
+	TOKMUX_PARK_MODE	= 3,
+	TOKMUX_PARK_IDLE	= 1 << 2,
+	TOKMUX_PARK_LOOK	= 1 << 3,
+	TOKMUX_PARK_BITS	= 15
+};
+
+/**
+ * struct tokmux_park - a caller's lease, to be used and left without an ioctl
+ * @word: TOKMUX_PARK_*
+ * @thread: the thread that uses the lease, as gettid(2) says; 0 if it used
+ *	TOKMUX_ACQUIRE. Set by the caller, and of use for TOKMUX_BIND_GROUP only.
+ * @granted: as in the answer to TOKMUX_ACQUIRE
+ * @epoch: likewise
+ *
+ * It is at offset 0 of a bound file, for mmap(2) with MAP_SHARED (-EINVAL).
+ * -EOPNOTSUPP if the token has a real device, or the processor's cache does not
+ * allow it; else the errors of every ioctl.
+ *
+ * While TOKMUX_PARK_LOOK is not
+ * set, the caller leaves a lease idle by an atomic compare and exchange that sets
+ * TOKMUX_PARK_IDLE. This is TOKMUX_RELEASE_IDLE with no linger time. It uses the
+ * lease again by one that clears the bit. This is TOKMUX_ACQUIRE of the same
+ * mode: @granted and @epoch are its answer. If the word has another value, or has
+ * changed meanwhile, the caller uses the ioctl.
+ *
+ * The epoch of a shared lease does not tell of those that share the token at the
+ * same time.
+ *
+ * In a forked child the page is another one, of zeros, and without effect.
+ */
+struct tokmux_park {
+	__u32 word;
+	__u32 thread;
+	__u32 granted;
 	__u32 reserved;
+	__u64 epoch;
+};
+
+/**
+ * struct tokmux_cancel - TOKMUX_CANCEL: end the waits of other threads
+ * @flags: in: 0
+ * @requests: out: number of requests that were cancelled
+ *
+ * The threads that wait for a lease or a session on this file return -ECANCELED.
+ */
+struct tokmux_cancel {
+	__u32 flags;
+	__u32 requests;
 };
 
 /**
@@ -315,8 +406,8 @@ struct tokmux_release {
  * @flags: in: 0
  * @reserved: in: 0
  *
- * Needs the exclusive lease (-ENOLCK; -ESTALE if the lease was taken), or a
- * lease fd with TOKMUX_LEASE_FD_SCRUB. Only with the latter it lets other users
+ * Needs the exclusive lease (-ENOLCK, also while it is idle; -ESTALE if it was
+ * taken), or a lease fd with TOKMUX_LEASE_FD_SCRUB. Only with the latter it lets other users
  * use the device.
  */
 struct tokmux_mark_clean {
@@ -452,8 +543,8 @@ enum tokmux_lease_fd_flags {
  * @fd: out: a file that passes read, write, ioctl and poll on to the real
  *	device (O_CLOEXEC)
  *
- * Needs the exclusive lease (-ENOLCK; -ESTALE if the lease was taken). A caller
- * has one lease fd at a time (-EALREADY; -EBUSY while another file of the same
+ * Needs the exclusive lease (-ENOLCK, also while it is idle; -ESTALE if it was
+ * taken). A caller has one lease fd at a time (-EALREADY; -EBUSY while another file of the same
  * holder has one). -EOPNOTSUPP if the token has no real device; -ENODEV if the
  * device was unplugged. The ioctl waits until the lease fd of the previous
  * lease is closed for good (-EINTR if a signal comes first). If another user has
@@ -542,6 +633,7 @@ struct tokmux_note_set {
 #define TOKMUX_LEASE_FD		_IOWR(TOKMUX_IOC_MAGIC, 0x1b, struct tokmux_lease_fd)
 #define TOKMUX_NOTE_GET		_IOWR(TOKMUX_IOC_MAGIC, 0x1c, struct tokmux_note_get)
 #define TOKMUX_NOTE_SET		_IOW(TOKMUX_IOC_MAGIC, 0x1d, struct tokmux_note_set)
+#define TOKMUX_CANCEL		_IOWR(TOKMUX_IOC_MAGIC, 0x1e, struct tokmux_cancel)
 
 /* ---- events: read(2) from a bound token file ------------------------- */
 
@@ -549,7 +641,8 @@ struct tokmux_note_set {
  * enum tokmux_event_type - what happened
  * @TOKMUX_EVENT_WANTED: another holder waits for this caller's lease. Sent once
  *	for each lease, and again if the queue was empty in between.
- * @TOKMUX_EVENT_LEASE_LOST: this caller's lease was taken; @arg is 0
+ * @TOKMUX_EVENT_LEASE_LOST: this caller's lease was taken; @arg is 1 if it was
+ *	idle, else 0
  * @TOKMUX_EVENT_SESSIONS_ENDED: an eject closed the sessions of this caller;
  *	@arg is their number
  * @TOKMUX_EVENT_LOGIN_ENDED: an eject ended this caller's login
