@@ -126,6 +126,7 @@ int tokmux_info(struct tokmux_caller *caller, struct tokmux_state *state,
 	known.users = arg.users;
 	known.sos = arg.sos;
 	known.hold_limit_ms = arg.hold_limit_ms;
+	known.idle = arg.idle;
 	known.grants = arg.grants;
 	memcpy(known.name, arg.name, sizeof(known.name));
 	memset(state, 0, size);

@@ -37,7 +37,7 @@ static const struct {
 	{ ENOMEDIUM,	"there is no card in the reader" },
 	{ ECONNRESET,	"the card has no power, or was taken out meanwhile" },
 	{ EIO,		"the card does not answer, or the reader fails or refuses the command" },
-	{ ECANCELED,	"the PIN was not entered at the reader: cancelled" },
+	{ ECANCELED,	"cancelled: the wait, or the entry of a PIN at the reader" },
 	{ ETIME,	"no PIN was entered at the reader in time" },
 	{ ENODATA,	"the reader has named no error, or its holder has left no note" },
 	{ EPROTO,	"the reader or the card answers nonsense" },

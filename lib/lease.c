@@ -10,6 +10,8 @@ int tokmux_acquire(struct tokmux_caller *caller, unsigned int mode,
 	struct tokmux_acquire arg = { .mode = mode, .timeout_ms = timeout_ms };
 	int ret;
 
+	if (tokmux_park_use(caller, mode, grant))
+		return 0;
 	ret = tokmux_ioctl(caller->fd, TOKMUX_ACQUIRE, &arg);
 	if (!ret && grant)
 		*grant = (struct tokmux_grant){ .epoch = arg.epoch,
@@ -21,7 +23,28 @@ int tokmux_release(struct tokmux_caller *caller)
 {
 	struct tokmux_release arg = {};
 
+	if (tokmux_park_leave(caller))
+		return 0;
 	return tokmux_ioctl(caller->fd, TOKMUX_RELEASE, &arg);
+}
+
+int tokmux_idle(struct tokmux_caller *caller, unsigned int linger_ms)
+{
+	struct tokmux_release arg = { .flags = TOKMUX_RELEASE_IDLE,
+				      .linger_ms = linger_ms };
+
+	if (!linger_ms && tokmux_park_leave(caller))
+		return 0;
+	return tokmux_ioctl(caller->fd, TOKMUX_RELEASE, &arg);
+}
+
+int tokmux_cancel(struct tokmux_caller *caller)
+{
+	struct tokmux_cancel arg = {};
+	int ret;
+
+	ret = tokmux_ioctl(caller->fd, TOKMUX_CANCEL, &arg);
+	return ret ? ret : (int)arg.requests;
 }
 
 int tokmux_mark_clean(struct tokmux_caller *caller)

@@ -179,6 +179,7 @@ void tokmux_close(struct tokmux_caller *caller)
 		tokmux_release(caller);
 		close(caller->fd);
 	}
+	tokmux_park_unmap(caller);
 	free(caller);
 	errno = saved;
 }

@@ -138,6 +138,22 @@ enum tokmux_card_ending {
 int tokmux_card_end(struct tokmux_card *card, unsigned int flags);
 
 /**
+ * tokmux_card_idle() - keep the card and the lease, but don't use them now
+ * @card: between tokmux_card_begin() and tokmux_card_end()
+ * @linger_ms: see tokmux_idle()
+ *
+ * The next begin or hold goes on with the card as it was left, without a
+ * transfer to the reader, if no other holder wanted the token meanwhile and the
+ * reader was not reset. Else it is a new beginning, and answers so
+ * (TOKMUX_CARD_TOUCHED). Until then nothing but tokmux_card_end() may be done
+ * with the card. A lease that ends while it is idle takes no power from the card:
+ * the next holder does that.
+ *
+ * Return: 0; -ENOLCK if there was no begin; what tokmux_idle() returns.
+ */
+int tokmux_card_idle(struct tokmux_card *card, unsigned int linger_ms);
+
+/**
  * tokmux_card_free() - end it, if need be, and free it
  * @card: may be NULL
  */

@@ -187,7 +187,7 @@ int tokmux_bind(struct tokmux_caller *caller, unsigned int flags);
  * @users: how many callers are logged in as user
  * @sos: how many callers are logged in as security officer
  * @hold_limit_ms: how long a lease is kept while others wait, 0 for ever
- * @reserved: 0
+ * @idle: how many leases are idle
  * @grants: how many leases were granted so far
  * @name: the token's name, NUL-padded
  *
@@ -206,7 +206,7 @@ struct tokmux_state {
 	uint32_t users;
 	uint32_t sos;
 	uint32_t hold_limit_ms;
-	uint32_t reserved;
+	uint32_t idle;
 	uint64_t grants;
 	char name[TOKMUX_NAME_SIZE];
 };
@@ -244,9 +244,12 @@ struct tokmux_grant {
  * @timeout_ms: see the conventions
  * @grant: out: may be NULL
  *
+ * If this caller's lease is idle and of the same mode, it goes on at once. If it
+ * is of the other mode, it is given back first.
+ *
  * Return: 0; -EALREADY if this caller has a lease, -EAGAIN, -ETIMEDOUT, -EINTR,
- * -ENODEV if the token is gone, -EPERM in another process, -ENOTCONN unbound,
- * -ENOBUFS if the queue is full.
+ * -ECANCELED after tokmux_cancel(), -ENODEV if the token is gone, -EPERM in
+ * another process, -ENOTCONN unbound, -ENOBUFS if the queue is full.
  */
 int tokmux_acquire(struct tokmux_caller *caller, unsigned int mode,
 		   int timeout_ms, struct tokmux_grant *grant);
@@ -259,6 +262,54 @@ int tokmux_acquire(struct tokmux_caller *caller, unsigned int mode,
  * eject), -ENODEV, -EPERM, -ENOTCONN.
  */
 int tokmux_release(struct tokmux_caller *caller);
+
+/**
+ * tokmux_idle() - keep the lease, but don't use it now
+ * @caller: the caller
+ * @linger_ms: how long others that want the token wait for it from now on, up to
+ *	TOKMUX_MAX_LINGER_MS; 0: not at all. What they have waited already while
+ *	this caller had its lease is taken off from TOKMUX_MAX_LINGER_MS.
+ *
+ * The next tokmux_acquire() uses the lease again. When another holder wants the
+ * token before that, the kernel ends the lease in time, as by tokmux_release(),
+ * also if this process is stopped or busy. It then tells by
+ * TOKMUX_EVENT_LEASE_LOST, and the epoch of the next grant says if another one
+ * has had the token: while it is the same, nothing was lost. A file of
+ * tokmux_lease_fd() stays open until the lease ends.
+ *
+ * Return: 0; -EINVAL if @linger_ms is too long, -ENOLCK if it has no lease,
+ * -ESTALE if it was taken from it while it was in use, -ENODEV, -EPERM,
+ * -ENOTCONN; -EINVAL if the kernel module is too old.
+ */
+int tokmux_idle(struct tokmux_caller *caller, unsigned int linger_ms);
+
+/**
+ * tokmux_park() - make it fast to acquire the lease and to release it
+ * @caller: the caller, bound; no other thread uses it meanwhile
+ *
+ * From then on tokmux_release() does the same as tokmux_idle() without a linger
+ * time: the lease is kept until another holder wants the token. As long as none
+ * does, and nothing happens that a grant has to tell, neither tokmux_release() nor
+ * the next tokmux_acquire() of the same mode is a system call. The epoch of a
+ * shared lease does not tell then of those that share the token at the same time.
+ * It costs a page of memory.
+ *
+ * Return: 0; -EOPNOTSUPP if the token has a real device, or this kernel can't do it;
+ * -ENOMEM, -ENODEV, -EPERM, -ENOTCONN. If it fails, nothing has changed.
+ */
+int tokmux_park(struct tokmux_caller *caller);
+
+/**
+ * tokmux_cancel() - end the waits of this caller's other threads
+ * @caller: the caller
+ *
+ * Those that wait in tokmux_acquire() or tokmux_session_open() at this moment
+ * return -ECANCELED.
+ *
+ * Return: their number; -ENODEV, -EPERM, -ENOTCONN, -ENOTTY if the kernel module
+ * is too old.
+ */
+int tokmux_cancel(struct tokmux_caller *caller);
 
 /**
  * tokmux_mark_clean() - say that the token has been reset

@@ -33,6 +33,7 @@ struct tokmux_card {
 	/* A card on a token: card_lease.c. */
 	struct tokmux_caller *caller;
 	int lease_fd;		/* -1 for none */
+	bool idle;		/* it is kept, if the lease is */
 	uint64_t epoch;		/* as of the last end, 0 for never */
 	unsigned int begun;	/* the caller's count as of the last begin */
 

@@ -8,9 +8,11 @@
 
 /*
  * With these flags the kernel grants a token whose card may still have another
- * holder's PIN verified: that holder died, was thrown out or left a login.
+ * holder's PIN verified: that holder died, was thrown out, left a login, or has
+ * lost its idle lease.
  */
-#define GRANT_SCRUB	(TOKMUX_GRANT_UNCLEAN | TOKMUX_GRANT_LOGIN)
+#define GRANT_SCRUB	(TOKMUX_GRANT_UNCLEAN | TOKMUX_GRANT_LOGIN | \
+			 TOKMUX_GRANT_RESET)
 
 int tokmux_card_new(struct tokmux_caller *caller, unsigned int slot,
 		    struct tokmux_card **card)
@@ -37,6 +39,7 @@ static void give_back(struct tokmux_card *card)
 	if (card->lease_fd >= 0)
 		close(card->lease_fd);
 	card->lease_fd = -1;
+	card->idle = false;
 }
 
 static unsigned int *begun(const struct tokmux_card *card)
@@ -117,24 +120,40 @@ static int take_over(struct tokmux_card *card,
 	return ret < 0 ? ret : flags | TOKMUX_CARD_TOUCHED;
 }
 
+/* Opens the reader, unless an idle lease has kept it. */
+static int open_reader(struct tokmux_card *card)
+{
+	int ret = tokmux_lease_fd(card->caller);
+
+	if (ret == -EALREADY && card->idle)
+		return 0;
+	if (card->idle)
+		give_back(card);
+	if (ret < 0)
+		return ret;
+	card->lease_fd = ret;
+	return card_connect_fd(card, ret);
+}
+
 static int begin(struct tokmux_card *card, int timeout_ms, bool power)
 {
 	struct tokmux_grant grant;
 	int saved = errno, ret;
+	bool last, kept;
 
 	if (!card->caller || card->caller->group)
 		return -EINVAL;
 	ret = tokmux_acquire(card->caller, TOKMUX_EXCLUSIVE, timeout_ms, &grant);
 	if (ret)
 		return ret;
-	ret = tokmux_lease_fd(card->caller);
-	if (!was_last(card))
+	last = was_last(card);
+	if (!last)
 		card->powered = false;
-	if (ret >= 0) {
-		card->lease_fd = ret;
-		ret = card_connect_fd(card, ret);
-	}
-	if (ret >= 0)
+	ret = open_reader(card);
+	kept = card->idle && last && card->epoch == grant.epoch &&
+	       !(grant.flags & GRANT_SCRUB) && (card->powered || !power);
+	card->idle = false;
+	if (ret >= 0 && !kept)
 		ret = take_over(card, &grant, power);
 	if (ret < 0) {
 		card->powered = false;
@@ -169,6 +188,32 @@ static bool others_wait(struct tokmux_card *card)
 	return !tokmux_info(card->caller, &info, sizeof(info)) && info.waiters;
 }
 
+int tokmux_card_idle(struct tokmux_card *card, unsigned int linger_ms)
+{
+	int ret;
+
+	if (card->lease_fd < 0)
+		return -ENOLCK;
+	ret = tokmux_idle(card->caller, linger_ms);
+	if (!ret)
+		card->idle = true;
+	return ret;
+}
+
+/* Uses an idle lease again. Has it ended meanwhile, and with it all that was left? */
+static bool has_ended(struct tokmux_card *card)
+{
+	struct tokmux_state info;
+	struct tokmux_grant grant;
+
+	if (!card->idle)
+		return false;
+	if (tokmux_info(card->caller, &info, sizeof(info)) ||
+	    !(info.flags & TOKMUX_INFO_HOLDING))
+		return true;
+	return tokmux_acquire(card->caller, TOKMUX_EXCLUSIVE, 0, &grant);
+}
+
 int tokmux_card_end(struct tokmux_card *card, unsigned int flags)
 {
 	int saved = errno, ret;
@@ -177,6 +222,11 @@ int tokmux_card_end(struct tokmux_card *card, unsigned int flags)
 		return -EINVAL;
 	if (card->lease_fd < 0)
 		return -ENOLCK;
+	if (has_ended(card)) {
+		give_back(card);
+		errno = saved;
+		return 0;
+	}
 	if (flags & TOKMUX_CARD_OFF ||
 	    (flags & TOKMUX_CARD_OFF_IF_WANTED && others_wait(card))) {
 		/* Without power the card forgets who has logged in. */

@@ -120,7 +120,7 @@ int main(void)
 		}
 	}
 	tokmux_info(c, &state, sizeof(state));
-	if (state.flags != ~0U || state.grants != ~0ULL || state.reserved) {
+	if (state.flags != ~0U || state.grants != ~0ULL || state.idle != ~0U) {
 		puts("not what the kernel said");
 		return 1;
 	}
