@@ -131,6 +131,7 @@ static const struct {
 	{ "wait",	"waits",	false },
 	{ "grant",	"granted",	false },
 	{ "release",	"released",	false },
+	{ "idle",	"keeps",	false },
 	{ "revoke",	"taken",	false },
 	{ "end",	"died",		false },
 	{ "login",	"login",	true },

@@ -112,6 +112,9 @@ static void read_fdinfo(const char *path, struct open_file *file)
 			file->shared = !strcmp(rest, "shared");
 		} else if (starts(line, "held-ms:\t", &rest)) {
 			file->held_ms = strtoll(rest, NULL, 10);
+			file->uses = true;
+		} else if (starts(line, "idle:\t", &rest)) {
+			file->uses = *rest == '0';
 		} else if (starts(line, "waiting:\t", &rest)) {
 			file->waiting = strtoul(rest, NULL, 10);
 		} else if (starts(line, "sessions:\t", &rest)) {

@@ -35,6 +35,8 @@ struct open_file {
 	char token[TOKMUX_NAME_SIZE];
 	pid_t owner;
 	bool exclusive, shared;
+	/* It has a lease that is not idle. */
+	bool uses;
 	unsigned int waiting, sessions;
 	char login[8];
 	/* -1 if the kernel doesn't say. */

@@ -7,8 +7,8 @@
 
 #define EVERYTHING							\
 	"name,device,user_token,state,unclean,holder,command,holders,"	\
-	"holder_pids,waiters,waiter_pids,sessions,max_sessions,users,sos,owner," \
-	"epoch,hold_limit_ms,grants,waits,longest_wait_us,revocations,uncleans," \
+	"holder_pids,idle,waiters,waiter_pids,sessions,max_sessions,users,sos," \
+	"owner,epoch,hold_limit_ms,grants,waits,longest_wait_us,revocations,uncleans," \
 	"device_kind,real_device"
 
 /* Takes over @subject. */

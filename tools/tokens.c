@@ -12,7 +12,7 @@
 
 enum {
 	NAME, DEVICE, USER_TOKEN, STATE, UNCLEAN, HOLDER, COMMAND, HOLDERS,
-	HOLDER_PIDS, WAITERS, WAITER_PIDS, SESSIONS, MAX_SESSIONS, USERS, SOS,
+	HOLDER_PIDS, IDLE, WAITERS, WAITER_PIDS, SESSIONS, MAX_SESSIONS, USERS, SOS,
 	OWNER, EPOCH, HOLD_LIMIT_MS, GRANTS, WAITS, LONGEST_WAIT_US, REVOCATIONS,
 	UNCLEANS, DEVICE_KIND, REAL_DEVICE, LONGEST_WAIT,
 };
@@ -27,6 +27,7 @@ static const struct column columns[] = {
 	[COMMAND] = { "command", LONG_TEXT, "what the (first) holder runs" },
 	[HOLDERS] = { "holders", NUMBER, "how many hold it" },
 	[HOLDER_PIDS] = { "holder_pids", NUMBERS, "pids of all holders" },
+	[IDLE] = { "idle", NUMBER, "leases that are kept, but not used" },
 	[WAITERS] = { "waiters", NUMBER, "how many requests wait" },
 	[WAITER_PIDS] = { "waiter_pids", NUMBERS, "their pids, in order" },
 	[SESSIONS] = { "sessions", NUMBER, "open sessions of all callers" },

@@ -32,7 +32,7 @@ static const struct column columns[] = {
 	[WAITING] = { "waiting", NUMBER, "how many requests of it wait" },
 	[SESSIONS] = { "sessions", NUMBER, "its open sessions" },
 	[LOGIN] = { "login", TEXT, "user or so" },
-	[STATE] = { "state", TEXT, "exclusive or shared, waits, or idle; as via, if it isn't token" },
+	[STATE] = { "state", TEXT, "exclusive or shared, kept (a lease that is idle), waits, or idle; as via, if it isn't token" },
 	[FROM] = { "from", LONG_TEXT, "a remote client's host, or the process at the socket" },
 	[KEY] = { "key", LONG_TEXT, "a remote client's ssh key, as authorized_keys calls it" },
 };
@@ -55,7 +55,7 @@ struct user {
 	pid_t pid;
 	char name[64], command[PROCESS_NAME_SIZE];
 	const char *via;
-	bool exclusive, shared, detailed;
+	bool exclusive, shared, uses, detailed;
 	int64_t held_ms;
 	unsigned int waiting, sessions;
 	char login[8];
@@ -255,6 +255,7 @@ static void see_caller(struct used_token *token, const struct open_file *file)
 	user->detailed = true;
 	user->exclusive |= file->exclusive;
 	user->shared |= file->shared;
+	user->uses |= file->uses;
 	if (file->held_ms > user->held_ms)
 		user->held_ms = file->held_ms;
 	user->waiting += file->waiting;
@@ -320,6 +321,7 @@ static void add_row(struct view *view, const struct used_token *token,
 		view_set(view, COMMAND, user->command);
 	view_set(view, VIA, user->via);
 	view_set(view, STATE, strcmp(user->via, "token") ? user->via :
+		 user->held_ms >= 0 && !user->uses ? "kept" :
 		 user->exclusive ? "exclusive" : user->shared ? "shared" :
 		 user->waiting ? "waits" : "idle");
 	if (strcmp(user->via, "token"))
