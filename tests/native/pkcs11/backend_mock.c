@@ -345,13 +345,32 @@ static CK_RV find_objects_final(CK_SESSION_HANDLE session)
 	return CKR_OK;
 }
 
-/* Takes a while, and a thread may be cancelled meanwhile. */
+static void stop_pausing(void *pausing)
+{
+	pthread_mutex_unlock(pausing);
+}
+
+/*
+ * Takes a while, and a thread may be cancelled meanwhile. The sanitizers see it leave a
+ * wait for a condition, and not nanosleep().
+ */
 static CK_RV seed_random(CK_SESSION_HANDLE session, unsigned char *seed,
 			 CK_ULONG length)
 {
-	struct timespec pause = { 0, 1000000 };
+	static pthread_mutex_t pausing = PTHREAD_MUTEX_INITIALIZER;
+	pthread_cond_t never = PTHREAD_COND_INITIALIZER;
+	struct timespec until;
 
-	nanosleep(&pause, NULL);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	pthread_mutex_lock(&pausing);
+	pthread_cleanup_push(stop_pausing, &pausing);
+	pthread_cond_timedwait(&never, &pausing, &until);
+	pthread_cleanup_pop(1);
 	return CKR_OK;
 }
 

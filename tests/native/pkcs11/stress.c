@@ -290,17 +290,6 @@ static void begin_cancelling(unsigned int seed)
 	}
 }
 
-/*
- * The sanitizers don't see a thread leave nanosleep() when it is cancelled there. With
- * the kernel as arbiter r15_cancel does it.
- */
-static bool may_cancel(void)
-{
-	const char *san = getenv("SAN");
-
-	return (!san || !*san) && strcmp(world_arbiter(), "kernel");
-}
-
 /* They have left nothing behind that another caller would wait for. */
 static bool nothing_is_left(CK_FUNCTION_LIST *p11)
 {
@@ -440,7 +429,6 @@ int main(void)
 	bool fresh = true;
 	char path[256];
 	long until;
-	bool cancels = may_cancel();
 	pthread_t canceller;
 	unsigned int random;
 	int i, j;
@@ -462,8 +450,7 @@ int main(void)
 	callers[2].sessions[0] = session;
 	MUST(login(callers[2].p11, session));
 	random = (unsigned int)seed + 3 * THREADS;
-	if (cancels)
-		begin_cancelling(random);
+	begin_cancelling(random);
 
 	/* Before whoever runs this loses patience: after 120 s for the 3 here. */
 	signal(SIGALRM, say_deadlock);
@@ -479,16 +466,15 @@ int main(void)
 					   &workers[i][j]))
 				return 1;
 		}
-	if (cancels && pthread_create(&canceller, NULL,
-				      cancel_one_after_the_other, &random))
+	if (pthread_create(&canceller, NULL, cancel_one_after_the_other,
+			   &random))
 		return 1;
 	while (now_ms() < until && fresh) {
 		fresh = child_is_fresh();
 		forks++;
 	}
 	atomic_store(&stop, true);
-	if (cancels)
-		pthread_join(canceller, NULL);
+	pthread_join(canceller, NULL);
 	for (i = 0; i < 3; i++)
 		for (j = 0; j < THREADS; j++) {
 			struct worker *worker = &workers[i][j];
@@ -510,9 +496,7 @@ int main(void)
 	ok(find(callers[2].p11, session, CKO_PRIVATE_KEY, "key", &key) == 1 &&
 	   sign(callers[2].p11, session, key) == CKR_OK,
 	   "and is still logged in");
-	ok(!cancels || nothing_is_left(callers[2].p11),
-	   cancels ? "cancelled threads leave nothing" :
-		     "# SKIP not with a sanitizer, nor in a guest");
+	ok(nothing_is_left(callers[2].p11), "cancelled threads leave nothing");
 	ok(!fork_storm(), "many children work at once");
 	for (i = 0; i < 3; i++)
 		while (callers[i].p11->C_Finalize(NULL) == CKR_OK)
