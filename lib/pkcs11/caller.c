@@ -251,19 +251,27 @@ CK_RV caller_free(unsigned int number)
 	return CKR_OK;
 }
 
+static atomic_uint fronts;
+
+/* A front is loaded. */
+void caller_module_opened(void)
+{
+	atomic_fetch_add(&fronts, 1);
+}
+
 /**
- * caller_all_gone() - the program has closed the module
+ * caller_module_closed() - a front is unloaded
  *
- * What callers have ends, as if each had finalized: with dlclose() others' modules end
+ * With the last one nobody has the module open any more. What callers have ends, as if each had finalized: with dlclose() others' modules end
  * it, too. The thread has the loader's lock, so it isn't to be cancelled. When the
  * process exits nothing is done, see exit_begins().
  */
-void caller_all_gone(void)
+void caller_module_closed(void)
 {
 	unsigned int i;
 	int cancel;
 
-	if (quiesce_is_for_good())
+	if (atomic_fetch_sub(&fronts, 1) > 1 || quiesce_is_for_good())
 		return;
 	cancel = cancel_off();
 	for (i = 0; i < MAX_CALLERS; i++)

@@ -9,7 +9,8 @@ CK_RV caller_of(const void *address, void (*come)(unsigned int number),
 		unsigned int *number);
 CK_RV caller_new(void (*come)(unsigned int number), unsigned int *number);
 CK_RV caller_free(unsigned int number);
-void caller_all_gone(void);
+void caller_module_opened(void);
+void caller_module_closed(void);
 
 CK_RV caller_initialize(unsigned int number, CK_VOID_PTR args);
 CK_RV caller_finalize(unsigned int number, CK_VOID_PTR reserved);

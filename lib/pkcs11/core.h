@@ -30,7 +30,8 @@ struct core {
 				  CK_FLAGS flags);
 	CK_RV (*token_name)(CK_SLOT_ID slot, char *name, CK_ULONG size);
 
-	/* The front is unloaded: nobody has the module open any more. */
+	/* A front is loaded, or unloaded. There are two where the file was copied. */
+	void (*opened)(void);
 	void (*closed)(void);
 };
 

@@ -277,5 +277,6 @@ const struct core tokmux_pkcs11_core = {
 	.free_caller = tokmux_pkcs11_free_caller,
 	.caller_interface = tokmux_pkcs11_caller_interface,
 	.token_name = tokmux_pkcs11_token_name,
-	.closed = caller_all_gone,
+	.opened = caller_module_opened,
+	.closed = caller_module_closed,
 };

@@ -50,6 +50,11 @@ CK_RV tokmux_pkcs11_token_name(CK_SLOT_ID slot, char *name, CK_ULONG size)
 	return tokmux_pkcs11_core.token_name(slot, name, size);
 }
 
+__attribute__((constructor)) static void opened(void)
+{
+	tokmux_pkcs11_core.opened();
+}
+
 /* Also when the process exits, which the core knows. */
 __attribute__((destructor)) static void closed(void)
 {

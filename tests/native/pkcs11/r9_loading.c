@@ -177,6 +177,32 @@ TEST_F(loading, closed_by_callers_of_all_kinds)
 	}
 }
 
+/* A copy of the file in another place is the same module. */
+TEST_F(loading, a_copy_is_closed)
+{
+	char command[512];
+	CK_SESSION_HANDLE session;
+	CK_FUNCTION_LIST *p11, *others;
+	CK_SESSION_INFO info;
+	void *object, *copy;
+
+	snprintf(command, sizeof(command), "cp %s %s", MODULE, world_path("copy.so"));
+	ASSERT_EQ(0, system(command));
+	object = dlopen(MODULE, RTLD_NOW);
+	p11 = list_of(object);
+	ASSERT_EQ(CKR_OK, p11->C_Initialize(NULL));
+	ASSERT_EQ(CKR_OK, open_rw(p11, &session));
+	copy = dlopen(world_path("copy.so"), RTLD_NOW);
+	ASSERT_NE(NULL, copy);
+	others = list_of(copy);
+	EXPECT_EQ(p11, others);
+	dlclose(copy);
+	EXPECT_EQ(CKR_OK, p11->C_GetSessionInfo(session, &info));
+	EXPECT_TRUE(backend_is_up());
+	dlclose(object);
+	EXPECT_FALSE(backend_is_up());
+}
+
 static atomic_int waiter;
 
 static void *wait_for_event(void *p11)
