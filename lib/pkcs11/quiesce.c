@@ -126,6 +126,7 @@ bool quiesce_is_for_good(void)
 /* After the backends' destructors: no thread calls them any more. */
 void quiesce_abandon(void)
 {
+	holds = true;
 	atomic_fetch_or(&quiesce_held, FOR_GOOD | GONE);
 }
 
@@ -159,10 +160,8 @@ bool quiesce_wait(struct site *site)
 {
 	const char *backend, *function;
 
-	if (atomic_load(&quiesce_held) & GONE)
-		return false;
 	if (holds || site->depth)
-		return true;
+		return !(atomic_load(&quiesce_held) & GONE);
 	backend = atomic_load(&site->backend);
 	function = atomic_load(&site->function);
 	do {

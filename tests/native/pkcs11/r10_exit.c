@@ -146,6 +146,43 @@ static void initialized_too_late(void)
 	begin(my_list());
 }
 
+static void *sign_for_ever(void *arg)
+{
+	while (sign(p11, session, key) == CKR_OK)
+		;
+	/* What a server does that can't go on. */
+	_exit(33);
+}
+
+static void *open_one(void *arg)
+{
+	CK_SESSION_HANDLE another;
+
+	if (open_rw(p11, &another) != CKR_OK)
+		_exit(35);
+	return NULL;
+}
+
+/* The backend is gone, the process not quite: it reports no error at its last moment. */
+static void late_thread(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, open_one, NULL))
+		_exit(34);
+	usleep(300000);
+}
+
+static void threads_that_sign(void)
+{
+	pthread_t thread;
+
+	atexit(late_thread);
+	begin(CALLER_A);
+	if (pthread_create(&thread, NULL, sign_for_ever, NULL))
+		_exit(34);
+}
+
 static void nothing_at_all(void)
 {
 	begin(CALLER_A);
@@ -206,6 +243,7 @@ static const struct {
 	{ "C_Finalize in a destructor in dlclose", a_destructor_in_dlclose },
 	{ "C_Initialize in a handler that was registered first",
 	  initialized_too_late },
+	{ "a thread that signs, and one that comes late", threads_that_sign },
 	{ "no C_Finalize", nothing_at_all },
 	{ "exec in the middle", exec_in_the_middle },
 };
