@@ -39,11 +39,11 @@ void policy_read(void);
  */
 #define LISTEN_MS		20
 /*
- * Not every reader tells, and those that do were seen to forget it: one that has said
- * nothing for this long is asked.
+ * A reader without an interrupt endpoint can't tell, and is asked as often as pcscd asks.
+ * One that can may forget to: it is asked when it has said nothing for long.
  */
+#define ASK_MS			400
 #define ASK_TELLING_MS		10000
-#define ASK_MS			500
 
 /*
  * A program that sees a card is likely to connect, so the lease is kept for this
