@@ -513,6 +513,9 @@ static CK_RV logout_at_exit(struct slot *slot, int64_t until_ms)
  * No other thread is inside a backend, or will be. The kernel is told of a logout only
  * if there was one: if the backend can't be logged out, the kernel calls the token
  * unclean when the process is gone (R2).
+ *
+ * Callers aren't told: their next calls are held, and would find the backend gone. A
+ * thread that learned that its login is over would report that at the last moment.
  */
 void login_exit(struct slot *slot, int64_t until_ms)
 {
@@ -526,10 +529,11 @@ void login_exit(struct slot *slot, int64_t until_ms)
 			  slot->id, rv);
 		return;
 	}
+	slot_forget_pin(slot);
 	pthread_mutex_lock(&slot->lock);
 	for (seat = slot->seats; seat; seat = seat->next) {
 		if (seat_login(seat) != LOGIN_NONE)
-			seat_lose_login(seat);
+			slot->arbiter->logout(seat->party);
 		if (slot->arbiter->leave)
 			slot->arbiter->leave(seat->party);
 	}

@@ -164,11 +164,12 @@ static void *open_one(void *arg)
 }
 
 /* The backend is gone, the process not quite: it reports no error at its last moment. */
-static void late_thread(void)
+static void late_threads(void)
 {
 	pthread_t thread;
 
-	if (pthread_create(&thread, NULL, open_one, NULL))
+	if (pthread_create(&thread, NULL, open_one, NULL) ||
+	    pthread_create(&thread, NULL, sign_for_ever, NULL))
 		_exit(34);
 	usleep(300000);
 }
@@ -177,7 +178,7 @@ static void threads_that_sign(void)
 {
 	pthread_t thread;
 
-	atexit(late_thread);
+	atexit(late_threads);
 	begin(CALLER_A);
 	if (pthread_create(&thread, NULL, sign_for_ever, NULL))
 		_exit(34);
@@ -243,7 +244,7 @@ static const struct {
 	{ "C_Finalize in a destructor in dlclose", a_destructor_in_dlclose },
 	{ "C_Initialize in a handler that was registered first",
 	  initialized_too_late },
-	{ "a thread that signs, and one that comes late", threads_that_sign },
+	{ "a thread that signs, and two that come late", threads_that_sign },
 	{ "no C_Finalize", nothing_at_all },
 	{ "exec in the middle", exec_in_the_middle },
 };
