@@ -184,14 +184,13 @@ out:
 	return ret;
 }
 
-/* The requests behind the cancelled ones can be granted now. */
+/* The threads that return look at the requests that were behind theirs. */
 int tokmux_cancel(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_cancel *arg = argp;
 
 	arg->requests = call->caller->nr_requests;
 	tokmux_caller_cancel(call->caller, -ECANCELED);
-	call->withdrew = true;
 	return 0;
 }
 

@@ -21,7 +21,7 @@ static int tokmux_info(struct tokmux_call *call, void *argp)
 		      (token->exclusive ? TOKMUX_INFO_EXCLUSIVE : 0) |
 		      (caller->tgid ? TOKMUX_INFO_BOUND : 0) |
 		      (caller->held ? TOKMUX_INFO_HOLDING : 0) |
-		      (tokmux_park_is_idle(caller) ? TOKMUX_INFO_IDLE : 0);
+		      (tokmux_park_is_idle(caller, 0) ? TOKMUX_INFO_IDLE : 0);
 	info->index = token->index;
 	info->epoch = token->epoch;
 	info->owner_uid = from_kuid_munged(current_user_ns(), token->owner);

@@ -24,7 +24,7 @@ void tokmux_event_send(struct tokmux_caller *caller, u32 type, u64 arg)
 		events->overflow = true;
 	}
 	kfifo_put(&events->ring, event);
-	tokmux_park_look(caller);
+	tokmux_park_is_idle(caller, TOKMUX_PARK_LOOK);
 	wake_up_interruptible(&caller->wait);
 }
 

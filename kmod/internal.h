@@ -92,7 +92,7 @@ struct tokmux_token {
 	struct list_head parkers;	/* holding callers that may park their leases */
 	struct list_head untold;	/* holding callers without TOKMUX_EVENT_WANTED */
 	struct list_head told;		/* holding callers that were sent it */
-	struct list_head idle;		/* callers with idle leases, by idle_until_ns */
+	struct list_head idle;		/* callers with idle leases */
 	struct list_head want_free;	/* callers that get TOKMUX_EVENT_FREE */
 	struct delayed_work hold_work;	/* R4 */
 	u64 epoch;
@@ -260,13 +260,11 @@ struct tokmux_token *tokmux_token_get_user(const char *name,
 void tokmux_token_put_file(struct tokmux_token *token);
 
 /* park.c */
-bool tokmux_park_is_idle(const struct tokmux_caller *caller);
+bool tokmux_park_is_idle(const struct tokmux_caller *caller, u32 bits);
 bool tokmux_park_is_users(const struct tokmux_caller *caller);
-bool tokmux_park_look(const struct tokmux_caller *caller);
 void tokmux_park_look_all(struct tokmux_token *token);
-bool tokmux_park_use(struct tokmux_caller *caller, const struct tokmux_acquire *arg,
+bool tokmux_park_set(struct tokmux_caller *caller, const struct tokmux_acquire *arg,
 		     bool look);
-void tokmux_park_end(const struct tokmux_caller *caller);
 int tokmux_park_mmap(struct file *file, struct vm_area_struct *vma);
 void tokmux_park_free(struct tokmux_caller *caller);
 

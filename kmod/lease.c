@@ -16,6 +16,7 @@
  * waited for.
  */
 #include <linux/jiffies.h>
+#include <linux/math64.h>
 #include "internal.h"
 #include "trace.h"
 
@@ -80,17 +81,20 @@ static bool tokmux_lease_before(struct rb_node *a, const struct rb_node *b)
 }
 
 /*
- * @caller may use its lease from now on. Tell it what happened to the token
- * before; @joins: while it is used by another file of the same party.
+ * @caller may use the token from now on: it is granted a lease, or uses its idle
+ * one again. It is told what happened to the token before.
  */
-static void tokmux_lease_use(struct tokmux_caller *caller, struct task_struct *task,
-			     struct tokmux_acquire *arg, bool joins)
+static void tokmux_lease_grant(struct tokmux_caller *caller,
+			       struct task_struct *task,
+			       struct tokmux_acquire *arg)
 {
 	struct tokmux_token *token = caller->token;
 	struct tokmux_party *party = caller->party;
+	bool joins = party->nr_exclusive + party->nr_shared > !!caller->held;
+	bool others = token->nr_holders > (joins || caller->held);
 	/* A caller that joins a holder is told of a touch with its next lease. */
 	bool touched = !joins && tokmux_device_touched(&token->device);
-	bool others = token->nr_holders > 1, look;
+	bool look;
 
 	/*
 	 * When several parties hold the token at a time, any of them may be the
@@ -103,8 +107,25 @@ static void tokmux_lease_use(struct tokmux_caller *caller, struct task_struct *t
 	if (token->last_party && others)
 		tokmux_park_look_all(token);
 	token->last_party = others ? 0 : party->id;
-	if (joins)
+	if (joins) {
 		arg->granted |= TOKMUX_GRANT_JOINED;
+	} else if (!caller->held) {
+		token->nr_holders++;
+		party->granted = ktime_get_coarse();
+		party->busy_ns = tokmux_queue_tick(&token->lease_queue);
+		party->own_ns = 0;
+		rb_add_cached(&party->holder_node, &token->holders,
+			      tokmux_lease_before);
+	}
+	if (!caller->held) {
+		if (arg->mode == TOKMUX_EXCLUSIVE) {
+			party->nr_exclusive++;
+			token->exclusive = party;
+		} else {
+			party->nr_shared++;
+		}
+		token->grants++;
+	}
 	if (token->unclean)
 		arg->granted |= TOKMUX_GRANT_UNCLEAN;
 	if (token->reset_first)
@@ -126,62 +147,9 @@ static void tokmux_lease_use(struct tokmux_caller *caller, struct task_struct *t
 	list_del_init(&caller->want_free);
 	look = token->lease_queue.length || !list_empty(&token->want_free) ||
 	       READ_ONCE(tokmux_lease_suspended);
-	list_move_tail(&caller->holding, tokmux_park_use(caller, arg, look) ?
+	list_move_tail(&caller->holding, tokmux_park_set(caller, arg, look) ?
 					 &token->parkers : &token->untold);
 	trace_tokmux_grant(caller, arg->mode);
-}
-
-static void tokmux_lease_grant(struct tokmux_caller *caller,
-			       struct task_struct *task,
-			       struct tokmux_acquire *arg)
-{
-	struct tokmux_token *token = caller->token;
-	struct tokmux_party *party = caller->party;
-	bool joins = party->nr_exclusive || party->nr_shared;
-
-	if (!joins) {
-		token->nr_holders++;
-		party->granted = ktime_get_coarse();
-		party->busy_ns = tokmux_queue_tick(&token->lease_queue);
-		party->own_ns = 0;
-		rb_add_cached(&party->holder_node, &token->holders,
-			      tokmux_lease_before);
-	}
-	if (arg->mode == TOKMUX_EXCLUSIVE) {
-		party->nr_exclusive++;
-		token->exclusive = party;
-	} else {
-		party->nr_shared++;
-	}
-	token->grants++;
-	tokmux_lease_use(caller, task, arg, joins);
-}
-
-/*
- * The holder keeps its lease, but does not use the token. Others wait for it no
- * longer than @linger_ms, and no longer than TOKMUX_MAX_LINGER_MS in all.
- */
-static void tokmux_lease_leave(struct tokmux_caller *caller, u32 linger_ms)
-{
-	struct tokmux_token *token = caller->token;
-	struct tokmux_party *party = caller->party;
-	u64 waited_ns = tokmux_queue_tick(&token->lease_queue) - party->busy_ns -
-			party->own_ns;
-	u64 max_ns = (u64)TOKMUX_MAX_LINGER_MS * NSEC_PER_MSEC;
-	struct list_head *before;
-
-	tokmux_park_look(caller);
-	caller->idle = true;
-	caller->idle_until_ns = ktime_get_ns() +
-				min(linger_ms * (u64)NSEC_PER_MSEC,
-				    max_ns - min(waited_ns, max_ns));
-	list_del(&caller->holding);
-	list_for_each_prev(before, &token->idle) {
-		if (list_entry(before, struct tokmux_caller, holding)->idle_until_ns <=
-		    caller->idle_until_ns)
-			break;
-	}
-	list_add(&caller->holding, before);
 }
 
 /* The number of leases that are idle. */
@@ -191,7 +159,7 @@ unsigned int tokmux_lease_nr_idle(struct tokmux_token *token)
 	unsigned int nr = 0;
 
 	list_for_each_entry(caller, &token->parkers, holding)
-		nr += tokmux_park_is_idle(caller);
+		nr += tokmux_park_is_idle(caller, 0);
 	list_for_each_entry(caller, &token->idle, holding)
 		nr++;
 	return nr;
@@ -199,7 +167,7 @@ unsigned int tokmux_lease_nr_idle(struct tokmux_token *token)
 
 static bool tokmux_lease_is_used(const struct tokmux_caller *caller)
 {
-	return caller->held && !caller->idle && !tokmux_park_look(caller);
+	return caller->held && !tokmux_park_is_idle(caller, TOKMUX_PARK_LOOK);
 }
 
 /* Would the token be unclean if the caller's lease ended now? */
@@ -231,7 +199,7 @@ void tokmux_lease_give_up(struct tokmux_caller *caller)
 	}
 	WRITE_ONCE(caller->held, 0);
 	caller->idle = false;
-	tokmux_park_end(caller);
+	tokmux_park_set(caller, NULL, false);
 	wake_up_all(&token->lease_file_closed);
 	list_del_init(&caller->holding);
 	if (token->note_by == caller) {
@@ -267,9 +235,7 @@ static void tokmux_lease_reap(struct tokmux_token *token,
 
 	tokmux_park_look_all(token);
 	list_for_each_entry_safe(caller, next, &token->idle, holding) {
-		if (caller->idle_until_ns > now_ns)
-			break;
-		if (caller->party != party)
+		if (caller->party != party && caller->idle_until_ns <= now_ns)
 			tokmux_lease_take(caller);
 	}
 }
@@ -337,20 +303,18 @@ static struct tokmux_party *tokmux_lease_first_out(struct tokmux_token *token,
  */
 static void tokmux_lease_arm(struct tokmux_token *token)
 {
-	s64 left_ns = S64_MAX, idle_ns = 0;
+	u64 now_ns = ktime_get_ns();
 	struct tokmux_caller *caller;
+	s64 left_ns = S64_MAX;
 
 	if (!token->lease_queue.length && list_empty(&token->want_free))
 		return;
 	if (token->lease_queue.length && !token->lease_queue.paused)
 		tokmux_lease_first_out(token, &left_ns);
 	list_for_each_entry(caller, &token->idle, holding) {
-		idle_ns = caller->idle_until_ns - ktime_get_ns();
-		if (idle_ns > 0)
-			break;
+		if (caller->idle_until_ns > now_ns)
+			left_ns = min_t(s64, left_ns, caller->idle_until_ns - now_ns);
 	}
-	if (idle_ns > 0)
-		left_ns = min(left_ns, idle_ns);
 	if (left_ns < S64_MAX)
 		mod_delayed_work(tokmux_wq, &token->hold_work,
 				 nsecs_to_jiffies(max_t(s64, left_ns, 0)) + 1);
@@ -487,21 +451,17 @@ int tokmux_acquire(struct tokmux_call *call, void *argp)
 		return -EINVAL;
 	if (tokmux_lease_is_used(caller))
 		return -EALREADY;
-	if (caller->held == arg->mode) {
-		tokmux_lease_use(caller, current, arg,
-				 party->nr_exclusive + party->nr_shared > 1);
-		tokmux_lease_dispatch(token);
-		return 0;
-	}
-	if (caller->held) {
+	if (caller->held && caller->held != arg->mode) {
 		tokmux_lease_give_up(caller);
 		tokmux_lease_dispatch(token);
 	}
+	/* One that uses its idle lease again has no request. */
+	nested = caller->held || (queue->length && tokmux_lease_is_nested(caller));
 	free = queue->length ? tokmux_lease_is_free(token, party, arg->mode) :
 	       tokmux_lease_make_free(token, party, arg->mode);
-	nested = queue->length && tokmux_lease_is_nested(caller);
 	if (free && (!queue->length || nested) && !tokmux_is_dying(current)) {
 		tokmux_lease_grant(caller, current, arg);
+		tokmux_lease_dispatch(token);
 		return 0;
 	}
 	if (!arg->timeout_ms) {
@@ -526,6 +486,25 @@ int tokmux_acquire(struct tokmux_call *call, void *argp)
 	return ret;
 }
 
+/*
+ * The holder of an idle lease keeps others waiting no longer than its linger time,
+ * and, with what they have waited for that lease before, TOKMUX_MAX_LINGER_MS.
+ */
+static void tokmux_lease_leave(struct tokmux_caller *caller, u32 linger_ms)
+{
+	struct tokmux_token *token = caller->token;
+	struct tokmux_party *party = caller->party;
+	u64 waited_ns = tokmux_queue_tick(&token->lease_queue) - party->busy_ns -
+			party->own_ns;
+	u32 waited_ms = min_t(u64, div_u64(waited_ns, NSEC_PER_MSEC),
+			      TOKMUX_MAX_LINGER_MS);
+
+	linger_ms = min(linger_ms, TOKMUX_MAX_LINGER_MS - waited_ms);
+	caller->idle_until_ns = ktime_get_ns() + linger_ms * (u64)NSEC_PER_MSEC;
+	caller->idle = true;
+	list_move_tail(&caller->holding, &token->idle);
+}
+
 int tokmux_release(struct tokmux_call *call, void *argp)
 {
 	struct tokmux_caller *caller = call->caller;
@@ -538,6 +517,7 @@ int tokmux_release(struct tokmux_call *call, void *argp)
 		return tokmux_lease_missing(caller);
 	if (idle) {
 		trace_tokmux_idle(caller, caller->held);
+		tokmux_park_is_idle(caller, TOKMUX_PARK_LOOK);
 		tokmux_lease_leave(caller, arg->linger_ms);
 	} else {
 		trace_tokmux_release(caller, caller->held);

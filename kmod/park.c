@@ -21,22 +21,26 @@
 #include <linux/shm.h>
 #include "internal.h"
 
+/* What the holder is told each time, and not once. */
+#define TOKMUX_PARK_GRANTED	(TOKMUX_GRANT_UNCLEAN | TOKMUX_GRANT_LOGIN)
+
 /* The word is no data race: the holder's accesses are in user space. */
 static atomic_t *tokmux_park_word(const struct tokmux_caller *caller)
 {
 	return (atomic_t *)&caller->park->word;
 }
 
-static bool tokmux_park_says_idle(const struct tokmux_caller *caller, u32 word)
+/*
+ * Is a caller's lease idle, by the ioctl or as its holder says? With TOKMUX_PARK_LOOK in @bits the
+ * holder cannot change that any more but by an ioctl; with 0 it may have already.
+ */
+bool tokmux_park_is_idle(const struct tokmux_caller *caller, u32 bits)
 {
-	return (word & ~TOKMUX_PARK_LOOK) == (caller->word | TOKMUX_PARK_IDLE);
-}
+	u32 word = caller->park ? atomic_fetch_or(bits, tokmux_park_word(caller)) : 0;
 
-/* For those who only look: it may change at any moment. */
-bool tokmux_park_is_idle(const struct tokmux_caller *caller)
-{
-	return caller->idle || (caller->park && caller->held &&
-				tokmux_park_says_idle(caller, atomic_read(tokmux_park_word(caller))));
+	return caller->idle ||
+	       (caller->held &&
+		(word & ~TOKMUX_PARK_LOOK) == (caller->word | TOKMUX_PARK_IDLE));
 }
 
 /* Does the current thread use the caller's lease, which is not idle? */
@@ -48,17 +52,6 @@ bool tokmux_park_is_users(const struct tokmux_caller *caller)
 			caller->thread == task_pid_nr(current);
 }
 
-/*
- * The holder's next use of its lease begins with an ioctl. Returns whether the
- * lease is idle until then.
- */
-bool tokmux_park_look(const struct tokmux_caller *caller)
-{
-	return caller->park &&
-	       tokmux_park_says_idle(caller, atomic_fetch_or(TOKMUX_PARK_LOOK,
-							     tokmux_park_word(caller)));
-}
-
 /* From here on the lists tell which leases are idle, not the holders' words. */
 void tokmux_park_look_all(struct tokmux_token *token)
 {
@@ -66,43 +59,39 @@ void tokmux_park_look_all(struct tokmux_token *token)
 
 	lockdep_assert_held(&token->lock);
 	list_for_each_entry_safe(caller, next, &token->parkers, holding) {
-		caller->idle = tokmux_park_look(caller);
+		caller->idle = tokmux_park_is_idle(caller, TOKMUX_PARK_LOOK);
 		caller->idle_until_ns = 0;
 		list_move(&caller->holding, caller->idle ? &token->idle : &token->untold);
 	}
 }
 
 /**
- * tokmux_park_use() - a caller was granted a lease, or uses an idle one again
+ * tokmux_park_set() - a caller may use its lease, or has none any more
  * @caller: the caller
- * @arg: what it was told. The next use without an ioctl is told the same, but
- *	for what is told once.
+ * @arg: what it was told; the next use without an ioctl is told the same, but for
+ *	what is told once. NULL if it has no lease.
  * @look: there will be something to be told
  *
  * Return: can the caller park the lease?
  */
-bool tokmux_park_use(struct tokmux_caller *caller, const struct tokmux_acquire *arg,
+bool tokmux_park_set(struct tokmux_caller *caller, const struct tokmux_acquire *arg,
 		     bool look)
 {
 	struct tokmux_park *park = caller->park;
 
 	if (!park)
 		return false;
-	caller->word = ((caller->word | TOKMUX_PARK_BITS) + 1) | arg->mode;
-	WRITE_ONCE(park->thread, 0);
-	WRITE_ONCE(park->granted, arg->granted & (TOKMUX_GRANT_UNCLEAN | TOKMUX_GRANT_LOGIN));
-	WRITE_ONCE(park->epoch, arg->epoch);
+	caller->word = (caller->word | TOKMUX_PARK_BITS) + 1;
+	if (arg) {
+		caller->word |= arg->mode;
+		WRITE_ONCE(park->thread, 0);
+		WRITE_ONCE(park->granted, arg->granted & TOKMUX_PARK_GRANTED);
+		WRITE_ONCE(park->epoch, arg->epoch);
+	}
 	/* Pairs with the holder's compare and exchange. */
 	atomic_set_release(tokmux_park_word(caller),
 			   caller->word | (look ? TOKMUX_PARK_LOOK : 0));
 	return !look;
-}
-
-/* The caller has no lease any more. */
-void tokmux_park_end(const struct tokmux_caller *caller)
-{
-	if (caller->park)
-		atomic_set(tokmux_park_word(caller), 0);
 }
 
 /* ---- the page ---- */
@@ -111,8 +100,6 @@ static vm_fault_t tokmux_park_fault(struct vm_fault *vmf)
 {
 	const struct tokmux_caller *caller = vmf->vma->vm_file->private_data;
 
-	if (vmf->pgoff)
-		return VM_FAULT_SIGBUS;
 	if (vmf->vma->vm_mm == caller->park_mm) {
 		vmf->page = virt_to_page(caller->park);
 		get_page(vmf->page);
