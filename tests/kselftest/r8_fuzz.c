@@ -6,7 +6,7 @@
  * sizes and files of all kinds, mostly nearly right ones, on tokens that they
  * share; they fork, pass files around, close, exec and are killed. What is
  * looked for is the kernel's complaint, a hang, or something left over at the
- * end.
+ * end. One thread of each process writes to the words by which leases are parked.
  *
  * TOKMUX_FUZZ_CALLS and TOKMUX_FUZZ_SEED change what is done.
  */
@@ -246,26 +246,84 @@ static void *work(void *arg)
 	return NULL;
 }
 
+#define WORDS	4
+
+/* What a holder may write to its word, and what it must not. */
+static void scribble(uint64_t *s, struct tokmux_park *park)
+{
+	uint32_t word = __atomic_load_n(&park->word, __ATOMIC_RELAXED), new = word;
+
+	switch (rnd(s) % 8) {
+	case 0:
+		new = value(s);
+		break;
+	case 1:
+		new = (word & ~TOKMUX_PARK_BITS) | rnd(s) % 16;
+		break;
+	case 2:
+		park->thread = rnd(s) % 2 ? gettid() : value(s);
+		park->epoch = value(s);
+		break;
+	default:
+		new = word ^ TOKMUX_PARK_IDLE;
+		if (word & TOKMUX_PARK_LOOK)
+			return;
+	}
+	if (rnd(s) % 16)
+		__atomic_compare_exchange_n(&park->word, &word, new, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+	else
+		__atomic_store_n(&park->word, new, __ATOMIC_RELAXED);
+}
+
+/* Its mappings are its own: another thread would unmap what it writes to. */
+static void *write_words(void *arg)
+{
+	struct tokmux_park *words[WORDS] = {};
+	struct worker *w = arg;
+	uint64_t *s = &w->state;
+	size_t page = sysconf(_SC_PAGESIZE);
+	void *map;
+
+	while (*(volatile uint64_t *)&shared->calls < calls_wanted) {
+		int i = rnd(s) % WORDS, n;
+
+		if (words[i])
+			munmap(words[i], page);
+		map = mmap(NULL, page, PROT_READ | PROT_WRITE, rnd(s) % 8 ? MAP_SHARED : MAP_PRIVATE,
+			   w->files[rnd(s) % FILES], rnd(s) % 16 ? 0 : page);
+		words[i] = map == MAP_FAILED ? NULL : map;
+		for (n = 0; n < 256; n++) {
+			i = rnd(s) % WORDS;
+			if (words[i])
+				scribble(s, words[i]);
+		}
+		sched_yield();
+	}
+	return NULL;
+}
+
 static void process(uint64_t seed, int sock[2])
 {
 	int files[FILES], i;
-	pthread_t threads[THREADS];
-	struct worker workers[THREADS];
+	pthread_t threads[THREADS + 1];
+	struct worker workers[THREADS + 1];
 
 	for (i = 0; i < FILES; i++)
 		files[i] = -1;
-	for (i = 0; i < THREADS; i++) {
+	for (i = 0; i <= THREADS; i++) {
 		workers[i] = (struct worker){
-			.state = seed * THREADS + i + 1,
+			.state = seed * (THREADS + 1) + i + 1,
 			.files = files,
 			.control = open(CONTROL, O_RDWR | O_CLOEXEC),
 			.sock = { sock[0], sock[1] },
 		};
 		for (int j = 0; j < 10; j++)
 			rnd(&workers[i].state);
-		pthread_create(&threads[i], NULL, work, &workers[i]);
+		pthread_create(&threads[i], NULL, i < THREADS ? work : write_words,
+			       &workers[i]);
 	}
-	for (i = 0; i < THREADS; i++)
+	for (i = 0; i <= THREADS; i++)
 		pthread_join(threads[i], NULL);
 	_exit(0);
 }
