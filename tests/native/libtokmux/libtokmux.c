@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -127,6 +128,102 @@ TEST_F(lib, lease)
 	EXPECT_EQ(-ENOLCK, tokmux_release(self->a));
 	EXPECT_EQ(0, tokmux_acquire(self->b, TOKMUX_SHARED, 0, &grant));
 	EXPECT_EQ(2, grant.epoch);
+}
+
+TEST_F(lib, idle)
+{
+	struct tokmux_grant first, again;
+	struct tokmux_state state;
+	struct tokmux_event event;
+
+	NEEDS_KERNEL();
+	EXPECT_EQ(-ENOLCK, tokmux_idle(self->a, 0));
+	ASSERT_EQ(0, tokmux_acquire(self->a, TOKMUX_EXCLUSIVE, 0, &first));
+	EXPECT_EQ(-EINVAL, tokmux_idle(self->a, TOKMUX_MAX_LINGER_MS + 1));
+	ASSERT_EQ(0, tokmux_idle(self->a, 50));
+	ASSERT_EQ(0, tokmux_info(self->a, &state, sizeof(state)));
+	EXPECT_EQ(1, state.idle);
+	ASSERT_EQ(0, tokmux_acquire(self->a, TOKMUX_EXCLUSIVE, 0, &again));
+	EXPECT_EQ(first.epoch, again.epoch);
+	ASSERT_EQ(0, tokmux_idle(self->a, 50));
+	EXPECT_EQ(-EAGAIN, tokmux_acquire(self->b, TOKMUX_EXCLUSIVE, 0, NULL));
+	EXPECT_EQ(0, tokmux_acquire(self->b, TOKMUX_EXCLUSIVE, 20000, NULL));
+	ASSERT_EQ(0, tokmux_read_event(self->a, 0, &event));
+	EXPECT_EQ(TOKMUX_EVENT_LEASE_LOST, event.type);
+	EXPECT_EQ(1, event.arg);
+	EXPECT_EQ(0, tokmux_release(self->b));
+	ASSERT_EQ(0, tokmux_acquire(self->a, TOKMUX_EXCLUSIVE, 0, &again));
+	EXPECT_NE(first.epoch, again.epoch);
+	EXPECT_EQ(0, again.flags);
+}
+
+/* Only what the kernel grants is counted as a grant. */
+TEST_F(lib, park)
+{
+	struct tokmux_grant first, again;
+	struct tokmux_state state;
+	int i, status;
+	pid_t pid;
+
+	NEEDS_KERNEL();
+	ASSERT_EQ(0, tokmux_park(self->a));
+	EXPECT_EQ(0, tokmux_park(self->a));
+	ASSERT_EQ(0, tokmux_acquire(self->a, TOKMUX_EXCLUSIVE, 0, &first));
+	for (i = 0; i < 10; i++) {
+		ASSERT_EQ(0, tokmux_release(self->a));
+		ASSERT_EQ(0, tokmux_acquire(self->a, TOKMUX_EXCLUSIVE, 0, &again));
+		EXPECT_EQ(first.epoch, again.epoch);
+	}
+	ASSERT_EQ(0, tokmux_release(self->a));
+	ASSERT_EQ(0, tokmux_info(self->a, &state, sizeof(state)));
+	EXPECT_EQ(1, state.grants);
+	EXPECT_TRUE(state.flags & TOKMUX_INFO_IDLE);
+	ASSERT_EQ(0, tokmux_acquire(self->a, TOKMUX_EXCLUSIVE, 0, NULL));
+	EXPECT_EQ(-EALREADY, tokmux_acquire(self->a, TOKMUX_EXCLUSIVE, 0, NULL));
+	/* that was an ioctl, and the next one is told */
+	ASSERT_EQ(0, tokmux_release(self->a));
+	ASSERT_EQ(0, tokmux_acquire(self->a, TOKMUX_EXCLUSIVE, 0, NULL));
+	ASSERT_EQ(0, tokmux_release(self->a));
+	/* in another process there is no lease, and nothing to use it by */
+	pid = fork();
+	if (!pid)
+		_exit(tokmux_acquire(self->a, TOKMUX_EXCLUSIVE, 0, NULL) != -EPERM ||
+		      tokmux_release(self->a) != -EPERM);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	ASSERT_EQ(0, tokmux_acquire(self->a, TOKMUX_EXCLUSIVE, 0, NULL));
+	EXPECT_EQ(-EAGAIN, tokmux_acquire(self->b, TOKMUX_EXCLUSIVE, 0, NULL));
+	ASSERT_EQ(0, tokmux_release(self->a));
+	ASSERT_EQ(0, tokmux_acquire(self->b, TOKMUX_EXCLUSIVE, 0, NULL));
+	EXPECT_EQ(-EAGAIN, tokmux_acquire(self->a, TOKMUX_EXCLUSIVE, 0, NULL));
+	ASSERT_EQ(0, tokmux_release(self->b));
+	ASSERT_EQ(0, tokmux_acquire(self->a, TOKMUX_SHARED, 0, &again));
+	EXPECT_NE(first.epoch, again.epoch);
+}
+
+static void *wait_for_it(void *caller)
+{
+	return (void *)(long)tokmux_acquire(caller, TOKMUX_EXCLUSIVE, -1, NULL);
+}
+
+TEST_F(lib, cancel)
+{
+	struct tokmux_state state = {};
+	pthread_t thread;
+	void *ret;
+	int i;
+
+	NEEDS_KERNEL();
+	EXPECT_EQ(0, tokmux_cancel(self->b));
+	ASSERT_EQ(0, tokmux_acquire(self->a, TOKMUX_EXCLUSIVE, 0, NULL));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, wait_for_it, self->b));
+	for (i = 0; i < 20000 && !state.waiters; i++) {
+		usleep(1000);
+		ASSERT_EQ(0, tokmux_info(self->a, &state, sizeof(state)));
+	}
+	EXPECT_EQ(1, tokmux_cancel(self->b));
+	ASSERT_EQ(0, pthread_join(thread, &ret));
+	EXPECT_EQ(-ECANCELED, (long)ret);
 }
 
 TEST_F(lib, sessions_and_logins)
