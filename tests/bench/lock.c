@@ -5,6 +5,7 @@
  * with each kind of lock:
  *
  *	tokmux	an exclusive lease, through libtokmux
+ *	parked	the same, kept between its uses
  *	ioctl	no lock: an ioctl of the same file that does nothing, twice
  *	flock	LOCK_EX and LOCK_UN of a file
  *	mutex	a robust mutex in shared memory: what user space can do at best
@@ -60,16 +61,43 @@ static char lock_path[64];
 
 /* ---- the kinds ---- */
 
-static struct tokmux_caller *caller;
+static struct tokmux_caller *caller, *parker;
+
+static struct tokmux_caller *open_caller(const char *token)
+{
+	struct tokmux_caller *opened;
+	int ret = tokmux_open_user(token, 0, 0, &opened);
+
+	if (ret >= 0)
+		ret = tokmux_bind(opened, 0);
+	if (ret < 0)
+		errx(1, "tokmux: %s", tokmux_strerror(ret));
+	return opened;
+}
 
 static void tokmux_begin(void)
 {
-	int ret = tokmux_open_user("bench", 0, 0, &caller);
+	caller = open_caller("bench");
+}
 
-	if (ret >= 0)
-		ret = tokmux_bind(caller, 0);
+static void parked_begin(void)
+{
+	int ret;
+
+	parker = open_caller("bench-parked");
+	ret = tokmux_park(parker);
 	if (ret < 0)
 		errx(1, "tokmux: %s", tokmux_strerror(ret));
+}
+
+static bool parked_take(void)
+{
+	return !tokmux_acquire(parker, TOKMUX_EXCLUSIVE, -1, NULL);
+}
+
+static bool parked_give(void)
+{
+	return !tokmux_release(parker);
 }
 
 static bool tokmux_take(void)
@@ -174,6 +202,7 @@ static const struct kind {
 	bool (*give)(void);
 } kinds[] = {
 	{ "tokmux", tokmux_begin, tokmux_take, tokmux_give },
+	{ "parked", parked_begin, parked_take, parked_give },
 	{ "ioctl", tokmux_begin, ioctl_nothing, ioctl_nothing },
 	{ "flock", flock_begin, flock_take, flock_give },
 	{ "mutex", mutex_begin, mutex_take, mutex_give },
