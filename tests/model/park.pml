@@ -10,9 +10,9 @@
  * word; an event, a login of another caller's, a suspend: all one event here, as a holder
  * has to be told of each.
  *
- * Not modelled: nesting and groups, which don't park; interrupted waits; the order of
- * memory accesses, as both sides change the word by one atomic instruction; tokens with a
- * device, which don't park; sequence numbers, and words that are lies.
+ * Not modelled: nesting and groups; linger times; interrupted waits; the order of memory
+ * accesses, as both sides change the word by one atomic instruction; tokens with a device,
+ * which don't park; sequence numbers, and words that are lies.
  *
  * What has to hold:
  *	R1	no process uses the token beside an exclusive one; none overtakes an
