@@ -16,6 +16,7 @@
 #include "lease.h"
 #include "log.h"
 #include "now.h"
+#include "quiesce.h"
 
 /*
  * What this thread has or waits for. A backend's callback, or a signal's handler, may
@@ -234,6 +235,9 @@ CK_RV lease_wait(struct seat *seat, struct lease *lease, enum arbiter_mode mode)
 	*lease = (struct lease){ .mode = mode };
 	if (inside && !take_inside(seat, lease, mode))
 		return CKR_OK;
+	/* A process that ends while a thread has one leaves the token unclean (R2). */
+	if (!inside && !quiesce_lets_in())
+		return CKR_FUNCTION_FAILED;
 	do {
 		if (join(seat, lease))
 			continue;
@@ -254,6 +258,11 @@ CK_RV lease_wait(struct seat *seat, struct lease *lease, enum arbiter_mode mode)
 		hear(seat, news);
 		break;
 	} while (!still_covered(seat, lease));
+	if (!inside && quiesce_keeps_out()) {
+		lease_give_back(seat, lease);
+		quiesce_hold();
+		return CKR_FUNCTION_FAILED;
+	}
 	if (!inside)
 		note(seat, lease);
 	return CKR_OK;

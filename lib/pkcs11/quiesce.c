@@ -147,6 +147,18 @@ static bool wait_until_free(void)
 	return !held;
 }
 
+/* For quiesce_lets_in(). */
+bool quiesce_hold(void)
+{
+	return holds || wait_until_free();
+}
+
+/* Does the process exit, by another thread? */
+bool quiesce_keeps_out(void)
+{
+	return quiesce_is_for_good() && !holds;
+}
+
 /**
  * quiesce_wait() - the rest of quiesce_passes(): wait while calls are held back
  * @site: the thread's

@@ -19,6 +19,17 @@ bool quiesce_for_good(void);
 bool quiesce_is_for_good(void);
 void quiesce_abandon(void);
 bool quiesce_wait(struct site *site);
+bool quiesce_hold(void);
+bool quiesce_keeps_out(void);
+
+/*
+ * Before a thread outside the backends takes what a process must not end with. It waits
+ * while calls are held back. Return: false if the process exits.
+ */
+static inline bool quiesce_lets_in(void)
+{
+	return !atomic_load(&quiesce_held) || quiesce_hold();
+}
 
 /**
  * quiesce_passes() - may this thread go into a backend now?
