@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# An sshd of our own on loopback, with client.bash. Sourced.
+# An sshd of our own on loopback, or on $address, with client.bash. Sourced.
 # shellcheck shell=bash disable=SC2154 # client.bash has $dir
-sshd='' port=''
+sshd='' port='' address=127.0.0.1
 
 serve() { # line…: of sshd_config
 	local line
@@ -11,7 +11,7 @@ serve() { # line…: of sshd_config
 	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		port=$((20000 + RANDOM % 10000))
 		cat >"$dir/sshd_config" <<-END
-			ListenAddress 127.0.0.1:$port
+			ListenAddress $address:$port
 			HostKey $dir/host
 			PidFile none
 			StrictModes no
@@ -27,15 +27,15 @@ serve() { # line…: of sshd_config
 			[[ $line != *'Server listening'* ]] || break 2
 		done < <(tail -n +1 -f --pid=$sshd "$dir/sshd.log")
 	done
-	echo "[127.0.0.1]:$port $(cat "$dir/host.pub")" >"$dir/known"
+	echo "[$address]:$port $(cat "$dir/host.pub")" >"$dir/known"
 }
 
 # Sets $sshd and $port.
 tap_check_sshd() { # line…: of sshd_config
 	if serve "$@" >"$dir/serve" 2>&1; then
-		tap_ok "sshd listens on loopback"
+		tap_ok "sshd listens on $address"
 	else
 		sed 's/^/# /' "$dir/serve" "$dir/sshd.log"
-		tap_not_ok "sshd listens on loopback"
+		tap_not_ok "sshd listens on $address"
 	fi
 }
