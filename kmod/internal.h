@@ -323,6 +323,7 @@ struct tokmux_lease_file *tokmux_lease_file_new(struct tokmux_call *call);
 int tokmux_lease_file_get_turn(struct tokmux_caller *caller);
 int tokmux_lease_file_open(struct tokmux_lease_file *lf,
 			   struct tokmux_caller *caller);
+void tokmux_lease_file_resume(struct tokmux_caller *caller);
 bool tokmux_lease_file_kill(struct tokmux_caller *caller);
 
 /* lease_fd.c */

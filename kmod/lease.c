@@ -92,10 +92,12 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 	struct tokmux_party *party = caller->party;
 	bool joins = party->nr_exclusive + party->nr_shared > !!caller->held;
 	bool others = token->nr_holders > (joins || caller->held);
-	/* A caller that joins a holder is told of a touch with its next lease. */
-	bool touched = !joins && tokmux_device_touched(&token->device);
-	bool look;
+	bool look, touched;
 
+	if (caller->held)
+		tokmux_lease_file_resume(caller);
+	/* A caller that joins a holder is told of a touch with its next lease. */
+	touched = !joins && tokmux_device_touched(&token->device);
 	/*
 	 * When several parties hold the token at a time, any of them may be the
 	 * last one to use it. So no party is the last, and every grant changes

@@ -171,6 +171,19 @@ static int tokmux_lease_file_enter(struct tokmux_lease_file *lf)
 	return 0;
 }
 
+/*
+ * @caller uses its idle lease again: what its lease file has sent to the device was no
+ * change by others.
+ */
+void tokmux_lease_file_resume(struct tokmux_caller *caller)
+{
+	struct tokmux_lease_file *lf = caller->token->lease_file;
+
+	lockdep_assert_held(&caller->token->lock);
+	if (lf && lf->caller == caller)
+		atomic_add(atomic_xchg(&lf->urbs, 0), &lf->token->device.urbs);
+}
+
 /* The lease of @caller has ended: so has its lease file. False if it has none. */
 bool tokmux_lease_file_kill(struct tokmux_caller *caller)
 {

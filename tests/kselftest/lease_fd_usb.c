@@ -559,6 +559,35 @@ TEST_F(usb, a_reset_changes_the_epoch)
 	EXPECT_NE(first, epoch(self->fd));
 }
 
+/* A lease that was idle: its holder's own requests are no change, others' are one. */
+TEST_F(usb, an_idle_lease_and_the_epoch)
+{
+	int node = open(self->reader.node, O_RDWR | O_CLOEXEC);
+	struct tokmux_acquire first, again;
+	int lfd, i;
+
+	ASSERT_GE(node, 0);
+	ASSERT_EQ(0, acquire_told(self->fd, TOKMUX_EXCLUSIVE, 0, &first));
+	lfd = lease_fd(self->fd);
+	ASSERT_GE(lfd, 0);
+	ASSERT_EQ(0, claim(lfd, self->reader.interface));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(DATA_BLOCK, ccid(lfd, &self->reader, POWER_ON));
+		ASSERT_EQ(0, leave(self->fd, 0));
+		ASSERT_EQ(0, acquire_told(self->fd, TOKMUX_EXCLUSIVE, 0, &again));
+		EXPECT_EQ(first.epoch, again.epoch);
+	}
+	ASSERT_EQ(0, leave(self->fd, 0));
+	ASSERT_EQ(0, verb(node, USBDEVFS_RESET, NULL));
+	ASSERT_EQ(0, acquire_told(self->fd, TOKMUX_EXCLUSIVE, 0, &again));
+	EXPECT_NE(first.epoch, again.epoch);
+	ASSERT_EQ(0, release(self->fd));
+	/* what was counted already is not counted again */
+	EXPECT_EQ(again.epoch, epoch(self->fd));
+	close(lfd);
+	close(node);
+}
+
 static bool runtime_status_is(const struct reader *reader, const char *status)
 {
 	char path[300];
