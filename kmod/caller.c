@@ -240,6 +240,7 @@ struct tokmux_caller *tokmux_caller_new(struct tokmux_token *token, fmode_t mode
 	INIT_LIST_HEAD(&caller->party_node);
 	INIT_LIST_HEAD(&caller->want_free);
 	INIT_LIST_HEAD(&caller->holding);
+	INIT_LIST_HEAD(&caller->idling);
 	INIT_LIST_HEAD(&caller->watch);
 	INIT_LIST_HEAD(&caller->sessions);
 	INIT_KFIFO(caller->events.ring);

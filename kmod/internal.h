@@ -186,13 +186,12 @@ struct tokmux_party {
  * @ended: the thread group has died or has closed the file; stays true (R2)
  * @lost: the lease was taken, and the answer of no ioctl has said so yet
  * @want_free: in token->want_free while TOKMUX_EVENT_FREE is to be sent
- * @holding: in token->parkers, ->untold, ->told or ->idle while the caller holds
- *	a lease
+ * @holding: in token->parkers, ->untold or ->told while the caller holds a lease
+ * @idling: in token->idle while the lease is idle
  * @watch: in token->watchers while TOKMUX_EVENT_NOTE is to be sent
  * @thread: pid of the thread that got the lease; only compared
  * @held: mode of the lease, or 0
- * @idle: the lease is idle, and in token->idle. A parked lease gets there when
- *	the kernel looks at it.
+ * @idle: the lease is idle. A parked lease gets there when the kernel looks at it.
  * @idle_until_ns: from then on another party can have the idle lease
  * @login: &enum tokmux_user_type, or 0
  * @nr_requests: number of threads that wait in a queue
@@ -208,21 +207,22 @@ struct tokmux_party {
 struct tokmux_caller {
 	struct tokmux_token *token;
 	struct list_head token_node;
-	bool may_bind;
 	wait_queue_head_t wait;
 	struct pid *tgid;
 	struct tokmux_party *party;
 	struct list_head party_node;
+	bool may_bind;
 	bool ended;
 	bool lost;
 	struct list_head want_free;
 	struct list_head holding;
+	struct list_head idling;
 	struct list_head watch;
 	pid_t thread;
 	u8 held;
+	u8 login;
 	bool idle;
 	u64 idle_until_ns;
-	u8 login;
 	unsigned int nr_requests;
 	unsigned int nr_sessions;
 	struct list_head sessions;

@@ -145,6 +145,7 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 	caller->thread = task_pid_nr(task);
 	WRITE_ONCE(caller->held, arg->mode);
 	caller->idle = false;
+	list_del_init(&caller->idling);
 	caller->lost = false;
 	list_del_init(&caller->want_free);
 	look = token->lease_queue.length || !list_empty(&token->want_free) ||
@@ -162,7 +163,7 @@ unsigned int tokmux_lease_nr_idle(struct tokmux_token *token)
 
 	list_for_each_entry(caller, &token->parkers, holding)
 		nr += tokmux_park_is_idle(caller, 0);
-	list_for_each_entry(caller, &token->idle, holding)
+	list_for_each_entry(caller, &token->idle, idling)
 		nr++;
 	return nr;
 }
@@ -201,6 +202,7 @@ void tokmux_lease_give_up(struct tokmux_caller *caller)
 	}
 	WRITE_ONCE(caller->held, 0);
 	caller->idle = false;
+	list_del_init(&caller->idling);
 	tokmux_park_set(caller, NULL, false);
 	wake_up_all(&token->lease_file_closed);
 	list_del_init(&caller->holding);
@@ -236,7 +238,7 @@ static void tokmux_lease_reap(struct tokmux_token *token,
 	u64 now_ns = ktime_get_ns();
 
 	tokmux_park_look_all(token);
-	list_for_each_entry_safe(caller, next, &token->idle, holding) {
+	list_for_each_entry_safe(caller, next, &token->idle, idling) {
 		if (caller->party != party && caller->idle_until_ns <= now_ns)
 			tokmux_lease_take(caller);
 	}
@@ -313,7 +315,7 @@ static void tokmux_lease_arm(struct tokmux_token *token)
 		return;
 	if (token->lease_queue.length && !token->lease_queue.paused)
 		tokmux_lease_first_out(token, &left_ns);
-	list_for_each_entry(caller, &token->idle, holding) {
+	list_for_each_entry(caller, &token->idle, idling) {
 		if (caller->idle_until_ns > now_ns)
 			left_ns = min_t(s64, left_ns, caller->idle_until_ns - now_ns);
 	}
@@ -504,7 +506,8 @@ static void tokmux_lease_leave(struct tokmux_caller *caller, u32 linger_ms)
 	linger_ms = min(linger_ms, TOKMUX_MAX_LINGER_MS - waited_ms);
 	caller->idle_until_ns = ktime_get_ns() + linger_ms * (u64)NSEC_PER_MSEC;
 	caller->idle = true;
-	list_move_tail(&caller->holding, &token->idle);
+	list_move_tail(&caller->holding, &token->untold);
+	list_move_tail(&caller->idling, &token->idle);
 }
 
 int tokmux_release(struct tokmux_call *call, void *argp)

@@ -61,7 +61,9 @@ void tokmux_park_look_all(struct tokmux_token *token)
 	list_for_each_entry_safe(caller, next, &token->parkers, holding) {
 		caller->idle = tokmux_park_is_idle(caller, TOKMUX_PARK_LOOK);
 		caller->idle_until_ns = 0;
-		list_move(&caller->holding, caller->idle ? &token->idle : &token->untold);
+		list_move(&caller->holding, &token->untold);
+		if (caller->idle)
+			list_add(&caller->idling, &token->idle);
 	}
 }
 

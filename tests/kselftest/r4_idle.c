@@ -114,6 +114,20 @@ TEST_F(idle, r4_lingers_and_ends_by_itself)
 	EXPECT_EQ(0, info(self->fd).flags & TOKMUX_INFO_UNCLEAN);
 }
 
+/* A holder that is there can put the device in order, and give its lease back. */
+TEST_F(idle, r4_is_told_that_others_wait)
+{
+	struct tokmux_event event;
+
+	ASSERT_EQ(0, acquire(self->fd, TOKMUX_EXCLUSIVE, 0));
+	ASSERT_EQ(0, leave(self->fd, LINGER));
+	EXPECT_TRUE(no_events(self->fd));
+	ASSERT_EQ(0, acquire(self->other, TOKMUX_EXCLUSIVE, SOON));
+	EXPECT_EQ(TOKMUX_EVENT_WANTED, next_event(self->fd, &event));
+	EXPECT_EQ(TOKMUX_EVENT_LEASE_LOST, next_event(self->fd, &event));
+	EXPECT_TRUE(no_events(self->fd));
+}
+
 TEST_F(idle, r4_loser_is_told)
 {
 	struct tokmux_acquire first, again;

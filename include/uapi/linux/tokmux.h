@@ -639,8 +639,9 @@ struct tokmux_note_set {
 
 /**
  * enum tokmux_event_type - what happened
- * @TOKMUX_EVENT_WANTED: another holder waits for this caller's lease. Sent once
- *	for each lease, and again if the queue was empty in between.
+ * @TOKMUX_EVENT_WANTED: another holder waits for this caller's lease, which may be
+ *	idle. Sent once for each lease, and again if the queue was empty or the
+ *	lease was idle in between.
  * @TOKMUX_EVENT_LEASE_LOST: this caller's lease was taken; @arg is 1 if it was
  *	idle, else 0
  * @TOKMUX_EVENT_SESSIONS_ENDED: an eject closed the sessions of this caller;
