@@ -33,55 +33,30 @@ static int64_t forget_due(const struct reader *reader)
 					-1;
 }
 
-/* When the lease has to be given back, or -1 for never. policies.def has the reasons. */
-static int64_t lease_due(const struct reader *reader)
+/* When the lease is to be given back, or -1 for never. policies.def has the reasons. */
+static int64_t give_back_due(const struct reader *reader)
 {
-	int64_t due, latest;
-
 	if (reader->lost)
 		return 0;
 	if (reader->exclusive)
 		return -1;
-	/* There is nothing to lose. */
-	if (reader->slot.content == SLOT_EMPTY)
-		return 0;
+	if (reader->wanted_ms || reader->slot.content == SLOT_EMPTY)
+		return lease_due(reader);
 	if (!reader->connections)
-		return reader->wanted_ms ? 0 :
-		       reader->used_ms + (reader->only_seen ? CONNECTS_SOON_MS :
+		return reader->used_ms + (reader->only_seen ? CONNECTS_SOON_MS :
 					  policy.off_after_ms);
-	if (!reader->wanted_ms)
-		return forget_due(reader);
-	due = reader->used_ms + policy.linger_ms;
-	if (reader->grace_of && reader->grace_ms > due)
-		due = reader->grace_ms;
-	latest = reader->wanted_ms + policy.linger_most_ms;
-	return due < latest ? due : latest;
-}
-
-/*
- * Did those that wanted the lease give up? The kernel tells of the next one that
- * wants it.
- */
-static bool nobody_waits(struct reader *reader)
-{
-	struct lease_others others;
-
-	return reader->wanted_ms && !reader->lost &&
-	       !lease_others(reader, &others) && !others.waiters;
-}
-
-static void forget_waiters(struct reader *reader)
-{
-	reader->wanted_ms = 0;
-	reader->overdue = false;
-	pthread_cond_broadcast(&reader->passed);
+	return forget_due(reader);
 }
 
 /* With the reader's turn, and the lock, which is given up meanwhile. */
 static void give_back(struct reader *reader)
 {
+	const bool wanted = reader->wanted_ms && !reader->lost;
+
 	unlock();
-	lease_give_back(reader);
+	/* Those that wanted it may have given up. */
+	if (!wanted || lease_is_wanted(reader))
+		lease_give_back(reader);
 	lock();
 	turn_pass(reader);
 }
@@ -125,16 +100,12 @@ static bool attend(struct reader *reader, int64_t *until_ms)
 
 	if (hear(reader, until_ms))
 		return true;
-	due = reader->held ? lease_due(reader) : -1;
+	due = reader->held ? give_back_due(reader) : -1;
 	if (due > now) {
 		sooner(until_ms, due);
-	} else if (due >= 0 && nobody_waits(reader)) {
-		forget_waiters(reader);
-		return true;
 	} else if (due >= 0) {
-		/* If somebody has the turn, its end wakes the keeper. */
-		if (reader->overdue ? turn_try_overdue(reader) :
-				      turn_try(reader)) {
+		/* If somebody has the turn, its end gives it back, or wakes the keeper. */
+		if (turn_try(reader)) {
 			give_back(reader);
 			return true;
 		}

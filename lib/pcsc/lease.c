@@ -2,10 +2,12 @@
 /*
  * A reader's lease, and the card behind it (R1, R2, R19).
  *
- * The lease is kept between a program's uses of the card, so that a transaction
- * costs no system call and the card stays as the program left it. The keeper
- * gives it back when others want it. Before that the card loses its power: the
- * next holder finds no PIN verified, whatever library it uses.
+ * Between a program's uses of the card the lease is kept, but idle. So the card stays
+ * as the program left it, and a transaction costs no transfer to the reader. When
+ * others want the lease, this process gives it back, and before that takes the card's
+ * power: the next holder finds no PIN verified, whatever library it uses. If this
+ * process doesn't do so in time, because it is stopped for one, the kernel ends the
+ * lease, and tells the next holder to reset the card.
  *
  * reader->use is taken where a function for others begins, and nowhere else.
  */
@@ -44,17 +46,18 @@ int lease_open(struct reader *reader)
 	return 0;
 }
 
-/* Events of an earlier lease say nothing about the next one. */
-static void forget_events(struct reader *reader)
+/* Under the lock: what an earlier lease came to says nothing about this one. */
+static void catch_up_events(struct reader *reader)
 {
 	struct tokmux_event event;
 
+	reader->lost = false;
+	reader->wanted_ms = 0;
 	while (!tokmux_read_event(reader->caller, 0, &event)) {
-		if (event.type != TOKMUX_EVENT_NOTE)
-			continue;
-		lock();
-		slot_expires(reader);
-		unlock();
+		if (event.type == TOKMUX_EVENT_WANTED)
+			reader->wanted_ms = now_ms();
+		else if (event.type == TOKMUX_EVENT_LEASE_LOST)
+			reader->wanted_ms = 0;
 	}
 }
 
@@ -84,23 +87,101 @@ static void let_go(struct reader *reader, unsigned int how)
 	tokmux_card_end(reader->card, how);
 	lock();
 	reader->held = false;
+	reader->idle = false;
 	reader->lost = false;
-	reader->overdue = false;
 	reader->wanted_ms = 0;
 	reader->grace_of = NULL;
 	reader->listen_fd = -1;
 	reader->hear = false;
 	reader->slot.told = false;
 	slot_was_reset(reader);
-	pthread_cond_broadcast(&reader->passed);
 	unlock();
+}
+
+/* Gives the lease back. The next holder's card has no power. */
+static void hand_over(struct reader *reader)
+{
+	let_go(reader, TOKMUX_CARD_OFF);
+}
+
+/* ---- between uses ---------------------------------------------------------- */
+
+int64_t lease_due(const struct reader *reader)
+{
+	int64_t due = reader->used_ms + policy.linger_ms, latest;
+
+	/* There is nothing to lose. */
+	if (!reader->connections || reader->slot.content == SLOT_EMPTY)
+		return 0;
+	if (reader->grace_of && reader->grace_ms > due)
+		due = reader->grace_ms;
+	latest = reader->wanted_ms + policy.linger_most_ms;
+	return reader->wanted_ms && latest < due ? latest : due;
+}
+
+/* Keeps the lease, without using it. */
+static void rest(struct reader *reader)
+{
+	int64_t linger_ms;
+
+	lock();
+	linger_ms = lease_due(reader) - now_ms();
+	unlock();
+	linger_ms = (linger_ms > 0 ? linger_ms : 0) + HELP_MS;
+	if (linger_ms > TOKMUX_MAX_LINGER_MS)
+		linger_ms = TOKMUX_MAX_LINGER_MS;
+	/* A lease that was taken meanwhile is missed with its next use. */
+	reader->idle = !tokmux_card_idle(reader->card, (unsigned int)linger_ms);
+}
+
+/* Have others waited long enough? If they gave up, that is forgotten. */
+static bool is_due(struct reader *reader)
+{
+	struct lease_others others;
+	bool wanted, due;
+
+	lock();
+	wanted = reader->wanted_ms && !reader->lost;
+	due = now_ms() >= lease_due(reader);
+	unlock();
+	if (!wanted || !due)
+		return false;
+	if (lease_others(reader, &others) || others.waiters)
+		return true;
+	lock();
+	reader->wanted_ms = 0;
+	unlock();
+	return false;
+}
+
+void lease_leave(struct reader *reader, bool keeps)
+{
+	use_begin(reader);
+	if (reader->held && !reader->idle) {
+		note_write(reader);
+		if (!keeps && is_due(reader))
+			hand_over(reader);
+		else if (!keeps)
+			rest(reader);
+	}
+	use_end(reader, 0);
+}
+
+bool lease_is_wanted(struct reader *reader)
+{
+	bool wanted;
+
+	use_begin(reader);
+	wanted = reader->held && is_due(reader);
+	use_end(reader, 0);
+	return wanted;
 }
 
 void lease_give_back(struct reader *reader)
 {
 	use_begin(reader);
 	if (reader->held)
-		let_go(reader, TOKMUX_CARD_OFF);
+		hand_over(reader);
 	use_end(reader, 0);
 }
 
@@ -145,28 +226,22 @@ static int learn(struct reader *reader, int ret)
 	return ret < 0 ? ret : 0;
 }
 
-static int take(struct reader *reader, int timeout_ms)
+static int hold(struct reader *reader, int timeout_ms)
 {
-	struct tokmux_card_reader about = {};
-	bool lost, tells;
 	int ret;
 
-	lock();
-	lost = reader->lost;
-	unlock();
-	if (reader->held && !lost)
-		return 0;
-	if (reader->held)
-		let_go(reader, 0);
-	ret = lease_open(reader);
-	if (ret)
-		return ret;
-	forget_events(reader);
 	do {
 		ret = tokmux_card_hold(reader->card, timeout_ms);
 	} while (ret == -EINTR);
-	if (ret < 0)
-		return ret;
+	return ret;
+}
+
+/* This process has a lease that it had not before. @touched: or the card had not. */
+static void begin(struct reader *reader, bool touched)
+{
+	struct tokmux_card_reader about = {};
+	bool tells;
+
 	tokmux_card_describe(reader->card, &about, sizeof(about));
 	note_begin(reader);
 	/* From now on it tells of cards that come and go, if it can. */
@@ -178,14 +253,59 @@ static int take(struct reader *reader, int timeout_ms)
 	reader->slot.told = tells;
 	reader->listen_fd = tells ? tokmux_card_fd(reader->card) : -1;
 	reader->heard_ms = now_ms();
-	reader->lost = false;
 	reader->only_seen = false;
 	reader->used_ms = now_ms();
-	if (ret & TOKMUX_CARD_TOUCHED)
+	if (touched)
 		slot_was_reset(reader);
+	catch_up_events(reader);
 	/* There is one more file to wait for. */
 	wake_keeper();
 	unlock();
+}
+
+/* Uses the lease that this process has kept, or gets another one. */
+static int resume(struct reader *reader, int timeout_ms)
+{
+	const int fd = tokmux_card_fd(reader->card);
+	int ret = hold(reader, timeout_ms);
+
+	if (ret < 0) {
+		let_go(reader, 0);
+		return ret;
+	}
+	reader->idle = false;
+	/* The old file was open while this one was opened. */
+	if (tokmux_card_fd(reader->card) != fd) {
+		begin(reader, true);
+	} else if (ret & TOKMUX_CARD_TOUCHED) {
+		lock();
+		slot_was_reset(reader);
+		unlock();
+	}
+	return 0;
+}
+
+static int take(struct reader *reader, int timeout_ms)
+{
+	bool lost;
+	int ret;
+
+	if (reader->held && reader->idle)
+		return resume(reader, timeout_ms);
+	lock();
+	lost = reader->lost;
+	unlock();
+	if (reader->held && !lost)
+		return 0;
+	if (reader->held)
+		let_go(reader, 0);
+	ret = lease_open(reader);
+	if (ret)
+		return ret;
+	ret = hold(reader, timeout_ms);
+	if (ret < 0)
+		return ret;
+	begin(reader, ret & TOKMUX_CARD_TOUCHED);
 	return 0;
 }
 
@@ -193,6 +313,14 @@ int lease_take(struct reader *reader, int timeout_ms)
 {
 	use_begin(reader);
 	return use_end(reader, take(reader, timeout_ms));
+}
+
+bool lease_use_own(struct reader *reader)
+{
+	use_begin(reader);
+	if (reader->held && reader->idle)
+		resume(reader, 0);
+	return use_end(reader, reader->held);
 }
 
 static int reset(struct reader *reader, unsigned int how)
@@ -281,7 +409,7 @@ static void look(struct reader *reader)
 /* Another process has the reader, and hasn't said what is in it. Or nobody has it. */
 static void look_oneself(struct reader *reader)
 {
-	bool held = reader->held, keep, first;
+	bool held = reader->held, rests = !held || reader->idle, keep, first;
 	int ret;
 
 	lock();
@@ -310,7 +438,9 @@ static void look_oneself(struct reader *reader)
 	unlock();
 	/* Unless the reader went meanwhile. */
 	if (!ret && !keep && reader->held)
-		let_go(reader, TOKMUX_CARD_OFF);
+		hand_over(reader);
+	else if (reader->held && rests)
+		rest(reader);
 }
 
 void lease_look(struct reader *reader)
@@ -323,10 +453,14 @@ void lease_look(struct reader *reader)
 
 bool lease_listen(struct reader *reader, bool sure)
 {
+	bool rests;
 	int ret;
 
 	if (pthread_mutex_trylock(&reader->use))
 		return false;
+	rests = reader->held && reader->idle;
+	if (rests)
+		resume(reader, 0);
 	ret = reader->held ? tokmux_card_heard(reader->card) : -ENODEV;
 	if (ret < 0) {
 		lock();
@@ -339,15 +473,9 @@ bool lease_listen(struct reader *reader, bool sure)
 		ask(reader);
 	if (reader->held)
 		note_write(reader);
+	if (reader->held && rests)
+		rest(reader);
 	return !use_end(reader, 0);
-}
-
-void lease_note(struct reader *reader)
-{
-	use_begin(reader);
-	if (reader->held)
-		note_write(reader);
-	use_end(reader, 0);
 }
 
 void lease_look_and_pass(struct reader *reader)
@@ -449,7 +577,7 @@ int lease_others(struct reader *reader, struct lease_others *others)
 		return ret;
 	others->sessions = state.sessions;
 	others->waiters = state.waiters;
-	others->held = state.flags & TOKMUX_INFO_EXCLUSIVE &&
+	others->held = state.flags & TOKMUX_INFO_EXCLUSIVE && !state.idle &&
 		       !(state.flags & TOKMUX_INFO_HOLDING);
 	return 0;
 }

@@ -15,6 +15,8 @@
 int lease_open(struct reader *reader);
 /* Gets the lease, unless this process has it. The card may have no power. */
 int lease_take(struct reader *reader, int timeout_ms);
+/* The same, if this process has the lease and it is only idle. False: it has none. */
+bool lease_use_own(struct reader *reader);
 /* Gives the card power, unless it has it; @how as lease_reset(). */
 int lease_power(struct reader *reader, unsigned int how);
 /* Resets the card; @how: of enum tokmux_card_reset_flags. */
@@ -23,6 +25,15 @@ int lease_reset(struct reader *reader, unsigned int how);
 int lease_unpower(struct reader *reader);
 /* Gives the lease back. The card forgets what it was shown. */
 void lease_give_back(struct reader *reader);
+/*
+ * A use ends: other processes are let know what has changed. Unless the program @keeps
+ * the card, the lease is idle then, or given back where others have waited long enough.
+ */
+void lease_leave(struct reader *reader, bool keeps);
+/* When others that want it have to have it, see policies.def. Under the lock. */
+int64_t lease_due(const struct reader *reader);
+/* Is there somebody who wants it, and is it time? */
+bool lease_is_wanted(struct reader *reader);
 /* An answer's length. @raw: the command is what the reader takes, whatever that is. */
 int lease_transmit(struct reader *reader, const void *command, size_t len,
 		   void *answer, size_t size, bool raw);
@@ -46,8 +57,6 @@ void lease_look_and_pass(struct reader *reader);
  * it has, or in order to be @sure. False if a program talks to the card right now.
  */
 bool lease_listen(struct reader *reader, bool sure);
-/* Lets other processes know what has changed. */
-void lease_note(struct reader *reader);
 
 /* What the kernel knows of other processes on the token. */
 struct lease_others {

@@ -60,6 +60,12 @@ void policy_read(void);
 #define EXCLUSIVE_SURE_MS	500
 
 /*
+ * An idle lease that others want is given back by this process when it is time, with
+ * its card in order. If that doesn't happen within this time more, the kernel ends it.
+ */
+#define HELP_MS			500
+
+/*
  * A card may work on a command for as long as it, or the reader for it, asks for
  * more time: keys of RSA may take minutes to make. A reader that says nothing for
  * this long has lost the answer, and its holder must not keep others from it. By

@@ -39,7 +39,7 @@ void turn_take(struct reader *reader)
 {
 	const uint64_t ticket = reader->next_ticket++;
 
-	while (reader->taken || reader->overdue || reader->serving != ticket)
+	while (reader->taken || reader->serving != ticket)
 		lock_wait(&reader->passed);
 	reader->taken = true;
 	reader->serving++;
@@ -47,18 +47,9 @@ void turn_take(struct reader *reader)
 
 bool turn_try(struct reader *reader)
 {
-	if (reader->taken || reader->overdue ||
-	    reader->serving != reader->next_ticket)
+	if (reader->taken || reader->serving != reader->next_ticket)
 		return false;
 	turn_take(reader);
-	return true;
-}
-
-bool turn_try_overdue(struct reader *reader)
-{
-	if (reader->taken)
-		return false;
-	reader->taken = true;
 	return true;
 }
 

@@ -63,6 +63,7 @@ struct reader {
 	 * while a program has the turn and does nothing with it.
 	 */
 	pthread_mutex_t use;
+	bool idle;		/* held, but not used; of those that have @use */
 
 	/* ---- the lease, as others see it ---- */
 	struct tokmux_caller *caller;	/* stays, once it is there */
@@ -74,7 +75,6 @@ struct reader {
 	/* Kept until then for a program that was told of a reset. */
 	const void *grace_of;
 	int64_t grace_ms;
-	bool overdue;		/* the keeper is next: others waited too long */
 
 	/* ---- listening to the reader ---- */
 	int listen_fd;		/* for poll(2), while it is listened to, or -1 */
@@ -104,8 +104,6 @@ void reader_free(struct reader *reader);
 void turn_take(struct reader *reader);
 /* Doesn't wait, and doesn't overtake. */
 bool turn_try(struct reader *reader);
-/* The keeper comes before those who wait, where the lease is overdue. */
-bool turn_try_overdue(struct reader *reader);
 void turn_pass(struct reader *reader);
 
 /* ---- the grace of a connection that was told of a reset; under the lock ---- */

@@ -4,7 +4,6 @@
  */
 #include "error.h"
 #include "lease.h"
-#include "policy.h"
 #include "use.h"
 #include "wake.h"
 
@@ -48,9 +47,6 @@ static void pass_unless_kept(struct connection *connection)
 
 	if (connection->has_turn)
 		return;
-	if (reader->held && reader->wanted_ms &&
-	    now_ms() - reader->wanted_ms >= policy.linger_most_ms)
-		reader->overdue = true;
 	turn_pass(reader);
 	/* There is a lease to give back, now or in a moment. */
 	if (reader->held && (reader->wanted_ms || !reader->connections ||
@@ -60,10 +56,16 @@ static void pass_unless_kept(struct connection *connection)
 
 void turn_end(struct connection *connection)
 {
-	lease_note(connection->reader);
+	struct reader *reader = connection->reader;
+	bool keeps;
+
 	lock();
-	connection->reader->used_ms = now_ms();
-	connection->reader->only_seen = false;
+	reader->used_ms = now_ms();
+	reader->only_seen = false;
+	keeps = connection->has_turn;
+	unlock();
+	lease_leave(reader, keeps);
+	lock();
 	pass_unless_kept(connection);
 	unlock();
 }

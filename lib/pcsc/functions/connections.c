@@ -408,9 +408,9 @@ LONG disconnect(struct context *context, struct connection *connection,
 	}
 	turn_begin(connection);
 	/* Without the lease the card is reset for its next holder anyway. */
-	if (reader->held && disposition == SCARD_RESET_CARD)
+	if (disposition == SCARD_RESET_CARD && lease_use_own(reader))
 		lease_reset(reader, connection->protocols | TOKMUX_CARD_WARM);
-	else if (reader->held && disposition == SCARD_UNPOWER_CARD)
+	else if (disposition == SCARD_UNPOWER_CARD && lease_use_own(reader))
 		lease_unpower(reader);
 	forget(connection);
 	context_remove(context, connection);
