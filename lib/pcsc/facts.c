@@ -3,6 +3,7 @@
  * Readers, as sysfs describes their USB devices.
  */
 #include <ctype.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,10 +11,13 @@
 #include <unistd.h>
 #include "facts.h"
 
+/* bInterfaceClass */
+#define CCID_CLASS	0x0b
+
 /* The file's first line. Other bytes than text are shown as '?'. */
 static void read_line(const char *dir, const char *file, char *line, size_t size)
 {
-	char path[128];
+	char path[400];
 	ssize_t len = -1;
 	size_t i;
 	int fd;
@@ -41,6 +45,27 @@ static unsigned long read_number(const char *dir, const char *file, int base)
 	return strtoul(line, NULL, base);
 }
 
+/* What the device calls its first interface of CCID's class. */
+static void read_interface(const char *dir, char *name, size_t size)
+{
+	char path[320];
+	struct dirent *entry;
+	DIR *device;
+
+	name[0] = '\0';
+	device = opendir(dir);
+	while (device && (entry = readdir(device))) {
+		snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+		if (!strchr(entry->d_name, ':') ||
+		    read_number(path, "bInterfaceClass", 16) != CCID_CLASS)
+			continue;
+		read_line(path, "interface", name, size);
+		break;
+	}
+	if (device)
+		closedir(device);
+}
+
 bool facts_of_token(const struct tokmux_token *token, struct facts *facts)
 {
 	char kind[16], device[32], dir[64];
@@ -54,6 +79,7 @@ bool facts_of_token(const struct tokmux_token *token, struct facts *facts)
 	snprintf(dir, sizeof(dir), "/sys/dev/char/%s", device);
 	read_line(dir, "manufacturer", facts->maker, sizeof(facts->maker));
 	read_line(dir, "product", facts->model, sizeof(facts->model));
+	read_interface(dir, facts->interface, sizeof(facts->interface));
 	read_line(dir, "serial", facts->serial, sizeof(facts->serial));
 	facts->vendor = (uint16_t)read_number(dir, "idVendor", 16);
 	facts->product = (uint16_t)read_number(dir, "idProduct", 16);
@@ -72,13 +98,14 @@ void facts_name(const struct facts *facts, unsigned int index,
 		char name[static SCARD_READER_NAME_MAX])
 {
 	/* The number comes last and must not be cut off. */
-	char words[SCARD_READER_NAME_MAX - 16];
-	int len;
+	char words[SCARD_READER_NAME_MAX - 16], interface[32] = "", serial[32] = "";
 
-	len = snprintf(words, sizeof(words), "%.40s %.40s", facts->maker,
-		       facts->model);
-	if (*facts->serial && (size_t)len < sizeof(words))
-		snprintf(words + len, sizeof(words) - (size_t)len, " (%.24s)",
-			 facts->serial);
+	if (*facts->interface)
+		snprintf(interface, sizeof(interface), " [%.24s]",
+			 facts->interface);
+	if (*facts->serial)
+		snprintf(serial, sizeof(serial), " (%.24s)", facts->serial);
+	snprintf(words, sizeof(words), "%.40s %.40s%s%s", facts->maker,
+		 facts->model, interface, serial);
 	snprintf(name, SCARD_READER_NAME_MAX, "%s %02X 00", words, index);
 }

@@ -12,7 +12,7 @@
 
 /* Of its USB device. Empty where it says nothing. */
 struct facts {
-	char maker[64], model[64], serial[64];
+	char maker[64], model[64], interface[64], serial[64];
 	uint16_t vendor, product;
 	uint16_t version;		/* bcdDevice */
 	uint8_t bus, device;
@@ -22,7 +22,8 @@ struct facts {
 bool facts_of_token(const struct tokmux_token *token, struct facts *facts);
 
 /*
- * "Maker Model (serial) NN 00" as pcscd has it: programs are configured by it.
+ * "Maker Model [interface] (serial) NN 00" as pcscd has it: programs are configured
+ * by it.
  * NN is the token's number, the same in all processes.
  */
 void facts_name(const struct facts *facts, unsigned int index,

@@ -29,7 +29,7 @@ tap_check "pcscd doesn't run" test ! -e /run/pcscd/pcscd.comm
 
 # ---- OpenSC ------------------------------------------------------------------
 
-tap_check "opensc-tool -l" shown '^0 +Yes .*QEMU' opensc-tool -l
+tap_check "opensc-tool -l" shown '^0 +Yes .*QEMU.* \[CCID Interface\] ' opensc-tool -l
 tap_check "opensc-tool -a" shown '^3b:7a:18:' opensc-tool -a
 tap_check "opensc-tool -n" shown 'Common Access Card' opensc-tool -n
 tap_check "pkcs11-tool: the token" shown 'token label *: tokmux id' pkcs11-tool -L
