@@ -152,7 +152,7 @@ if [ -n "$scdaemon" ]; then
 				--pcsc-driver "$build/pcsc/libpcsclite.so.1" "$@" 2>&1
 	}
 	# With a card that it knows no application for it says so, also through pcscd.
-	scd_reads() { scd "$@" | tee /dev/stderr | grep -qE 'QEMU|Unsupported|not supported'; }
+	scd_reads() { scd "$@" | tee /dev/stderr | grep -E 'QEMU|Unsupported|not supported' >/dev/null; }
 	tap_check "scdaemon reads the card, exclusively" scd_reads
 	tap_check "scdaemon reads the card, shared" scd_reads --pcsc-shared
 else
@@ -173,7 +173,7 @@ pids+=($!)
 delegated() { # pattern command…
 	local pattern=$1
 	shift
-	LD_LIBRARY_PATH=$build/pcsc timeout 60 "$@" 2>&1 | tee /dev/stderr | grep -qE "$pattern"
+	LD_LIBRARY_PATH=$build/pcsc timeout 60 "$@" 2>&1 | tee /dev/stderr | grep -E "$pattern" >/dev/null
 }
 comes() {
 	local i
