@@ -19,6 +19,12 @@ int tokmux_acquire(struct tokmux_caller *caller, unsigned int mode,
 	return ret;
 }
 
+int tokmux_reuse(struct tokmux_caller *caller, unsigned int mode,
+		 struct tokmux_grant *grant)
+{
+	return tokmux_park_use(caller, mode, grant) ? 0 : -EAGAIN;
+}
+
 int tokmux_release(struct tokmux_caller *caller)
 {
 	struct tokmux_release arg = {};

@@ -9,8 +9,11 @@
 #include <unistd.h>
 #include "internal.h"
 
-/* gettid() is a system call, so its answer is kept. A forked child has another. */
-static __thread pid_t thread;
+/*
+ * gettid() is a system call, so its answer is kept. A forked child has another. Four bytes
+ * fit in what a program keeps free for libraries that it loads later.
+ */
+static __thread pid_t thread __attribute__((tls_model("initial-exec")));
 
 static void forget_thread(void)
 {

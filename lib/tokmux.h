@@ -300,6 +300,19 @@ int tokmux_idle(struct tokmux_caller *caller, unsigned int linger_ms);
 int tokmux_park(struct tokmux_caller *caller);
 
 /**
+ * tokmux_reuse() - tokmux_acquire() of a parked lease, if that is no system call
+ * @caller: the caller
+ * @mode: TOKMUX_EXCLUSIVE or TOKMUX_SHARED
+ * @grant: out: may be NULL
+ *
+ * For a program that has to prepare for a wait.
+ *
+ * Return: 0; -EAGAIN if only tokmux_acquire() can tell.
+ */
+int tokmux_reuse(struct tokmux_caller *caller, unsigned int mode,
+		 struct tokmux_grant *grant);
+
+/**
  * tokmux_cancel() - end the waits of this caller's other threads
  * @caller: the caller
  *

@@ -168,10 +168,14 @@ TEST_F(lib, park)
 	NEEDS_KERNEL();
 	ASSERT_EQ(0, tokmux_park(self->a));
 	EXPECT_EQ(0, tokmux_park(self->a));
+	EXPECT_EQ(-EAGAIN, tokmux_reuse(self->a, TOKMUX_EXCLUSIVE, NULL));
 	ASSERT_EQ(0, tokmux_acquire(self->a, TOKMUX_EXCLUSIVE, 0, &first));
+	EXPECT_EQ(-EAGAIN, tokmux_reuse(self->a, TOKMUX_EXCLUSIVE, NULL));
 	for (i = 0; i < 10; i++) {
 		ASSERT_EQ(0, tokmux_release(self->a));
-		ASSERT_EQ(0, tokmux_acquire(self->a, TOKMUX_EXCLUSIVE, 0, &again));
+		EXPECT_EQ(-EAGAIN, tokmux_reuse(self->a, TOKMUX_SHARED, NULL));
+		ASSERT_EQ(0, i % 2 ? tokmux_reuse(self->a, TOKMUX_EXCLUSIVE, &again) :
+				     tokmux_acquire(self->a, TOKMUX_EXCLUSIVE, 0, &again));
 		EXPECT_EQ(first.epoch, again.epoch);
 	}
 	ASSERT_EQ(0, tokmux_release(self->a));
@@ -195,6 +199,7 @@ TEST_F(lib, park)
 	EXPECT_EQ(-EAGAIN, tokmux_acquire(self->b, TOKMUX_EXCLUSIVE, 0, NULL));
 	ASSERT_EQ(0, tokmux_release(self->a));
 	ASSERT_EQ(0, tokmux_acquire(self->b, TOKMUX_EXCLUSIVE, 0, NULL));
+	EXPECT_EQ(-EAGAIN, tokmux_reuse(self->a, TOKMUX_EXCLUSIVE, NULL));
 	EXPECT_EQ(-EAGAIN, tokmux_acquire(self->a, TOKMUX_EXCLUSIVE, 0, NULL));
 	ASSERT_EQ(0, tokmux_release(self->b));
 	ASSERT_EQ(0, tokmux_acquire(self->a, TOKMUX_SHARED, 0, &again));
