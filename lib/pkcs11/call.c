@@ -11,14 +11,21 @@
 
 /* ---- in and out of a session --------------------------------------------- */
 
-/* What the call needs to end otherwise than most do. @shared: it has a turn */
-static void fill_in(struct call *call, bool shared)
+/* What the call needs to end otherwise than most do. */
+static void fill_in(struct call *call)
 {
 	if (!call->plain)
 		return;
 	call->plain = false;
-	call->lease = (struct lease){ .shared = shared };
 	call->log.since_ns = 0;
+}
+
+/* The same, of one that has its turn. */
+static void fill_in_turn(struct call *call)
+{
+	if (call->plain)
+		call->lease = (struct lease){ .shared = true };
+	fill_in(call);
 }
 
 /* The session can't be used: logs @rv, and returns it for call_begin_as(). */
@@ -40,7 +47,7 @@ static CK_RV refuse(struct call *call, CK_RV rv)
 /* The call has a lease, and its session has been ejected. */
 CK_RV call_ejected(struct call *call)
 {
-	fill_in(call, true);
+	fill_in_turn(call);
 	lease_give(call->seat, &call->lease);
 	return refuse(call, CKR_SESSION_HANDLE_INVALID);
 }
@@ -67,18 +74,11 @@ static CK_RV settle(struct call *call)
 	return rv;
 }
 
-/* The lease takes more than a turn that is free. */
-CK_RV call_wait(struct call *call)
+static __attribute__((noinline)) CK_RV settle_and_enter(struct call *call)
 {
 	CK_RV rv;
 	int cancel;
 
-	fill_in(call, false);
-	rv = CANCEL_UNDOES(call_cancelled, call,
-			   lease_wait(call->seat, &call->lease,
-				      call->seat->mode));
-	if (rv != CKR_OK)
-		return refuse(call, rv);
 	if (login_waits(call->seat->slot) &&
 	    !session_ejected(call->session, call->seat)) {
 		cancel = cancel_off();
@@ -92,10 +92,30 @@ CK_RV call_wait(struct call *call)
 	return call_enter(call, call->session, call->seat);
 }
 
+static __attribute__((noinline)) CK_RV wait_and_enter(struct call *call)
+{
+	CK_RV rv = CANCEL_UNDOES(call_cancelled, call,
+				 lease_wait(call->seat, &call->lease,
+					    call->seat->mode));
+
+	return rv == CKR_OK ? settle_and_enter(call) : refuse(call, rv);
+}
+
+/* The lease takes more than a turn that is free. */
+CK_RV call_wait(struct call *call)
+{
+	fill_in(call);
+	if (!lease_at_once(call->seat, &call->lease, call->seat->mode))
+		return wait_and_enter(call);
+	if (login_waits(call->seat->slot))
+		return settle_and_enter(call);
+	return call_enter(call, call->session, call->seat);
+}
+
 /* There is no such session. */
 CK_RV call_missing(struct call *call)
 {
-	fill_in(call, false);
+	fill_in(call);
 	return refuse(call, session_missing());
 }
 
@@ -130,7 +150,7 @@ CK_RV call_end_slow(struct call *call, CK_RV rv)
 {
 	unsigned int caller = call->seat->caller;
 
-	fill_in(call, true);
+	fill_in_turn(call);
 	lease_give(call->seat, &call->lease);
 	token_hear(call->seat, rv);
 	rv = ended_meanwhile(call, rv);
@@ -143,7 +163,7 @@ void call_cancelled(void *of)
 {
 	struct call *call = of;
 
-	fill_in(call, true);
+	fill_in_turn(call);
 	lease_give(call->seat, &call->lease);
 	if (call->session) {
 		session_put(call->session);

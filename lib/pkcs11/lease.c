@@ -28,10 +28,15 @@ static __thread struct {
 	bool waiting;
 } mine;
 
+static inline bool is_inside(void)
+{
+	return mine.token || mine.waiting || site_here();
+}
+
 /* Is this thread in the middle of a call of its own? */
 bool lease_is_inside(void)
 {
-	return mine.token || mine.waiting || site_here();
+	return is_inside();
 }
 
 /* ---- what a seat loses -------------------------------------------------------- */
@@ -220,11 +225,11 @@ static void waiting_cancelled(void *waited)
 	mine.waiting = *(bool *)waited;
 }
 
-/* For lease_take(), where it is more than a turn that is free. */
-CK_RV lease_wait(struct seat *seat, struct lease *lease, enum arbiter_mode mode)
+static __attribute__((noinline)) CK_RV
+wait_for(struct seat *seat, struct lease *lease, enum arbiter_mode mode)
 {
 	struct waiting waiting = { .seat = seat, .lease = lease };
-	bool inside = lease_is_inside();
+	bool inside = is_inside();
 	struct arbiter_wait wait = { .look = look, .arg = &waiting };
 	struct slot *slot = seat->slot;
 	int wait_ms = slot->backend->config->wait_ms;
@@ -266,6 +271,32 @@ CK_RV lease_wait(struct seat *seat, struct lease *lease, enum arbiter_mode mode)
 	if (!inside)
 		note(seat, lease);
 	return CKR_OK;
+}
+
+/*
+ * Return: false if it takes waiting, or the kernel; or if calls are held back, as a
+ * process that ends while a thread has a lease leaves the token unclean (R2).
+ */
+bool lease_at_once(struct seat *seat, struct lease *lease,
+		   enum arbiter_mode mode)
+{
+	if (is_inside() ||
+	    !seat->slot->arbiter->at_once(seat->party, mode))
+		return false;
+	*lease = (struct lease){ .held = true, .mode = mode };
+	if (atomic_load(&quiesce_held)) {
+		lease_give_back(seat, lease);
+		return false;
+	}
+	note(seat, lease);
+	return true;
+}
+
+/* For lease_take(), where it is more than a turn that is free. */
+CK_RV lease_wait(struct seat *seat, struct lease *lease, enum arbiter_mode mode)
+{
+	return lease_at_once(seat, lease, mode) ? CKR_OK :
+						  wait_for(seat, lease, mode);
 }
 
 void lease_give_back(struct seat *seat, struct lease *lease)

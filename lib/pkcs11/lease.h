@@ -17,6 +17,8 @@ struct lease {
 	enum arbiter_mode mode;
 };
 
+bool lease_at_once(struct seat *seat, struct lease *lease,
+		   enum arbiter_mode mode);
 CK_RV lease_wait(struct seat *seat, struct lease *lease,
 		 enum arbiter_mode mode);
 void lease_give_back(struct seat *seat, struct lease *lease);

@@ -102,12 +102,6 @@ void site_leave_deeper(struct site *site)
 	site_go(site, site->outer[at].backend, site->outer[at].function);
 }
 
-/* For a signal's handler. Return: NULL if this thread is in no backend. */
-const struct site *site_here(void)
-{
-	return site_mine && atomic_load(&site_mine->function) ? site_mine : NULL;
-}
-
 /**
  * site_watch() - note the time for calls that are going on and have none yet
  * @backend: the same pointer as given to site_enter(); NULL: any

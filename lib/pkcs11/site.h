@@ -35,12 +35,17 @@ extern __thread struct site *site_mine;
 struct site *site_take_place(void);
 void site_enter_deeper(struct site *site);
 void site_leave_deeper(struct site *site);
-const struct site *site_here(void);
 void site_watch(const char *backend);
 bool site_others(int64_t ms);
 void site_name_hung(const char *backend, int64_t ms);
 void site_names_go(void);
 void site_forked(void);
+
+/* For a signal's handler. Return: NULL if this thread is in no backend. */
+static inline const struct site *site_here(void)
+{
+	return site_mine && atomic_load(&site_mine->function) ? site_mine : NULL;
+}
 
 EACH_CALL void site_go(struct site *site, const char *backend,
 		       const char *function)

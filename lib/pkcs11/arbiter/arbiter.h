@@ -99,6 +99,8 @@ struct arbiter_ops {
 			  struct arbiter_party **party);
 	void (*party_close)(struct arbiter_party *party);
 
+	/* a lease, if it takes no waiting and no system call; or false */
+	bool (*at_once)(struct arbiter_party *party, enum arbiter_mode mode);
 	/* 0, ARBITER_COVERED, or a negative errno */
 	int (*acquire)(struct arbiter_party *party, enum arbiter_mode mode,
 		       int timeout_ms, const struct arbiter_wait *wait,

@@ -6,6 +6,10 @@
  * arbiter, so they exclude each other as R1 says. The caller that has its turn
  * there asks the kernel, which counts the whole process as one holder
  * (TOKMUX_BIND_GROUP) and keeps sessions and logins by caller (R5, R6).
+ *
+ * Leases are parked where the kernel allows it (tokmux_park()). So a call that nobody
+ * disturbs makes no system call: it changes the queue's word, the party's count of
+ * users, and the lease's word, and reads no clock.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -24,9 +28,10 @@
 #include "now.h"
 
 /*
- * The overlapping calls of one party share one lease. For so long they do that also
- * while another process waits: one call for each turn of that process would leave the
- * other threads idle. After that, no further call joins while anybody waits.
+ * The overlapping calls of one party share one lease. If nobody waits when the first one
+ * joins, they do that for so long, also while another process waits: one call for each turn
+ * of that process would leave the other threads idle. After that, no further call joins
+ * while anybody waits.
  */
 #define SHARE_MS	20
 
@@ -37,21 +42,24 @@ _Static_assert(sizeof(((struct arbiter_token *)0)->name) == TOKMUX_NAME_SIZE,
 	       "a name that the kernel knows");
 
 /*
- * The kernel grants a file one lease at a time; @users threads hold it. It is
- * acquired and released by one thread while @busy keeps the others waiting.
+ * The kernel grants a file one lease at a time; @users threads hold it. Or @users is
+ * BUSY: then one thread acquires or releases it, and the others wait. @lock and @changed
+ * are for those that wait.
  */
 struct arbiter_party {
 	struct arbiter_token *token;
 	struct tokmux_caller *caller;
+	atomic_uint users;
+	atomic_uint waiting;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	unsigned int users;
 	atomic_uint sessions;
-	bool busy;
 	atomic_bool left;		/* the process exits: no lease any more */
-	int64_t since_ms;
+	atomic_llong joined_ms;		/* when a second thread came; 0: none has */
 	pthread_mutex_t news_lock;
 };
+
+#define BUSY	(~0u)
 
 /* ---- what a forked child closes ------------------------------------------- */
 
@@ -208,6 +216,8 @@ static int party_open(struct arbiter_token *token,
 	if (r < 0)
 		goto err_close;
 
+	/* Where leases can't be parked each is two system calls. */
+	tokmux_park(opened->caller);
 	opened->token = token;
 	pthread_mutex_init(&opened->lock, NULL);
 	pthread_mutex_init(&opened->news_lock, NULL);
@@ -260,6 +270,25 @@ static int remaining_ms(int64_t until_ms)
 	return left > 0 ? (int)left : 0;
 }
 
+/* How long a thread waits at most. The time runs from its first wait that has an end. */
+struct limit {
+	int timeout_ms;
+	int64_t until_ms;		/* 0: it has not waited yet */
+};
+
+static int64_t limit_until(struct limit *limit)
+{
+	if (!limit->until_ms)
+		limit->until_ms = now_ms() + limit->timeout_ms;
+	return limit->until_ms;
+}
+
+static int limit_left(const struct limit *limit)
+{
+	return limit->until_ms ? remaining_ms(limit->until_ms) :
+				 limit->timeout_ms;
+}
+
 /*
  * An ioctl is no cancellation point, and this one may wait for another process for long.
  * A thread that is cancelled within it does nothing there any more. What it may have been
@@ -278,13 +307,14 @@ static __attribute__((noinline)) int acquire(struct arbiter_party *party,
 }
 
 static int take(struct arbiter_party *party, unsigned int mode,
-		int64_t until_ms, struct tokmux_grant *grant)
+		struct limit *limit, struct tokmux_grant *grant)
 {
-	int r;
+	int r = acquire(party, mode, limit_left(limit), grant);
 
-	do
-		r = acquire(party, mode, remaining_ms(until_ms), grant);
-	while (r == -EINTR);
+	while (r == -EINTR) {
+		limit_until(limit);
+		r = acquire(party, mode, limit_left(limit), grant);
+	}
 	return r;
 }
 
@@ -302,7 +332,7 @@ static void give_back(struct arbiter_party *party)
  * process. The mark can be taken off by the exclusive holder only.
  */
 static int clean(struct arbiter_party *party, unsigned int mode,
-		 int64_t until_ms)
+		 struct limit *limit)
 {
 	struct tokmux_grant grant;
 	int r;
@@ -320,13 +350,14 @@ static int clean(struct arbiter_party *party, unsigned int mode,
 		return r;
 	}
 
+	limit_until(limit);
 	give_back(party);
-	r = take(party, TOKMUX_EXCLUSIVE, until_ms, &grant);
+	r = take(party, TOKMUX_EXCLUSIVE, limit, &grant);
 	if (r < 0)
 		return r;
 	tokmux_mark_clean(party->caller);
 	give_back(party);
-	return take(party, mode, until_ms, &grant);
+	return take(party, mode, limit, &grant);
 }
 
 static unsigned int read_news(struct arbiter_party *party)
@@ -346,6 +377,10 @@ static unsigned int read_news(struct arbiter_party *party)
 			news |= ARBITER_LOGIN_ENDED;
 			break;
 		case TOKMUX_EVENT_LEASE_LOST:
+			/* One that was idle is no loss. */
+			if (!event.arg)
+				news |= ARBITER_LEASE_LOST;
+			break;
 		case TOKMUX_EVENT_REMOVED:
 			news |= ARBITER_LEASE_LOST;
 			break;
@@ -357,12 +392,12 @@ static unsigned int read_news(struct arbiter_party *party)
 }
 
 static int take_and_look(struct arbiter_party *party, unsigned int mode,
-			 int64_t until_ms, unsigned int *news)
+			 struct limit *limit, unsigned int *news)
 {
 	struct tokmux_grant grant = { 0 };
 	int r;
 
-	r = take(party, mode, until_ms, &grant);
+	r = take(party, mode, limit, &grant);
 	if (r < 0)
 		return r;
 	/* One that was lost before this grant is none of its news. */
@@ -371,7 +406,18 @@ static int take_and_look(struct arbiter_party *party, unsigned int mode,
 	if (!(grant.flags & TOKMUX_GRANT_UNCLEAN))
 		return 0;
 	*news |= ARBITER_UNCLEAN;
-	return clean(party, mode, until_ms);
+	return clean(party, mode, limit);
+}
+
+/* The thread that made the party BUSY is through, and @users hold the lease. */
+static void settle(struct arbiter_party *party, unsigned int users)
+{
+	atomic_store(&party->users, users);
+	if (!atomic_load(&party->waiting))
+		return;
+	pthread_mutex_lock(&party->lock);
+	pthread_cond_broadcast(&party->changed);
+	pthread_mutex_unlock(&party->lock);
 }
 
 struct change {
@@ -383,6 +429,7 @@ static void change_cancelled(void *of)
 {
 	struct change *change = of;
 
+	atomic_fetch_sub(&change->party->waiting, 1);
 	pthread_mutex_unlock(&change->party->lock);
 	arbiter_queue_release(change->party->token->queue, change->mode);
 }
@@ -391,21 +438,16 @@ static void change_cancelled(void *of)
 static void take_cancelled(void *of)
 {
 	struct change *change = of;
-	struct arbiter_party *party = change->party;
 
-	tokmux_release(party->caller);
-	pthread_mutex_lock(&party->lock);
-	party->busy = false;
-	pthread_cond_broadcast(&party->changed);
-	pthread_mutex_unlock(&party->lock);
-	arbiter_queue_release(party->token->queue, change->mode);
+	tokmux_release(change->party->caller);
+	settle(change->party, 0);
+	arbiter_queue_release(change->party->token->queue, change->mode);
 }
 
 /* Called with the lock held, and a turn of @mode in the queue. */
-static int wait_change(struct arbiter_party *party, enum arbiter_mode mode,
-		       int64_t until_ms)
+static int wait_change(struct change *change, int64_t until_ms)
 {
-	struct change change = { party, mode };
+	struct arbiter_party *party = change->party;
 	int64_t next_ms = now_ms() + SHARE_MS;
 	struct timespec until;
 
@@ -414,7 +456,7 @@ static int wait_change(struct arbiter_party *party, enum arbiter_mode mode,
 		next_ms = until_ms;
 	until.tv_sec = next_ms / 1000;
 	until.tv_nsec = next_ms % 1000 * 1000000;
-	return CANCEL_UNDOES(change_cancelled, &change,
+	return CANCEL_UNDOES(change_cancelled, change,
 			     pthread_cond_timedwait(&party->changed,
 						    &party->lock, &until)) &&
 			       next_ms == until_ms ? -ETIMEDOUT : 0;
@@ -426,69 +468,128 @@ static int wait_change(struct arbiter_party *party, enum arbiter_mode mode,
  */
 static bool may_join(struct arbiter_party *party)
 {
+	long long since = atomic_load(&party->joined_ms);
 	struct tokmux_state info;
 
-	return now_ms() - party->since_ms <= SHARE_MS ||
-	       (!tokmux_info(party->caller, &info, sizeof(info)) &&
-		info.flags & TOKMUX_INFO_HOLDING && !info.waiters);
+	if (since && now_ms() - since <= SHARE_MS)
+		return true;
+	if (tokmux_info(party->caller, &info, sizeof(info)) ||
+	    !(info.flags & TOKMUX_INFO_HOLDING) || info.waiters)
+		return false;
+	if (!since)
+		atomic_store(&party->joined_ms, now_ms());
+	return true;
 }
 
-static bool must_wait(struct arbiter_party *party)
+enum entry {
+	ENTRY_WAITS,
+	ENTRY_JOINS,			/* the thread is one more user */
+	ENTRY_TAKES,			/* it has made the party BUSY */
+};
+
+static enum entry try_enter(struct arbiter_party *party)
 {
-	return party->busy || (party->users && !may_join(party));
+	unsigned int users = atomic_load(&party->users);
+
+	for (;;) {
+		if (users == BUSY || (users && !may_join(party)))
+			return ENTRY_WAITS;
+		if (atomic_compare_exchange_weak(&party->users, &users,
+						 users ? users + 1 : BUSY))
+			return users ? ENTRY_JOINS : ENTRY_TAKES;
+	}
+}
+
+/* With a turn of @mode in the queue. Return: 0 and @entry, or a negative errno. */
+static __attribute__((noinline)) int
+wait_to_enter(struct change *change, struct limit *limit,
+	      const struct arbiter_wait *wait, enum entry *entry)
+{
+	struct arbiter_party *party = change->party;
+	int r = 0;
+
+	/* It may be for one that hangs; nothing covers us by now. */
+	wait->look(wait->arg);
+	pthread_mutex_lock(&party->lock);
+	/* Before the count is read: whoever changes it then sees this. */
+	atomic_fetch_add(&party->waiting, 1);
+	while ((*entry = try_enter(party)) == ENTRY_WAITS && !r)
+		r = wait_change(change, limit_until(limit));
+	atomic_fetch_sub(&party->waiting, 1);
+	pthread_mutex_unlock(&party->lock);
+	return *entry == ENTRY_WAITS ? r : 0;
 }
 
 static int kernel_acquire(struct arbiter_party *party, enum arbiter_mode mode,
 			  int timeout_ms, const struct arbiter_wait *wait,
 			  unsigned int *news)
 {
-	int64_t until_ms = now_ms() + timeout_ms;
+	struct limit limit = { .timeout_ms = timeout_ms };
 	struct change change = { party, mode };
-	int r;
+	enum entry entry;
+	int r = 0;
 
 	*news = 0;
-	r = arbiter_queue_acquire(party->token->queue, mode, timeout_ms, wait);
-	if (r)
-		return r;
-
-	pthread_mutex_lock(&party->lock);
-	if (must_wait(party)) {
-		pthread_mutex_unlock(&party->lock);
-		/* It may be for one that hangs; nothing covers us by now. */
-		wait->look(wait->arg);
-		pthread_mutex_lock(&party->lock);
+	if (!arbiter_queue_try(party->token->queue, mode)) {
+		limit_until(&limit);
+		r = arbiter_queue_acquire(party->token->queue, mode, timeout_ms,
+					  wait);
+		if (r)
+			return r;
 	}
-	while (!r && must_wait(party))
-		r = wait_change(party, mode, until_ms);
-	if (!r && !party->users) {
-		party->busy = true;
-		pthread_mutex_unlock(&party->lock);
+	entry = try_enter(party);
+	if (entry == ENTRY_WAITS)
+		r = wait_to_enter(&change, &limit, wait, &entry);
+	if (entry == ENTRY_TAKES) {
 		r = CANCEL_UNDOES(take_cancelled, &change,
 				  take_and_look(party, mode == ARBITER_SHARED ?
 						TOKMUX_SHARED : TOKMUX_EXCLUSIVE,
-						until_ms, news));
-		pthread_mutex_lock(&party->lock);
-		party->busy = false;
-		party->since_ms = now_ms();
-		pthread_cond_broadcast(&party->changed);
+						&limit, news));
+		atomic_store(&party->joined_ms, 0);
+		settle(party, !r);
 	}
-	if (!r)
-		party->users++;
-	pthread_mutex_unlock(&party->lock);
-
 	if (r)
 		arbiter_queue_release(party->token->queue, mode);
 	return r;
 }
 
+/* A call that nobody disturbs. */
+static bool kernel_at_once(struct arbiter_party *party, enum arbiter_mode mode)
+{
+	struct arbiter_queue *queue = party->token->queue;
+	struct tokmux_grant grant;
+	unsigned int none = 0;
+	bool used = false;
+
+	if (!arbiter_queue_try(queue, mode))
+		return false;
+	if (atomic_compare_exchange_strong(&party->users, &none, BUSY)) {
+		used = !tokmux_reuse(party->caller, mode == ARBITER_SHARED ?
+				     TOKMUX_SHARED : TOKMUX_EXCLUSIVE, &grant);
+		if (used && grant.flags & TOKMUX_GRANT_UNCLEAN) {
+			give_back(party);
+			used = false;
+		}
+		atomic_store_explicit(&party->joined_ms, 0,
+				      memory_order_relaxed);
+		settle(party, used);
+	}
+	if (!used)
+		arbiter_queue_release(queue, mode);
+	return used;
+}
+
 static void kernel_release(struct arbiter_party *party, enum arbiter_mode mode)
 {
-	pthread_mutex_lock(&party->lock);
-	if (!--party->users) {
+	unsigned int users = atomic_load(&party->users);
+
+	while (!atomic_compare_exchange_weak(&party->users, &users,
+					     users == 1 ? BUSY : users - 1))
+		;
+	if (users == 1) {
 		give_back(party);
-		pthread_cond_broadcast(&party->changed);
+		settle(party, 0);
 	}
-	pthread_mutex_unlock(&party->lock);
 	arbiter_queue_release(party->token->queue, mode);
 }
 
@@ -496,11 +597,12 @@ static void kernel_release(struct arbiter_party *party, enum arbiter_mode mode)
 static int kernel_last_lease(struct arbiter_party *party, enum arbiter_mode mode,
 			     int timeout_ms)
 {
+	struct limit limit = { .timeout_ms = timeout_ms };
 	struct tokmux_grant grant;
 	int r;
 
 	r = take(party, mode == ARBITER_SHARED ? TOKMUX_SHARED : TOKMUX_EXCLUSIVE,
-		 now_ms() + timeout_ms, &grant);
+		 &limit, &grant);
 	return r == -EALREADY ? 0 : r;
 }
 
@@ -583,6 +685,7 @@ const struct arbiter_ops arbiter_kernel = {
 	.stop		= close_control,
 	.party_open	= kernel_party_open,
 	.party_close	= kernel_party_close,
+	.at_once	= kernel_at_once,
 	.acquire	= kernel_acquire,
 	.release	= kernel_release,
 	.news		= read_news,

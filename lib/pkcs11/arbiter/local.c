@@ -54,6 +54,11 @@ static void local_party_close(struct arbiter_party *party)
 	free(party);
 }
 
+static bool local_at_once(struct arbiter_party *party, enum arbiter_mode mode)
+{
+	return arbiter_queue_try(party->token->queue, mode);
+}
+
 static int local_acquire(struct arbiter_party *party, enum arbiter_mode mode,
 			 int timeout_ms, const struct arbiter_wait *wait,
 			 unsigned int *news)
@@ -136,6 +141,7 @@ const struct arbiter_ops arbiter_local = {
 	.alone		= true,
 	.party_open	= local_party_open,
 	.party_close	= local_party_close,
+	.at_once	= local_at_once,
 	.acquire	= local_acquire,
 	.release	= local_release,
 	.news		= local_news,

@@ -180,6 +180,16 @@ static int acquire_slow(struct arbiter_queue *queue, enum arbiter_mode mode,
 	return r == -ETIMEDOUT && !timeout_ms ? -EAGAIN : r;
 }
 
+/* Return: a turn, if it takes no waiting? */
+bool arbiter_queue_try(struct arbiter_queue *queue, enum arbiter_mode mode)
+{
+	unsigned int none = 0;
+
+	return mode == ARBITER_SHARED ? arbiter_queue_share(queue) :
+	       atomic_compare_exchange_strong(&queue->word, &none,
+					      QUEUE_EXCLUSIVE);
+}
+
 /**
  * arbiter_queue_acquire() - wait in turn
  * @queue: the token's
@@ -193,13 +203,8 @@ static int acquire_slow(struct arbiter_queue *queue, enum arbiter_mode mode,
 int arbiter_queue_acquire(struct arbiter_queue *queue, enum arbiter_mode mode,
 			  int timeout_ms, const struct arbiter_wait *wait)
 {
-	unsigned int none = 0;
-
-	if (mode == ARBITER_SHARED ? arbiter_queue_share(queue) :
-	    atomic_compare_exchange_strong(&queue->word, &none,
-					   QUEUE_EXCLUSIVE))
-		return 0;
-	return acquire_slow(queue, mode, timeout_ms, wait);
+	return arbiter_queue_try(queue, mode) ? 0 :
+	       acquire_slow(queue, mode, timeout_ms, wait);
 }
 
 /* A turn was given back that others wait for. */

@@ -28,6 +28,7 @@ struct arbiter_queue *arbiter_queue_new(void);
 void arbiter_queue_free(struct arbiter_queue *queue);
 int arbiter_queue_acquire(struct arbiter_queue *queue, enum arbiter_mode mode,
 			  int timeout_ms, const struct arbiter_wait *wait);
+bool arbiter_queue_try(struct arbiter_queue *queue, enum arbiter_mode mode);
 void arbiter_queue_release(struct arbiter_queue *queue, enum arbiter_mode mode);
 void arbiter_queue_poke(struct arbiter_queue *queue);
 void arbiter_queue_serve(struct arbiter_queue *queue);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* R14: leases around calls, by either kind. */
 #include "world.h"
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
 #include <tokmux.h>
 #include <kselftest_harness.h>
 
@@ -81,6 +84,69 @@ TEST_F_TIMEOUT(leases, everybody_gets_its_turn, 300)
 			TH_LOG("thread %d: %s", i, (char *)failed);
 		}
 	}
+}
+
+#define CALLS	100
+
+/* In a process that is traced: it stops before the calls and after them. */
+static void call_between_stops(CK_FUNCTION_LIST *p11)
+{
+	CK_SESSION_HANDLE session;
+	CK_SESSION_INFO info;
+	pid_t self = getpid();
+	CK_RV rv;
+	int i;
+
+	/* The bare backend doesn't know that it is in a forked child. */
+	rv = p11->C_Initialize(NULL);
+	if ((rv != CKR_OK && rv != CKR_CRYPTOKI_ALREADY_INITIALIZED) ||
+	    open_rw(p11, &session) != CKR_OK ||
+	    ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+		_exit(1);
+	for (i = -3; i < CALLS; i++) {
+		if (!i)
+			kill(self, SIGUSR1);
+		if (p11->C_GetSessionInfo(session, &info) != CKR_OK)
+			_exit(1);
+	}
+	kill(self, SIGUSR1);
+	_exit(0);
+}
+
+static bool stopped_by(pid_t pid, int signal)
+{
+	int status;
+
+	return waitpid(pid, &status, 0) == pid && WIFSTOPPED(status) &&
+	       WSTOPSIG(status) == signal;
+}
+
+/* Return: how many system calls the calls take, and the one that stops it again. */
+static int system_calls(CK_FUNCTION_LIST *p11)
+{
+	int stops = 0, status = 0;
+	pid_t pid = fork();
+
+	if (!pid)
+		call_between_stops(p11);
+	if (!stopped_by(pid, SIGUSR1))
+		return -1;
+	while (!ptrace(PTRACE_SYSCALL, pid, NULL, NULL) &&
+	       waitpid(pid, &status, 0) == pid && WIFSTOPPED(status) &&
+	       WSTOPSIG(status) == SIGTRAP)
+		stops++;
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	return stops / 2;
+}
+
+/* Whichever the arbiter is: where no other caller wants the token no lease takes one. */
+TEST_F(leases, a_call_that_nobody_disturbs_makes_no_system_call)
+{
+	int bare = system_calls(world_softhsm());
+
+	ASSERT_LT(0, bare);
+	EXPECT_EQ(bare, system_calls(self->a));
 }
 
 /* Security officers come and go among signers: nobody waits for ever. */

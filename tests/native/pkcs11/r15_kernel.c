@@ -124,6 +124,8 @@ TEST_F(kernel, an_unclean_token_is_refused_until_it_is_reset)
 	ASSERT_TRUE(die_holding(self->name));
 	EXPECT_EQ(CKR_DEVICE_ERROR, open_rw(self->a, &session));
 	EXPECT_EQ(CKR_DEVICE_ERROR, open_rw(self->b, &session));
+	/* The lease that was parked then says so again. */
+	EXPECT_EQ(CKR_DEVICE_ERROR, open_rw(self->b, &session));
 	ASSERT_EQ(0, reset(self->name));
 	EXPECT_EQ(CKR_OK, open_rw(self->a, &session));
 	/* In the middle of things, too. */
