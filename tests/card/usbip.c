@@ -9,6 +9,7 @@
  *	--second		two interfaces that are a reader's; on the first one
  *				it doesn't answer
  *	--activates		gives a card power as it comes
+ *	--silent		has no interrupt endpoint
  *	--hostile LIE		its descriptors say what can't be, see tell_a_lie()
  *	--maker, --model, --serial STRING
  *				what it says of itself; "hex:" for UTF-16LE
@@ -101,7 +102,7 @@ static int64_t waited;		/* all in all, for what is never answered */
 static const char *lie = "";
 static const char *strings[] = { "", "tokmux", "test reader", "1" };
 static unsigned int nr_interfaces, nr_settings;
-static bool setting, mute, is_random, iccd;
+static bool setting, mute, is_random, iccd, silent;
 static unsigned int seed;
 static unsigned int messages;
 
@@ -179,6 +180,11 @@ static size_t interface_desc(uint8_t *c, uint8_t number, uint8_t endpoint)
 		c[4] = 1;
 		c[7] = 1;
 		return sizeof(head) + 54 + 7;
+	}
+	if (silent) {
+		c[4] = 2;
+		memcpy(c + sizeof(head) + 54, endpoints + 7, sizeof(endpoints) - 7);
+		return sizeof(head) + 54 + sizeof(endpoints) - 7;
 	}
 	return sizeof(head) + 54 + sizeof(endpoints);
 }
@@ -644,14 +650,17 @@ static bool number(const char *busid, const char *name, unsigned int *value)
 static bool ready(void)
 {
 	unsigned int ours, bus, device;
+	const char *file = silent ? "ep_82" : "ep_81";
 	char busid[32], path[512];
 
 	if (!find_port(is_ours, &ours, busid) ||
 	    !number(busid, "busnum", &bus) || !number(busid, "devnum", &device))
 		return false;
 	/* Of an interface that lies it may have no endpoints. */
+	if (*lie || nr_interfaces || nr_settings)
+		file = "uevent";
 	snprintf(path, sizeof(path), "/sys/bus/usb/devices/%s:1.%d/%s", busid,
-		 second, *lie || nr_interfaces || nr_settings ? "uevent" : "ep_81");
+		 second, file);
 	if (!is_random && access(path, F_OK))
 		return false;
 	printf("ready %03u %03u\n", bus, device);
@@ -695,11 +704,12 @@ static void order(FILE *orders)
 
 int main(int argc, char **argv)
 {
-	enum { SECOND, ACTIVATES, HOSTILE, MAKER, MODEL, SERIAL, INTERFACES,
+	enum { SECOND, ACTIVATES, SILENT, HOSTILE, MAKER, MODEL, SERIAL, INTERFACES,
 	       SETTINGS, SETTING, IS_MUTE, RANDOM, PIV, ICCD, CHARACTERS, PAD };
 	static const struct option options[] = {
 		{ "second",	no_argument,		NULL, SECOND },
 		{ "activates",	no_argument,		NULL, ACTIVATES },
+		{ "silent",	no_argument,		NULL, SILENT },
 		{ "hostile",	required_argument,	NULL, HOSTILE },
 		{ "maker",	required_argument,	NULL, MAKER },
 		{ "model",	required_argument,	NULL, MODEL },
@@ -734,6 +744,9 @@ int main(int argc, char **argv)
 			break;
 		case ACTIVATES:
 			activates = true;
+			break;
+		case SILENT:
+			silent = true;
 			break;
 		case HOSTILE:
 			lie = optarg;

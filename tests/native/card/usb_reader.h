@@ -62,7 +62,7 @@ static inline bool have_vhci(void)
 }
 
 /*
- * False with the reason printed. @level "second" and "activates": extended, and
+ * False with the reason printed. @level "second", "activates", "silent": extended, and
  * so are "pad DIGITS" and the lies that begin with "hostile "; "pad-t1 DIGITS"; see
  * usbip.c.
  */
@@ -91,7 +91,8 @@ static inline bool plug(struct usb_reader *r, const char *level)
 		dup2(fds[1], 1);
 		close(fds[0]);
 		close(fds[1]);
-		if (!strcmp(level, "second") || !strcmp(level, "activates")) {
+		if (!strcmp(level, "second") || !strcmp(level, "activates") ||
+		    !strcmp(level, "silent")) {
 			char option[16];
 
 			snprintf(option, sizeof(option), "--%s", level);

@@ -1250,42 +1250,6 @@ TEST_F_TIMEOUT(cards, onlookers, 120)
 		EXPECT_EQ(0, end(&c[i], 0));
 }
 
-/* What the reader tells its holder, the holder tells all: also one that does nothing. */
-TEST_F_TIMEOUT(cards, onlookers_of_a_holder, 120)
-{
-	struct child c[ONLOOKERS];
-	struct program p = {};
-	int i, powered;
-	double first, last;
-
-	NEEDS_VHCI();
-	ASSERT_EQ(0, start(&p, self->name, SCARD_SHARE_SHARED));
-	EXPECT_EQ(0, SCardBeginTransaction(p.card));
-	EXPECT_LE(0x6100, SEND(&p, select_applet));
-	powered = logged(&self->reader, "power on");
-	for (i = 0; i < ONLOOKERS; i++) {
-		c[i] = child_of(looks, self->name);
-		EXPECT_EQ(0, hear(&c[i]));
-	}
-	tell(&self->reader, "remove");
-	EXPECT_TRUE(all_say(c, 0, &first, &last));
-	TH_LOG("seen to go after %.0f ms, by all after %.0f ms", first, last);
-	EXPECT_GT(SEEN_MS, last);
-	tell(&self->reader, "insert");
-	EXPECT_TRUE(all_say(c, SCARD_STATE_PRESENT, &first, &last));
-	TH_LOG("seen to come after %.0f ms, by all after %.0f ms", first, last);
-	EXPECT_GT(SEEN_MS, last);
-	/* The holder's own look at the new card, and nobody else's. */
-	EXPECT_EQ(powered + 1, logged(&self->reader, "power on"));
-	EXPECT_EQ(SCARD_W_REMOVED_CARD, SEND(&p, select_applet));
-	EXPECT_EQ(0, reconnect(&p));
-	EXPECT_LE(0x6100, SEND(&p, select_applet));
-	EXPECT_EQ(powered + 1, logged(&self->reader, "power on"));
-	for (i = 0; i < ONLOOKERS; i++)
-		EXPECT_EQ(0, end(&c[i], 0));
-	EXPECT_EQ(0, SCardReleaseContext(p.context));
-}
-
 TEST_F_TIMEOUT(cards, onlookers_of_an_exclusive_holder, 120)
 {
 	SCARD_READERSTATE state = { .szReader = self->name };
@@ -1317,6 +1281,105 @@ TEST_F_TIMEOUT(cards, onlookers_of_an_exclusive_holder, 120)
 	TH_LOG("the end was seen after %.0f ms", now() - from);
 	EXPECT_GT(SEEN_MS, now() - from);
 	EXPECT_EQ(SCARD_STATE_PRESENT | SCARD_STATE_CHANGED, state.dwEventState & 0xffff);
+}
+
+/* ---- those who look while another one has it, and the readers that there are ---- */
+
+FIXTURE(watched)
+{
+	struct usb_reader reader;
+	SCARDCONTEXT context;
+	unsigned int index;
+	char name[128];
+	bool skip;
+};
+
+FIXTURE_VARIANT(watched)
+{
+	const char *reader;
+	int powers;	/* how often a card gets power that is put in */
+};
+
+FIXTURE_VARIANT_ADD(watched, tells)
+{
+	.reader = "extended",
+	.powers = 1,
+};
+
+/* It has no interrupt endpoint. */
+FIXTURE_VARIANT_ADD(watched, is_silent)
+{
+	.reader = "silent",
+	.powers = 1,
+};
+
+/* By the reader, and for its ATR. */
+FIXTURE_VARIANT_ADD(watched, activates)
+{
+	.reader = "activates",
+	.powers = 2,
+};
+
+FIXTURE_SETUP(watched)
+{
+	char token[TOKMUX_NAME_SIZE];
+
+	memset(self, 0, sizeof(*self));
+	self->skip = !have_vhci() || tokmux_present() != 1;
+	if (self->skip)
+		return;
+	ASSERT_TRUE(make_reader(&self->reader, variant->reader));
+	snprintf(token, sizeof(token), "watched-%d", getpid());
+	ASSERT_EQ(0, SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL,
+					   &self->context));
+	ASSERT_EQ(0, tokmux_create_device(token, 0, 0, 0, self->reader.node, -1,
+					  &self->index));
+	ASSERT_TRUE(find_reader(self->context, self->index, self->name));
+}
+
+FIXTURE_TEARDOWN(watched)
+{
+	if (self->skip)
+		return;
+	SCardReleaseContext(self->context);
+	tokmux_remove_system(self->index);
+	destroy_reader(&self->reader);
+}
+
+/* What the reader tells its holder, the holder tells all: also one that does nothing. */
+TEST_F_TIMEOUT(watched, onlookers_of_a_holder, 120)
+{
+	struct child c[ONLOOKERS];
+	struct program p = {};
+	int i, powered;
+	double first, last;
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, start(&p, self->name, SCARD_SHARE_SHARED));
+	EXPECT_EQ(0, SCardBeginTransaction(p.card));
+	EXPECT_LE(0x6100, SEND(&p, select_applet));
+	powered = logged(&self->reader, "power on");
+	for (i = 0; i < ONLOOKERS; i++) {
+		c[i] = child_of(looks, self->name);
+		EXPECT_EQ(0, hear(&c[i]));
+	}
+	tell(&self->reader, "remove");
+	EXPECT_TRUE(all_say(c, 0, &first, &last));
+	TH_LOG("seen to go after %.0f ms, by all after %.0f ms", first, last);
+	EXPECT_GT(SEEN_MS, last);
+	tell(&self->reader, "insert");
+	EXPECT_TRUE(all_say(c, SCARD_STATE_PRESENT, &first, &last));
+	TH_LOG("seen to come after %.0f ms, by all after %.0f ms", first, last);
+	EXPECT_GT(SEEN_MS, last);
+	/* The holder's own look at the new card, and nobody else's. */
+	EXPECT_EQ(powered + variant->powers, logged(&self->reader, "power on"));
+	EXPECT_EQ(SCARD_W_REMOVED_CARD, SEND(&p, select_applet));
+	EXPECT_EQ(0, reconnect(&p));
+	EXPECT_LE(0x6100, SEND(&p, select_applet));
+	EXPECT_EQ(powered + variant->powers, logged(&self->reader, "power on"));
+	for (i = 0; i < ONLOOKERS; i++)
+		EXPECT_EQ(0, end(&c[i], 0));
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
 }
 
 /* ---- fork, threads, and many of them -------------------------------------------------- */
