@@ -220,7 +220,7 @@ static void check_names(struct findings *findings)
 
 	for (i = 0; i < count; i++) {
 		/* Software has its own tokens for each user. */
-		if (!strncmp(tokens[i].name, "backend:", 8))
+		if (!strncmp(tokens[i].name, "p11_backend:", 12))
 			continue;
 		for (j = 0; j < i && strcmp(tokens[j].name, tokens[i].name); j++)
 			;
