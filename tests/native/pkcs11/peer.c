@@ -33,19 +33,25 @@ static CK_RV init(const char *label)
 	CK_SLOT_ID slots[64];
 	CK_ULONG count = 64, i;
 	CK_TOKEN_INFO info;
-	CK_RV rv;
+	CK_RV rv, why = CKR_TOKEN_NOT_PRESENT;
 
 	rv = p11->C_Initialize(NULL);
 	if (rv)
 		return rv;
 	rv = p11->C_GetSlotList(CK_TRUE, slots, &count);
-	for (i = 0; !rv && i < count; i++) {
+	if (rv)
+		return rv;
+	if (!count)
+		return CKR_SLOT_ID_INVALID;
+	for (i = 0; i < count; i++) {
 		slot = slots[i];
-		if (!p11->C_GetTokenInfo(slot, &info) &&
-		    !strncmp((const char *)info.label, label, strlen(label)))
+		rv = p11->C_GetTokenInfo(slot, &info);
+		if (!rv && !strncmp((const char *)info.label, label, strlen(label)))
 			return CKR_OK;
+		if (rv)
+			why = rv;
 	}
-	return rv ? rv : CKR_TOKEN_NOT_PRESENT;
+	return why;
 }
 
 static CK_RV find(CK_OBJECT_HANDLE *key, CK_ULONG *count)
