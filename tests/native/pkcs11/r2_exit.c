@@ -167,25 +167,35 @@ static void a_handler(void)
 
 /* ---- what the next process sees -------------------------------------------------- */
 
-/* Return: how often the backend was told to log out; negative: the child failed. */
+/*
+ * Return: how often the backend was told to log out; negative: the child failed.
+ * *@ms: for how long the child's exit() took.
+ */
 static int run(void (*child)(void), long *ms)
 {
-	int status, count = 0;
-	long begin_ms = now_ms();
+	int status, count = 0, exits[2];
+	long begin_ms = 0;
 	char buf[16];
 	pid_t pid;
 
+	if (pipe(exits))
+		return -1;
 	pid = fork();
 	if (!pid) {
 		alarm(60);
 		close(told[0]);
 		child();
+		begin_ms = now_ms();
+		if (write(exits[1], &begin_ms, sizeof(begin_ms)) < 0)
+			_exit(16);
 		exit(0);
 	}
+	close(exits[1]);
 	close(told[1]);
 	waitpid(pid, &status, 0);
-	if (ms)
+	if (ms && read(exits[0], &begin_ms, sizeof(begin_ms)) == sizeof(begin_ms))
 		*ms = now_ms() - begin_ms;
+	close(exits[0]);
 	if (status) {
 		fprintf(stderr, "# status 0x%x\n", status);
 		return -1;
@@ -238,7 +248,7 @@ TEST_F(exits, two_callers_that_are_logged_in)
 /* They are held back between two calls, wherever that is. */
 TEST_F(exits, while_another_thread_signs)
 {
-	long ms;
+	long ms = 0;
 
 	configure(self->name, "call");
 	EXPECT_EQ(1, run(workers, &ms));
@@ -258,7 +268,7 @@ TEST_F(exits, finalized_by_an_older_handler)
 
 TEST_F(exits, while_a_call_hangs)
 {
-	long ms;
+	long ms = 0;
 
 	configure(self->name, "shared");
 	EXPECT_EQ(0, run(a_hung_call, &ms));
