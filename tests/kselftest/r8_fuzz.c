@@ -11,13 +11,12 @@
  * TOKMUX_FUZZ_CALLS and TOKMUX_FUZZ_SEED change what is done.
  */
 #include <pthread.h>
+#include "fuzz.h"
 #include "uhid.h"
 #include "kselftest_harness.h"
 
 #define PROCESSES	4
 #define THREADS		3
-#define FILES		8
-#define TOKENS		3
 
 static struct {
 	uint64_t calls;
@@ -26,216 +25,6 @@ static struct {
 } *shared;
 
 static uint64_t calls_wanted;
-
-/* xorshift: a state of its own for each thread, so that a seed tells it all. */
-static uint32_t rnd(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state >> 16;
-}
-
-static const struct {
-	unsigned long cmd;
-	bool control;
-} verbs[] = {
-	{ TOKMUX_CTL_CREATE, true }, { TOKMUX_CTL_OPEN, true },
-	{ TOKMUX_CTL_REMOVE, true },
-	{ TOKMUX_BIND }, { TOKMUX_INFO }, { TOKMUX_ACQUIRE }, { TOKMUX_RELEASE },
-	{ TOKMUX_MARK_CLEAN }, { TOKMUX_SESSION_OPEN }, { TOKMUX_SESSION_CLOSE },
-	{ TOKMUX_SESSION_CLOSE_ALL }, { TOKMUX_LOGIN }, { TOKMUX_LOGOUT },
-	{ TOKMUX_EJECT }, { TOKMUX_LEASE_FD }, { TOKMUX_NOTE_GET }, { TOKMUX_NOTE_SET },
-	{ TOKMUX_CANCEL },
-};
-
-#define NR_VERBS	(sizeof(verbs) / sizeof(verbs[0]))
-
-struct worker {
-	uint64_t state;
-	int *files;		/* FILES of them, shared by the threads */
-	int control;
-	int sock[2];		/* shared by all processes */
-};
-
-/* Small numbers, powers of two, all ones, or anything. */
-static uint32_t value(uint64_t *state)
-{
-	switch (rnd(state) % 6) {
-	case 0:
-		return 0;
-	case 1:
-		return ~0U;
-	case 2:
-		return 1U << rnd(state) % 32;
-	case 3:
-		return rnd(state);
-	default:
-		return rnd(state) % 4;
-	}
-}
-
-static void fill(struct worker *w, unsigned long cmd, uint32_t *arg, size_t words)
-{
-	uint64_t *s = &w->state;
-	size_t i;
-
-	memset(arg, 0, words * 4);
-	switch (cmd) {
-	case TOKMUX_CTL_CREATE:
-		arg[0] = TOKMUX_CREATE_USER;
-		arg[1] = rnd(s) % 2 ? 0 : 4;
-		arg[2] = rnd(s) % 2 ? 0 : 1 + rnd(s) % 3;
-		snprintf((char *)&arg[6], TOKMUX_NAME_SIZE, "fuzz-%u", rnd(s) % TOKENS);
-		break;
-	case TOKMUX_CTL_OPEN:
-		snprintf((char *)&arg[2], TOKMUX_NAME_SIZE, "fuzz-%u", rnd(s) % TOKENS);
-		break;
-	case TOKMUX_BIND:
-		arg[0] = rnd(s) % 2;
-		break;
-	case TOKMUX_ACQUIRE:
-		arg[1] = 1 + rnd(s) % 2;
-		arg[2] = rnd(s) % 4;
-		break;
-	case TOKMUX_RELEASE:
-		arg[0] = rnd(s) % 2;
-		arg[1] = arg[0] ? rnd(s) % 4 : 0;
-		break;
-	case TOKMUX_SESSION_OPEN:
-		arg[1] = rnd(s) % 3;
-		break;
-	case TOKMUX_SESSION_CLOSE:
-		arg[1] = rnd(s) % 64;
-		break;
-	case TOKMUX_NOTE_GET:
-		arg[0] = rnd(s) % 2;
-		break;
-	case TOKMUX_NOTE_SET:
-		memset(&arg[1], (int)rnd(s) % 2, TOKMUX_NOTE_SIZE);
-		break;
-	case TOKMUX_LOGIN:
-		arg[1] = 1 + rnd(s) % 2;
-		break;
-	case TOKMUX_CTL_REMOVE:
-		arg[1] = 4 + rnd(s) % 4;	/* not the tests' own */
-		break;
-	}
-	if (rnd(s) % 4 == 0)
-		for (i = rnd(s) % 3; i < 3; i++)
-			arg[rnd(s) % words] = value(s);
-	/* a wait that is not to end would end the test */
-	if (cmd == TOKMUX_ACQUIRE && (int)arg[2] < 0)
-		arg[2] = 1;
-	if (cmd == TOKMUX_ACQUIRE)
-		arg[2] %= 8;
-	if (cmd == TOKMUX_SESSION_OPEN)
-		arg[1] %= 8;
-}
-
-static void one_ioctl(struct worker *w, int fd)
-{
-	uint64_t *s = &w->state;
-	unsigned int which = rnd(s) % NR_VERBS;
-	unsigned long cmd = verbs[which].cmd;
-	uint32_t buf[64];
-	void *arg = buf;
-	int ret;
-
-	fill(w, cmd, buf, 64);
-	/* what is beyond the struct is not looked at, unless it is told to be */
-	if (rnd(s) % 16 == 0)
-		cmd = _IOC(rnd(s) % 16 ? _IOC_DIR(cmd) : rnd(s) % 4, TOKMUX_IOC_MAGIC,
-			   rnd(s) % 32, rnd(s) % 2 ? _IOC_SIZE(cmd) : rnd(s) % 256);
-	if (rnd(s) % 64 == 0)
-		arg = rnd(s) % 2 ? NULL : (void *)(long)(int)value(s);
-	if (verbs[which].control != (rnd(s) % 32 == 0))
-		fd = w->control;
-	ret = verb(fd, cmd, arg);
-	if (!ret)
-		__sync_fetch_and_add(&shared->good, 1);
-	if (!ret && arg == buf && cmd == TOKMUX_CTL_CREATE && (int)buf[4] > 2) {
-		int old = __sync_lock_test_and_set(&w->files[rnd(s) % FILES], (int)buf[4]);
-
-		close(old);
-	}
-	if (!ret && arg == buf && (cmd == TOKMUX_CTL_OPEN || cmd == TOKMUX_LEASE_FD)) {
-		int old = __sync_lock_test_and_set(&w->files[rnd(s) % FILES], (int)buf[1]);
-
-		close(old);
-	}
-}
-
-static void one_call(struct worker *w)
-{
-	uint64_t *s = &w->state;
-	int fd = w->files[rnd(s) % FILES], other;
-	struct tokmux_event events[4];
-	struct pollfd pfd;
-	char path[64];
-	pid_t pid;
-
-	switch (rnd(s) % 256) {
-	case 0:
-		other = dup(fd);
-		if (other >= 0)
-			close(__sync_lock_test_and_set(&w->files[rnd(s) % FILES], other));
-		break;
-	case 1:
-		if (fd >= 0)
-			send_fd(w->sock[0], fd);
-		break;
-	case 2:
-		other = receive_fd(w->sock[1]);
-		if (other >= 0)
-			close(__sync_lock_test_and_set(&w->files[rnd(s) % FILES], other));
-		break;
-	case 3:
-		pid = fork();
-		if (!pid) {
-			for (int i = rnd(s) % 8; i > 0; i--)
-				one_ioctl(w, w->files[rnd(s) % FILES]);
-			if (rnd(s) % 4 == 0)
-				execl("/bin/true", "true", NULL);
-			_exit(0);
-		}
-		if (pid > 0 && rnd(s) % 2)
-			kill(pid, SIGKILL);
-		if (pid > 0)
-			waitpid(pid, NULL, 0);
-		break;
-	case 4:
-		close(__sync_lock_test_and_set(&w->files[rnd(s) % FILES], -1));
-		break;
-	case 5:
-		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-		other = open(path, O_RDONLY);
-		if (other >= 0) {
-			char text[512];
-
-			if (read(other, text, sizeof(text)) < 0)
-				text[0] = 0;
-			close(other);
-		}
-		break;
-	case 6:
-		snprintf(path, sizeof(path), "/dev/tokmux%u", shared->system);
-		other = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-		if (other >= 0)
-			close(__sync_lock_test_and_set(&w->files[rnd(s) % FILES], other));
-		break;
-	case 7 ... 20:
-		pfd = (struct pollfd){ .fd = fd, .events = POLLIN };
-		if (poll(&pfd, 1, rnd(s) % 2) == 1)
-			fcntl(fd, F_SETFL, O_NONBLOCK);
-		if (fcntl(fd, F_GETFL) & O_NONBLOCK &&
-		    read(fd, rnd(s) % 16 ? (void *)events : NULL, rnd(s) % 128) < 0)
-			break;
-		break;
-	default:
-		one_ioctl(w, fd);
-	}
-}
 
 static void *work(void *arg)
 {
@@ -246,42 +35,12 @@ static void *work(void *arg)
 	return NULL;
 }
 
-#define WORDS	4
-
-/* What a holder may write to its word, and what it must not. */
-static void scribble(uint64_t *s, struct tokmux_park *park)
-{
-	uint32_t word = __atomic_load_n(&park->word, __ATOMIC_RELAXED), new = word;
-
-	switch (rnd(s) % 8) {
-	case 0:
-		new = value(s);
-		break;
-	case 1:
-		new = (word & ~TOKMUX_PARK_BITS) | rnd(s) % 16;
-		break;
-	case 2:
-		park->thread = rnd(s) % 2 ? gettid() : value(s);
-		park->epoch = value(s);
-		break;
-	default:
-		new = word ^ TOKMUX_PARK_IDLE;
-		if (word & TOKMUX_PARK_LOOK)
-			return;
-	}
-	if (rnd(s) % 16)
-		__atomic_compare_exchange_n(&park->word, &word, new, false,
-					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
-	else
-		__atomic_store_n(&park->word, new, __ATOMIC_RELAXED);
-}
-
 /* Its mappings are its own: another thread would unmap what it writes to. */
 static void *write_words(void *arg)
 {
 	struct tokmux_park *words[WORDS] = {};
 	struct worker *w = arg;
-	uint64_t *s = &w->state;
+	struct choices *s = &w->choices;
 	size_t page = sysconf(_SC_PAGESIZE);
 	void *map;
 
@@ -313,13 +72,15 @@ static void process(uint64_t seed, int sock[2])
 		files[i] = -1;
 	for (i = 0; i <= THREADS; i++) {
 		workers[i] = (struct worker){
-			.state = seed * (THREADS + 1) + i + 1,
+			.choices.state = seed * (THREADS + 1) + i + 1,
 			.files = files,
 			.control = open(CONTROL, O_RDWR | O_CLOEXEC),
 			.sock = { sock[0], sock[1] },
+			.system = shared->system,
+			.good = &shared->good,
 		};
 		for (int j = 0; j < 10; j++)
-			rnd(&workers[i].state);
+			rnd(&workers[i].choices);
 		pthread_create(&threads[i], NULL, i < THREADS ? work : write_words,
 			       &workers[i]);
 	}
