@@ -4,7 +4,7 @@
 #   $TOKMUX_CACHE/kernels/<release>/	a Debian kernel: image, modules, headers
 #   $TOKMUX_CACHE/kernels/6.1		-> the release in use; also 6.12, newest
 #   $TOKMUX_CACHE/kernels/arm64		-> one to build for only; also i386
-#   $TOKMUX_CACHE/kernels/kasan		-> a built debug kernel; also kcsan
+#   $TOKMUX_CACHE/kernels/kasan		-> a built debug kernel; also kcsan, kcov
 #   $TOKMUX_CACHE/kernels/series-tree/	a tree with our patches, and its build
 #   $TOKMUX_CACHE/src/linux-source-6.12/	what the patches are for
 #   $TOKMUX_CACHE/src/linux-source/	Debian's source: the host's release has one

@@ -36,8 +36,8 @@ find_kernel() { # name
 		case $name in
 		"${debian_series%% *}" | "${debian_series##* }") kernel_error="kernel $name is not in $TOKMUX_CACHE; run 'make setup'" ;;
 		newest | arm64 | i386) kernel_error="kernel $name is not in $TOKMUX_CACHE; run tests/setup $name" ;;
-		kasan | kcsan) kernel_error="kernel $name is not in $TOKMUX_CACHE; run tests/guest/build-kernel $name" ;;
-		*) kernel_error="no kernel '$name': want ${debian_series// /, }, newest, kasan, kcsan or a path" ;;
+		kasan | kcsan | kcov) kernel_error="kernel $name is not in $TOKMUX_CACHE; run tests/guest/build-kernel $name" ;;
+		*) kernel_error="no kernel '$name': want ${debian_series// /, }, newest, kasan, kcsan, kcov or a path" ;;
 		esac
 		return 1
 	fi
