@@ -49,7 +49,8 @@ static void *write_words(void *arg)
 
 		if (words[i])
 			munmap(words[i], page);
-		map = mmap(NULL, page, PROT_READ | PROT_WRITE, rnd(s) % 8 ? MAP_SHARED : MAP_PRIVATE,
+		map = mmap(NULL, page, PROT_READ | PROT_WRITE,
+			   rnd(s) % 8 ? MAP_SHARED : MAP_PRIVATE,
 			   w->files[rnd(s) % FILES], rnd(s) % 16 ? 0 : page);
 		words[i] = map == MAP_FAILED ? NULL : map;
 		for (n = 0; n < 256; n++) {
