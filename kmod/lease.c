@@ -346,15 +346,10 @@ void tokmux_lease_dispatch(struct tokmux_token *token)
 	lockdep_assert_held(&token->lock);
 	if (token->gone)
 		return;
-	while ((req = list_first_entry_or_null(&queue->requests,
-					       struct tokmux_request, node))) {
+	while ((req = tokmux_queue_first(queue))) {
 		struct tokmux_caller *caller = req->caller;
 		u64 waited;
 
-		if (tokmux_is_dying(req->task)) {
-			tokmux_queue_answer(queue, req, -EINTR);
-			continue;
-		}
 		/* Another thread of the same caller was granted a lease. */
 		if (caller->held) {
 			tokmux_queue_answer(queue, req, -EALREADY);

@@ -66,6 +66,18 @@ void tokmux_queue_answer(struct tokmux_queue *queue, struct tokmux_request *req,
 	wake_up(&req->wait);
 }
 
+/* The request whose turn it is. A thread that is about to be killed has none. */
+struct tokmux_request *tokmux_queue_first(struct tokmux_queue *queue)
+{
+	struct tokmux_request *req;
+
+	while ((req = list_first_entry_or_null(&queue->requests,
+					       struct tokmux_request, node)) &&
+	       tokmux_is_dying(req->task))
+		tokmux_queue_answer(queue, req, -EINTR);
+	return req;
+}
+
 /* Answer all requests of @caller, or of all callers if it is NULL. */
 void tokmux_queue_cancel(struct tokmux_queue *queue,
 			 struct tokmux_caller *caller, int result)

@@ -71,6 +71,7 @@ u64 tokmux_queue_tick(struct tokmux_queue *queue);
 int tokmux_queue_add(struct tokmux_queue *queue, struct tokmux_request *req);
 int tokmux_queue_wait(struct tokmux_queue *queue, struct tokmux_request *req,
 		      s32 timeout_ms);
+struct tokmux_request *tokmux_queue_first(struct tokmux_queue *queue);
 void tokmux_queue_answer(struct tokmux_queue *queue, struct tokmux_request *req,
 			 int result);
 void tokmux_queue_cancel(struct tokmux_queue *queue,

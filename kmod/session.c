@@ -87,15 +87,8 @@ void tokmux_session_dispatch(struct tokmux_token *token)
 	struct tokmux_request *req;
 
 	lockdep_assert_held(&token->lock);
-	while (!token->gone && token->nr_sessions < token->max_sessions) {
-		req = list_first_entry_or_null(&queue->requests,
-					       struct tokmux_request, node);
-		if (!req)
-			break;
-		if (tokmux_is_dying(req->task)) {
-			tokmux_queue_answer(queue, req, -EINTR);
-			continue;
-		}
+	while (!token->gone && token->nr_sessions < token->max_sessions &&
+	       (req = tokmux_queue_first(queue))) {
 		tokmux_session_add(req->session);
 		req->opened->id = req->session->id;
 		tokmux_queue_answer(queue, req, 0);
