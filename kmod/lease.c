@@ -109,9 +109,7 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 	if (token->last_party && others)
 		tokmux_park_look_all(token);
 	token->last_party = others ? 0 : party->id;
-	if (joins) {
-		arg->granted |= TOKMUX_GRANT_JOINED;
-	} else if (!caller->held) {
+	if (!joins && !caller->held) {
 		token->nr_holders++;
 		party->granted = ktime_get_coarse();
 		party->busy_ns = tokmux_queue_tick(&token->lease_queue);
@@ -128,20 +126,17 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 		}
 		token->grants++;
 	}
-	if (token->unclean)
-		arg->granted |= TOKMUX_GRANT_UNCLEAN;
-	if (token->reset_first)
-		arg->granted |= TOKMUX_GRANT_RESET;
-	if (token->login_party && token->login_party != party->id)
-		arg->granted |= TOKMUX_GRANT_LOGIN;
+	arg->granted = (joins ? TOKMUX_GRANT_JOINED : 0) |
+		       (token->unclean ? TOKMUX_GRANT_UNCLEAN : 0) |
+		       (token->reset_first ? TOKMUX_GRANT_RESET : 0) |
+		       (token->login_party && token->login_party != party->id ?
+			TOKMUX_GRANT_LOGIN : 0) |
+		       (caller->lost ? TOKMUX_GRANT_LOST : 0) |
+		       (kfifo_is_empty(&caller->events.ring) ? 0 : TOKMUX_GRANT_EVENTS);
+	arg->epoch = token->epoch;
 	/* The kernel is not told if the party presents its PIN to the card again. */
 	if (party->nr_logins)
 		tokmux_login_note(token, party);
-	if (caller->lost)
-		arg->granted |= TOKMUX_GRANT_LOST;
-	if (!kfifo_is_empty(&caller->events.ring))
-		arg->granted |= TOKMUX_GRANT_EVENTS;
-	arg->epoch = token->epoch;
 	caller->thread = task_pid_nr(task);
 	WRITE_ONCE(caller->held, arg->mode);
 	caller->idle = false;
