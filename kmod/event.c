@@ -60,19 +60,6 @@ static int tokmux_event_check(struct tokmux_caller *caller)
 	return ret == -ENODEV && !kfifo_is_empty(&caller->events.ring) ? 0 : ret;
 }
 
-static unsigned int tokmux_events_take(struct tokmux_events *events,
-				       struct tokmux_event *taken,
-				       unsigned int max)
-{
-	unsigned int nr = kfifo_out(&events->ring, taken, max);
-
-	if (nr && events->overflow) {
-		taken[0].flags = TOKMUX_EVENT_OVERFLOW;
-		events->overflow = false;
-	}
-	return nr;
-}
-
 ssize_t tokmux_event_read(struct file *file, char __user *buf, size_t count,
 			  loff_t *ppos)
 {
@@ -87,7 +74,11 @@ ssize_t tokmux_event_read(struct file *file, char __user *buf, size_t count,
 	for (;;) {
 		mutex_lock(&caller->token->lock);
 		ret = tokmux_event_check(caller);
-		nr = ret ? 0 : tokmux_events_take(&caller->events, events, max);
+		nr = ret ? 0 : kfifo_out(&caller->events.ring, events, max);
+		if (nr && caller->events.overflow) {
+			events[0].flags = TOKMUX_EVENT_OVERFLOW;
+			caller->events.overflow = false;
+		}
 		mutex_unlock(&caller->token->lock);
 		if (ret)
 			return ret;
