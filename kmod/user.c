@@ -36,11 +36,10 @@ struct tokmux_user *tokmux_user_get(void)
 void tokmux_user_put(struct tokmux_user *user)
 {
 	xa_lock(&tokmux_users);
-	if (--user->refs) {
-		xa_unlock(&tokmux_users);
-		return;
-	}
-	__xa_erase(&tokmux_users, __kuid_val(user->uid));
+	if (!--user->refs)
+		__xa_erase(&tokmux_users, __kuid_val(user->uid));
+	else
+		user = NULL;
 	xa_unlock(&tokmux_users);
 	kfree(user);
 }
