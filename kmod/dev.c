@@ -43,12 +43,9 @@ static int tokmux_token_open(struct inode *inode, struct file *file)
 {
 	struct tokmux_token *token =
 		container_of(inode->i_cdev, struct tokmux_token, cdev);
-	struct tokmux_caller *caller = tokmux_caller_new(token, file->f_mode);
 
-	if (IS_ERR(caller))
-		return PTR_ERR(caller);
-	file->private_data = caller;
-	return 0;
+	file->private_data = tokmux_caller_new(token, file->f_mode);
+	return PTR_ERR_OR_ZERO(file->private_data);
 }
 
 static int tokmux_token_release(struct inode *inode, struct file *file)
