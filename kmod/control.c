@@ -141,9 +141,9 @@ static int __init tokmux_init(void)
 {
 	int ret;
 
-	ret = tokmux_work_init();
-	if (ret)
-		return ret;
+	tokmux_wq = alloc_workqueue("tokmux", WQ_UNBOUND, 0);
+	if (!tokmux_wq)
+		return -ENOMEM;
 	ret = tokmux_tokens_init();
 	if (ret)
 		goto err_work;
@@ -158,7 +158,7 @@ static int __init tokmux_init(void)
 err_tokens:
 	tokmux_tokens_exit();
 err_work:
-	tokmux_work_exit();
+	destroy_workqueue(tokmux_wq);
 	return ret;
 }
 
@@ -166,7 +166,7 @@ static void __exit tokmux_exit(void)
 {
 	misc_deregister(&tokmux_control);
 	tokmux_tokens_exit();
-	tokmux_work_exit();
+	destroy_workqueue(tokmux_wq);
 }
 
 module_init(tokmux_init);

@@ -236,8 +236,6 @@ struct tokmux_caller {
 
 /* work.c */
 extern struct workqueue_struct *tokmux_wq;
-int tokmux_work_init(void);
-void tokmux_work_exit(void);
 
 /* user.c */
 struct tokmux_user *tokmux_user_get(void);

@@ -7,14 +7,3 @@
 #include "internal.h"
 
 struct workqueue_struct *tokmux_wq;
-
-int tokmux_work_init(void)
-{
-	tokmux_wq = alloc_workqueue("tokmux", WQ_UNBOUND, 0);
-	return tokmux_wq ? 0 : -ENOMEM;
-}
-
-void tokmux_work_exit(void)
-{
-	destroy_workqueue(tokmux_wq);
-}
