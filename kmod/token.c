@@ -56,11 +56,6 @@ static struct tokmux_token *tokmux_find(const char *name, kuid_t uid,
 	return NULL;
 }
 
-static struct tokmux_token *tokmux_find_system(const char *name)
-{
-	return tokmux_find(name, INVALID_UID, NULL);
-}
-
 static void tokmux_add(struct tokmux_token *token)
 {
 	hash_add(tokmux_by_name, &token->hash_node,
@@ -206,7 +201,7 @@ int tokmux_token_create_system(const struct tokmux_create *arg,
 
 	mutex_lock(&tokmux_tokens_lock);
 	ret = -EEXIST;
-	if (tokmux_find_system(arg->name))
+	if (tokmux_find(arg->name, INVALID_UID, NULL))
 		goto err_unlock;
 	ret = -EBUSY;
 	if (tokmux_device_is_taken(&token->device))
@@ -280,7 +275,7 @@ static struct tokmux_token *tokmux_token_find_user(const char *name,
 						 task_active_pid_ns(current));
 
 	if (!token)
-		return ERR_PTR(tokmux_find_system(name) ? -EEXIST : -ENOENT);
+		return ERR_PTR(tokmux_find(name, INVALID_UID, NULL) ? -EEXIST : -ENOENT);
 	if (create && create->flags & TOKMUX_CREATE_EXCL)
 		return ERR_PTR(-EEXIST);
 	token->files++;
