@@ -172,9 +172,11 @@ static double sharers(int fd, unsigned int nr)
 			errx(1, "no thread");
 		while (!info(fd).waiters)
 			usleep(1000);
+		/* not the first one, which finds cold caches after the sleep */
+		must(release(files[nr - 1]), "release");
 		/* those that came last: their memory is in the processor's caches */
 		begin = now_ns();
-		for (i = nr; i > nr - LEAVING; i--)
+		for (i = nr - 1; i > nr - 1 - LEAVING; i--)
 			must(release(files[i - 1]), "release");
 		ns += now_ns() - begin;
 		while (i)
