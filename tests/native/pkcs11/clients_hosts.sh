@@ -547,8 +547,8 @@ ends a
 
 # SoftHSM2 leaves out tokens that another process writes to; only the kernel helps that.
 if needs_kernel "sixteen clients that start at once all sign"; then
-	# In an emulated CPU each login takes its time, and fifteen others may be before it.
-	configure 'wait = 110000'
+	# In an emulated CPU each of them takes its time, and fifteen others may be before it.
+	configure 'wait = 110000' 'hold = 110000'
 	"$tokmux" unregister --force "$token" >/dev/null
 	"$tokmux" register "$token" >/dev/null
 	await 20 test -e "$(status device)"
