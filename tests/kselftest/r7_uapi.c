@@ -83,6 +83,10 @@ TEST(layout)
 	EXPECT_EQ(16, sizeof(struct tokmux_login));
 	EXPECT_EQ(8, sizeof(struct tokmux_logout));
 	EXPECT_EQ(16, sizeof(struct tokmux_eject));
+	EXPECT_EQ(8, sizeof(struct tokmux_release));
+	EXPECT_EQ(8, sizeof(struct tokmux_cancel));
+	EXPECT_EQ(24, sizeof(struct tokmux_park));
+	EXPECT_EQ(16, offsetof(struct tokmux_park, epoch));
 	EXPECT_EQ(24, sizeof(struct tokmux_event));
 	EXPECT_EQ(0xC018BD12, TOKMUX_ACQUIRE);
 }

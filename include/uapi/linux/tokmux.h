@@ -363,18 +363,18 @@ enum tokmux_park_bits {
  * @thread: the thread that uses the lease, as gettid(2) says; 0 if it used
  *	TOKMUX_ACQUIRE. Set by the caller, and of use for TOKMUX_BIND_GROUP only.
  * @granted: as in the answer to TOKMUX_ACQUIRE
- * @epoch: likewise
+ * @reserved: 0
+ * @epoch: as in the answer to TOKMUX_ACQUIRE
  *
  * It is at offset 0 of a bound file, for mmap(2) with MAP_SHARED (-EINVAL).
  * -EOPNOTSUPP if the token has a real device, or the processor's cache does not
  * allow it; else the errors of every ioctl.
  *
- * While TOKMUX_PARK_LOOK is not
- * set, the caller leaves a lease idle by an atomic compare and exchange that sets
- * TOKMUX_PARK_IDLE. This is TOKMUX_RELEASE_IDLE with no linger time. It uses the
- * lease again by one that clears the bit. This is TOKMUX_ACQUIRE of the same
- * mode: @granted and @epoch are its answer. If the word has another value, or has
- * changed meanwhile, the caller uses the ioctl.
+ * While TOKMUX_PARK_LOOK is not set, the caller leaves a lease idle by an atomic
+ * compare and exchange that sets TOKMUX_PARK_IDLE. This is TOKMUX_RELEASE_IDLE
+ * with no linger time. It uses the lease again by one that clears the bit. This
+ * is TOKMUX_ACQUIRE of the same mode: @granted and @epoch are its answer. If the
+ * word has another value, or has changed meanwhile, the caller uses the ioctl.
  *
  * The epoch of a shared lease does not tell of those that share the token at the
  * same time.
