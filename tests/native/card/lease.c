@@ -410,6 +410,41 @@ TEST_F_TIMEOUT(lease, a_verified_pin_is_not_the_next_holders, 120)
 	EXPECT_EQ(0, tokmux_card_end(self->me.card, 0));
 }
 
+/* It stays as it was left, until another one wants it; and then it forgets. */
+TEST_F_TIMEOUT(lease, a_card_that_is_kept_idle, 120)
+{
+	struct user other = {};
+	int lines;
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, user_open(&other, self->token));
+	EXPECT_EQ(-ENOLCK, tokmux_card_idle(self->me.card, 0));
+	EXPECT_LT(0, tokmux_card_begin(self->me.card, SOON));
+	EXPECT_LE(0x6100, SEND(&self->me, select_applet));
+	EXPECT_EQ(0x9000, SEND(&self->me, verify_pin));
+	EXPECT_EQ(0, tokmux_card_idle(self->me.card, 0));
+	lines = logged(&self->reader, "");
+	EXPECT_EQ(0, tokmux_card_begin(self->me.card, SOON));
+	EXPECT_EQ(lines, logged(&self->reader, ""));
+	EXPECT_LE(0x6100, SEND(&self->me, get_secret));
+	EXPECT_EQ(0, tokmux_card_idle(self->me.card, 0));
+
+	EXPECT_EQ(TOKMUX_CARD_TOUCHED | TOKMUX_CARD_SCRUBBED,
+		  tokmux_card_begin(other.card, SOON));
+	EXPECT_EQ(0x6985, SEND(&other, get_secret));
+	EXPECT_FORGOTTEN(&other);
+	EXPECT_EQ(-EAGAIN, tokmux_card_begin(self->me.card, 0));
+	EXPECT_EQ(0, tokmux_card_idle(other.card, 0));
+	EXPECT_LT(0, tokmux_card_begin(self->me.card, SOON));
+	EXPECT_FORGOTTEN(&self->me);
+	/* what was lost has nothing to end */
+	EXPECT_EQ(0, tokmux_card_end(other.card, TOKMUX_CARD_OFF));
+	EXPECT_EQ(-ENOLCK, tokmux_card_end(other.card, TOKMUX_CARD_OFF));
+	EXPECT_EQ(0, tokmux_card_idle(self->me.card, 0));
+	EXPECT_EQ(0, tokmux_card_end(self->me.card, TOKMUX_CARD_OFF));
+	user_close(&other);
+}
+
 /* Of a holder that lives, is logged in, and has given the lease back. */
 TEST_F_TIMEOUT(lease, nor_is_one_of_a_holder_that_waits, 120)
 {
