@@ -576,6 +576,29 @@ def who():
     let_go(using)
 
 
+@kernel
+def idle():
+    """A lease that is kept, but not used."""
+    if os.environ.get("SAN"):
+        skip("idle", "python3 isn't sanitized")
+        return
+    lib = ctypes.CDLL(os.environ["B"] + "/libtokmux.so.1")
+    caller = ctypes.c_void_p()
+    lib.tokmux_open_user(b"kept", 0, 0, ctypes.byref(caller))
+    lib.tokmux_bind(caller, 0)
+    lib.tokmux_acquire(caller, 1, 0, None)
+    row, = rows("who", "-o", "pid,state,lease", "kept")
+    check("who: it is in use", row, {"pid": os.getpid(), "state": "exclusive", "lease": "exclusive"})
+    check("status: it is in use", rows("status", "kept")[0]["idle"], 0)
+    lib.tokmux_idle(caller, 0)
+    row, = rows("who", "-o", "pid,state,lease", "kept")
+    check("who: it is kept", row, {"pid": os.getpid(), "state": "kept", "lease": "exclusive"})
+    check("status: it is idle", rows("status", "kept")[0]["idle"], 1)
+    check("lock: it is to be had", run("lock", "-n", "kept", "true")[0], OK)
+    check("who: and was lost", rows("who", "-o", "state", "kept")[0]["state"], "idle")
+    lib.tokmux_close(caller)
+
+
 def as_nobody():
     return {"user": NOBODY, "group": NOBODY, "extra_groups": []}
 
