@@ -302,12 +302,13 @@ static struct tokmux_party *tokmux_lease_first_out(struct tokmux_token *token,
  */
 static void tokmux_lease_arm(struct tokmux_token *token)
 {
-	u64 now_ns = ktime_get_ns();
 	struct tokmux_caller *caller;
 	s64 left_ns = S64_MAX;
+	u64 now_ns;
 
 	if (!token->lease_queue.length && list_empty(&token->want_free))
 		return;
+	now_ns = ktime_get_ns();
 	if (token->lease_queue.length && !token->lease_queue.paused)
 		tokmux_lease_first_out(token, &left_ns);
 	list_for_each_entry(caller, &token->idle, idling) {
@@ -455,7 +456,8 @@ int tokmux_acquire(struct tokmux_call *call, void *argp)
 	       tokmux_lease_make_free(token, party, arg->mode);
 	if (free && (!queue->length || nested) && !tokmux_is_dying(current)) {
 		tokmux_lease_grant(caller, current, arg);
-		tokmux_lease_dispatch(token);
+		if (queue->length)
+			tokmux_lease_dispatch(token);
 		return 0;
 	}
 	if (!arg->timeout_ms) {
