@@ -86,17 +86,32 @@ TOKMUX_ATTR_PIDS(waiter_pids, struct tokmux_request *,
 		 list_next_entry(pos, node),
 		 pos->caller->tgid);
 
-#define TOKMUX_FILE(_name)	(&dev_attr_##_name.attr)
-
 static struct attribute *tokmux_token_attrs[] = {
-	TOKMUX_FILE(name), TOKMUX_FILE(owner), TOKMUX_FILE(epoch), TOKMUX_FILE(unclean),
-	TOKMUX_FILE(exclusive), TOKMUX_FILE(holder), TOKMUX_FILE(holders),
-	TOKMUX_FILE(holder_pids), TOKMUX_FILE(idle), TOKMUX_FILE(waiters),
-	TOKMUX_FILE(waiter_pids), TOKMUX_FILE(hold_limit_ms), TOKMUX_FILE(sessions),
-	TOKMUX_FILE(max_sessions), TOKMUX_FILE(users), TOKMUX_FILE(sos),
-	TOKMUX_FILE(grants), TOKMUX_FILE(waits), TOKMUX_FILE(longest_wait_us),
-	TOKMUX_FILE(revocations), TOKMUX_FILE(uncleans), TOKMUX_FILE(scrub_failed),
-	TOKMUX_FILE(device_kind), TOKMUX_FILE(real_device), NULL
+	&dev_attr_name.attr,
+	&dev_attr_owner.attr,
+	&dev_attr_epoch.attr,
+	&dev_attr_unclean.attr,
+	&dev_attr_exclusive.attr,
+	&dev_attr_holder.attr,
+	&dev_attr_holders.attr,
+	&dev_attr_holder_pids.attr,
+	&dev_attr_idle.attr,
+	&dev_attr_waiters.attr,
+	&dev_attr_waiter_pids.attr,
+	&dev_attr_hold_limit_ms.attr,
+	&dev_attr_sessions.attr,
+	&dev_attr_max_sessions.attr,
+	&dev_attr_users.attr,
+	&dev_attr_sos.attr,
+	&dev_attr_grants.attr,
+	&dev_attr_waits.attr,
+	&dev_attr_longest_wait_us.attr,
+	&dev_attr_revocations.attr,
+	&dev_attr_uncleans.attr,
+	&dev_attr_scrub_failed.attr,
+	&dev_attr_device_kind.attr,
+	&dev_attr_real_device.attr,
+	NULL
 };
 
 static const struct attribute_group tokmux_token_group = {
