@@ -261,16 +261,20 @@ TEST_F(park, told_of_unclean_and_login)
 {
 	struct tokmux_acquire told;
 	pid_t pid;
+	int i;
 
+	/* twice: after several logins one more is nothing new */
 	ASSERT_EQ(0, acquire(self->fd, TOKMUX_EXCLUSIVE, 0));
-	ASSERT_TRUE(park(self->park, TOKMUX_EXCLUSIVE));
-	pid = child();
-	if (!pid)
-		end_badly(own_name(), true);
-	EXPECT_EQ(128 + SIGKILL, reap(pid));
-	EXPECT_FALSE(use(self->park, TOKMUX_EXCLUSIVE));
-	ASSERT_EQ(0, acquire_told(self->fd, TOKMUX_EXCLUSIVE, 0, &told));
-	EXPECT_EQ(TOKMUX_GRANT_LOGIN, told.granted);
+	for (i = 0; i < 2; i++) {
+		ASSERT_TRUE(park(self->park, TOKMUX_EXCLUSIVE));
+		pid = child();
+		if (!pid)
+			end_badly(own_name(), true);
+		EXPECT_EQ(128 + SIGKILL, reap(pid));
+		EXPECT_FALSE(use(self->park, TOKMUX_EXCLUSIVE));
+		ASSERT_EQ(0, acquire_told(self->fd, TOKMUX_EXCLUSIVE, 0, &told));
+		EXPECT_EQ(TOKMUX_GRANT_LOGIN, told.granted);
+	}
 
 	ASSERT_TRUE(park(self->park, TOKMUX_EXCLUSIVE));
 	pid = child();
