@@ -14,7 +14,7 @@ struct remote_client {
 	struct remote_client *next;
 	pid_t pid;		/* the process that serves it */
 	/* The host, or the process at the other end of the socket; else "". */
-	char from[128];
+	char from[144];
 	/* What authorized_keys calls the key that ssh was let in with; else "". */
 	char key[128];
 	/* The inodes of its socket's two ends, or 0. */
