@@ -97,8 +97,7 @@ bool facts_of_token(const struct tokmux_token *token, struct facts *facts)
 void facts_name(const struct facts *facts, unsigned int index,
 		char name[static SCARD_READER_NAME_MAX])
 {
-	/* The number comes last and must not be cut off. */
-	char words[SCARD_READER_NAME_MAX - 16], interface[32] = "", serial[32] = "";
+	char words[160], interface[32] = "", serial[32] = "";
 
 	if (*facts->interface)
 		snprintf(interface, sizeof(interface), " [%.24s]",
@@ -107,5 +106,7 @@ void facts_name(const struct facts *facts, unsigned int index,
 		snprintf(serial, sizeof(serial), " (%.24s)", facts->serial);
 	snprintf(words, sizeof(words), "%.40s %.40s%s%s", facts->maker,
 		 facts->model, interface, serial);
-	snprintf(name, SCARD_READER_NAME_MAX, "%s %02X 00", words, index);
+	/* The number comes last and must not be cut off. */
+	snprintf(name, SCARD_READER_NAME_MAX, "%.*s %02X 00",
+		 SCARD_READER_NAME_MAX - 16, words, index);
 }
