@@ -257,12 +257,20 @@ static pid_t mold_maker;
 
 /*
  * Wrong PINs are counted by user, and another test of this user may begin at any time.
- * Who isn't root can't help that.
+ * A user who isn't root can't help that. In a chroot the root is no mount, but /dev may
+ * be one.
  */
 static void have_own_shm(void)
 {
-	if (!unshare(CLONE_NEWNS) &&
-	    !mount("", "/", "", MS_REC | MS_PRIVATE, NULL))
+	static const char *const above[] = { "/", "/dev", "/dev/shm" };
+	unsigned int i;
+
+	if (unshare(CLONE_NEWNS))
+		return;
+	for (i = 0; i < sizeof(above) / sizeof(*above); i++)
+		if (!mount("", above[i], "", MS_REC | MS_PRIVATE, NULL))
+			break;
+	if (i < sizeof(above) / sizeof(*above))
 		mount("tmpfs", "/dev/shm", "tmpfs", 0, NULL);
 }
 
