@@ -148,6 +148,9 @@ TEST_F(lib, idle)
 	ASSERT_EQ(0, tokmux_idle(self->a, 50));
 	EXPECT_EQ(-EAGAIN, tokmux_acquire(self->b, TOKMUX_EXCLUSIVE, 0, NULL));
 	EXPECT_EQ(0, tokmux_acquire(self->b, TOKMUX_EXCLUSIVE, 20000, NULL));
+	/* It lingered while B waited. */
+	ASSERT_EQ(0, tokmux_read_event(self->a, 0, &event));
+	EXPECT_EQ(TOKMUX_EVENT_WANTED, event.type);
 	ASSERT_EQ(0, tokmux_read_event(self->a, 0, &event));
 	EXPECT_EQ(TOKMUX_EVENT_LEASE_LOST, event.type);
 	EXPECT_EQ(1, event.arg);
