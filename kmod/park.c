@@ -31,8 +31,9 @@ static atomic_t *tokmux_park_word(const struct tokmux_caller *caller)
 }
 
 /*
- * Is a caller's lease idle, by the ioctl or as its holder says? With TOKMUX_PARK_LOOK in @bits the
- * holder cannot change that any more but by an ioctl; with 0 it may have already.
+ * Is a caller's lease idle, by the ioctl or as its holder says? With
+ * TOKMUX_PARK_LOOK in @bits the holder cannot change that any more but by an
+ * ioctl; with 0 the holder may have changed it already.
  */
 bool tokmux_park_is_idle(const struct tokmux_caller *caller, u32 bits)
 {

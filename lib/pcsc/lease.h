@@ -32,7 +32,7 @@ void lease_give_back(struct reader *reader);
 void lease_leave(struct reader *reader, bool keeps);
 /* When others that want it have to have it, see policies.def. Under the lock. */
 int64_t lease_due(const struct reader *reader);
-/* Is there somebody who wants it, and is it time? */
+/* Do other processes still wait for the lease, and is its time over? */
 bool lease_is_wanted(struct reader *reader);
 /* An answer's length. @raw: the command is what the reader takes, whatever that is. */
 int lease_transmit(struct reader *reader, const void *command, size_t len,
@@ -44,9 +44,9 @@ int lease_secure(struct reader *reader, const void *pin, size_t len,
 int lease_escape(struct reader *reader, const void *command, size_t len,
 		 void *answer, size_t size);
 /*
- * Looks what is in the slot. If another process has the reader, it is what that one
- * says; if it says nothing, what was known is left as it is, and where nothing was,
- * waits for it for a moment.
+ * Looks what is in the slot. If another process has the reader, the slot is what the
+ * note of that process says. If there is no note, what was known is left as it is; where
+ * nothing was known, the reader is waited for, for a moment.
  */
 void lease_look(struct reader *reader);
 /* With the turn and the lock, which is given up meanwhile: looks, passes the turn. */

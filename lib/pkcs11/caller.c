@@ -262,9 +262,10 @@ void caller_module_opened(void)
 /**
  * caller_module_closed() - a front is unloaded
  *
- * With the last one nobody has the module open any more. What callers have ends, as if each had finalized: with dlclose() others' modules end
- * it, too. The thread has the loader's lock, so it isn't to be cancelled. When the
- * process exits nothing is done, see exit_begins().
+ * With the last front no program has the module open any more. What the callers have
+ * ends, as if each caller had finalized: dlclose() of another module has that effect,
+ * too. The thread has the loader's lock, so it isn't to be cancelled. When the process
+ * exits nothing is done, see exit_begins().
  */
 void caller_module_closed(void)
 {

@@ -407,8 +407,8 @@ struct tokmux_cancel {
  * @reserved: in: 0
  *
  * Needs the exclusive lease (-ENOLCK, also while it is idle; -ESTALE if it was
- * taken), or a lease fd with TOKMUX_LEASE_FD_SCRUB. Only with the latter it lets other users
- * use the device.
+ * taken), or a lease fd with TOKMUX_LEASE_FD_SCRUB. Only with the latter does the
+ * ioctl let other users use the device.
  */
 struct tokmux_mark_clean {
 	__u32 flags;
@@ -544,8 +544,8 @@ enum tokmux_lease_fd_flags {
  *	device (O_CLOEXEC)
  *
  * Needs the exclusive lease (-ENOLCK, also while it is idle; -ESTALE if it was
- * taken). A caller has one lease fd at a time (-EALREADY; -EBUSY while another file of the same
- * holder has one). -EOPNOTSUPP if the token has no real device; -ENODEV if the
+ * taken). A caller has one lease fd at a time (-EALREADY; -EBUSY while another file
+ * of the same holder has one). -EOPNOTSUPP if the token has no real device; -ENODEV if the
  * device was unplugged. The ioctl waits until the lease fd of the previous
  * lease is closed for good (-EINTR if a signal comes first). If another user has
  * used the device, or was logged in, it then waits until the device is scrubbed
@@ -594,8 +594,8 @@ enum tokmux_noted_flags {
  * @time_ns: out: when it was written, CLOCK_MONOTONIC; 0 if there is none yet
  * @note: out: the note, all 0 if there is none yet
  *
- * The note says what its writer likes: the kernel doesn't look at it. Reading it
- * needs no lease, changes no epoch, and nobody notices.
+ * A note says what its writer likes: the kernel doesn't look at it. Reading a note
+ * needs no lease and changes no epoch, and the holder does not notice.
  */
 struct tokmux_note_get {
 	__u32 flags;
