@@ -14,14 +14,20 @@
 #include <unistd.h>
 #include "process.h"
 
+FILE *process_file(pid_t pid, const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	return fopen(path, "re");
+}
+
 bool process_command(pid_t pid, char *name, size_t size)
 {
-	char path[64], *p;
-	FILE *f;
+	FILE *f = process_file(pid, "comm");
+	char *p;
 
 	*name = '\0';
-	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	f = fopen(path, "re");
 	if (!f)
 		return false;
 	if (!fgets(name, size, f))
@@ -37,13 +43,11 @@ bool process_command(pid_t pid, char *name, size_t size)
 
 static bool effective_id(pid_t pid, const char *format, unsigned int *id)
 {
-	char path[64], line[256];
-	bool found = false;
-	FILE *f;
-
 	/* Not the directory's owner: of a process that may not be dumped it is root. */
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	f = fopen(path, "re");
+	FILE *f = process_file(pid, "status");
+	char line[256];
+	bool found = false;
+
 	if (!f)
 		return false;
 	while (!found && fgets(line, sizeof(line), f))

@@ -7,11 +7,14 @@
 #define TOKMUX_TOOL_PROCESS_H
 
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 #include "tool.h"
 
 #define PROCESS_NAME_SIZE	32
 
+/* A file in the process' directory, for reading; NULL if it can't be opened. */
+FILE *process_file(pid_t pid, const char *name);
 /* What can't be printed is '?'. false, and "", if there is none. */
 bool process_command(pid_t pid, char *name, size_t size);
 /* Its effective user and group. */

@@ -49,12 +49,10 @@ static char *read_until(FILE *file, int end)
 /* The value of a variable in a process' environment, for free(), or NULL. */
 static char *variable(pid_t pid, const char *name)
 {
+	FILE *file = process_file(pid, "environ");
 	size_t length = strlen(name);
-	char path[64], *text;
-	FILE *file;
+	char *text;
 
-	snprintf(path, sizeof(path), "/proc/%d/environ", pid);
-	file = fopen(path, "re");
 	if (!file)
 		return NULL;
 	while ((text = read_until(file, '\0'))) {
