@@ -443,6 +443,15 @@ if needs_kernel "another user is never let in beside the holder"; then
 	chown -R $hsm "$dir/tokens"
 fi
 
+# A client, with a session, and a local program.
+far_and_near() {
+	begin a far "$proxy"
+	begin b near "$module"
+	does 0 a init >/dev/null
+	does 0 b init >/dev/null
+	does 0 a open >/dev/null
+}
+
 # ---- a client dies ------------------------------------------------------------------
 
 configure 'lease = session'
@@ -450,11 +459,7 @@ configure 'lease = session'
 second=1000
 [ -z "${TOKMUX_GUEST-}" ] || second=5000
 for victim in client ssh process; do
-	begin a far "$proxy"
-	begin b near "$module"
-	does 0 a init >/dev/null
-	does 0 b init >/dev/null
-	does 0 a open >/dev/null
+	far_and_near
 	tap_step "a client is logged in" does 0 a login 1234
 	if [ -n "$kernel" ]; then
 		uncleans=$(status uncleans)
@@ -489,11 +494,7 @@ done
 # ---- the link is cut ----------------------------------------------------------------
 
 [ -z "$kernel" ] || tap_check "a hold limit of three seconds" system_token 3
-begin a far "$proxy"
-begin b near "$module"
-does 0 a init >/dev/null
-does 0 b init >/dev/null
-does 0 a open >/dev/null
+far_and_near
 tap_step "a client holds the token" does 0 a login 1234
 ip link set tmx0 down
 began=$SECONDS
