@@ -265,6 +265,21 @@ static inline void one_call(struct worker *w)
 	}
 }
 
+/* Another mapping of a file's word, of a kind that may be refused. */
+static inline struct tokmux_park *map_word(struct worker *w, struct tokmux_park *old)
+{
+	struct choices *s = &w->choices;
+	size_t page = sysconf(_SC_PAGESIZE);
+	void *map;
+
+	if (old)
+		munmap(old, page);
+	map = mmap(NULL, page, PROT_READ | PROT_WRITE,
+		   rnd(s) % 8 ? MAP_SHARED : MAP_PRIVATE,
+		   w->files[rnd(s) % FILES], rnd(s) % 16 ? 0 : page);
+	return map == MAP_FAILED ? NULL : map;
+}
+
 /* What a holder may write to its word, and what it must not. */
 static inline void scribble(struct choices *s, struct tokmux_park *park)
 {

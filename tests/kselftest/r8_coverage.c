@@ -134,9 +134,7 @@ static void one_step(struct worker *w, struct second *second)
 {
 	static struct tokmux_park *words[WORDS];
 	struct choices *s = &w->choices;
-	size_t page = sysconf(_SC_PAGESIZE);
 	char byte;
-	void *map;
 	int i;
 
 	switch (rnd(s) % 16) {
@@ -168,12 +166,7 @@ static void one_step(struct worker *w, struct second *second)
 		break;
 	case 7:
 		i = rnd(s) % WORDS;
-		if (words[i])
-			munmap(words[i], page);
-		map = mmap(NULL, page, PROT_READ | PROT_WRITE,
-			   rnd(s) % 8 ? MAP_SHARED : MAP_PRIVATE,
-			   w->files[rnd(s) % FILES], rnd(s) % 16 ? 0 : page);
-		words[i] = map == MAP_FAILED ? NULL : map;
+		words[i] = map_word(w, words[i]);
 		break;
 	case 8:
 		i = rnd(s) % WORDS;

@@ -41,18 +41,11 @@ static void *write_words(void *arg)
 	struct tokmux_park *words[WORDS] = {};
 	struct worker *w = arg;
 	struct choices *s = &w->choices;
-	size_t page = sysconf(_SC_PAGESIZE);
-	void *map;
 
 	while (*(volatile uint64_t *)&shared->calls < calls_wanted) {
 		int i = rnd(s) % WORDS, n;
 
-		if (words[i])
-			munmap(words[i], page);
-		map = mmap(NULL, page, PROT_READ | PROT_WRITE,
-			   rnd(s) % 8 ? MAP_SHARED : MAP_PRIVATE,
-			   w->files[rnd(s) % FILES], rnd(s) % 16 ? 0 : page);
-		words[i] = map == MAP_FAILED ? NULL : map;
+		words[i] = map_word(w, words[i]);
 		for (n = 0; n < 256; n++) {
 			i = rnd(s) % WORDS;
 			if (words[i])
