@@ -46,7 +46,7 @@ static struct {
 	bool exiting;			/* backends are gone already */
 
 	bool forked;
-	struct module *parents;		/* not ours to touch */
+	struct module *parents;		/* its slots are looked at, else not ours to touch */
 } state = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.gone = PTHREAD_COND_INITIALIZER,
@@ -403,6 +403,69 @@ static CK_RV load_backends(struct module *module)
 	return rv;
 }
 
+#define PARENTS_TRIES		5
+#define PARENTS_PAUSE_MS	5
+
+/* One that a program may go on with: a token for good, and ready for use. */
+static bool is_lasting(const struct slot *slot)
+{
+	return !slot->removable && slot->token_flags & CKF_TOKEN_INITIALIZED;
+}
+
+static bool listed(const CK_SLOT_ID *ids, CK_ULONG n, CK_SLOT_ID id)
+{
+	while (n--)
+		if (ids[n] == id)
+			return true;
+	return false;
+}
+
+/* Return: false if the backend lacks a token that the parent process has found. */
+static bool has_parents_tokens(struct backend *backend)
+{
+	struct slots *parents = &state.parents->slots;
+	struct slot *slot = NULL;
+	CK_SLOT_ID *ids;
+	bool has = true;
+	CK_ULONG n;
+
+	/* It may have been locked when the process was forked: then nothing is known. */
+	if (pthread_mutex_trylock(&parents->lock))
+		return true;
+	if (backend_slots(backend, true, &ids, &n) == CKR_OK)
+		while (has && (slot = slots_next(parents, slot)))
+			has = strcmp(slot->backend->name, backend->name) ||
+			      !is_lasting(slot) || listed(ids, n, slot->backend_id);
+	free(ids);
+	pthread_mutex_unlock(&parents->lock);
+	return has;
+}
+
+/*
+ * SoftHSM2 looks for its tokens when it is initialized, and it doesn't find one whose file
+ * another process is writing: each login does that, and the file is unlocked while it is
+ * still empty. A program that starts asks for the list of slots. A forked child goes on with
+ * the slot that the parent has found, and OpenSSL's engine waits for ever for a session
+ * if there is no such slot. So the backend begins once more.
+ */
+static CK_RV find_parents_tokens(struct backend *backend)
+{
+	const struct timespec pause = { .tv_nsec = PARENTS_PAUSE_MS * 1000000 };
+	struct site *site = site_of_thread();
+	int tries = PARENTS_TRIES;
+	CK_RV rv = CKR_OK;
+
+	while (rv == CKR_OK && tries-- && !has_parents_tokens(backend)) {
+		log_info("backend %s: a token of the parent process is missing, it is begun anew",
+			 backend->name);
+		nanosleep(&pause, NULL);
+		site_enter(site, backend->name, "C_Initialize");
+		rv = backend_begin_anew(backend);
+		site_leave(site);
+	}
+	return rv;
+}
+
 static CK_RV initialize_one(struct backend *backend, CK_FLAGS flags)
 {
 	struct site *site = site_of_thread();
@@ -412,6 +475,8 @@ static CK_RV initialize_one(struct backend *backend, CK_FLAGS flags)
 	if (quiesce_passes(site))
 		rv = backend_initialize(backend, flags, state.forked);
 	site_leave(site);
+	if (rv == CKR_OK && state.parents && !backend->config->remote)
+		rv = find_parents_tokens(backend);
 	return rv;
 }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* R10: after fork the child starts afresh, the parent never notices. */
+#include <glob.h>
+#include <sys/inotify.h>
 #include "world.h"
 #include <kselftest_harness.h>
 
@@ -98,6 +100,62 @@ TEST_F(fork, the_grandchild_too)
 	waitpid(pid, &status, 0);
 	EXPECT_EQ(0, status);
 	EXPECT_EQ(CKR_OK, sign(self->a, self->session, self->key));
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+}
+
+/*
+ * SoftHSM2 leaves the token's file empty for a moment in each login, unlocked: another
+ * process that initializes just then finds no token.
+ */
+static bool empty_until_read(const char *path)
+{
+	static char content[4096];
+	struct inotify_event event;
+	ssize_t size = 0;
+	int seen, fd;
+
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	seen = inotify_init1(IN_CLOEXEC);
+	if (fd < 0 || seen < 0)
+		return false;
+	size = read(fd, content, sizeof(content));
+	if (size <= 0 || ftruncate(fd, 0) ||
+	    inotify_add_watch(seen, path, IN_CLOSE_NOWRITE) < 0)
+		return false;
+	if (fork())
+		return true;
+	alarm(60);
+	if (read(seen, &event, sizeof(event)) != sizeof(event) ||
+	    pwrite(fd, content, size, 0) != size)
+		_exit(1);
+	_exit(0);
+}
+
+TEST_F(fork, the_child_finds_the_parents_token)
+{
+	CK_SLOT_ID slot = the_slot(self->a);
+	CK_SESSION_HANDLE session;
+	int status = -1;
+	glob_t found;
+	pid_t pid;
+
+	ASSERT_EQ(0, glob(world_path("tokens/*/token.object"), 0, NULL, &found));
+	pid = fork();
+	if (!pid) {
+		alarm(60);
+		if (!empty_until_read(found.gl_pathv[0]))
+			_exit(1);
+		if (self->a->C_Initialize(NULL) != CKR_OK)
+			_exit(2);
+		/* The parent's slot, without a look at the list. */
+		if (self->a->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL,
+					   &session) != CKR_OK)
+			_exit(3);
+		_exit(login(self->a, session) == CKR_OK ? 0 : 4);
+	}
+	waitpid(pid, &status, 0);
+	EXPECT_EQ(0, status);
+	globfree(&found);
 	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
 }
 
