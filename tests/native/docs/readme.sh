@@ -42,7 +42,8 @@ awk '
 	}
 	/./ { output = 0 }
 ' README.md >"$dir/lines"
-sed -n 's/^	\([^#]*[^# 	]\)[ 	]*\(#.*\)\{0,1\}$/\1/p' Documentation/testing.rst >>"$dir/lines"
+sed ':more; /\\$/ { N; s/ *\\\n[ 	]*/ /; t more }' Documentation/testing.rst |
+	sed -n 's/^	\([^#]*[^# 	]\)[ 	]*\(#.*\)\{0,1\}$/\1/p' >>"$dir/lines"
 : >"$dir/known"
 known() { printf '%s\n' "$1" >>"$dir/known"; }
 
@@ -67,9 +68,25 @@ options() {
 	[ -x tests/scripts/udev.sh ]
 }
 tap_check "testing: the guest's options" options
+lane() { tests/check --help | grep -q "^  $1 "; }
 known 'tests/check static'
-lane() { tests/check --help | grep -q '^  static '; }
-tap_check "testing: tests/check static" lane
+tap_check "testing: tests/check static" lane static
+# The lane for coverage runs them, and says where it keeps what it has found.
+for line in 'tests/check guest-kcov' 'TOKMUX_FUZZ_INPUTS=100000 tests/check guest-kcov' \
+	'TOKMUX_FUZZ_CORPUS=FILE TOKMUX_FUZZ_INPUTS=0 tests/guest/run --kernel kcov -- build/kselftest/r8_coverage' \
+	'cp build/check/kcov/ioctls tests/fuzz/corpus/ioctls'; do
+	known "$line"
+done
+tap_check "testing: tests/check guest-kcov" lane guest-kcov
+coverage() {
+	local word
+	for word in TOKMUX_FUZZ_CORPUS TOKMUX_FUZZ_INPUTS; do
+		grep -q "env(\"$word\"" tests/kselftest/r8_coverage.c || { echo "nothing reads $word"; return 1; }
+	done
+	tests/guest/run --help | grep -q kcov && [ -s tests/fuzz/corpus/ioctls ] &&
+		grep -q 'build/check/kcov' tests/check
+}
+tap_check "testing: what it is told and where its corpus is" coverage
 titles() {
 	local title
 	while read -r title; do
