@@ -242,7 +242,34 @@ rm /run/udev/rules.d/*-vendor.rules /run/systemd/seats/seat0
 rmdir /run/systemd/seats
 udevadm control --reload
 
-# pcscd is root: if it runs as the reader is plugged in, it has it.
+# pcscd is root: if it runs as the reader is plugged in, it has it. From 2.3.2 on it leaves
+# a reader alone that has the property, so the reader has none for a while.
+if grep -qa PCSCLITE_IGNORE "$(command -v pcscd)"; then
+	pcscd --foreground --debug >/tmp/pcscd.log 2>&1 &
+	pcscd=$!
+	"$reader" plug
+	card=$(tokens)
+	told added "$card" >/dev/null
+	ignores() {
+		local i
+		for ((i = 0; i < 200; i++)); do
+			grep -qi 'ignored' /tmp/pcscd.log && return
+			sleep 0.1
+		done
+		cat /tmp/pcscd.log
+		return 1
+	}
+	tap_check "pcscd leaves an enforced reader alone" ignores
+	tap_check "and the card is ours beside it" answers '3B[0-9A-F]+' as_member "$tool" atr "$card"
+	kill $pcscd
+	wait $pcscd
+	"$reader" unplug
+	told removed "$card" >/dev/null
+else
+	tap_skip "pcscd leaves an enforced reader alone" "this pcscd is older than 2.3.2"
+fi
+echo 'ENV{PCSCLITE_IGNORE}=""' >/run/udev/rules.d/70-heedless.rules
+udevadm control --reload
 pcscd --foreground >/dev/null 2>&1 &
 pcscd=$!
 tap_check "without it tokmux check has no word of it" test -z "$("$tool" check -o check --noheadings | grep -x pcscd)"
@@ -265,6 +292,8 @@ tap_check "tokmux check: and what to do" advises reader 'systemctl mask --now pc
 tap_check "tokmux check: it must not run" advises pcscd 'systemctl mask --now pcscd.socket pcscd.service'
 kill $pcscd
 wait $pcscd
+rm /run/udev/rules.d/70-heedless.rules
+udevadm control --reload
 # systemd listens for it.
 mkdir -p /run/pcscd
 rm -f /run/pcscd/pcscd.comm /tmp/listens
