@@ -44,8 +44,16 @@ static unsigned int widths[] = {
 };
 
 /* What is watched. */
+/* A process may be gone when what it did is shown: then its last name is used. */
+struct name {
+	pid_t pid;
+	char command[PROCESS_NAME_SIZE];
+};
+
 struct watch {
 	struct view *view;
+	/* By pid; one of the same place takes it. */
+	struct name names[256];
 	/* Of one token only, or NULL. */
 	struct subject *only;
 	/* Sessions and logins as well. */
@@ -156,11 +164,24 @@ static void set_arg(struct view *view, const struct use *use)
 	}
 }
 
-static void show_use(const struct watch *watch, const struct use *use,
+/* Return: NULL if it was gone before it was seen. */
+static const char *name_of(struct watch *watch, pid_t pid)
+{
+	struct name *name = &watch->names[pid % ARRAY_SIZE(watch->names)];
+	char command[PROCESS_NAME_SIZE];
+
+	if (process_command(pid, command, sizeof(command))) {
+		name->pid = pid;
+		strcpy(name->command, command);
+	}
+	return name->pid == pid ? name->command : NULL;
+}
+
+static void show_use(struct watch *watch, const struct use *use,
 		     const char *shown)
 {
 	struct view *view = watch->view;
-	char command[PROCESS_NAME_SIZE];
+	const char *command;
 
 	view_row(view);
 	view_set_now(view, TIME);
@@ -179,7 +200,8 @@ static void show_use(const struct watch *watch, const struct use *use,
 		view_setf(view, DEVICE, "/dev/tokmux%u", use->index);
 	}
 	view_setf(view, PID, "%d", use->pid);
-	if (process_command(use->pid, command, sizeof(command)))
+	command = name_of(watch, use->pid);
+	if (command)
 		view_set(view, COMMAND, command);
 	set_arg(view, use);
 	view_setf(view, WAITERS, "%u", use->waiters);
@@ -202,7 +224,7 @@ static bool is_watched(const struct watch *watch, const struct use *use)
 	       uid == strtoul(owner, NULL, 10);
 }
 
-static void take_uses(const struct watch *watch)
+static void take_uses(struct watch *watch)
 {
 	struct use use;
 	size_t i;

@@ -1017,6 +1017,12 @@ def monitor_of_use():
               (1, ["TIME", "EVENT", "NAME", "PID", "COMMAND", "WHAT"]))
         narrow.type("\x03")
         narrow.wait()
+        using = holder("card")
+        using.kill()
+        let_go(using)
+        check("monitor: one that has died still has its name",
+              [(e["event"], e["command"]) for e in (next_event(stream), next_event(stream))],
+              [("granted", "sh"), ("died", "sh")])
         for each in (stream, text):
             each.process.terminate()
             check("monitor: SIGTERM ends it", each.end()[0], -signal.SIGTERM)
