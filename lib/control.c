@@ -24,16 +24,14 @@ static bool is_loaded(void)
 	return found;
 }
 
-/* -ENODEV: the module is not loaded. -ENXIO: it is, but its node is not here. */
+/* -ENODEV: the module is not loaded. -ENXIO: it is, but not for this process. */
 int tokmux_control_open(void)
 {
 	int saved = errno;
-	int fd = open(CONTROL, O_RDWR | O_CLOEXEC);
+	int fd = tokmux_node_open(CONTROL);
 
-	if (fd < 0 && errno == ENOENT)
+	if (fd == -ENOENT)
 		fd = is_loaded() ? -ENXIO : -ENODEV;
-	else if (fd < 0)
-		fd = errno == ENXIO ? -ENODEV : -errno;
 	errno = saved;
 	return fd;
 }

@@ -10,7 +10,7 @@ static const struct {
 } errors[] = {
 	{ EPERM,	"not permitted: another process has bound it, or privilege is needed" },
 	{ ENOENT,	"no such token, session or login" },
-	{ ENXIO,	"it is there, but this process can't reach it: its node in /dev, or /sys, is missing, as in a sandbox" },
+	{ ENXIO,	"it is there, but this process can't reach it: its node in /dev, or /sys, is missing or closed to it, as in a sandbox" },
 	{ EACCES,	"no permission to open the device" },
 	{ EBADF,	"the program has closed the token's descriptor" },
 	{ ENODEV,	"the token or its reader is gone, the lease was taken away, or the tokmux module is not loaded" },

@@ -30,7 +30,12 @@ struct tokmux_caller {
 	unsigned int begun[TOKMUX_SLOTS];
 };
 
-/* ioctl.c: returns 0 or a negative errno, and leaves errno as it was. */
+/*
+ * ioctl.c: both return a negative errno if they fail, and leave errno as it was.
+ * tokmux_node_open(): -ENODEV is a node without its device; -ENXIO a device that the
+ * cgroup of this process may not open, as with a service's DevicePolicy=.
+ */
+int tokmux_node_open(const char *path);
 int tokmux_ioctl(int fd, unsigned long cmd, void *arg);
 
 /* caller.c: @fd belongs to the caller then, and is closed on failure. */

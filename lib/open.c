@@ -3,7 +3,6 @@
  * Opens a token by any of its names, and closes it in good order.
  */
 #include <dirent.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,9 +19,9 @@ static int open_device(const char *path, const char *name, int *fd)
 	struct tokmux_info info = {};
 	int ret;
 
-	*fd = open(path, O_RDWR | O_CLOEXEC);
+	*fd = tokmux_node_open(path);
 	if (*fd < 0)
-		return errno == ENXIO ? -ENODEV : -errno;
+		return *fd;
 	/* Is it a token's device at all? */
 	ret = tokmux_ioctl(*fd, TOKMUX_INFO, &info);
 	if (ret == -ENOTTY)

@@ -50,7 +50,6 @@ void check_kernel(struct findings *findings)
 				"there is no tokmux for kernel %s", uts.release);
 		break;
 	case -EACCES:
-	case -EPERM:
 		finding(findings, "module", BAD,
 			"as root: chmod 666 /dev/tokmux-control; at boot udev's rules do that",
 			"tokmux is loaded, but you may not open its control device");
