@@ -130,7 +130,7 @@ CK_RV own_C_GetTokenInfo(unsigned int caller, CK_SLOT_ID id,
 static CK_RV list_mechanisms(struct call *call, CK_MECHANISM_TYPE *list,
 			     CK_ULONG *count)
 {
-	CK_ULONG room = *count, all_room, all_count, kept = 0, i;
+	CK_ULONG room = list ? *count : 0, all_room, all_count, kept = 0, i;
 	CK_MECHANISM_TYPE *all;
 	CK_RV rv;
 
