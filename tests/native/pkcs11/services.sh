@@ -13,13 +13,14 @@ if [ -z "${TOKMUX_GUEST-}" ] || [ ! -e /dev/tokmux-control ] || [ ! -S /run/udev
 fi
 tokmux=$B/tokmux
 client=$(pkg-config --variable=p11_module_path p11-kit-1)/p11-kit-client.so
+installed=/usr/local/lib/pkcs11/tokmux-pkcs11.so
 token=services-$$ systemd='' node='' units=$dir/units cgroup=/sys/fs/cgroup/tokmux-services
 end() {
 	# With it goes all that it has started.
 	[ -z "$systemd" ] || { kill -KILL "$systemd"; wait "$systemd"; } 2>/dev/null
 	[ -z "$node" ] || "$tokmux" unregister --force "$token" >/dev/null
 	rmdir /run/systemd 2>/dev/null
-	rm -rf "$dir" /run/tokmux/pkcs11
+	rm -rf "$dir" /run/tokmux/pkcs11 "$installed" "${installed%/*}"/libtokmux*
 }
 trap end EXIT
 await() { # command…: up to 60 s
@@ -47,7 +48,6 @@ useradd --system --no-create-home services-app
 chmod -R a+rX "$dir"
 chown -R services-hsm "$dir/tokens"
 # Where the units look for it, with the libraries that it looks for beside itself.
-installed=/usr/local/lib/pkcs11/tokmux-pkcs11.so
 install -D -m 644 -t "${installed%/*}" "$module" "$B"/libtokmux-pkcs11-*.so "$B/libtokmux.so.1"
 printf '%s\n' '[global]' 'arbiter = kernel' 'log = errors' '[backend softhsm]' "module = $bare" \
 	"token = system:$token" 'lease = session' 'wait = 60000' >"$TOKMUX_CONF"
