@@ -11,6 +11,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # used where this is sourced
 . "$(dirname "${BASH_SOURCE[0]}")/../../tap.bash"
+B=${B:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd -P)/build/user}
 module=$B/tokmux-pkcs11.so
 bare=/usr/lib/softhsm/libsofthsm2.so
 dir=$(mktemp -d /tmp/tokmux-client.XXXXXX) || exit
