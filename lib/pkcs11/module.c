@@ -455,7 +455,9 @@ static CK_RV find_parents_tokens(struct backend *backend)
 	int tries = PARENTS_TRIES;
 	CK_RV rv = CKR_OK;
 
-	while (rv == CKR_OK && tries-- && !has_parents_tokens(backend)) {
+	/* One that other code has initialized is left as it is. */
+	while (rv == CKR_OK && backend->finalize && tries-- &&
+	       !has_parents_tokens(backend)) {
 		log_info("backend %s: a token of the parent process is missing, it is begun anew",
 			 backend->name);
 		nanosleep(&pause, NULL);
