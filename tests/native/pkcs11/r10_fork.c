@@ -159,6 +159,28 @@ TEST_F(fork, the_child_finds_the_parents_token)
 	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
 }
 
+TEST_F(fork, the_parents_token_is_gone)
+{
+	CK_SLOT_ID slot = the_slot(self->a);
+	CK_SESSION_HANDLE session;
+	int status = -1;
+	pid_t pid;
+
+	ASSERT_EQ(0, rename(world_path("tokens"), world_path("elsewhere")));
+	ASSERT_EQ(0, mkdir(world_path("tokens"), 0700));
+	pid = fork();
+	if (!pid) {
+		alarm(60);
+		if (self->a->C_Initialize(NULL) != CKR_OK)
+			_exit(1);
+		_exit(self->a->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL,
+					     &session) == CKR_SLOT_ID_INVALID ? 0 : 2);
+	}
+	waitpid(pid, &status, 0);
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(CKR_OK, self->a->C_Finalize(NULL));
+}
+
 /* The locks of our own may be held by another thread at that moment. */
 struct busy {
 	CK_FUNCTION_LIST *p11;
