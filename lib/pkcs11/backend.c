@@ -443,7 +443,7 @@ static CK_RV finalize(struct backend *backend)
 }
 
 /**
- * backend_begin_anew() - the other end of a remote backend is gone: connect once more
+ * backend_begin_anew() - finalize a backend and initialize it once more
  * @backend: no other thread is in it
  *
  * Return: CKR_OK; CKR_DEVICE_REMOVED if it isn't ours to finalize; what C_Initialize

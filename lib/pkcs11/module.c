@@ -45,8 +45,8 @@ static struct {
 
 	bool exiting;			/* backends are gone already */
 
-	bool forked;
-	struct module *parents;		/* its slots are looked at, else not ours to touch */
+	/* In a forked child, else NULL. Its slots are looked at, no more. */
+	struct module *parents;
 } state = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.gone = PTHREAD_COND_INITIALIZER,
@@ -196,10 +196,21 @@ static bool answers(struct slot *slot)
 	return BACKEND(slot->backend, C_GetSlotInfo, slot->backend_id, &info) == CKR_OK;
 }
 
+/* No other thread is in the backend. */
+static CK_RV once_more(struct backend *backend)
+{
+	struct site *site = site_of_thread();
+	CK_RV rv;
+
+	site_enter(site, backend->name, "C_Initialize");
+	rv = backend_begin_anew(backend);
+	site_leave(site);
+	return rv;
+}
+
 /* With backend->anew. */
 static CK_RV begin_anew(struct backend *backend)
 {
-	struct site *site = site_of_thread();
 	struct slot *slot = NULL;
 	CK_RV rv = CKR_DEVICE_REMOVED;
 
@@ -207,9 +218,7 @@ static CK_RV begin_anew(struct backend *backend)
 	if (quiesce_begin()) {
 		log_error("backend %s: its other end is gone, it is begun anew",
 			  backend->name);
-		site_enter(site, backend->name, "C_Initialize");
-		rv = backend_begin_anew(backend);
-		site_leave(site);
+		rv = once_more(backend);
 		while ((slot = module_next_slot(slot)))
 			if (slot->backend == backend)
 				token_begins_anew(slot);
@@ -406,7 +415,7 @@ static CK_RV load_backends(struct module *module)
 #define PARENTS_TRIES		5
 #define PARENTS_PAUSE_MS	5
 
-/* One that a program may go on with: a token for good, and ready for use. */
+/* Has the slot a token that stays there, and is ready for use? */
 static bool is_lasting(const struct slot *slot)
 {
 	return !slot->removable && slot->token_flags & CKF_TOKEN_INITIALIZED;
@@ -429,7 +438,7 @@ static bool has_parents_tokens(struct backend *backend)
 	bool has = true;
 	CK_ULONG n;
 
-	/* It may have been locked when the process was forked: then nothing is known. */
+	/* A thread of the parent may have had the lock at the fork: then nothing is known. */
 	if (pthread_mutex_trylock(&parents->lock))
 		return true;
 	if (backend_slots(backend, true, &ids, &n) == CKR_OK)
@@ -451,19 +460,16 @@ static bool has_parents_tokens(struct backend *backend)
 static CK_RV find_parents_tokens(struct backend *backend)
 {
 	const struct timespec pause = { .tv_nsec = PARENTS_PAUSE_MS * 1000000 };
-	struct site *site = site_of_thread();
 	int tries = PARENTS_TRIES;
 	CK_RV rv = CKR_OK;
 
-	/* One that other code has initialized is left as it is. */
+	/* A backend that other code has initialized is left as it is. */
 	while (rv == CKR_OK && backend->finalize && tries-- &&
 	       !has_parents_tokens(backend)) {
 		log_info("backend %s: a token of the parent process is missing, it is begun anew",
 			 backend->name);
 		nanosleep(&pause, NULL);
-		site_enter(site, backend->name, "C_Initialize");
-		rv = backend_begin_anew(backend);
-		site_leave(site);
+		rv = once_more(backend);
 	}
 	return rv;
 }
@@ -475,7 +481,7 @@ static CK_RV initialize_one(struct backend *backend, CK_FLAGS flags)
 
 	site_enter(site, backend->name, "C_Initialize");
 	if (quiesce_passes(site))
-		rv = backend_initialize(backend, flags, state.forked);
+		rv = backend_initialize(backend, flags, state.parents);
 	site_leave(site);
 	if (rv == CKR_OK && state.parents && !backend->config->remote)
 		rv = find_parents_tokens(backend);
@@ -701,7 +707,6 @@ void module_forked(void)
 	site_forked();
 	if (state.module) {
 		state.module->arbiter->forked();
-		state.forked = true;
 		state.parents = state.module;
 	}
 	pthread_mutex_init(&state.lock, NULL);
