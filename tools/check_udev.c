@@ -88,19 +88,19 @@ static void check_token(struct findings *findings,
 			const struct tokmux_token *token)
 {
 	const char *node = tokmux_token_devnode(token);
-	int closed = !node ? ENOENT : access(node, R_OK | W_OK) ? errno : 0;
+	int err = !node ? ENOENT : access(node, R_OK | W_OK) ? errno : 0;
 	char what[96];
 
 	snprintf(what, sizeof(what), "token %s", tokmux_token_name(token));
-	if (closed == EPERM)
+	if (err == EPERM)
 		finding(findings, what, BAD,
 			"pass it in: DeviceAllow=char-tokmux rw for a systemd service, --device for a container",
 			"%s is kept from this service or container", node);
-	else if (closed == EACCES)
+	else if (err == EACCES)
 		finding(findings, what, WARNING,
 			"for a user who should use it, as root: adduser USER " GROUP,
 			"%s is closed to you", node);
-	else if (closed)
+	else if (err)
 		finding(findings, what, BAD,
 			"is devtmpfs mounted on /dev? in a container, pass the device in",
 			"%s is not there", node ? node : "its device");
