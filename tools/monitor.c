@@ -43,16 +43,16 @@ static unsigned int widths[] = {
 	[DEVICE] = 13, [LOST] = 6,
 };
 
-/* What is watched. */
-/* A process may be gone when what it did is shown: then its last name is used. */
+/* The last name of a process, for what is shown of it when it is gone. */
 struct name {
 	pid_t pid;
 	char command[PROCESS_NAME_SIZE];
 };
 
+/* What is watched. */
 struct watch {
 	struct view *view;
-	/* By pid; one of the same place takes it. */
+	/* A process has the place of its pid, modulo their number, until another takes it. */
 	struct name names[256];
 	/* Of one token only, or NULL. */
 	struct subject *only;
@@ -164,7 +164,7 @@ static void set_arg(struct view *view, const struct use *use)
 	}
 }
 
-/* Return: NULL if it was gone before it was seen. */
+/* Return: NULL if the process was gone before its name was read. */
 static const char *name_of(struct watch *watch, pid_t pid)
 {
 	struct name *name = &watch->names[pid % ARRAY_SIZE(watch->names)];
