@@ -7,6 +7,7 @@
 #	tap_skip NAME WHY		one test could not be done here
 #	tap_check NAME COMMAND…		passed if COMMAND does; its output only if not
 #	tap_run NAME SECONDS COMMAND…	COMMAND prints TAP: count its tests as ours
+#	tap_await SECONDS COMMAND…	until COMMAND does; fails, and says so, if it is not in time
 #	tap_natively_only		all is skipped with sanitizers and in guests
 #	tap_end				the plan; fails if a test did
 # shellcheck shell=bash
@@ -38,6 +39,15 @@ tap_check() { # name command…
 		[ -z "$output" ] || sed 's/^/# /' <<<"$output"
 		tap_not_ok "$name"
 	fi
+}
+
+tap_await() { # seconds command…
+	local until=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null; do
+		[ $SECONDS -lt $until ] || { echo "not in time: $*"; return 1; }
+		sleep 0.1
+	done
 }
 
 # A line of somebody's TAP, renumbered. Sets plan, tests and bailed of tap_run.

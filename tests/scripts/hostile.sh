@@ -35,18 +35,10 @@ plug() {
 	usb=/dev/bus/usb/$bus/$device
 	udevadm settle
 }
-await() { # command…: up to 20 s
-	local i
-	for ((i = 0; i < 200; i++)); do
-		"$@" && return
-		sleep 0.1
-	done
-	return 1
-}
 gone() { [ ! -e "$1" ]; }
 unplug() { # pid node
 	kill -KILL "$1"
-	await gone "$2"
+	tap_await 20 gone "$2"
 	udevadm settle
 }
 tokens() { "$tool" list --noheadings -o name | sort; }

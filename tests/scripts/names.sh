@@ -72,15 +72,9 @@ setpriv --reuid 65534 --regid 65534 --groups "$gid" "$tool" lock card --kill -- 
 	/tmp/become --reuid 0 --regid 0 --clear-groups sh -c 'echo $$; exec sleep 600' \
 	>/tmp/become.pid 2>/tmp/become.said &
 lock=$!
-for ((i = 0; i < 100; i++)); do
-	[ ! -s /tmp/become.pid ] || break
-	sleep 0.1
-done
+tap_await 10 test -s /tmp/become.pid
 "$tool" eject -f card >/dev/null 2>&1
-for ((i = 0; i < 100; i++)); do
-	[ ! -s /tmp/become.said ] || break
-	sleep 0.1
-done
+tap_await 10 test -s /tmp/become.said
 tap_check "lock --kill: it can't, and says so" grep -q \
 	"taken away; its command goes on without it, it can't be terminated: Operation not permitted" /tmp/become.said
 kill "$(cat /tmp/become.pid)"

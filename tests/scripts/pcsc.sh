@@ -175,15 +175,8 @@ delegated() { # pattern command…
 	shift
 	LD_LIBRARY_PATH=$build/pcsc timeout 60 "$@" 2>&1 | tee /dev/stderr | grep -E "$pattern" >/dev/null
 }
-comes() {
-	local i
-	for ((i = 0; i < 100; i++)); do
-		delegated '^0 +Yes' opensc-tool -l 2>/dev/null && return
-		sleep 0.1
-	done
-	return 1
-}
-tap_check "a reader of pcscd's is seen" comes
+seen() { delegated '^0 +Yes' opensc-tool -l 2>/dev/null; }
+tap_check "a reader of pcscd's is seen" tap_await 60 seen
 tap_check "its card is read" delegated 'Common Access Card' opensc-tool -n
 signs_delegated() {
 	delegated . pkcs11-tool --login --pin "$TOKMUX_CARD_PIN" --sign -m SHA256-RSA-PKCS \

@@ -250,15 +250,7 @@ if grep -qa PCSCLITE_IGNORE "$(command -v pcscd)"; then
 	"$reader" plug
 	card=$(tokens)
 	told added "$card" >/dev/null
-	ignores() {
-		local i
-		for ((i = 0; i < 200; i++)); do
-			grep -qi 'ignored' /tmp/pcscd.log && return
-			sleep 0.1
-		done
-		cat /tmp/pcscd.log
-		return 1
-	}
+	ignores() { tap_await 20 grep -i ignored /tmp/pcscd.log || { cat /tmp/pcscd.log; return 1; }; }
 	tap_check "pcscd leaves an enforced reader alone" ignores
 	tap_check "and the card is ours beside it" answers '3B[0-9A-F]+' as_member "$tool" atr "$card"
 	kill $pcscd
@@ -374,16 +366,12 @@ if have_vhci; then
 		done
 	}
 	together() {
-		local i j
+		local i
 		for ((i = 0; i < 5; i++)); do
 			unregister_all || return
 			readers_again
 			# The kernel's own events of the tokens follow those that were asked for.
-			for ((j = 0; j < 100; j++)); do
-				origins 2 >/dev/null && break
-				sleep 0.1
-			done
-			origins 2 || { tokens; ls /run/tokmux/tokens; return 1; }
+			tap_await 60 origins 2 || { tokens; ls /run/tokmux/tokens; return 1; }
 		done
 	}
 	tap_check "usbip, two alike: also at the same moment" together

@@ -161,24 +161,14 @@ twice() {
 		grep -q 'somebody may' <(tail -n +2 "$dir/two")
 }
 tap_check "run twice, they take turns" twice
-soon() { # complaint command…
-	local complaint=$1 tries
-	shift
-	for ((tries = 0; tries < 600; tries++)); do
-		! "$@" || return 0
-		sleep 0.05
-	done
-	echo "$complaint"
-	return 1
-}
 # Numbers stand on the right of their column.
 is() { # token column value
 	[ "$(tokmux status "$1" -o "$2" --noheadings 2>/dev/null | tr -d ' ')" = "$3" ]
 }
 # It has the token: there is a moment between its being there and that.
-held() { soon "nobody holds $1" is "$1" state exclusive; } # token
-waited_for() { soon "nobody waits for $1" is "$1" waiters 1; } # token
-said() { soon "nobody said '$1'" grep -q "$1" "$2"; } # pattern file
+held() { tap_await 60 is "$1" state exclusive; } # token
+waited_for() { tap_await 60 is "$1" waiters 1; } # token
+said() { tap_await 60 grep -q "$1" "$2"; } # pattern file
 waits() {
 	local fifo status=0
 	mkfifo "$dir/fifo"

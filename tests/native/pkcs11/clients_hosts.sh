@@ -53,14 +53,6 @@ needs_kernel() { # name: and tell if it has to be left out
 	tap_skip "$1" "that takes the kernel's arbiter"
 	return 1
 }
-await() { # seconds command…
-	local until=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null; do
-		[ $SECONDS -lt $until ] || { echo "not in time: $*"; return 1; }
-		sleep 0.1
-	done
-}
 
 # ---- the hosts -------------------------------------------------------------------
 
@@ -92,7 +84,7 @@ system_token() { # hold limit, in seconds
 	"$tokmux" unregister --force "$token" 2>/dev/null
 	"$tokmux" register --hold-limit "$1" --max-sessions 6 "$token" || return
 	node=$(status device)
-	await 20 test -e "$node" || return
+	tap_await 20 test -e "$node" || return
 	udevadm settle
 	chmod 666 "$node"
 }
@@ -200,7 +192,7 @@ if needs_kernel "check names users that have a token each"; then
 		locks+=($!)
 	done
 	both() { [ "$("$tokmux" list -J -o name | grep -c '"same"')" = 2 ]; }
-	tap_check "two users have a token each of one name" await 20 both
+	tap_check "two users have a token each of one name" tap_await 20 both
 	tap_check "check names users that have a token each" \
 		says "token same bad hsm and alice have a user token each of this name" checks
 	pkill -KILL -u $hsm,$alice -x cat
@@ -266,7 +258,7 @@ ends() { # name…: closed as programs close
 		ask "$each" finalize
 		killed "$each"
 	done
-	await 20 none_served
+	tap_await 20 none_served
 }
 tap_step() { # name command…: as tap_check, but what it sets stays set
 	local name=$1
@@ -387,7 +379,7 @@ if needs_kernel "the SO is refused while a user is logged in"; then
 	tap_step "the sixth" does 0 local open
 	tap_step "of a quota of six the seventh is refused" does b1 two open
 	tap_step "the first client is killed" killed one
-	tap_step "its five sessions are back" await 20 is sessions 1
+	tap_step "its five sessions are back" tap_await 20 is sessions 1
 	tap_step "the second one opens its own" does 0 two open
 else
 	killed one
@@ -404,11 +396,11 @@ if needs_kernel "first come, first served, remote or local"; then
 	for each in a b c; do does 0 $each init >/dev/null; done
 	"$tokmux" lock "$token" -- cat <>"$dir/never" &
 	holder=$!
-	await 10 is state exclusive >/dev/null
+	tap_await 10 is state exclusive >/dev/null
 	order=0
 	for each in a b c; do
 		tell $each open
-		tap_step "$each waits" await 60 is waiters $((++order))
+		tap_step "$each waits" tap_await 60 is waiters $((++order))
 	done
 	pkill -KILL -P $holder
 	for each in a b c; do
@@ -464,7 +456,7 @@ for victim in client ssh process; do
 	if [ -n "$kernel" ]; then
 		uncleans=$(status uncleans)
 		tell b open
-		tap_step "another one waits" await 30 is waiters 1
+		tap_step "another one waits" tap_await 30 is waiters 1
 	fi
 	began=${EPOCHREALTIME/[.,]/}
 	# The first two have a process at the owner, which ends in order.
@@ -474,7 +466,7 @@ for victim in client ssh process; do
 	ssh) pkill -KILL -u $far -x ssh ;;
 	process) pkill -KILL -u $hsm -x p11-kit-remote; unclean=1 ;;
 	esac
-	tap_step "kill -9 of the $victim: the process at the owner is gone" await 10 none_served
+	tap_step "kill -9 of the $victim: the process at the owner is gone" tap_await 10 none_served
 	took=$(((${EPOCHREALTIME/[.,]/} - began) / 1000))
 	echo "# after $took ms"
 	tap_step "in less than a second" test $took -lt $second
@@ -504,10 +496,10 @@ if [ -n "$kernel" ]; then
 	tap_step "not before the hold limit" test "$ms" -ge 2000
 	tap_step "the lease was taken" test "$(status revocations)" -ge 1
 	tap_step "the silent one's session counts" is sessions 2
-	tap_step "and after ClientAlive no more" await 60 is sessions 1
+	tap_step "and after ClientAlive no more" tap_await 60 is sessions 1
 	tap_step "nor does its login" is users 0
 fi
-tap_step "sshd has ended the connection" await 60 none_served
+tap_step "sshd has ended the connection" tap_await 60 none_served
 echo "# after $((SECONDS - began)) s"
 ip link set tmx0 up
 tap_step "the client is told" fails a sign
@@ -536,7 +528,7 @@ tap_step "the program lives" kill -0 "${pid_of[a]}"
 start_again() {
 	/usr/sbin/sshd -D -e -f "$dir/sshd_config" 2>"$dir/sshd.log" &
 	sshd=$!
-	await 20 grep -q 'Server listening' "$dir/sshd.log"
+	tap_await 20 grep -q 'Server listening' "$dir/sshd.log"
 }
 tap_step "the owner is back" start_again
 tap_step "without C_Finalize a session opens" does 0 a open
@@ -552,7 +544,7 @@ if needs_kernel "sixteen clients that start at once all sign"; then
 	configure 'wait = 110000' 'hold = 110000'
 	"$tokmux" unregister --force "$token" >/dev/null
 	"$tokmux" register "$token" >/dev/null
-	await 20 test -e "$(status device)"
+	tap_await 20 test -e "$(status device)"
 	udevadm settle
 	chmod 666 "$(status device)"
 	sixteen() {
@@ -583,7 +575,7 @@ tap_check "nor into the client's network" not try ssh -N -o ExitOnForwardFailure
 tap_check "no agent" says_not SSH_AUTH_SOCK eval 'try ssh -A owner env; true'
 mkfifo "$dir/hold"
 far ssh owner p11-kit remote "$bare" <>"$dir/hold" >/dev/null 2>&1 &
-tap_step "a client asks for another module" await 60 served
+tap_step "a client asks for another module" tap_await 60 served
 tap_check "and is served this one" says "$module" ps -o args= -p "$(served)"
 kill -KILL $! 2>/dev/null
 

@@ -38,12 +38,7 @@ listen() {
 		-E TOKMUX_CONF="$TOKMUX_CONF" -E SOFTHSM2_CONF="$SOFTHSM2_CONF" -E HOME="$HOME" \
 		p11-kit remote "$module" >"$dir/socket.log" 2>&1 &
 	socket=$!
-	for ((i = 0; i < 200; i++)); do
-		[ ! -S "$dir/run/pkcs11" ] || return 0
-		sleep 0.1
-	done
-	cat "$dir/socket.log"
-	return 1
+	tap_await 20 test -S "$dir/run/pkcs11" || { cat "$dir/socket.log"; return 1; }
 }
 sign=(--token-label one "${user[@]}" --sign -m SHA256-RSA-PKCS --id 01 -i /tmp/in/data -o /dev/null)
 
@@ -114,10 +109,7 @@ printf '%s\n' '[global]' 'arbiter = kernel' '[backend softhsm]' 'module = libsof
 "$tokmux" register "$token" >/dev/null || exit
 status() { "$tokmux" status -J -o "$1" "$token" | jq -r ".tokens[0].$1"; } # column
 node=$(status device)
-for ((i = 0; i < 100; i++)); do
-	[ ! -e "$node" ] || break
-	sleep 0.1
-done
+tap_await 10 test -e "$node"
 udevadm settle
 look=(pkcs11-tool --module "$module" --token-label one -O)
 # Its files are the host's, as in a container that has the token's socket or directory.
@@ -125,15 +117,13 @@ here=(--bind "$dir" "$dir" --setenv TOKMUX_CONF "$TOKMUX_CONF" --setenv SOFTHSM2
 nodes=(--dev-bind /dev/tokmux-control /dev/tokmux-control --dev-bind "$node" "$node")
 inside() { sandbox "${here[@]}" --ro-bind /sys /sys "${nodes[@]}" "$@"; }
 tap_check "bubblewrap with both devices and /sys: the token opens" says 'Public Key Object' inside "${look[@]}"
+is_held() { [ "$(status state)" = exclusive ]; }
 held() { # command…: while a program of the host's has the token
-	local i result
+	local result
 	mkfifo "$dir/held"
 	"$tokmux" lock "$token" -- cat <>"$dir/held" >/dev/null &
 	local holder=$!
-	for ((i = 0; i < 100; i++)); do
-		[ "$(status state)" != exclusive ] || break
-		sleep 0.1
-	done
+	tap_await 30 is_held
 	"$@"
 	result=$?
 	pkill -KILL -P $holder

@@ -97,10 +97,7 @@ node=
 for each in /sys/class/tokmux/*; do
 	[ "$(cat "$each/name" 2>/dev/null)" != "$name" ] || node=${each##*/}
 done
-for ((i = 0; i < 100; i++)); do
-	[ ! -e "/dev/$node" ] || break
-	sleep 0.1
-done
+tap_await 10 test -e "/dev/$node"
 tap_check "with all of it the administrator's token opens" opens tokmux-control "$node" sys
 for arbiter in auto kernel; do
 	configure $arbiter "$name"

@@ -23,15 +23,6 @@ end() {
 	rm -rf "$dir" /run/tokmux/pkcs11 "$installed" "${installed%/*}"/libtokmux*
 }
 trap end EXIT
-await() { # command…: up to 60 s
-	local i
-	for ((i = 0; i < 600; i++)); do
-		"$@" && return
-		sleep 0.1
-	done
-	echo "in vain: $*"
-	return 1
-}
 
 # ---- a token, its owner, and a user of the socket ------------------------------------
 
@@ -53,7 +44,7 @@ printf '%s\n' '[global]' 'arbiter = kernel' 'log = errors' '[backend softhsm]' "
 	"token = system:$token" 'lease = session' 'wait = 60000' >"$TOKMUX_CONF"
 "$tokmux" register "$token" >/dev/null || exit
 node=$("$tokmux" status --noheadings -o device "$token")
-await test -e "$node" && udevadm settle
+tap_await 60 test -e "$node" && udevadm settle
 
 # ---- the services ---------------------------------------------------------------------
 
@@ -108,7 +99,7 @@ start_systemd() {
 				SYSTEMD_GENERATOR_PATH="$2/generators" SYSTEMD_ENVIRONMENT_GENERATOR_PATH="$2/generators" \
 				/lib/systemd/systemd --show-status=no --log-target=kmsg'\'' sh "$@"' sh "$cgroup" "$dir" &
 	systemd=$!
-	await has_started_or_died && has_started
+	tap_await 120 has_started_or_died && has_started
 }
 # Among the container's mounts and processes.
 systemctl() { nsenter --target "$pid_1" --mount --pid systemctl "$@"; }
@@ -140,7 +131,7 @@ hold() {
 	# shellcheck disable=SC2016 # sh's
 	"$tokmux" lock "$token" -- sh -c 'read -r _' <>"$dir/held" >/dev/null 2>&1 &
 	holder=$!
-	await is_held
+	tap_await 60 is_held
 }
 release() {
 	echo >"$dir/held"
@@ -152,7 +143,7 @@ takes_its_turn() { # name: it waits for the holder, and works then
 	hold || return
 	systemctl start "$1.service" &
 	starting=$!
-	await has_waiter && "$tokmux" who "$token" -o user,from,state >"$dir/who"
+	tap_await 60 has_waiter && "$tokmux" who "$token" -o user,from,state >"$dir/who"
 	status=$?
 	release
 	wait $starting && [ $status = 0 ] || { cat "$dir/$1"; return 1; }
