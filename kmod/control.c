@@ -106,8 +106,7 @@ static const struct tokmux_verb tokmux_control_verbs[] = {
 	{}
 };
 
-static long tokmux_control_ioctl(struct file *file, unsigned int cmd,
-				 unsigned long arg)
+static long tokmux_control_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct tokmux_call call = {};
 	int ret;

@@ -93,8 +93,7 @@ static int tokmux_token_run(struct tokmux_call *call)
 	return ret;
 }
 
-static long tokmux_token_ioctl(struct file *file, unsigned int cmd,
-			       unsigned long arg)
+static long tokmux_token_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct tokmux_call call = { .caller = file->private_data };
 	int ret;

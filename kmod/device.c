@@ -59,8 +59,7 @@ static int tokmux_usb_init(struct tokmux_device *device)
 	return 0;
 }
 
-static bool tokmux_usb_is_ours(const struct tokmux_device *device,
-			       unsigned int endpoint)
+static bool tokmux_usb_is_ours(const struct tokmux_device *device, unsigned int endpoint)
 {
 	unsigned int bit = endpoint & USB_ENDPOINT_NUMBER_MASK;
 
@@ -161,8 +160,7 @@ static int tokmux_usb_filter(const struct tokmux_device *device,
 		if (copy_from_user(&ctrl, arg, sizeof(ctrl)))
 			return -EFAULT;
 		return tokmux_usb_answer_control(device, ctrl.bRequestType,
-						 ctrl.bRequest, ctrl.wLength,
-						 ctrl.data);
+						 ctrl.bRequest, ctrl.wLength, ctrl.data);
 	case USBDEVFS_SUBMITURB:
 		if (copy_from_user(&urb, arg, sizeof(urb)))
 			return -EFAULT;
@@ -309,8 +307,7 @@ bool tokmux_device_valid(const struct tokmux_create *arg)
 	    (arg->device_fd || arg->flags & TOKMUX_CREATE_NO_SCRUB))
 		return false;
 	return arg->device_kind == TOKMUX_DEVICE_USB ||
-	       (!arg->usb_endpoints && !arg->usb_interface &&
-		!arg->usb_configuration);
+	       (!arg->usb_endpoints && !arg->usb_interface && !arg->usb_configuration);
 }
 
 /**
@@ -322,8 +319,7 @@ bool tokmux_device_valid(const struct tokmux_create *arg)
  * Return: 0; -EBADF; -EINVAL if the file is not a device of that kind, or not
  * open for reading and writing; -ENODEV if the device is gone already.
  */
-int tokmux_device_init(struct tokmux_device *device,
-		       const struct tokmux_create *arg,
+int tokmux_device_init(struct tokmux_device *device, const struct tokmux_create *arg,
 		       const struct file_operations *token_fops)
 {
 	struct file *file;
@@ -386,15 +382,13 @@ void tokmux_device_exit(struct tokmux_device *device)
  *
  * The file is non-blocking: calls that block do so in lease_file.c.
  */
-struct file *tokmux_device_open(struct tokmux_device *device,
-				struct file *sentinel)
+struct file *tokmux_device_open(struct tokmux_device *device, struct file *sentinel)
 {
 	int urbs = tokmux_usb_urbs(device);
 	struct file *file;
 	int ret;
 
-	file = dentry_open(&sentinel->f_path, O_RDWR | O_NONBLOCK,
-			   sentinel->f_cred);
+	file = dentry_open(&sentinel->f_path, O_RDWR | O_NONBLOCK, sentinel->f_cred);
 	if (IS_ERR(file))
 		return file;
 	ret = tokmux_device_check(sentinel);

@@ -35,13 +35,11 @@ struct tokmux_device {
 };
 
 bool tokmux_device_valid(const struct tokmux_create *arg);
-int tokmux_device_init(struct tokmux_device *device,
-		       const struct tokmux_create *arg,
+int tokmux_device_init(struct tokmux_device *device, const struct tokmux_create *arg,
 		       const struct file_operations *token_fops);
 void tokmux_device_close(struct tokmux_device *device);
 void tokmux_device_exit(struct tokmux_device *device);
-struct file *tokmux_device_open(struct tokmux_device *device,
-				struct file *sentinel);
+struct file *tokmux_device_open(struct tokmux_device *device, struct file *sentinel);
 int tokmux_device_filter(const struct tokmux_device *device, unsigned int *cmd,
 			 void __user *arg, bool *wait);
 int tokmux_device_passed(const struct tokmux_device *device, unsigned int cmd,

@@ -60,8 +60,7 @@ static int tokmux_event_check(struct tokmux_caller *caller)
 	return ret == -ENODEV && !kfifo_is_empty(&caller->events.ring) ? 0 : ret;
 }
 
-ssize_t tokmux_event_read(struct file *file, char __user *buf, size_t count,
-			  loff_t *ppos)
+ssize_t tokmux_event_read(struct file *file, char __user *buf, size_t count, loff_t *ppos)
 {
 	struct tokmux_caller *caller = file->private_data;
 	struct tokmux_event events[TOKMUX_EVENT_RING];
@@ -86,8 +85,7 @@ ssize_t tokmux_event_read(struct file *file, char __user *buf, size_t count,
 			break;
 		if (file->f_flags & O_NONBLOCK)
 			return -EAGAIN;
-		ret = wait_event_interruptible(caller->wait,
-					       tokmux_event_mask(caller));
+		ret = wait_event_interruptible(caller->wait, tokmux_event_mask(caller));
 		if (ret)
 			return ret;
 	}

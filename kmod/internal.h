@@ -319,8 +319,7 @@ void tokmux_login_note(struct tokmux_token *token, struct tokmux_party *party);
 /* lease_file.c */
 struct tokmux_lease_file *tokmux_lease_file_new(struct tokmux_call *call);
 int tokmux_lease_file_get_turn(struct tokmux_caller *caller);
-int tokmux_lease_file_open(struct tokmux_lease_file *lf,
-			   struct tokmux_caller *caller);
+int tokmux_lease_file_open(struct tokmux_lease_file *lf, struct tokmux_caller *caller);
 void tokmux_lease_file_resume(struct tokmux_caller *caller);
 bool tokmux_lease_file_kill(struct tokmux_caller *caller);
 
@@ -328,7 +327,7 @@ bool tokmux_lease_file_kill(struct tokmux_caller *caller);
 int tokmux_lease_fd(struct tokmux_call *call, void *arg);
 
 /* sysfs.c */
-extern const struct attribute_group *tokmux_token_groups[];
+extern struct class tokmux_class;
 void tokmux_fdinfo(struct seq_file *m, struct file *file);
 
 #endif /* TOKMUX_INTERNAL_H */

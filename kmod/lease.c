@@ -84,8 +84,7 @@ static bool tokmux_lease_before(struct rb_node *a, const struct rb_node *b)
  * @caller may use the token from now on: it is granted a lease, or uses its idle
  * one again. It is told what happened to the token before.
  */
-static void tokmux_lease_grant(struct tokmux_caller *caller,
-			       struct task_struct *task,
+static void tokmux_lease_grant(struct tokmux_caller *caller, struct task_struct *task,
 			       struct tokmux_acquire *arg)
 {
 	struct tokmux_token *token = caller->token;
@@ -114,8 +113,7 @@ static void tokmux_lease_grant(struct tokmux_caller *caller,
 		party->granted = ktime_get_coarse();
 		party->busy_ns = tokmux_queue_tick(&token->lease_queue);
 		party->own_ns = 0;
-		rb_add_cached(&party->holder_node, &token->holders,
-			      tokmux_lease_before);
+		rb_add_cached(&party->holder_node, &token->holders, tokmux_lease_before);
 	}
 	if (!caller->held) {
 		if (arg->mode == TOKMUX_EXCLUSIVE) {

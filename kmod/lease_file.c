@@ -346,8 +346,7 @@ static const struct file_operations tokmux_lease_file_fops = {
 static int tokmux_lease_file_wake(wait_queue_entry_t *hook, unsigned int mode,
 				  int sync, void *key)
 {
-	struct tokmux_lease_file *lf =
-		container_of(hook, struct tokmux_lease_file, hook);
+	struct tokmux_lease_file *lf = container_of(hook, struct tokmux_lease_file, hook);
 
 	atomic_inc(&lf->wakes);
 	__wake_up(&lf->wait, TASK_NORMAL, 0, key);
@@ -453,8 +452,7 @@ int tokmux_lease_file_get_turn(struct tokmux_caller *caller)
  *
  * Return: 0; -ESTALE if the lease has ended; the error of the device.
  */
-int tokmux_lease_file_open(struct tokmux_lease_file *lf,
-			   struct tokmux_caller *caller)
+int tokmux_lease_file_open(struct tokmux_lease_file *lf, struct tokmux_caller *caller)
 {
 	struct tokmux_token *token = caller->token;
 	struct file *sentinel = get_file(token->device.sentinel);

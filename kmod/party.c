@@ -28,8 +28,7 @@ struct tokmux_party *tokmux_party_new(struct tokmux_token *token, bool group)
 	party->user = tokmux_user_get();
 	if (!party->user)
 		goto err_free;
-	if (group && xa_reserve(&token->groups, pid_nr(party->tgid),
-				GFP_KERNEL_ACCOUNT))
+	if (group && xa_reserve(&token->groups, pid_nr(party->tgid), GFP_KERNEL_ACCOUNT))
 		goto err_user;
 	return party;
 
@@ -112,6 +111,5 @@ pid_t tokmux_party_pid(struct tokmux_token *token)
 	struct rb_node *node = rb_first_cached(&token->holders);
 
 	lockdep_assert_held(&token->lock);
-	return node ? pid_vnr(rb_entry(node, struct tokmux_party,
-				       holder_node)->tgid) : 0;
+	return node ? pid_vnr(rb_entry(node, struct tokmux_party, holder_node)->tgid) : 0;
 }

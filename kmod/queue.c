@@ -140,8 +140,7 @@ int tokmux_queue_wait(struct tokmux_queue *queue, struct tokmux_request *req,
 	if (req->answered)
 		return req->result;
 	mutex_unlock(&token->lock);
-	ret = wait_event_interruptible_hrtimeout(req->wait,
-						 READ_ONCE(req->answered),
+	ret = wait_event_interruptible_hrtimeout(req->wait, READ_ONCE(req->answered),
 						 timeout);
 	mutex_lock(&token->lock);
 	if (req->answered)

@@ -98,8 +98,7 @@ void tokmux_session_dispatch(struct tokmux_token *token)
 /* Would one more session have to wait? */
 static bool tokmux_session_full(const struct tokmux_token *token)
 {
-	return token->session_queue.length ||
-	       token->nr_sessions >= token->max_sessions;
+	return token->session_queue.length || token->nr_sessions >= token->max_sessions;
 }
 
 int tokmux_session_open(struct tokmux_call *call, void *argp)

@@ -46,8 +46,7 @@ TOKMUX_ATTR(waits, "%llu", token->waits);
 TOKMUX_ATTR(longest_wait_us, "%llu", div_u64(token->longest_wait_ns, NSEC_PER_USEC));
 TOKMUX_ATTR(revocations, "%llu", token->revocations);
 TOKMUX_ATTR(device_kind, "%s", tokmux_device_kind_name(&token->device));
-TOKMUX_ATTR(real_device, "%u:%u", MAJOR(token->device.devt),
-	    MINOR(token->device.devt));
+TOKMUX_ATTR(real_device, "%u:%u", MAJOR(token->device.devt), MINOR(token->device.devt));
 TOKMUX_ATTR(uncleans, "%llu", token->uncleans);
 TOKMUX_ATTR(scrub_failed, "%d", token->scrub_failed);
 
@@ -114,13 +113,11 @@ static struct attribute *tokmux_token_attrs[] = {
 	NULL
 };
 
-static const struct attribute_group tokmux_token_group = {
-	.attrs = tokmux_token_attrs,
-};
+ATTRIBUTE_GROUPS(tokmux_token);
 
-const struct attribute_group *tokmux_token_groups[] = {
-	&tokmux_token_group,
-	NULL
+struct class tokmux_class = {
+	.name		= "tokmux",
+	.dev_groups	= tokmux_token_groups,
 };
 
 static const char * const tokmux_mode_names[] = {

@@ -28,10 +28,6 @@ static DEFINE_HASHTABLE(tokmux_by_name, 10);
 static DEFINE_XARRAY_ALLOC(tokmux_by_index);
 
 static dev_t tokmux_devt;
-static struct class tokmux_class = {
-	.name		= "tokmux",
-	.dev_groups	= tokmux_token_groups,
-};
 
 /* With the user, so that a name that many users have makes no long chain. */
 static u32 tokmux_name_hash(const char *name, kuid_t uid,
@@ -294,8 +290,7 @@ static struct tokmux_token *tokmux_token_find_user(const char *name,
  * Return: the token, with one more file for tokmux_token_put_file(); -ENOENT;
  * -EEXIST, also if a system token has the name (R18); -EDQUOT; -ENOMEM.
  */
-struct tokmux_token *tokmux_token_get_user(const char *name,
-					   struct tokmux_create *create)
+struct tokmux_token *tokmux_token_get_user(const char *name, struct tokmux_create *create)
 {
 	struct tokmux_token *fresh = NULL, *token;
 
@@ -346,12 +341,10 @@ void tokmux_token_put_file(struct tokmux_token *token)
  * the beginning or the end of a suspend changes the epoch by itself. No lease can
  * be parked in between.
  */
-static int tokmux_pm_event(struct notifier_block *nb, unsigned long event,
-			   void *unused)
+static int tokmux_pm_event(struct notifier_block *nb, unsigned long event, void *unused)
 {
 	struct tokmux_token *token;
-	bool begins = event == PM_SUSPEND_PREPARE ||
-		      event == PM_HIBERNATION_PREPARE ||
+	bool begins = event == PM_SUSPEND_PREPARE || event == PM_HIBERNATION_PREPARE ||
 		      event == PM_RESTORE_PREPARE;
 	int bucket;
 
