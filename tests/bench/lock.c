@@ -6,6 +6,7 @@
  *
  *	tokmux	an exclusive lease, through libtokmux
  *	parked	the same, kept between its uses
+ *	mixed	the first, but every second process wants a shared one (contend)
  *	ioctl	no lock: an ioctl of the same file that does nothing, twice
  *	flock	LOCK_EX and LOCK_UN of a file
  *	mutex	a robust mutex in shared memory: what user space can do at best
@@ -32,7 +33,7 @@
 #include <winscard.h>
 #include "bench.h"
 
-#define MAX_PROCESSES	64
+#define MAX_PROCESSES	256
 #define MAX_WAITS	20000	/* of each process; the rest isn't kept */
 
 static struct shared {
@@ -43,7 +44,7 @@ static struct shared {
 	bool stop;
 	bool asks;
 	int64_t granted_ns;
-	/* written by who holds it */
+	/* Written by the holder; those of "mixed" that share it overwrite each other. */
 	struct process *last;
 	int64_t given_ns;
 	struct process {
@@ -103,6 +104,14 @@ static bool parked_give(void)
 static bool tokmux_take(void)
 {
 	return !tokmux_acquire(caller, TOKMUX_EXCLUSIVE, -1, NULL);
+}
+
+static bool shares;	/* with "mixed": this process wants a shared lease */
+
+static bool mixed_take(void)
+{
+	return !tokmux_acquire(caller, shares ? TOKMUX_SHARED : TOKMUX_EXCLUSIVE, -1,
+			       NULL);
 }
 
 static bool tokmux_give(void)
@@ -203,6 +212,7 @@ static const struct kind {
 } kinds[] = {
 	{ "tokmux", tokmux_begin, tokmux_take, tokmux_give },
 	{ "parked", parked_begin, parked_take, parked_give },
+	{ "mixed", tokmux_begin, mixed_take, tokmux_give },
 	{ "ioctl", tokmux_begin, ioctl_nothing, ioctl_nothing },
 	{ "flock", flock_begin, flock_take, flock_give },
 	{ "mutex", mutex_begin, mutex_take, mutex_give },
@@ -376,6 +386,7 @@ static void contend(const struct kind *kind, unsigned int n, unsigned int ms,
 		pids[i] = child();
 		if (!pids[i]) {
 			close(start[1]);
+			shares = i % 2;
 			contender(kind, &shared->processes[i], start[0], hold_us,
 				  pause_us);
 		}
