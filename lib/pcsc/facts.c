@@ -86,6 +86,7 @@ bool facts_of_token(const struct tokmux_token *token, struct facts *facts)
 	facts->version = (uint16_t)read_number(dir, "bcdDevice", 16);
 	facts->bus = (uint8_t)read_number(dir, "busnum", 10);
 	facts->device = (uint8_t)read_number(dir, "devnum", 10);
+	facts->slots = 1;
 	/* What it doesn't say has a number. */
 	if (!*facts->maker)
 		read_line(dir, "idVendor", facts->maker, sizeof(facts->maker));
@@ -94,7 +95,7 @@ bool facts_of_token(const struct tokmux_token *token, struct facts *facts)
 	return true;
 }
 
-void facts_name(const struct facts *facts, unsigned int index,
+void facts_name(const struct facts *facts, unsigned int index, unsigned int slot,
 		char name[static SCARD_READER_NAME_MAX])
 {
 	char words[160], interface[32] = "", serial[32] = "";
@@ -106,7 +107,7 @@ void facts_name(const struct facts *facts, unsigned int index,
 		snprintf(serial, sizeof(serial), " (%.24s)", facts->serial);
 	snprintf(words, sizeof(words), "%.40s %.40s%s%s", facts->maker,
 		 facts->model, interface, serial);
-	/* The number comes last and must not be cut off. */
-	snprintf(name, SCARD_READER_NAME_MAX, "%.*s %02X 00",
-		 SCARD_READER_NAME_MAX - 16, words, index);
+	/* The numbers come last and must not be cut off. */
+	snprintf(name, SCARD_READER_NAME_MAX, "%.*s %02X %02X",
+		 SCARD_READER_NAME_MAX - 16, words, index, slot);
 }

@@ -16,17 +16,17 @@ struct facts {
 	uint16_t vendor, product;
 	uint16_t version;		/* bcdDevice */
 	uint8_t bus, device;
+	unsigned int slots;	/* 1 at least */
 };
 
 /* Is the token a card reader? Then @facts are filled in. */
 bool facts_of_token(const struct tokmux_token *token, struct facts *facts);
 
 /*
- * "Maker Model [interface] (serial) NN 00" as pcscd has it: programs are configured
- * by it.
- * NN is the token's number, the same in all processes.
+ * "Maker Model [interface] (serial) NN SS" as pcscd has it: programs are configured
+ * by it. NN is the token's number, the same in all processes, and SS the slot's.
  */
-void facts_name(const struct facts *facts, unsigned int index,
+void facts_name(const struct facts *facts, unsigned int index, unsigned int slot,
 		char name[static SCARD_READER_NAME_MAX]);
 
 #endif /* TOKMUX_PCSC_FACTS_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * The keeper. It has no more rights than any other thread: for what it does with
- * a reader it takes the reader's turn.
+ * a slot it takes the slot's turn.
  *
  * It runs while there is a context, and while there is a lease to give back: a
  * program that establishes its next context soon finds its card as it was. A
@@ -38,17 +38,17 @@ static int64_t give_back_due(const struct reader *reader)
 {
 	if (reader->lost)
 		return 0;
-	if (reader->exclusive)
+	if (reader_is_exclusive(reader))
 		return -1;
-	if (reader->wanted_ms || reader->slot.content == SLOT_EMPTY)
+	if (reader->wanted_ms || reader_is_empty(reader))
 		return lease_due(reader);
-	if (!reader->connections)
+	if (!reader_connections(reader))
 		return reader->used_ms + (reader->only_seen ? CONNECTS_SOON_MS :
 					  policy.off_after_ms);
 	return forget_due(reader);
 }
 
-/* With the reader's turn, and the lock, which is given up meanwhile. */
+/* With the turns in the reader, and the lock, which is given up meanwhile. */
 static void give_back(struct reader *reader)
 {
 	const bool wanted = reader->wanted_ms && !reader->lost;
@@ -58,11 +58,25 @@ static void give_back(struct reader *reader)
 	if (!wanted || lease_is_wanted(reader))
 		lease_give_back(reader);
 	lock();
-	turn_pass(reader);
+	reader_pass(reader);
+}
+
+/* When a reader of this process is to be asked, because it may have forgotten to tell. */
+static int64_t ask_due(const struct reader *reader)
+{
+	const struct slot *slot;
+	int64_t due = -1, seen_ms;
+
+	for_each_slot(slot, reader) {
+		seen_ms = slot->seen_ms > reader->heard_ms ? slot->seen_ms :
+							     reader->heard_ms;
+		sooner(&due, seen_ms + (slot->told ? ASK_TELLING_MS : ASK_MS));
+	}
+	return due;
 }
 
 /*
- * Takes in what a reader of this process has told of its slot, also while a program is in
+ * Takes in what a reader of this process has told of its slots, also while a program is in
  * a transaction and does nothing. As attend().
  */
 static bool hear(struct reader *reader, int64_t *until_ms)
@@ -73,9 +87,7 @@ static bool hear(struct reader *reader, int64_t *until_ms)
 
 	if (!reader->held || reader->lost || reader->gone)
 		return false;
-	sure_due = reader->slot.seen_ms > reader->heard_ms ?
-		   reader->slot.seen_ms : reader->heard_ms;
-	sure_due += reader->slot.told ? ASK_TELLING_MS : ASK_MS;
+	sure_due = ask_due(reader);
 	if (!reader->hear && sure_due > due)
 		due = sure_due;
 	if (due > now) {
@@ -93,10 +105,26 @@ static bool hear(struct reader *reader, int64_t *until_ms)
 	return true;
 }
 
+/* Looks into a slot that programs wait for news of. As attend(). */
+static bool watch(struct slot *slot, int64_t *until_ms)
+{
+	if (!slot_is_fresh(slot)) {
+		if (turn_try(slot)) {
+			lease_look_and_pass(slot);
+			return true;
+		}
+		sooner(until_ms, now_ms() + FRESH_MS);
+	} else if (!slot->told) {
+		sooner(until_ms, slot->seen_ms + FRESH_MS);
+	}
+	return false;
+}
+
 /* True if it did something, and gave up the lock for it. */
 static bool attend(struct reader *reader, int64_t *until_ms)
 {
 	int64_t now = now_ms(), due;
+	struct slot *slot;
 
 	if (hear(reader, until_ms))
 		return true;
@@ -104,8 +132,8 @@ static bool attend(struct reader *reader, int64_t *until_ms)
 	if (due > now) {
 		sooner(until_ms, due);
 	} else if (due >= 0) {
-		/* If somebody has the turn, its end gives it back, or wakes the keeper. */
-		if (turn_try(reader)) {
+		/* If somebody has a turn, its end gives it back, or wakes the keeper. */
+		if (reader_try(reader)) {
 			give_back(reader);
 			return true;
 		}
@@ -115,15 +143,9 @@ static bool attend(struct reader *reader, int64_t *until_ms)
 	}
 	if (!watchers || reader->gone)
 		return false;
-	if (!slot_is_fresh(reader)) {
-		if (turn_try(reader)) {
-			lease_look_and_pass(reader);
+	for_each_slot(slot, reader)
+		if (watch(slot, until_ms))
 			return true;
-		}
-		sooner(until_ms, now + FRESH_MS);
-	} else if (!reader->slot.told) {
-		sooner(until_ms, reader->slot.seen_ms + FRESH_MS);
-	}
 	return false;
 }
 
@@ -199,6 +221,15 @@ static bool has_news(int fd)
 	return false;
 }
 
+/* Another process has written a note. */
+static void notes_expire(struct reader *reader)
+{
+	struct slot *slot;
+
+	for_each_slot(slot, reader)
+		slot_expires(slot);
+}
+
 static void read_events(struct reader *reader)
 {
 	struct tokmux_event event;
@@ -210,7 +241,7 @@ static void read_events(struct reader *reader)
 		else if (event.type == TOKMUX_EVENT_LEASE_LOST)
 			reader->lost = true;
 		else if (event.type == TOKMUX_EVENT_NOTE && !reader->held)
-			slot_expires(reader);
+			notes_expire(reader);
 	}
 	if (ret != -EAGAIN && ret != -EINTR)
 		reader->lost = true;
@@ -243,7 +274,7 @@ static bool has_lease(void)
 	return reader;
 }
 
-/* There are no contexts, so nobody has a reader's turn or waits for it. */
+/* There are no contexts, so nobody has a turn or waits for it. */
 static void end_all(void)
 {
 	readers_close();

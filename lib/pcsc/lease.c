@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * A reader's lease, and the card behind it (R1, R2, R19).
+ * A reader's lease, and the cards behind it (R1, R2, R19).
  *
  * Between a program's uses of the card the lease is kept, but idle. So the card stays
  * as the program left it, and a transaction costs no transfer to the reader. When
@@ -8,6 +8,10 @@
  * power: the next holder finds no PIN verified, whatever library it uses. If this
  * process doesn't do so in time, because it is stopped for one, the kernel ends the
  * lease, and tells the next holder to reset the card.
+ *
+ * The lease is for all slots of the reader. It is kept while one of them is used, and all
+ * cards lose their power before it is given back. A slot's card joins the lease when
+ * the slot is looked at, or used, for the first time in it.
  *
  * reader->use is taken where a function for others begins, and nowhere else.
  */
@@ -20,12 +24,31 @@
 /* How long somebody who only looks waits for a reader of which nothing is known. */
 #define FIRST_LOOK_MS	1000
 
-int lease_open(struct reader *reader)
+static int new_cards(struct reader *reader, struct tokmux_caller *caller)
+{
+	struct slot *slot;
+	int ret;
+
+	for_each_slot(slot, reader) {
+		ret = tokmux_card_new(caller, slot->number, &slot->card);
+		if (ret)
+			break;
+	}
+	if (slot == reader->slots + reader->nr_slots)
+		return 0;
+	while (slot-- > reader->slots) {
+		tokmux_card_free(slot->card);
+		slot->card = NULL;
+	}
+	return ret;
+}
+
+static int open_token(struct reader *reader)
 {
 	struct tokmux_caller *caller;
 	int ret;
 
-	if (reader->card)
+	if (reader->caller)
 		return 0;
 	/* Tokens of one monitor are for one thread at a time. */
 	lock();
@@ -35,7 +58,7 @@ int lease_open(struct reader *reader)
 		return ret;
 	ret = tokmux_bind(caller, 0);
 	if (!ret)
-		ret = tokmux_card_new(caller, 0, &reader->card);
+		ret = new_cards(reader, caller);
 	if (ret) {
 		tokmux_close(caller);
 		return ret;
@@ -72,33 +95,50 @@ static int use_end(struct reader *reader, int ret)
 	return ret;
 }
 
-static DWORD protocol_of(const struct reader *reader)
+int lease_open(struct reader *reader)
 {
-	int protocol = tokmux_card_protocol(reader->card);
+	use_begin(reader);
+	return use_end(reader, open_token(reader));
+}
+
+static DWORD protocol_of(const struct slot *slot)
+{
+	int protocol = tokmux_card_protocol(slot->card);
 
 	if (protocol < 0)
 		return SCARD_PROTOCOL_UNDEFINED;
 	return protocol == 1 ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0;
 }
 
-/* The lease is gone, or about to be given back: the card is no longer ours. */
+/* Has its card joined the lease? */
+static bool has_joined(const struct slot *slot)
+{
+	return tokmux_card_fd(slot->card) >= 0;
+}
+
+/* The lease is gone, or about to be given back: the cards are no longer ours. */
 static void let_go(struct reader *reader, unsigned int how)
 {
-	tokmux_card_end(reader->card, how);
+	struct slot *slot;
+
+	for_each_slot(slot, reader)
+		tokmux_card_end(slot->card, how);
 	lock();
 	reader->held = false;
 	reader->idle = false;
 	reader->lost = false;
 	reader->wanted_ms = 0;
-	reader->grace_of = NULL;
 	reader->listen_fd = -1;
 	reader->hear = false;
-	reader->slot.told = false;
-	slot_was_reset(reader);
+	for_each_slot(slot, reader) {
+		slot->grace_of = NULL;
+		slot->told = false;
+		slot_was_reset(slot);
+	}
 	unlock();
 }
 
-/* Gives the lease back. The next holder's card has no power. */
+/* Gives the lease back. The next holder's cards have no power. */
 static void hand_over(struct reader *reader)
 {
 	let_go(reader, TOKMUX_CARD_OFF);
@@ -109,12 +149,14 @@ static void hand_over(struct reader *reader)
 int64_t lease_due(const struct reader *reader)
 {
 	int64_t due = reader->used_ms + policy.linger_ms, latest;
+	const struct slot *slot;
 
 	/* There is nothing to lose. */
-	if (!reader->connections || reader->slot.content == SLOT_EMPTY)
+	if (!reader_connections(reader) || reader_is_empty(reader))
 		return 0;
-	if (reader->grace_of && reader->grace_ms > due)
-		due = reader->grace_ms;
+	for_each_slot(slot, reader)
+		if (slot->grace_of && slot->grace_ms > due)
+			due = slot->grace_ms;
 	latest = reader->wanted_ms + policy.linger_most_ms;
 	return reader->wanted_ms && latest < due ? latest : due;
 }
@@ -122,7 +164,9 @@ int64_t lease_due(const struct reader *reader)
 /* Keeps the lease, without using it. */
 static void rest(struct reader *reader)
 {
+	struct slot *slot;
 	int64_t linger_ms;
+	int ret = 0;
 
 	lock();
 	linger_ms = lease_due(reader) - now_ms();
@@ -130,8 +174,11 @@ static void rest(struct reader *reader)
 	linger_ms = (linger_ms > 0 ? linger_ms : 0) + HELP_MS;
 	if (linger_ms > TOKMUX_MAX_LINGER_MS)
 		linger_ms = TOKMUX_MAX_LINGER_MS;
+	for_each_slot(slot, reader)
+		if (!ret && has_joined(slot))
+			ret = tokmux_card_idle(slot->card, (unsigned int)linger_ms);
 	/* A lease that was taken meanwhile is missed with its next use. */
-	reader->idle = !tokmux_card_idle(reader->card, (unsigned int)linger_ms);
+	reader->idle = !ret;
 }
 
 /* Have others waited long enough? If they gave up, that is forgotten. */
@@ -154,14 +201,35 @@ static bool is_due(struct reader *reader)
 	return false;
 }
 
-void lease_leave(struct reader *reader, bool keeps)
+static bool is_used(const struct reader *reader)
 {
+	const struct slot *slot;
+
+	for_each_slot(slot, reader)
+		if (slot->used)
+			return true;
+	return false;
+}
+
+static void write_notes(struct reader *reader)
+{
+	struct slot *slot;
+
+	for_each_slot(slot, reader)
+		note_write(slot);
+}
+
+void lease_leave(struct slot *slot, bool keeps)
+{
+	struct reader *reader = slot->reader;
+
 	use_begin(reader);
+	slot->used = keeps;
 	if (reader->held && !reader->idle) {
-		note_write(reader);
-		if (!keeps && is_due(reader))
+		write_notes(reader);
+		if (!is_used(reader) && is_due(reader))
 			hand_over(reader);
-		else if (!keeps)
+		else if (!is_used(reader))
 			rest(reader);
 	}
 	use_end(reader, 0);
@@ -192,6 +260,7 @@ void lease_give_back(struct reader *reader)
 static int find_out(struct reader *reader)
 {
 	struct tokmux_state state;
+	struct slot *slot;
 	int ret;
 
 	ret = tokmux_info(reader->caller, &state, sizeof(state));
@@ -199,226 +268,270 @@ static int find_out(struct reader *reader)
 	if (!ret && !(state.flags & TOKMUX_INFO_HOLDING))
 		return -ESTALE;
 	lock();
-	slot_was_emptied(reader);
+	for_each_slot(slot, reader)
+		slot_was_emptied(slot);
 	unlock();
 	return -ENODEV;
 }
 
 /* What an attempt to give the card power came to. */
-static int learn(struct reader *reader, int ret)
+static int learn(struct slot *slot, int ret)
 {
 	uint8_t atr[TOKMUX_ATR_SIZE];
 	int len = 0;
 
 	if (ret == -ENODEV)
-		return find_out(reader);
+		return find_out(slot->reader);
 	if (ret >= 0)
-		len = tokmux_card_atr(reader->card, atr);
+		len = tokmux_card_atr(slot->card, atr);
 	lock();
 	if (ret == -ENOMEDIUM)
-		slot_is(reader, SLOT_EMPTY, NULL, 0, SCARD_PROTOCOL_UNDEFINED);
+		slot_is(slot, SLOT_EMPTY, NULL, 0, SCARD_PROTOCOL_UNDEFINED);
 	else if (ret < 0 || len < 0)
-		slot_is(reader, SLOT_MUTE, NULL, 0, SCARD_PROTOCOL_UNDEFINED);
+		slot_is(slot, SLOT_MUTE, NULL, 0, SCARD_PROTOCOL_UNDEFINED);
 	else
-		slot_is(reader, SLOT_CARD, atr, (size_t)len,
-			protocol_of(reader));
+		slot_is(slot, SLOT_CARD, atr, (size_t)len, protocol_of(slot));
 	unlock();
 	return ret < 0 ? ret : 0;
 }
 
-static int hold(struct reader *reader, int timeout_ms)
+static int hold(struct slot *slot, int timeout_ms)
 {
 	int ret;
 
 	do {
-		ret = tokmux_card_hold(reader->card, timeout_ms);
+		ret = tokmux_card_hold(slot->card, timeout_ms);
 	} while (ret == -EINTR);
 	return ret;
 }
 
-/* This process has a lease that it had not before. @touched: or the card had not. */
-static void begin(struct reader *reader, bool touched)
+/* The slot's card has joined the lease. @touched: it is not as this process left it. */
+static void joined(struct slot *slot, bool touched)
 {
-	struct tokmux_card_reader about = {};
-	bool tells;
+	/* From now on the reader tells of cards that come and go, if it can. */
+	const bool tells = tokmux_card_heard(slot->card) >= 0;
+	struct reader *reader = slot->reader;
 
-	tokmux_card_describe(reader->card, &about, sizeof(about));
-	note_begin(reader);
-	/* From now on it tells of cards that come and go, if it can. */
-	tells = tokmux_card_heard(reader->card) >= 0;
+	lock();
+	slot->told = tells;
+	reader->listen_fd = tells ? tokmux_card_fd(slot->card) : -1;
+	if (touched)
+		slot_was_reset(slot);
+	unlock();
+}
+
+/* This process has a lease that it had not before; the slot's card is in it. */
+static void begin(struct slot *of, bool touched)
+{
+	struct reader *reader = of->reader;
+	struct tokmux_card_reader about = {};
+	struct slot *slot;
+
+	tokmux_card_describe(of->card, &about, sizeof(about));
+	for_each_slot(slot, reader)
+		note_begin(slot);
+	joined(of, touched);
 	lock();
 	if (!reader->about.slots)
 		reader->about = about;
 	reader->held = true;
-	reader->slot.told = tells;
-	reader->listen_fd = tells ? tokmux_card_fd(reader->card) : -1;
+	for_each_slot(slot, reader)
+		slot->told &= slot == of;
 	reader->heard_ms = now_ms();
 	reader->only_seen = false;
 	reader->used_ms = now_ms();
-	if (touched)
-		slot_was_reset(reader);
 	catch_up_events(reader);
 	/* There is one more file to wait for. */
 	wake_keeper();
 	unlock();
 }
 
-/* Uses the lease that this process has kept, or gets another one. */
+/* Goes on with the cards of an idle lease, or gets another one. */
 static int resume(struct reader *reader, int timeout_ms)
 {
-	const int fd = tokmux_card_fd(reader->card);
-	int ret = hold(reader, timeout_ms);
+	struct slot *slot;
+	int fd, ret;
 
-	if (ret < 0) {
-		let_go(reader, 0);
-		return ret;
+	for_each_slot(slot, reader) {
+		fd = tokmux_card_fd(slot->card);
+		if (fd < 0)
+			continue;
+		ret = hold(slot, timeout_ms);
+		if (ret < 0) {
+			let_go(reader, 0);
+			return ret;
+		}
+		/* The old file was open while this one was opened. */
+		if (tokmux_card_fd(slot->card) != fd) {
+			begin(slot, true);
+		} else if (ret & TOKMUX_CARD_TOUCHED) {
+			lock();
+			slot_was_reset(slot);
+			unlock();
+		}
 	}
 	reader->idle = false;
-	/* The old file was open while this one was opened. */
-	if (tokmux_card_fd(reader->card) != fd) {
-		begin(reader, true);
-	} else if (ret & TOKMUX_CARD_TOUCHED) {
-		lock();
-		slot_was_reset(reader);
-		unlock();
-	}
 	return 0;
 }
 
-static int take(struct reader *reader, int timeout_ms)
+/* In a lease that there is. */
+static int join(struct slot *slot)
 {
+	int ret;
+
+	if (has_joined(slot))
+		return 0;
+	ret = hold(slot, 0);
+	if (ret == -ENODEV)
+		return find_out(slot->reader);
+	if (ret < 0)
+		return ret;
+	joined(slot, ret & TOKMUX_CARD_TOUCHED);
+	return 0;
+}
+
+static int take(struct slot *slot, int timeout_ms)
+{
+	struct reader *reader = slot->reader;
 	bool lost;
 	int ret;
 
-	if (reader->held && reader->idle)
-		return resume(reader, timeout_ms);
+	if (reader->held && reader->idle) {
+		ret = resume(reader, timeout_ms);
+		return ret ? ret : join(slot);
+	}
 	lock();
 	lost = reader->lost;
 	unlock();
 	if (reader->held && !lost)
-		return 0;
+		return join(slot);
 	if (reader->held)
 		let_go(reader, 0);
-	ret = lease_open(reader);
+	ret = open_token(reader);
 	if (ret)
 		return ret;
-	ret = hold(reader, timeout_ms);
+	ret = hold(slot, timeout_ms);
 	if (ret < 0)
 		return ret;
-	begin(reader, ret & TOKMUX_CARD_TOUCHED);
+	begin(slot, ret & TOKMUX_CARD_TOUCHED);
 	return 0;
 }
 
-int lease_take(struct reader *reader, int timeout_ms)
+int lease_take(struct slot *slot, int timeout_ms)
 {
-	use_begin(reader);
-	return use_end(reader, take(reader, timeout_ms));
+	use_begin(slot->reader);
+	slot->used = true;
+	return use_end(slot->reader, take(slot, timeout_ms));
 }
 
-bool lease_use_own(struct reader *reader)
+bool lease_use_own(struct slot *slot)
 {
+	struct reader *reader = slot->reader;
+
 	use_begin(reader);
+	slot->used = true;
 	if (reader->held && reader->idle)
 		resume(reader, 0);
-	return use_end(reader, reader->held);
+	return use_end(reader, reader->held && !join(slot));
 }
 
-static int reset(struct reader *reader, unsigned int how)
+static int reset(struct slot *slot, unsigned int how)
 {
 	int ret;
 
 	lock();
-	slot_was_reset(reader);
+	slot_was_reset(slot);
 	unlock();
-	ret = learn(reader, tokmux_card_reset(reader->card, how));
+	ret = learn(slot, tokmux_card_reset(slot->card, how));
 	/* The protocols that are wished can't be had. The card itself is well. */
 	if (ret == -EOPNOTSUPP && how & (TOKMUX_CARD_T0 | TOKMUX_CARD_T1))
-		learn(reader, tokmux_card_reset(reader->card, 0));
+		learn(slot, tokmux_card_reset(slot->card, 0));
 	return ret;
 }
 
-int lease_reset(struct reader *reader, unsigned int how)
+int lease_reset(struct slot *slot, unsigned int how)
 {
-	use_begin(reader);
-	return use_end(reader, reset(reader, how));
+	use_begin(slot->reader);
+	return use_end(slot->reader, reset(slot, how));
 }
 
-int lease_power(struct reader *reader, unsigned int how)
+int lease_power(struct slot *slot, unsigned int how)
 {
 	int ret = 0;
 
-	use_begin(reader);
-	if (tokmux_card_protocol(reader->card) < 0)
-		ret = reset(reader, how);
-	return use_end(reader, ret);
+	use_begin(slot->reader);
+	if (tokmux_card_protocol(slot->card) < 0)
+		ret = reset(slot, how);
+	return use_end(slot->reader, ret);
 }
 
-int lease_unpower(struct reader *reader)
+int lease_unpower(struct slot *slot)
 {
+	struct reader *reader = slot->reader;
 	int ret;
 
 	use_begin(reader);
-	ret = tokmux_card_power_off(reader->card);
+	ret = tokmux_card_power_off(slot->card);
 	lock();
-	slot_was_reset(reader);
+	slot_was_reset(slot);
 	unlock();
 	return use_end(reader, ret == -ENODEV ? find_out(reader) : ret);
 }
 
 /* ---- looking --------------------------------------------------------------- */
 
-/* The lease is here. -ENODEV: perhaps not any more. */
-static int ask(struct reader *reader)
+/* The slot's card has joined. -ENODEV: perhaps the lease is not here any more. */
+static int ask(struct slot *slot)
 {
-	bool powered = tokmux_card_protocol(reader->card) >= 0;
-	int ret = tokmux_card_status(reader->card);
+	bool powered = tokmux_card_protocol(slot->card) >= 0;
+	int ret = tokmux_card_status(slot->card);
 
 	if (ret == -ENODEV)
 		return ret;
 	lock();
 	if (ret < 0)
-		slot_is(reader, SLOT_MUTE, NULL, 0, SCARD_PROTOCOL_UNDEFINED);
+		slot_is(slot, SLOT_MUTE, NULL, 0, SCARD_PROTOCOL_UNDEFINED);
 	else if (ret == TOKMUX_CARD_ABSENT)
-		slot_is(reader, SLOT_EMPTY, NULL, 0, SCARD_PROTOCOL_UNDEFINED);
-	else if (powered && tokmux_card_protocol(reader->card) < 0)
+		slot_is(slot, SLOT_EMPTY, NULL, 0, SCARD_PROTOCOL_UNDEFINED);
+	else if (powered && tokmux_card_protocol(slot->card) < 0)
 		/* It had power, and was out meanwhile. */
-		slot_was_emptied(reader);
+		slot_was_emptied(slot);
 	else
-		reader->slot.seen_ms = now_ms();
+		slot->seen_ms = now_ms();
 	/* A card that is new is given power, to see its ATR. */
 	ret = ret >= 0 && ret != TOKMUX_CARD_ABSENT &&
-	      reader->slot.content != SLOT_MUTE && !reader->slot.atr_len;
+	      slot->content != SLOT_MUTE && !slot->atr_len;
 	if (ret)
-		slot_was_reset(reader);
+		slot_was_reset(slot);
 	unlock();
-	ret = ret ? tokmux_card_reset(reader->card, 0) : 0;
+	ret = ret ? tokmux_card_reset(slot->card, 0) : 0;
 	if (ret == -ENODEV)
 		return ret;
 	if (ret)
-		learn(reader, ret);
+		learn(slot, ret);
 	return 0;
 }
 
-/* With the turn. */
-static void look(struct reader *reader)
+static void look(struct slot *slot)
 {
-	if (ask(reader) == -ENODEV)
-		find_out(reader);
+	if (ask(slot) == -ENODEV)
+		find_out(slot->reader);
 }
 
 /* Another process has the reader, and hasn't said what is in it. Or nobody has it. */
-static void look_oneself(struct reader *reader)
+static void look_oneself(struct slot *slot)
 {
+	struct reader *reader = slot->reader;
 	bool held = reader->held, rests = !held || reader->idle, keep, first;
 	int ret;
 
 	lock();
-	first = !reader->slot.seen_ms;
+	first = !slot->seen_ms;
 	unlock();
-	ret = take(reader, first ? FIRST_LOOK_MS : 0);
+	ret = take(slot, first ? FIRST_LOOK_MS : 0);
 	if (!ret) {
-		look(reader);
-		note_write(reader);
+		look(slot);
+		write_notes(reader);
 	}
 	lock();
 	reader->access = ret == -EACCES || ret == -EPERM ? ret : 0;
@@ -427,10 +540,10 @@ static void look_oneself(struct reader *reader)
 	 * wrong more often.
 	 */
 	if (first && ret == -ETIMEDOUT)
-		slot_is(reader, SLOT_CARD, NULL, 0, SCARD_PROTOCOL_UNDEFINED);
-	reader->slot.seen_ms = now_ms();
+		slot_is(slot, SLOT_CARD, NULL, 0, SCARD_PROTOCOL_UNDEFINED);
+	slot->seen_ms = now_ms();
 	/* The program that looks is likely to want the card next. */
-	keep = held || reader->slot.protocol != SCARD_PROTOCOL_UNDEFINED;
+	keep = held || slot->protocol != SCARD_PROTOCOL_UNDEFINED;
 	if (!ret && !held && keep) {
 		reader->only_seen = true;
 		wake_keeper();
@@ -443,63 +556,78 @@ static void look_oneself(struct reader *reader)
 		rest(reader);
 }
 
-void lease_look(struct reader *reader)
+void lease_look(struct slot *slot)
 {
+	struct reader *reader = slot->reader;
+
 	use_begin(reader);
-	if (reader->held || lease_open(reader) || !note_read(reader))
-		look_oneself(reader);
+	if (reader->held || open_token(reader) || !note_read(slot))
+		look_oneself(slot);
 	use_end(reader, 0);
+}
+
+static void listen_to(struct slot *slot, bool sure)
+{
+	int ret;
+
+	/* A slot that doesn't work is a program's to try again. */
+	if (!has_joined(slot) &&
+	    (!sure || slot->content == SLOT_MUTE || join(slot)))
+		return;
+	ret = tokmux_card_heard(slot->card);
+	if (ret < 0) {
+		lock();
+		slot->told = false;
+		slot->reader->listen_fd = -1;
+		unlock();
+	}
+	/* What comes of it if the lease is gone, the turn's next use finds out. */
+	if (ret != -ENODEV && (ret || sure))
+		ask(slot);
 }
 
 bool lease_listen(struct reader *reader, bool sure)
 {
+	struct slot *slot;
 	bool rests;
-	int ret;
 
 	if (pthread_mutex_trylock(&reader->use))
 		return false;
 	rests = reader->held && reader->idle;
 	if (rests)
 		resume(reader, 0);
-	ret = reader->held ? tokmux_card_heard(reader->card) : -ENODEV;
-	if (ret < 0) {
-		lock();
-		reader->slot.told = false;
-		reader->listen_fd = -1;
-		unlock();
-	}
-	/* What comes of it if the lease is gone, the turn's next use finds out. */
-	if (ret != -ENODEV && (ret || sure))
-		ask(reader);
+	for_each_slot(slot, reader)
+		if (reader->held)
+			listen_to(slot, sure);
 	if (reader->held)
-		note_write(reader);
+		write_notes(reader);
 	if (reader->held && rests)
 		rest(reader);
 	return !use_end(reader, 0);
 }
 
-void lease_look_and_pass(struct reader *reader)
+void lease_look_and_pass(struct slot *slot)
 {
 	unlock();
-	lease_look(reader);
+	lease_look(slot);
 	lock();
-	turn_pass(reader);
+	turn_pass(slot);
 }
 
 /* ---- commands -------------------------------------------------------------- */
 
 /* The card was taken out; perhaps there is another one by now. */
-static int taken_out(struct reader *reader)
+static int taken_out(struct slot *slot)
 {
 	lock();
-	slot_was_emptied(reader);
+	slot_was_emptied(slot);
 	unlock();
-	look(reader);
+	look(slot);
 	return -ENOMEDIUM;
 }
 
 /* Notes what a command came to. */
-static int answered(struct reader *reader, int ret)
+static int answered(struct slot *slot, int ret)
 {
 	switch (ret) {
 	case -EINVAL:
@@ -511,58 +639,68 @@ static int answered(struct reader *reader, int ret)
 		return ret;
 	case -ECONNRESET:
 	case -ENOMEDIUM:
-		return taken_out(reader);
+		return taken_out(slot);
 	case -ENODEV:
-		return find_out(reader);
+		return find_out(slot->reader);
+	case -ENOLCK:
+		/* Since the use began, another slot's found the lease gone. */
+		return -ESTALE;
 	}
 	lock();
 	if (ret >= 0)
-		reader->slot.seen_ms = now_ms();
+		slot->seen_ms = now_ms();
 	else
 		/* Nobody knows how far the card came. */
-		slot_was_reset(reader);
+		slot_was_reset(slot);
 	unlock();
 	return ret;
 }
 
-int lease_transmit(struct reader *reader, const void *command, size_t len,
+/* What the reader told during a command doesn't wake the keeper any more. */
+static void hear_all(struct reader *reader)
+{
+	struct slot *slot;
+
+	for_each_slot(slot, reader)
+		if (has_joined(slot) && tokmux_card_heard(slot->card) > 0)
+			look(slot);
+}
+
+int lease_transmit(struct slot *slot, const void *command, size_t len,
 		   void *answer, size_t size, bool raw)
 {
 	const unsigned int flags = TOKMUX_CARD_PATIENT |
 				   (raw ? TOKMUX_CARD_RAW : 0);
 	int ret;
 
-	use_begin(reader);
-	ret = answered(reader, tokmux_card_transmit(reader->card, command, len,
-						    answer, size, flags,
-						    SILENCE_MS));
-	/* What the reader told meanwhile doesn't wake the keeper any more. */
-	if (ret >= 0 && tokmux_card_heard(reader->card) > 0)
-		look(reader);
-	return use_end(reader, ret);
+	use_begin(slot->reader);
+	ret = answered(slot, tokmux_card_transmit(slot->card, command, len, answer,
+						  size, flags, SILENCE_MS));
+	if (ret >= 0)
+		hear_all(slot->reader);
+	return use_end(slot->reader, ret);
 }
 
-int lease_secure(struct reader *reader, const void *pin, size_t len,
+int lease_secure(struct slot *slot, const void *pin, size_t len,
 		 void *answer, size_t size, int timeout_ms)
 {
 	int ret;
 
-	use_begin(reader);
-	ret = answered(reader, tokmux_card_secure(reader->card, pin, len, answer,
-						  size, timeout_ms));
-	return use_end(reader, ret);
+	use_begin(slot->reader);
+	ret = answered(slot, tokmux_card_secure(slot->card, pin, len, answer, size,
+						timeout_ms));
+	return use_end(slot->reader, ret);
 }
 
-int lease_escape(struct reader *reader, const void *command, size_t len,
+int lease_escape(struct slot *slot, const void *command, size_t len,
 		 void *answer, size_t size)
 {
 	int ret;
 
-	use_begin(reader);
-	ret = tokmux_card_escape(reader->card, command, len, answer, size,
-				 SILENCE_MS);
+	use_begin(slot->reader);
+	ret = tokmux_card_escape(slot->card, command, len, answer, size, SILENCE_MS);
 	/* The card is not concerned. */
-	return use_end(reader, ret == -ENODEV ? find_out(reader) : ret);
+	return use_end(slot->reader, ret == -ENODEV ? find_out(slot->reader) : ret);
 }
 
 /* ---- other processes ------------------------------------------------------- */

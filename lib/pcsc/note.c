@@ -10,9 +10,6 @@
 #include "policy.h"
 #include "wake.h"
 
-/* The reader's only slot. */
-#define SLOT	0
-
 static const uint8_t contents[] = {
 	[SLOT_UNKNOWN] = TOKMUX_CARD_UNKNOWN,
 	[SLOT_EMPTY] = TOKMUX_CARD_NONE,
@@ -30,44 +27,46 @@ static enum slot_content content_of(const struct tokmux_card_note *note)
 }
 
 /* Under the lock: a card that others saw go is not the one that was known. */
-static void catch_up(struct reader *reader, const struct tokmux_card_note *note)
+static void catch_up(struct slot *slot, const struct tokmux_card_note *note)
 {
-	if (reader->noted && reader->note_changes != note->changes)
-		slot_was_emptied(reader);
-	reader->noted = true;
-	reader->note_changes = note->changes;
-	reader->note_events = reader->slot.events;
+	if (slot->noted && slot->note_changes != note->changes)
+		slot_was_emptied(slot);
+	slot->noted = true;
+	slot->note_changes = note->changes;
+	slot->note_events = slot->events;
 }
 
 /* Under the lock. */
-static void set_kept(struct reader *reader, bool kept)
+static void set_kept(struct slot *slot, bool kept)
 {
-	if (kept != reader->slot.kept)
+	if (kept != slot->kept)
 		news_tell();
-	reader->slot.kept = kept;
+	slot->kept = kept;
 }
 
-bool note_read(struct reader *reader)
+bool note_read(struct slot *slot)
 {
+	struct reader *reader = slot->reader;
 	struct tokmux_card_note note;
 	bool held;
 
-	if (tokmux_card_read_note(reader->caller, SLOT, TOKMUX_NOTE_WATCH, &note))
+	if (tokmux_card_read_note(reader->caller, slot->number, TOKMUX_NOTE_WATCH,
+				  &note))
 		note = (struct tokmux_card_note){ .age_ms = FRESH_MS };
 	held = note.flags & TOKMUX_CARD_NOTED_HELD;
 	lock();
-	set_kept(reader, held && note.flags & TOKMUX_CARD_NOTED_EXCLUSIVE);
+	set_kept(slot, held && note.flags & TOKMUX_CARD_NOTED_EXCLUSIVE);
 	if (!held && note.age_ms >= FRESH_MS) {
 		unlock();
 		return false;
 	}
-	catch_up(reader, &note);
-	slot_is(reader, content_of(&note), note.atr, note.atr_len,
+	catch_up(slot, &note);
+	slot_is(slot, content_of(&note), note.atr, note.atr_len,
 		SCARD_PROTOCOL_UNDEFINED);
-	reader->note_events = reader->slot.events;
-	reader->slot.told = held;
+	slot->note_events = slot->events;
+	slot->told = held;
 	if (!held)
-		reader->slot.seen_ms -= note.age_ms;
+		slot->seen_ms -= note.age_ms;
 	reader->access = 0;
 	/* There is one more file to wait for. */
 	if (held)
@@ -76,43 +75,46 @@ bool note_read(struct reader *reader)
 	return true;
 }
 
-void note_begin(struct reader *reader)
+void note_begin(struct slot *slot)
 {
 	struct tokmux_card_note note;
-	int ret = tokmux_card_read_note(reader->caller, SLOT, 0, &note);
+	int ret = tokmux_card_read_note(slot->reader->caller, slot->number, 0,
+					&note);
 
-	reader->said = (struct tokmux_card_note){};
+	slot->said = (struct tokmux_card_note){};
 	lock();
 	if (!ret)
-		catch_up(reader, &note);
-	set_kept(reader, false);
+		catch_up(slot, &note);
+	set_kept(slot, false);
 	unlock();
 }
 
-void note_write(struct reader *reader)
+void note_write(struct slot *slot)
 {
+	struct reader *reader = slot->reader;
 	struct tokmux_card_note note = {};
 	uint16_t events;
 	int ret;
 
 	lock();
-	events = reader->slot.events;
-	note.content = contents[reader->slot.content];
-	note.flags = reader->exclusive ? TOKMUX_CARD_NOTED_EXCLUSIVE : 0;
-	note.changes = (uint16_t)(reader->note_changes + events -
-				  reader->note_events);
-	note.atr_len = (uint8_t)reader->slot.atr_len;
-	memcpy(note.atr, reader->slot.atr, note.atr_len);
+	events = slot->events;
+	note.content = contents[slot->content];
+	/* The lease is one: whoever has a slot for itself keeps others from all. */
+	note.flags = reader_is_exclusive(reader) ? TOKMUX_CARD_NOTED_EXCLUSIVE : 0;
+	note.changes = (uint16_t)(slot->note_changes + events -
+				  slot->note_events);
+	note.atr_len = (uint8_t)slot->atr_len;
+	memcpy(note.atr, slot->atr, note.atr_len);
 	unlock();
-	if (!memcmp(&note, &reader->said, sizeof(note)))
+	if (!memcmp(&note, &slot->said, sizeof(note)))
 		return;
-	ret = tokmux_card_write_note(reader->caller, SLOT, &note);
+	ret = tokmux_card_write_note(reader->caller, slot->number, &note);
 	if (ret)
 		return;
-	reader->said = note;
+	slot->said = note;
 	lock();
-	reader->noted = true;
-	reader->note_changes = note.changes;
-	reader->note_events = events;
+	slot->noted = true;
+	slot->note_changes = note.changes;
+	slot->note_events = events;
 	unlock();
 }

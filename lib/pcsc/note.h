@@ -13,10 +13,10 @@
  * With the turn, without the lease. True if the slot is now as another process says:
  * one that has the reader, or one that has just looked.
  */
-bool note_read(struct reader *reader);
+bool note_read(struct slot *slot);
 /* With the lease, at its beginning: what others have seen since this process looked. */
-void note_begin(struct reader *reader);
+void note_begin(struct slot *slot);
 /* With the lease: lets others know, if there is news for them. */
-void note_write(struct reader *reader);
+void note_write(struct slot *slot);
 
 #endif /* TOKMUX_PCSC_NOTE_H */

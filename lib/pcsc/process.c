@@ -46,12 +46,12 @@ static void __attribute__((destructor)) process_ends(void)
 	if (!lock_try())
 		return;
 	for (reader = readers_first(); reader; reader = reader->next) {
-		if (!reader->held || !turn_try(reader))
+		if (!reader->held || !reader_try(reader))
 			continue;
 		unlock();
 		lease_give_back(reader);
 		lock();
-		turn_pass(reader);
+		reader_pass(reader);
 	}
 	unlock();
 }

@@ -8,16 +8,32 @@
 #include "policy.h"
 #include "reader.h"
 
+static void slot_init(struct slot *slot, struct reader *reader, unsigned int number)
+{
+	slot->reader = reader;
+	slot->number = number;
+	facts_name(&reader->facts, tokmux_token_index(reader->token), number,
+		   slot->name);
+	pthread_cond_init(&slot->passed, NULL);
+}
+
 struct reader *reader_new(struct tokmux_token *token, const struct facts *facts)
 {
 	struct reader *reader = calloc(1, sizeof(*reader));
+	unsigned int i;
 
 	if (!reader)
 		return NULL;
+	reader->slots = calloc(facts->slots, sizeof(*reader->slots));
+	if (!reader->slots) {
+		free(reader);
+		return NULL;
+	}
 	reader->facts = *facts;
-	facts_name(facts, tokmux_token_index(token), reader->name);
 	reader->token = token;
-	pthread_cond_init(&reader->passed, NULL);
+	reader->nr_slots = facts->slots;
+	for (i = 0; i < facts->slots; i++)
+		slot_init(&reader->slots[i], reader, i);
 	pthread_mutex_init(&reader->use, NULL);
 	reader->listen_fd = -1;
 	return reader;
@@ -25,52 +41,118 @@ struct reader *reader_new(struct tokmux_token *token, const struct facts *facts)
 
 void reader_free(struct reader *reader)
 {
-	tokmux_card_free(reader->card);
+	struct slot *slot;
+
+	for_each_slot(slot, reader) {
+		tokmux_card_free(slot->card);
+		pthread_cond_destroy(&slot->passed);
+	}
 	tokmux_close(reader->caller);
 	tokmux_token_free(reader->token);
-	pthread_cond_destroy(&reader->passed);
 	pthread_mutex_destroy(&reader->use);
+	free(reader->slots);
 	free(reader);
 }
 
 /* ---- the turn -------------------------------------------------------------- */
 
-void turn_take(struct reader *reader)
+void turn_take(struct slot *slot)
 {
-	const uint64_t ticket = reader->next_ticket++;
+	const uint64_t ticket = slot->next_ticket++;
 
-	while (reader->taken || reader->serving != ticket)
-		lock_wait(&reader->passed);
-	reader->taken = true;
-	reader->serving++;
+	while (slot->taken || slot->serving != ticket)
+		lock_wait(&slot->passed);
+	slot->taken = true;
+	slot->serving++;
 }
 
-bool turn_try(struct reader *reader)
+bool turn_try(struct slot *slot)
 {
-	if (reader->taken || reader->serving != reader->next_ticket)
+	if (slot->taken || slot->serving != slot->next_ticket)
 		return false;
-	turn_take(reader);
+	turn_take(slot);
 	return true;
 }
 
-void turn_pass(struct reader *reader)
+void turn_pass(struct slot *slot)
 {
-	reader->taken = false;
-	pthread_cond_broadcast(&reader->passed);
+	slot->taken = false;
+	pthread_cond_broadcast(&slot->passed);
+}
+
+/* ---- all slots ------------------------------------------------------------- */
+
+unsigned int reader_connections(const struct reader *reader)
+{
+	const struct slot *slot;
+	unsigned int connections = 0;
+
+	for_each_slot(slot, reader)
+		connections += slot->connections;
+	return connections;
+}
+
+bool reader_is_exclusive(const struct reader *reader)
+{
+	const struct slot *slot;
+
+	for_each_slot(slot, reader)
+		if (slot->exclusive)
+			return true;
+	return false;
+}
+
+bool reader_is_empty(const struct reader *reader)
+{
+	const struct slot *slot;
+
+	for_each_slot(slot, reader)
+		if (slot->content != SLOT_EMPTY)
+			return false;
+	return true;
+}
+
+bool reader_is_free(const struct reader *reader)
+{
+	const struct slot *slot;
+
+	for_each_slot(slot, reader)
+		if (slot->taken || slot->serving != slot->next_ticket)
+			return false;
+	return true;
+}
+
+bool reader_try(struct reader *reader)
+{
+	struct slot *slot;
+
+	if (!reader_is_free(reader))
+		return false;
+	for_each_slot(slot, reader)
+		turn_take(slot);
+	return true;
+}
+
+void reader_pass(struct reader *reader)
+{
+	struct slot *slot;
+
+	for_each_slot(slot, reader)
+		turn_pass(slot);
 }
 
 /* ---- the grace -------------------------------------------------------------- */
 
-void grace_begin(struct reader *reader, const void *of)
+void grace_begin(struct slot *slot, const void *of)
 {
-	reader->grace_of = of;
-	reader->grace_ms = now_ms() + policy.grace_ms;
+	slot->grace_of = of;
+	slot->grace_ms = now_ms() + policy.grace_ms;
 }
 
-void grace_end(struct reader *reader, const void *of)
+void grace_end(struct slot *slot, const void *of)
 {
-	if (reader->grace_of == of)
-		reader->grace_of = NULL;
+	if (slot->grace_of == of)
+		slot->grace_of = NULL;
 }
 
 /* ---- the slot -------------------------------------------------------------- */
@@ -80,10 +162,9 @@ static bool has_card(enum slot_content content)
 	return content == SLOT_CARD || content == SLOT_MUTE;
 }
 
-void slot_is(struct reader *reader, enum slot_content content,
+void slot_is(struct slot *slot, enum slot_content content,
 	     const uint8_t *atr, size_t atr_len, DWORD protocol)
 {
-	struct slot *slot = &reader->slot;
 	bool changed = content != slot->content;
 
 	slot->seen_ms = now_ms();
@@ -106,30 +187,30 @@ void slot_is(struct reader *reader, enum slot_content content,
 		news_tell();
 }
 
-void slot_was_reset(struct reader *reader)
+void slot_was_reset(struct slot *slot)
 {
-	reader->slot.resets++;
-	reader->slot.protocol = SCARD_PROTOCOL_UNDEFINED;
+	slot->resets++;
+	slot->protocol = SCARD_PROTOCOL_UNDEFINED;
 }
 
-void slot_was_emptied(struct reader *reader)
+void slot_was_emptied(struct slot *slot)
 {
-	if (!has_card(reader->slot.content))
+	if (!has_card(slot->content))
 		return;
-	slot_is(reader, SLOT_EMPTY, NULL, 0, SCARD_PROTOCOL_UNDEFINED);
+	slot_is(slot, SLOT_EMPTY, NULL, 0, SCARD_PROTOCOL_UNDEFINED);
 }
 
-bool slot_is_fresh(const struct reader *reader)
+bool slot_is_fresh(const struct slot *slot)
 {
-	return reader->slot.seen_ms &&
-	       (reader->slot.told || now_ms() - reader->slot.seen_ms < FRESH_MS);
+	return slot->seen_ms &&
+	       (slot->told || now_ms() - slot->seen_ms < FRESH_MS);
 }
 
-void slot_expires(struct reader *reader)
+void slot_expires(struct slot *slot)
 {
 	const int64_t seen_ms = now_ms() + LISTEN_MS - FRESH_MS;
 
-	reader->slot.told = false;
-	if (reader->slot.seen_ms > seen_ms)
-		reader->slot.seen_ms = seen_ms;
+	slot->told = false;
+	if (slot->seen_ms > seen_ms)
+		slot->seen_ms = seen_ms;
 }

@@ -30,13 +30,15 @@ static struct reader **place_of(const struct tokmux_token *token)
 static void take_out(const struct tokmux_token *token)
 {
 	struct reader **at = place_of(token), *reader = *at;
+	struct slot *slot;
 
 	if (!reader || tokmux_token_index(reader->token) !=
 		       tokmux_token_index(token))
 		return;
 	*at = reader->next;
 	reader->gone = true;
-	slot_was_emptied(reader);
+	for_each_slot(slot, reader)
+		slot_was_emptied(slot);
 	reader->next = first_gone;
 	first_gone = reader;
 	count_event();
@@ -93,13 +95,15 @@ struct reader *readers_first(void)
 	return first;
 }
 
-struct reader *readers_find(const char *name)
+struct slot *readers_find(const char *name)
 {
 	struct reader *reader;
+	struct slot *slot;
 
 	for (reader = first; reader; reader = reader->next)
-		if (!strcmp(reader->name, name))
-			return reader;
+		for_each_slot(slot, reader)
+			if (!strcmp(slot->name, name))
+				return slot;
 	return NULL;
 }
 
@@ -108,8 +112,7 @@ void readers_reap(void)
 	struct reader **at = &first_gone, *reader;
 
 	while ((reader = *at)) {
-		if (reader->connections || reader->taken ||
-		    reader->next_ticket != reader->serving) {
+		if (reader_connections(reader) || !reader_is_free(reader)) {
 			at = &reader->next;
 			continue;
 		}

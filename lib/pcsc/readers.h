@@ -18,7 +18,8 @@ int readers_fd(void);
 
 /* The first reader. What has gone is not among them. */
 struct reader *readers_first(void);
-struct reader *readers_find(const char *name);
+/* The slot of this name. */
+struct slot *readers_find(const char *name);
 /* Frees those that have gone and are in nobody's hands. */
 void readers_reap(void);
 /* How often readers came or went, never 0. */

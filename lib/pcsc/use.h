@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Connections (SCARDHANDLE), and how they use their reader: its turn in this
- * process, and the lease among processes.
+ * Connections (SCARDHANDLE), and how they use their slot: its turn in this process,
+ * and the reader's lease among processes.
  *
  * Without the lock, unless it is said.
  */
@@ -15,7 +15,7 @@ struct connection {
 	SCARDHANDLE id;
 	/* To a reader of pcscd's, by pcsc-lite's handle: then all else is unused. */
 	SCARDHANDLE other;
-	struct reader *reader;
+	struct slot *slot;
 	DWORD share;
 	/* The protocols it can do with: of enum tokmux_card_reset_flags. */
 	unsigned int protocols;

@@ -26,33 +26,35 @@ static bool is_list(const SCARD_READERSTATE *state)
 
 /* ---- under the lock ------------------------------------------------------------ */
 
-static bool is_used(struct reader *reader)
+/* The kernel counts by readers: which slot another process is connected to, nobody knows. */
+static bool is_used(const struct slot *slot)
 {
+	struct reader *reader = slot->reader;
 	struct lease_others others;
 
-	if (reader->connections)
+	if (slot->connections)
 		return true;
 	return reader->caller && !lease_others(reader, &others) &&
-	       others.sessions;
+	       others.sessions > reader->sessions;
 }
 
-static DWORD state_of(struct reader *reader)
+static DWORD state_of(const struct slot *slot)
 {
 	DWORD state;
 
-	if (!reader)
+	if (!slot)
 		return SCARD_STATE_UNKNOWN | SCARD_STATE_UNAVAILABLE;
-	state = (DWORD)reader->slot.events << 16;
-	if (reader->access || reader->slot.content == SLOT_UNKNOWN)
+	state = (DWORD)slot->events << 16;
+	if (slot->reader->access || slot->content == SLOT_UNKNOWN)
 		return state | SCARD_STATE_UNAVAILABLE;
-	if (reader->slot.content == SLOT_EMPTY)
+	if (slot->content == SLOT_EMPTY)
 		return state | SCARD_STATE_EMPTY;
 	state |= SCARD_STATE_PRESENT;
-	if (reader->slot.content == SLOT_MUTE)
+	if (slot->content == SLOT_MUTE)
 		state |= SCARD_STATE_MUTE;
-	if (reader->exclusive || reader->slot.kept)
+	if (slot->exclusive || slot->kept)
 		state |= SCARD_STATE_EXCLUSIVE;
-	else if (is_used(reader))
+	else if (is_used(slot))
 		state |= SCARD_STATE_INUSE;
 	return state;
 }
@@ -72,15 +74,15 @@ static bool is_news(DWORD known, DWORD state)
 	       (COUNTER(known) && COUNTER(known) != COUNTER(state));
 }
 
-static bool see_reader(SCARD_READERSTATE *of)
+static bool see_slot(SCARD_READERSTATE *of)
 {
-	struct reader *reader = readers_find(of->szReader);
+	const struct slot *slot = readers_find(of->szReader);
 
-	of->dwEventState = state_of(reader);
+	of->dwEventState = state_of(slot);
 	of->cbAtr = 0;
 	if (of->dwEventState & SCARD_STATE_PRESENT) {
-		of->cbAtr = reader->slot.atr_len;
-		memcpy(of->rgbAtr, reader->slot.atr, reader->slot.atr_len);
+		of->cbAtr = slot->atr_len;
+		memcpy(of->rgbAtr, slot->atr, slot->atr_len);
 	}
 	if (!is_news(of->dwCurrentState, of->dwEventState))
 		return false;
@@ -126,7 +128,7 @@ static bool see_all(const struct context *context, SCARD_READERSTATE *states,
 			news |= see_list(&states[i], list_events(context),
 					 before);
 		else if (!is_other(context, &states[i]))
-			news |= see_reader(&states[i]);
+			news |= see_slot(&states[i]);
 	}
 	return news;
 }
@@ -134,22 +136,22 @@ static bool see_all(const struct context *context, SCARD_READERSTATE *states,
 /* ---- looking ------------------------------------------------------------------- */
 
 /* Gives up the lock meanwhile. */
-static void look_at(struct reader *reader)
+static void look_at(struct slot *slot)
 {
-	if (slot_is_fresh(reader))
+	if (slot_is_fresh(slot))
 		return;
 	/* A slot that nobody has seen yet is worth a wait. */
-	if (!reader->slot.seen_ms)
-		turn_take(reader);
-	else if (!turn_try(reader))
+	if (!slot->seen_ms)
+		turn_take(slot);
+	else if (!turn_try(slot))
 		return;
-	lease_look_and_pass(reader);
+	lease_look_and_pass(slot);
 }
 
 static LONG look_at_all(const struct context *context,
 			const SCARD_READERSTATE *states, DWORD nr)
 {
-	struct reader *reader;
+	struct slot *slot;
 	DWORD i;
 
 	readers_refresh();
@@ -157,9 +159,9 @@ static LONG look_at_all(const struct context *context,
 		if (states[i].dwCurrentState & SCARD_STATE_IGNORE ||
 		    is_list(&states[i]) || is_other(context, &states[i]))
 			continue;
-		reader = readers_find(states[i].szReader);
-		if (reader)
-			look_at(reader);
+		slot = readers_find(states[i].szReader);
+		if (slot)
+			look_at(slot);
 		/* A program that knows that it is gone waits for its return. */
 		else if (!(states[i].dwCurrentState & SCARD_STATE_UNKNOWN))
 			return SCARD_E_UNKNOWN_READER;

@@ -43,14 +43,14 @@ static unsigned int flags_of(DWORD protocols)
 static LONG choose_protocol(struct connection *connection, DWORD protocols,
 			    DWORD *chosen)
 {
-	struct reader *reader = connection->reader;
+	struct slot *slot = connection->slot;
 	DWORD protocol;
 	bool alone;
 	int ret;
 
 	lock();
-	protocol = reader->slot.protocol;
-	alone = reader->connections == 1;
+	protocol = slot->protocol;
+	alone = slot->connections == 1;
 	unlock();
 	connection->protocols = flags_of(protocols);
 	/* Beside others it is for a card that has none of them. */
@@ -73,23 +73,14 @@ static LONG choose_protocol(struct connection *connection, DWORD protocols,
 	/* Another one takes a reset, which is nobody else's business here. */
 	if (!alone)
 		return SCARD_E_PROTO_MISMATCH;
-	ret = lease_reset(reader, connection->protocols);
+	ret = lease_reset(slot, connection->protocols);
 	lock();
-	*chosen = reader->slot.protocol;
+	*chosen = slot->protocol;
 	unlock();
 	return error_of_access(ret);
 }
 
 /* ---- sharing among processes; with the turn ----------------------------------- */
-
-/* Does another process have the reader for itself? */
-static bool is_exclusive_elsewhere(struct reader *reader, unsigned int own)
-{
-	struct lease_others others;
-
-	return !lease_others(reader, &others) && others.held &&
-	       others.sessions <= own;
-}
 
 /* How many of the token's sessions are this process'. */
 static unsigned int own_sessions(struct reader *reader)
@@ -102,9 +93,18 @@ static unsigned int own_sessions(struct reader *reader)
 	return own;
 }
 
+/* Does another process have the reader for itself? */
+static bool is_exclusive_elsewhere(struct reader *reader)
+{
+	struct lease_others others;
+
+	return !lease_others(reader, &others) && others.held &&
+	       others.sessions <= own_sessions(reader);
+}
+
 static int open_session(struct connection *connection)
 {
-	struct reader *reader = connection->reader;
+	struct reader *reader = connection->slot->reader;
 	int ret;
 
 	if (connection->session)
@@ -118,7 +118,7 @@ static int open_session(struct connection *connection)
 
 static void close_session(struct connection *connection)
 {
-	struct reader *reader = connection->reader;
+	struct reader *reader = connection->slot->reader;
 
 	if (!connection->session)
 		return;
@@ -130,83 +130,84 @@ static void close_session(struct connection *connection)
 }
 
 /* Waits for the lease as long as it takes, unless another process keeps it. */
-static LONG share_lease(struct reader *reader)
+static LONG share_lease(struct slot *slot)
 {
-	const unsigned int own = own_sessions(reader);
 	int ret;
 
 	do {
-		bool exclusive = is_exclusive_elsewhere(reader, own);
+		bool exclusive = is_exclusive_elsewhere(slot->reader);
 
-		ret = lease_take(reader, exclusive ? EXCLUSIVE_SURE_MS : -1);
-	} while (ret == -ETIMEDOUT && !is_exclusive_elsewhere(reader, own));
+		ret = lease_take(slot, exclusive ? EXCLUSIVE_SURE_MS : -1);
+	} while (ret == -ETIMEDOUT && !is_exclusive_elsewhere(slot->reader));
 	return ret == -ETIMEDOUT ? SCARD_E_SHARING_VIOLATION :
 				   error_of_access(ret);
 }
 
-/* Gets the lease if there is no other connection anywhere. */
-static LONG own_lease(struct reader *reader)
+/* Is another process connected, to any slot? Or a negative errno. */
+static int are_others_connected(struct reader *reader)
 {
-	const unsigned int own = own_sessions(reader);
 	struct lease_others others;
-	int ret;
+	int ret = lease_others(reader, &others);
 
-	ret = lease_others(reader, &others);
-	if (!ret && others.sessions > own)
-		return SCARD_E_SHARING_VIOLATION;
-	if (!ret)
-		ret = lease_take(reader, EXCLUSIVE_SURE_MS);
-	if (ret == -ETIMEDOUT)
-		return SCARD_E_SHARING_VIOLATION;
-	/* One may have come meanwhile. Who comes later is refused. */
-	if (!ret)
-		ret = lease_others(reader, &others);
-	if (!ret && others.sessions > own)
-		return SCARD_E_SHARING_VIOLATION;
-	return error_of_access(ret);
+	return ret ? ret : others.sessions > own_sessions(reader);
 }
 
-/* Under the lock: are there others in this process? */
+/* Gets the lease if no other process is connected. */
+static LONG own_lease(struct slot *slot)
+{
+	int ret;
+
+	ret = are_others_connected(slot->reader);
+	if (!ret)
+		ret = lease_take(slot, EXCLUSIVE_SURE_MS);
+	/* One may have come meanwhile. Who comes later is refused. */
+	if (!ret)
+		ret = are_others_connected(slot->reader);
+	return ret > 0 || ret == -ETIMEDOUT ? SCARD_E_SHARING_VIOLATION :
+					      error_of_access(ret);
+}
+
+/* Under the lock: are there others to this slot in this process? */
 static bool may_share(const struct connection *connection, DWORD share)
 {
-	const struct reader *reader = connection->reader;
+	const struct slot *slot = connection->slot;
 
-	if (reader->exclusive && reader->exclusive != connection)
+	if (slot->exclusive && slot->exclusive != connection)
 		return false;
-	return share != SCARD_SHARE_EXCLUSIVE || reader->connections == 1;
+	return share != SCARD_SHARE_EXCLUSIVE || slot->connections == 1;
 }
 
 /* Sharing as it is wished, with the lease where there is to be one. */
 static LONG share_as(struct connection *connection, DWORD share)
 {
-	struct reader *reader = connection->reader;
+	struct slot *slot = connection->slot;
 	bool shared;
 	LONG rv;
 	int ret;
 
-	ret = lease_open(reader);
+	ret = lease_open(slot->reader);
 	if (ret)
 		return error_of_access(ret);
 	if (share == SCARD_SHARE_EXCLUSIVE) {
 		/* An exclusive connection is no session. */
 		shared = connection->session;
 		close_session(connection);
-		rv = own_lease(reader);
+		rv = own_lease(slot);
 		if (rv && shared)
 			open_session(connection);
 	} else {
 		rv = error_of_access(open_session(connection));
 		if (!rv && share == SCARD_SHARE_SHARED)
-			rv = share_lease(reader);
+			rv = share_lease(slot);
 	}
 	if (rv)
 		return rv;
 	lock();
 	connection->share = share;
 	if (share == SCARD_SHARE_EXCLUSIVE)
-		reader->exclusive = connection;
-	else if (reader->exclusive == connection)
-		reader->exclusive = NULL;
+		slot->exclusive = connection;
+	else if (slot->exclusive == connection)
+		slot->exclusive = NULL;
 	connection->has_turn = share == SCARD_SHARE_EXCLUSIVE ||
 			       connection->depth;
 	unlock();
@@ -215,25 +216,25 @@ static LONG share_as(struct connection *connection, DWORD share)
 
 /* ---- connect ------------------------------------------------------------------ */
 
-/* Finds the reader, and counts the connection to it. */
-static LONG find_reader(struct connection *connection, const char *name,
+/* Finds the slot, and counts the connection to it. */
+static LONG find_slot(struct connection *connection, const char *name,
 			DWORD share)
 {
-	struct reader *reader;
 	LONG rv = SCARD_S_SUCCESS;
+	struct slot *slot;
 
 	lock();
 	readers_refresh();
-	reader = readers_find(name);
-	connection->reader = reader;
-	if (!reader) {
+	slot = readers_find(name);
+	connection->slot = slot;
+	if (!slot) {
 		rv = SCARD_E_UNKNOWN_READER;
 	} else if (keeper_start()) {
 		rv = SCARD_E_NO_MEMORY;
 	} else {
-		reader->connections++;
+		slot->connections++;
 		if (!may_share(connection, share)) {
-			reader->connections--;
+			slot->connections--;
 			rv = SCARD_E_SHARING_VIOLATION;
 		}
 	}
@@ -245,12 +246,12 @@ static LONG find_reader(struct connection *connection, const char *name,
 static LONG connect_card(struct connection *connection, DWORD share,
 			 DWORD protocols, DWORD *protocol)
 {
-	struct reader *reader = connection->reader;
 	LONG rv;
 
 	rv = share_as(connection, share);
 	if (!rv && share != SCARD_SHARE_DIRECT)
-		rv = error_of_access(lease_power(reader, flags_of(protocols)));
+		rv = error_of_access(lease_power(connection->slot,
+						 flags_of(protocols)));
 	if (!rv)
 		rv = choose_protocol(connection, protocols, protocol);
 	lock();
@@ -261,14 +262,14 @@ static LONG connect_card(struct connection *connection, DWORD share,
 
 static void forget(struct connection *connection)
 {
-	struct reader *reader = connection->reader;
+	struct slot *slot = connection->slot;
 
 	close_session(connection);
 	lock();
-	if (reader->exclusive == connection)
-		reader->exclusive = NULL;
-	grace_end(reader, connection);
-	reader->connections--;
+	if (slot->exclusive == connection)
+		slot->exclusive = NULL;
+	grace_end(slot, connection);
+	slot->connections--;
 	connection->has_turn = false;
 	unlock();
 	turn_end(connection);
@@ -277,7 +278,7 @@ static void forget(struct connection *connection)
 static LONG connect_ours(struct connection *connection, const char *name,
 			 DWORD share, DWORD protocols, DWORD *protocol)
 {
-	LONG rv = find_reader(connection, name, share);
+	LONG rv = find_slot(connection, name, share);
 
 	if (rv)
 		return rv;
@@ -328,13 +329,13 @@ LONG SCardConnect(SCARDCONTEXT id, const char *name, DWORD share,
 static LONG reconnect(struct connection *connection, DWORD share,
 		      DWORD protocols, DWORD initialization, DWORD *protocol)
 {
-	struct reader *reader = connection->reader;
+	struct slot *slot = connection->slot;
 	bool allowed, gone;
 	int ret = 0;
 	LONG rv;
 
 	lock();
-	gone = reader->gone;
+	gone = slot->reader->gone;
 	allowed = may_share(connection, share);
 	unlock();
 	if (gone)
@@ -345,13 +346,13 @@ static LONG reconnect(struct connection *connection, DWORD share,
 	if (rv)
 		return rv;
 	if (initialization != SCARD_LEAVE_CARD) {
-		ret = lease_take(reader, -1);
+		ret = lease_take(slot, -1);
 		if (!ret)
-			ret = lease_reset(reader, flags_of(protocols) |
+			ret = lease_reset(slot, flags_of(protocols) |
 					  (initialization == SCARD_RESET_CARD ?
 					   TOKMUX_CARD_WARM : 0));
 	} else if (share != SCARD_SHARE_DIRECT) {
-		ret = lease_power(reader, flags_of(protocols));
+		ret = lease_power(slot, flags_of(protocols));
 	}
 	rv = error_of_access(ret);
 	if (!rv)
@@ -360,7 +361,7 @@ static LONG reconnect(struct connection *connection, DWORD share,
 		return rv;
 	lock();
 	connection_is_told(connection);
-	grace_begin(reader, connection);
+	grace_begin(slot, connection);
 	unlock();
 	return SCARD_S_SUCCESS;
 }
@@ -397,7 +398,7 @@ LONG SCardReconnect(SCARDHANDLE handle, DWORD share, DWORD protocols,
 LONG disconnect(struct context *context, struct connection *connection,
 		DWORD disposition)
 {
-	struct reader *reader = connection->reader;
+	struct slot *slot = connection->slot;
 	LONG rv;
 
 	if (connection->other) {
@@ -408,10 +409,10 @@ LONG disconnect(struct context *context, struct connection *connection,
 	}
 	turn_begin(connection);
 	/* Without the lease the card is reset for its next holder anyway. */
-	if (disposition == SCARD_RESET_CARD && lease_use_own(reader))
-		lease_reset(reader, connection->protocols | TOKMUX_CARD_WARM);
-	else if (disposition == SCARD_UNPOWER_CARD && lease_use_own(reader))
-		lease_unpower(reader);
+	if (disposition == SCARD_RESET_CARD && lease_use_own(slot))
+		lease_reset(slot, connection->protocols | TOKMUX_CARD_WARM);
+	else if (disposition == SCARD_UNPOWER_CARD && lease_use_own(slot))
+		lease_unpower(slot);
 	forget(connection);
 	context_remove(context, connection);
 	return SCARD_S_SUCCESS;

@@ -40,7 +40,7 @@ static LONG learn(struct connection *connection)
 	LONG rv;
 
 	lock();
-	known = connection->reader->about.slots;
+	known = connection->slot->reader->about.slots;
 	unlock();
 	rv = known ? SCARD_S_SUCCESS : use_begin(connection);
 	if (!known && !rv)
@@ -78,7 +78,7 @@ static LONG pin_properties(struct connection *connection, void *answer, DWORD *l
 
 	if (rv)
 		return rv;
-	properties.lcd_layout = connection->reader->about.lcd_layout;
+	properties.lcd_layout = connection->slot->reader->about.lcd_layout;
 	return output(&properties, sizeof(properties), answer, len);
 }
 
@@ -94,8 +94,8 @@ static BYTE *put(BYTE *at, BYTE property, uint32_t value, BYTE bytes)
 
 static LONG properties(struct connection *connection, void *answer, DWORD *len)
 {
-	const struct facts *facts = &connection->reader->facts;
-	const struct tokmux_card_reader *about = &connection->reader->about;
+	const struct facts *facts = &connection->slot->reader->facts;
+	const struct tokmux_card_reader *about = &connection->slot->reader->about;
 	BYTE list[26], *at = list;
 	int most;
 	LONG rv;
@@ -104,7 +104,7 @@ static LONG properties(struct connection *connection, void *answer, DWORD *len)
 	rv = use_begin(connection);
 	if (rv)
 		return rv;
-	most = tokmux_card_apdu_max(connection->reader->card);
+	most = tokmux_card_apdu_max(connection->slot->card);
 	turn_end(connection);
 	/* 0: extended APDUs are not possible. */
 	at = put(at, PCSCv2_PART10_PROPERTY_dwMaxAPDUDataSize,
@@ -132,7 +132,7 @@ static LONG escape(struct connection *connection, const BYTE *request, size_t le
 	rv = use_begin(connection);
 	if (rv)
 		return rv;
-	ret = lease_escape(connection->reader, request, len, answer, *answer_len);
+	ret = lease_escape(connection->slot, request, len, answer, *answer_len);
 	turn_end(connection);
 	if (ret < 0)
 		return ret == -EOPNOTSUPP ? SCARD_E_UNSUPPORTED_FEATURE :
@@ -148,7 +148,7 @@ static LONG control(struct connection *connection, DWORD code,
 	LONG rv;
 
 	lock();
-	rv = connection->reader->gone ? SCARD_E_READER_UNAVAILABLE :
+	rv = connection->slot->reader->gone ? SCARD_E_READER_UNAVAILABLE :
 					SCARD_S_SUCCESS;
 	unlock();
 	if (rv)

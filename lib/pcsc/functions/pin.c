@@ -30,12 +30,12 @@
 
 bool pin_can_verify(const struct connection *connection)
 {
-	return connection->reader->about.pin_support & CAN_VERIFY;
+	return connection->slot->reader->about.pin_support & CAN_VERIFY;
 }
 
 bool pin_can_modify(const struct connection *connection)
 {
-	return connection->reader->about.pin_support & CAN_MODIFY;
+	return connection->slot->reader->about.pin_support & CAN_MODIFY;
 }
 
 /* Is the length at @at that of all that is left? Numbers are in the host's order. */
@@ -69,7 +69,7 @@ static LONG enter(struct connection *connection, const BYTE *pin, size_t len,
 	rv = use_begin(connection);
 	if (rv)
 		return rv;
-	ret = lease_secure(connection->reader, pin, len, answer, *answer_len,
+	ret = lease_secure(connection->slot, pin, len, answer, *answer_len,
 			   seconds * 1000);
 	turn_end(connection);
 	if (ret == -ETIME)

@@ -19,6 +19,7 @@ static const char groups[] = "SCard$DefaultReaders\0";
 static size_t list_readers(struct context *context, char **list)
 {
 	struct reader *reader;
+	struct slot *slot;
 	size_t size, others_len;
 	char *at, *others, *other;
 
@@ -27,10 +28,12 @@ static size_t list_readers(struct context *context, char **list)
 	lock();
 	readers_refresh();
 	for (reader = readers_first(); reader; reader = reader->next)
-		size += strlen(reader->name) + 1;
+		for_each_slot(slot, reader)
+			size += strlen(slot->name) + 1;
 	*list = at = malloc(size);
 	for (reader = readers_first(); at && reader; reader = reader->next)
-		at = stpcpy(at, reader->name) + 1;
+		for_each_slot(slot, reader)
+			at = stpcpy(at, slot->name) + 1;
 	/* A reader that both have is tokmux'. */
 	for (other = others; at && other && *other; other += strlen(other) + 1)
 		if (!readers_find(other))

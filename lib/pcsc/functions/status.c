@@ -35,7 +35,7 @@ static LONG look(struct connection *connection, struct slot *slot)
 	look_if_stale(connection);
 	lock();
 	rv = connection_event(connection);
-	*slot = connection->reader->slot;
+	*slot = *connection->slot;
 	unlock();
 	return rv;
 }
@@ -64,8 +64,7 @@ LONG SCardStatus(SCARDHANDLE handle, char *name, DWORD *name_len, DWORD *state,
 		if (protocol)
 			*protocol = slot.protocol;
 		/* Without a length there is no room. */
-		rv = output(connection->reader->name,
-			    strlen(connection->reader->name) + 1,
+		rv = output(slot.name, strlen(slot.name) + 1,
 			    name_len ? name : NULL,
 			    name_len ? name_len : &no_name);
 		rv2 = output(slot.atr, slot.atr_len, atr_len ? atr : NULL,
@@ -108,10 +107,9 @@ static LONG output_longest(const struct reader *reader, BYTE *value, DWORD *len)
 		      SCARD_E_UNSUPPORTED_FEATURE;
 }
 
-static LONG attribute(const struct reader *reader, const struct slot *slot,
-		      DWORD id, BYTE *value, DWORD *len)
+static LONG attribute(const struct slot *slot, DWORD id, BYTE *value, DWORD *len)
 {
-	const struct facts *facts = &reader->facts;
+	const struct facts *facts = &slot->reader->facts;
 	const bool present = slot->content == SLOT_CARD ||
 			     slot->content == SLOT_MUTE;
 
@@ -124,7 +122,7 @@ static LONG attribute(const struct reader *reader, const struct slot *slot,
 		return output_text(facts->serial, value, len);
 	case SCARD_ATTR_DEVICE_FRIENDLY_NAME:
 	case SCARD_ATTR_DEVICE_SYSTEM_NAME:
-		return output_text(reader->name, value, len);
+		return output_text(slot->name, value, len);
 	case SCARD_ATTR_VENDOR_IFD_VERSION:
 		/* 0xMMmmbbbb, of which bcdDevice has the first half. */
 		return output_number((uint32_t)facts->version << 16, value, len);
@@ -133,7 +131,7 @@ static LONG attribute(const struct reader *reader, const struct slot *slot,
 		return output_number(0x20U << 16 | (uint32_t)facts->bus << 8 |
 				     facts->device, value, len);
 	case SCARD_ATTR_MAXINPUT:
-		return output_longest(reader, value, len);
+		return output_longest(slot->reader, value, len);
 	case SCARD_ATTR_CURRENT_PROTOCOL_TYPE:
 		return output_number((uint32_t)slot->protocol, value, len);
 	case SCARD_ATTR_ICC_PRESENCE:
@@ -166,7 +164,7 @@ LONG SCardGetAttrib(SCARDHANDLE handle, DWORD id, BYTE *value, DWORD *len)
 	     delegate()->GetAttrib(connection->other, id, value, len) :
 	     look(connection, &slot);
 	if (!rv && !connection->other)
-		rv = attribute(connection->reader, &slot, id, value, len);
+		rv = attribute(&slot, id, value, len);
 	context_leave(context);
 	return rv;
 }

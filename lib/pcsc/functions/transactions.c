@@ -35,17 +35,17 @@ out:
 /* What is to become of the card. With the turn. */
 static LONG dispose(struct connection *connection, DWORD disposition)
 {
-	struct reader *reader = connection->reader;
+	struct slot *slot = connection->slot;
 	LONG rv;
 
 	lock();
 	rv = connection_event(connection);
 	unlock();
-	if (rv || !reader->held || (disposition != SCARD_RESET_CARD &&
+	if (rv || !slot->reader->held || (disposition != SCARD_RESET_CARD &&
 				    disposition != SCARD_UNPOWER_CARD))
 		return rv;
 	/* Its own program, too, is told of it at the next call. */
-	return error_of_access(lease_reset(reader, connection->protocols |
+	return error_of_access(lease_reset(slot, connection->protocols |
 					   (disposition == SCARD_RESET_CARD ?
 					    TOKMUX_CARD_WARM : 0)));
 }

@@ -13,12 +13,12 @@ const SCARD_IO_REQUEST g_rgSCardT1Pci = { SCARD_PROTOCOL_T1, sizeof(SCARD_IO_REQ
 const SCARD_IO_REQUEST g_rgSCardRawPci = { SCARD_PROTOCOL_RAW, sizeof(SCARD_IO_REQUEST) };
 
 /* With the turn: the program may mean the card's protocol, or any. */
-static LONG check_protocol(struct reader *reader, DWORD wanted)
+static LONG check_protocol(const struct slot *slot, DWORD wanted)
 {
 	DWORD protocol;
 
 	lock();
-	protocol = reader->slot.protocol;
+	protocol = slot->protocol;
 	unlock();
 	if (wanted == protocol || wanted == SCARD_PROTOCOL_RAW ||
 	    wanted == SCARD_PROTOCOL_ANY_OLD)
@@ -30,14 +30,14 @@ static LONG transmit(struct connection *connection, DWORD wanted,
 		     const BYTE *command, DWORD len, BYTE *answer,
 		     DWORD *answer_len)
 {
-	struct reader *reader = connection->reader;
+	struct slot *slot = connection->slot;
 	LONG rv;
 	int ret;
 
-	rv = check_protocol(reader, wanted);
+	rv = check_protocol(slot, wanted);
 	if (rv)
 		return rv;
-	ret = lease_transmit(reader, command, len, answer, *answer_len,
+	ret = lease_transmit(slot, command, len, answer, *answer_len,
 			     wanted == SCARD_PROTOCOL_RAW);
 	*answer_len = ret > 0 ? (DWORD)ret : 0;
 	if (ret >= 0)
