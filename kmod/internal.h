@@ -327,7 +327,7 @@ bool tokmux_lease_file_kill(struct tokmux_caller *caller);
 int tokmux_lease_fd(struct tokmux_call *call, void *arg);
 
 /* sysfs.c */
-extern struct class tokmux_class;
+extern const struct attribute_group *tokmux_token_groups[];
 void tokmux_fdinfo(struct seq_file *m, struct file *file);
 
 #endif /* TOKMUX_INTERNAL_H */

@@ -113,11 +113,13 @@ static struct attribute *tokmux_token_attrs[] = {
 	NULL
 };
 
-ATTRIBUTE_GROUPS(tokmux_token);
+static const struct attribute_group tokmux_token_group = {
+	.attrs = tokmux_token_attrs,
+};
 
-struct class tokmux_class = {
-	.name		= "tokmux",
-	.dev_groups	= tokmux_token_groups,
+const struct attribute_group *tokmux_token_groups[] = {
+	&tokmux_token_group,
+	NULL
 };
 
 static const char * const tokmux_mode_names[] = {

@@ -28,6 +28,10 @@ static DEFINE_HASHTABLE(tokmux_by_name, 10);
 static DEFINE_XARRAY_ALLOC(tokmux_by_index);
 
 static dev_t tokmux_devt;
+static struct class tokmux_class = {
+	.name		= "tokmux",
+	.dev_groups	= tokmux_token_groups,
+};
 
 /* With the user, so that a name that many users have makes no long chain. */
 static u32 tokmux_name_hash(const char *name, kuid_t uid,
