@@ -49,6 +49,7 @@ TOKMUX_ATTR(device_kind, "%s", tokmux_device_kind_name(&token->device));
 TOKMUX_ATTR(real_device, "%u:%u", MAJOR(token->device.devt), MINOR(token->device.devt));
 TOKMUX_ATTR(uncleans, "%llu", token->uncleans);
 TOKMUX_ATTR(scrub_failed, "%d", token->scrub_failed);
+TOKMUX_ATTR(no_scrub, "%d", token->no_scrub);
 
 /* Room for one more pid and the newline, so that no pid is cut. */
 #define TOKMUX_PID_ROOM	(sizeof(" 4194304\n"))
@@ -108,6 +109,7 @@ static struct attribute *tokmux_token_attrs[] = {
 	&dev_attr_revocations.attr,
 	&dev_attr_uncleans.attr,
 	&dev_attr_scrub_failed.attr,
+	&dev_attr_no_scrub.attr,
 	&dev_attr_device_kind.attr,
 	&dev_attr_real_device.attr,
 	NULL
