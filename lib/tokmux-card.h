@@ -154,6 +154,26 @@ int tokmux_card_end(struct tokmux_card *card, unsigned int flags);
 int tokmux_card_idle(struct tokmux_card *card, unsigned int linger_ms);
 
 /**
+ * tokmux_card_share() - let the programs of one user find the card as others left it
+ * @card: from tokmux_card_new(), before tokmux_card_begin()
+ * @unused_ms: for how long after the card's last use it may be left like this; -1 for
+ *	however long, 0 for not at all, as it is without this
+ *
+ * If this holder gives the card back in order, without TOKMUX_CARD_OFF, it keeps its
+ * power, and the next holder of the same user who shares it finds it as it is, logins
+ * included. TOKMUX_CARD_TOUCHED then says that the card has got power anew since this
+ * holder had it last. If the next holder is another user or doesn't share the card, or
+ * if this holder dies or loses its lease, the card is reset, as ever.
+ *
+ * How the card was left is kept in the user's runtime directory (XDG_RUNTIME_DIR).
+ * Without one nothing is left, nor in a reader that gives cards power by itself, nor on a
+ * token with TOKMUX_CREATE_NO_SCRUB.
+ *
+ * Return: 0; -EINVAL for a card without a token.
+ */
+int tokmux_card_share(struct tokmux_card *card, int unused_ms);
+
+/**
  * tokmux_card_free() - end it, if need be, and free it
  * @card: may be NULL
  */

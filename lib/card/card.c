@@ -5,6 +5,7 @@
  * T=1.
  */
 #include <stdlib.h>
+#include <sys/random.h>
 #include "ccid_usb.h"
 #include "card.h"
 #include "deadline.h"
@@ -348,7 +349,8 @@ static int choose_protocol(struct tokmux_card *card, unsigned int wished)
 	return 0;
 }
 
-static int negotiate_t1(struct tokmux_card *card, int64_t deadline)
+/* @resynch: the card has counted blocks already. */
+static int negotiate_t1(struct tokmux_card *card, bool resynch, int64_t deadline)
 {
 	const struct ccid_descriptor *desc = &card->ccid.transport->desc;
 	struct card_pipe reader = {
@@ -358,13 +360,17 @@ static int negotiate_t1(struct tokmux_card *card, int64_t deadline)
 	};
 	/* Four bytes of a message are the block's prologue and epilogue. */
 	size_t most = card->ccid.max_data - 4, ifsd;
-	int ret;
+	int ret = 0;
 
 	if (card->atr.crc)
 		return -EOPNOTSUPP;
 	if (most > 254)
 		most = 254;
 	t1_init(&card->t1, card->atr.ifsc, (uint8_t)most);
+	if (resynch)
+		ret = t1_resynch(&card->t1, &reader.pipe);
+	if (ret)
+		return ret;
 	/* The reader has told the card its IFSD. That value is not known here. */
 	if (desc->features & CCID_AUTO_IFSD) {
 		card->t1.ifsd = 254;
@@ -423,7 +429,28 @@ static int negotiate(struct tokmux_card *card, int64_t deadline)
 		if (ret)
 			return ret;
 	}
-	return tpdu && card->protocol == 1 ? negotiate_t1(card, deadline) : 0;
+	return tpdu && card->protocol == 1 ? negotiate_t1(card, false, deadline) : 0;
+}
+
+int card_adopt(struct tokmux_card *card, const uint8_t *atr, size_t atr_len,
+	       unsigned int protocol)
+{
+	const struct ccid_descriptor *desc = &card->ccid.transport->desc;
+	int ret;
+
+	card->powered = false;
+	ret = atr_parse(atr, atr_len, &card->atr);
+	if (ret)
+		return ret;
+	memcpy(card->atr_bytes, atr, atr_len);
+	card->atr_len = atr_len;
+	card->protocol = protocol;
+	card->wished = ANY_PROTOCOL;
+	card->raw = false;
+	if ((desc->features & CCID_LEVEL) == CCID_LEVEL_TPDU && protocol == 1)
+		ret = negotiate_t1(card, true, deadline_after(READER_MS));
+	card->powered = !ret;
+	return ret;
 }
 
 /*
@@ -473,6 +500,10 @@ int tokmux_card_reset(struct tokmux_card *card, unsigned int flags)
 		goto out;
 	card->powered = true;
 	card->raw = false;
+	card->used_ms = deadline_after(0);
+	if (getrandom(&card->power_id, sizeof(card->power_id), GRND_NONBLOCK) !=
+	    sizeof(card->power_id))
+		card->power_id = 0;
 	ret = (int)card->atr_len;
 out:
 	errno = saved;
@@ -684,6 +715,7 @@ int tokmux_card_transmit(struct tokmux_card *card, const void *apdu, size_t len,
 		ret = send_apdu(card, &a, apdu, len, flags & TOKMUX_CARD_CHAIN,
 				deadline);
 	card->ccid.silence_ms = 0;
+	card->used_ms = deadline_after(0);
 	if (ret >= 0 && (ret < least || ret > APDU_ANSWER_MAX))
 		ret = -EPROTO;
 	if (ret == -EBADMSG)

@@ -29,6 +29,8 @@ struct tokmux_card {
 	unsigned int wished;		/* protocols, a bit each */
 	struct t1 t1;
 	bool raw;			/* something has been sent past @t1 */
+	uint64_t power_id;	/* of the last time that it got power; 0 if there is none */
+	int64_t used_ms;	/* the last use since then, CLOCK_MONOTONIC */
 
 	/* A card on a token: card_lease.c. */
 	struct tokmux_caller *caller;
@@ -36,6 +38,7 @@ struct tokmux_card {
 	bool idle;		/* it is kept, if the lease is */
 	uint64_t epoch;		/* as of the last end, 0 for never */
 	unsigned int begun;	/* the caller's count as of the last begin */
+	int share_ms;		/* see tokmux_card_share() */
 
 	uint8_t *answer;	/* APDU_ANSWER_MAX */
 };
@@ -45,6 +48,12 @@ struct tokmux_card *card_alloc(unsigned int slot);
 int card_connect(struct tokmux_card *card, struct ccid_transport *transport);
 int card_connect_fd(struct tokmux_card *card, int fd);
 void card_disconnect(struct tokmux_card *card);
+/*
+ * Goes on with a card that another holder has powered, of which these are known. Both
+ * sides of T=1 begin anew to count blocks.
+ */
+int card_adopt(struct tokmux_card *card, const uint8_t *atr, size_t atr_len,
+	       unsigned int protocol);
 /* Takes the power of the cards in the reader's other slots. */
 int card_other_slots_off(struct tokmux_card *card);
 /* Has the reader other slots? */

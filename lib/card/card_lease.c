@@ -5,6 +5,8 @@
  */
 #include <unistd.h>
 #include "card.h"
+#include "card_left.h"
+#include "deadline.h"
 
 /*
  * With these flags the kernel grants a token whose card may still have another
@@ -86,6 +88,63 @@ static bool is_untouched(const struct tokmux_card *card,
 }
 
 /*
+ * Did the last holder, of the same user, leave the card to this one? Each holder but the
+ * last one changes the epoch, by one: so nobody was in between. That the card has power
+ * tells that it was not out, where the reader gives none by itself.
+ */
+static bool was_left(const struct tokmux_card *card,
+		     const struct tokmux_grant *grant,
+		     const struct card_left *left)
+{
+	int64_t unused_ms = deadline_after(0) - left->used_ms;
+
+	return card->ccid.icc == CCID_ICC_ACTIVE && !(grant->flags & GRANT_SCRUB) &&
+	       card->epoch != left->epoch && grant->epoch == left->epoch + 1 &&
+	       unused_ms >= 0 && (card->share_ms < 0 || unused_ms < card->share_ms) &&
+	       !(card->ccid.transport->desc.features & CCID_AUTO_ACTIVATION);
+}
+
+/*
+ * Takes what was left of the card, which is of use now or never. True if this holder
+ * goes on with the card as it is.
+ */
+static bool take_left(struct tokmux_card *card, const struct tokmux_grant *grant,
+		      int *flags)
+{
+	struct card_left_key key;
+	struct card_left left;
+
+	if (!card->share_ms || card_left_key(card->caller, card->slot, &key) ||
+	    !card_left_take(&key, &left) || !was_left(card, grant, &left) ||
+	    card_adopt(card, left.atr, left.atr_len, left.protocol))
+		return false;
+	*flags = left.power_id == card->power_id ? 0 : TOKMUX_CARD_TOUCHED;
+	card->power_id = left.power_id;
+	card->used_ms = left.used_ms;
+	return true;
+}
+
+/* Leaves the card as it is to the next holder of this user. False if that can't be. */
+static bool leave(struct tokmux_card *card)
+{
+	struct card_left left = {
+		.epoch = card->epoch,
+		.power_id = card->power_id,
+		.used_ms = card->used_ms,
+		.protocol = (uint8_t)card->protocol,
+		.atr_len = (uint8_t)card->atr_len,
+	};
+	struct card_left_key key;
+
+	if (!card->powered || card->ccid.astray || !card->power_id ||
+	    card->ccid.transport->desc.features & CCID_AUTO_ACTIVATION)
+		return false;
+	memcpy(left.atr, card->atr_bytes, card->atr_len);
+	return !card_left_key(card->caller, card->slot, &key) &&
+	       !card_left_put(&key, &left);
+}
+
+/*
  * Resets the card for its new holder, unless the new holder is the last one
  * and the card has kept its power since. Without @power it only loses the power
  * that it has.
@@ -96,6 +155,8 @@ static int take_over(struct tokmux_card *card,
 	bool scrub = grant->flags & GRANT_SCRUB;
 	int ret = 0, flags = 0;
 
+	if (take_left(card, grant, &flags))
+		return flags;
 	if (is_untouched(card, grant))
 		return 0;
 	card->powered = false;
@@ -176,6 +237,14 @@ int tokmux_card_hold(struct tokmux_card *card, int timeout_ms)
 	return begin(card, timeout_ms, false);
 }
 
+int tokmux_card_share(struct tokmux_card *card, int unused_ms)
+{
+	if (!card->caller)
+		return -EINVAL;
+	card->share_ms = unused_ms;
+	return 0;
+}
+
 int tokmux_card_fd(const struct tokmux_card *card)
 {
 	return card->lease_fd < 0 ? -ENOLCK : card->lease_fd;
@@ -217,6 +286,7 @@ static bool has_ended(struct tokmux_card *card)
 int tokmux_card_end(struct tokmux_card *card, unsigned int flags)
 {
 	int saved = errno, ret;
+	bool off;
 
 	if (flags & ~(unsigned int)(TOKMUX_CARD_OFF | TOKMUX_CARD_OFF_IF_WANTED))
 		return -EINVAL;
@@ -227,8 +297,12 @@ int tokmux_card_end(struct tokmux_card *card, unsigned int flags)
 		errno = saved;
 		return 0;
 	}
-	if (flags & TOKMUX_CARD_OFF ||
-	    (flags & TOKMUX_CARD_OFF_IF_WANTED && others_wait(card))) {
+	off = flags & TOKMUX_CARD_OFF ||
+	      (flags & TOKMUX_CARD_OFF_IF_WANTED && others_wait(card));
+	/* What can't be left to others of this user isn't left to anybody. */
+	if (!off && card->share_ms)
+		off = !leave(card);
+	if (off) {
 		/* Without power the card forgets who has logged in. */
 		if (!tokmux_card_power_off(card) && !card_has_others(card))
 			tokmux_mark_clean(card->caller);

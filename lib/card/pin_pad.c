@@ -141,6 +141,7 @@ int tokmux_card_secure(struct tokmux_card *card, const void *pin, size_t len,
 	else
 		ret = pin_result(card, ccid_secure(&card->ccid, pin, len,
 						   deadline));
+	card->used_ms = deadline_after(0);
 	ret = card_take_answer(card, t1 ? card->answer : ccid_data(&card->ccid), ret,
 			  answer, size);
 	errno = saved;

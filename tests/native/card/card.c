@@ -135,6 +135,35 @@ TEST_F(card, pin_is_forgotten)
 	EXPECT_EQ(0x6982, SW(SEND(get_secret)));
 }
 
+/*
+ * Another holder's card, of which ATR and protocol are known. Of blocks the other holder
+ * has sent an odd number.
+ */
+TEST_F(card, is_adopted)
+{
+	struct tokmux_card *last = self->card;
+	uint8_t atr[TOKMUX_ATR_SIZE];
+	size_t len;
+
+	EXPECT_LE(2, SEND(select_applet));
+	EXPECT_EQ(0x9000, SW(SEND(verify_pin)));
+	EXPECT_EQ(34, SEND(get_secret));
+	len = (size_t)tokmux_card_atr(last, atr);
+	self->card = card_alloc(0);
+	card_disconnect(last);
+	ASSERT_EQ(0, card_connect(self->card, &self->l->transport));
+	EXPECT_EQ(-ECONNRESET, SEND(get_secret));
+	EXPECT_GT(0, card_adopt(self->card, atr, 1, last->protocol));
+	EXPECT_EQ(-ECONNRESET, SEND(get_secret));
+	ASSERT_EQ(0, card_adopt(self->card, atr, len, last->protocol));
+	EXPECT_EQ((int)last->protocol, tokmux_card_protocol(self->card));
+	EXPECT_EQ(34, SEND(get_secret));
+	EXPECT_EQ(0x9000, SW(34));
+	card_destroy(last);
+	EXPECT_LT(0, tokmux_card_power_on(self->card));
+	EXPECT_EQ(0x6985, SW(SEND(get_secret)));
+}
+
 /* No part of a PIN or an answer stays in the library's memory. */
 TEST_F(card, nothing_is_kept)
 {
