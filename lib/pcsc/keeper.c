@@ -52,11 +52,12 @@ static int64_t give_back_due(const struct reader *reader)
 static void give_back(struct reader *reader)
 {
 	const bool wanted = reader->wanted_ms && !reader->lost;
+	const bool forget = policy.forget_after_ms && forget_due(reader) <= now_ms();
 
 	unlock();
 	/* Those that wanted it may have given up. */
 	if (!wanted || lease_is_wanted(reader))
-		lease_give_back(reader);
+		lease_give_back(reader, forget);
 	lock();
 	reader_pass(reader);
 }

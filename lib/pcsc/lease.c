@@ -5,7 +5,8 @@
  * Between a program's uses of the card the lease is kept, but idle. So the card stays
  * as the program left it, and a transaction costs no transfer to the reader. When
  * others want the lease, this process gives it back, and before that takes the card's
- * power: the next holder finds no PIN verified, whatever library it uses. If this
+ * power: the next holder finds no PIN verified, whatever library it uses. With
+ * isolate = no it leaves the card to the next program of the same user instead. If this
  * process doesn't do so in time, because it is stopped for one, the kernel ends the
  * lease, and tells the next holder to reset the card.
  *
@@ -33,6 +34,9 @@ static int new_cards(struct reader *reader, struct tokmux_caller *caller)
 		ret = tokmux_card_new(caller, slot->number, &slot->card);
 		if (ret)
 			break;
+		if (!policy.isolate)
+			tokmux_card_share(slot->card, policy.forget_after_ms ?
+						      (int)policy.forget_after_ms : -1);
 	}
 	if (slot == reader->slots + reader->nr_slots)
 		return 0;
@@ -116,8 +120,11 @@ static bool has_joined(const struct slot *slot)
 	return tokmux_card_fd(slot->card) >= 0;
 }
 
-/* The lease is gone, or about to be given back: the cards are no longer ours. */
-static void let_go(struct reader *reader, unsigned int how)
+/*
+ * The lease is gone, or about to be given back: the cards are no longer ours. @reset: for
+ * all that this process knows they are reset then.
+ */
+static void let_go(struct reader *reader, unsigned int how, bool reset)
 {
 	struct slot *slot;
 
@@ -133,15 +140,21 @@ static void let_go(struct reader *reader, unsigned int how)
 	for_each_slot(slot, reader) {
 		slot->grace_of = NULL;
 		slot->told = false;
-		slot_was_reset(slot);
+		slot->protocol = SCARD_PROTOCOL_UNDEFINED;
+		if (reset)
+			slot_was_reset(slot);
 	}
 	unlock();
 }
 
-/* Gives the lease back. The next holder's cards have no power. */
-static void hand_over(struct reader *reader)
+/*
+ * Gives the lease back. The next holder's cards have no power, or are those of the same
+ * user. What became of them is told with the next lease then.
+ */
+static void hand_over(struct reader *reader, bool off)
 {
-	let_go(reader, TOKMUX_CARD_OFF);
+	off |= policy.isolate;
+	let_go(reader, off ? TOKMUX_CARD_OFF : 0, off);
 }
 
 /* ---- between uses ---------------------------------------------------------- */
@@ -228,7 +241,7 @@ void lease_leave(struct slot *slot, bool keeps)
 	if (reader->held && !reader->idle) {
 		write_notes(reader);
 		if (!is_used(reader) && is_due(reader))
-			hand_over(reader);
+			hand_over(reader, false);
 		else if (!is_used(reader))
 			rest(reader);
 	}
@@ -245,11 +258,11 @@ bool lease_is_wanted(struct reader *reader)
 	return wanted;
 }
 
-void lease_give_back(struct reader *reader)
+void lease_give_back(struct reader *reader, bool off)
 {
 	use_begin(reader);
 	if (reader->held)
-		hand_over(reader);
+		hand_over(reader, off);
 	use_end(reader, 0);
 }
 
@@ -264,7 +277,7 @@ static int find_out(struct reader *reader)
 	int ret;
 
 	ret = tokmux_info(reader->caller, &state, sizeof(state));
-	let_go(reader, 0);
+	let_go(reader, 0, true);
 	if (!ret && !(state.flags & TOKMUX_INFO_HOLDING))
 		return -ESTALE;
 	lock();
@@ -318,6 +331,9 @@ static void joined(struct slot *slot, bool touched)
 	if (touched)
 		slot_was_reset(slot);
 	unlock();
+	/* It was left to this process. */
+	if (tokmux_card_protocol(slot->card) >= 0)
+		learn(slot, 0);
 }
 
 /* This process has a lease that it had not before; the slot's card is in it. */
@@ -358,7 +374,7 @@ static int resume(struct reader *reader, int timeout_ms)
 			continue;
 		ret = hold(slot, timeout_ms);
 		if (ret < 0) {
-			let_go(reader, 0);
+			let_go(reader, 0, true);
 			return ret;
 		}
 		/* The old file was open while this one was opened. */
@@ -406,7 +422,7 @@ static int take(struct slot *slot, int timeout_ms)
 	if (reader->held && !lost)
 		return join(slot);
 	if (reader->held)
-		let_go(reader, 0);
+		let_go(reader, 0, true);
 	ret = open_token(reader);
 	if (ret)
 		return ret;
@@ -551,7 +567,7 @@ static void look_oneself(struct slot *slot)
 	unlock();
 	/* Unless the reader went meanwhile. */
 	if (!ret && !keep && reader->held)
-		hand_over(reader);
+		hand_over(reader, false);
 	else if (reader->held && rests)
 		rest(reader);
 }

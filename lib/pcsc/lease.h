@@ -26,8 +26,11 @@ int lease_power(struct slot *slot, unsigned int how);
 int lease_reset(struct slot *slot, unsigned int how);
 /* Takes the card's power. */
 int lease_unpower(struct slot *slot);
-/* With the turns of all slots: gives the lease back. The cards forget what they were shown. */
-void lease_give_back(struct reader *reader);
+/*
+ * With the turns of all slots: gives the lease back. The cards forget what they were shown,
+ * with @off for certain, else unless isolate = no leaves them to programs of the same user.
+ */
+void lease_give_back(struct reader *reader, bool off);
 /*
  * A use ends, unless the program @keeps the card: other processes are let know what has
  * changed. If no other slot is used, the lease is idle then, or given back where others

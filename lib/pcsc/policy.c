@@ -13,12 +13,14 @@
 #define FILE_NAME	"/etc/tokmux/readers.conf"
 
 struct policy policy = {
+#define yes	true
 #define no	false
 #define POLICY(field, key, by_default, least, most) .field = by_default,
 #define POLICY_SWITCH(field, key, by_default) .field = by_default,
 #include "policies.def"
 #undef POLICY
 #undef POLICY_SWITCH
+#undef yes
 #undef no
 };
 

@@ -49,7 +49,7 @@ static void __attribute__((destructor)) process_ends(void)
 		if (!reader->held || !reader_try(reader))
 			continue;
 		unlock();
-		lease_give_back(reader);
+		lease_give_back(reader, false);
 		lock();
 		reader_pass(reader);
 	}

@@ -395,6 +395,15 @@ LONG SCardReconnect(SCARDHANDLE handle, DWORD share, DWORD protocols,
 
 /* ---- disconnect ---------------------------------------------------------------- */
 
+/*
+ * For a disconnect that resets the card. Without the lease the card is reset for its next
+ * holder anyway, if programs are isolated.
+ */
+static bool has_to_act(struct slot *slot)
+{
+	return lease_use_own(slot) || (!policy.isolate && !lease_take(slot, -1));
+}
+
 LONG disconnect(struct context *context, struct connection *connection,
 		DWORD disposition)
 {
@@ -408,10 +417,9 @@ LONG disconnect(struct context *context, struct connection *connection,
 		return rv;
 	}
 	turn_begin(connection);
-	/* Without the lease the card is reset for its next holder anyway. */
-	if (disposition == SCARD_RESET_CARD && lease_use_own(slot))
+	if (disposition == SCARD_RESET_CARD && has_to_act(slot))
 		lease_reset(slot, connection->protocols | TOKMUX_CARD_WARM);
-	else if (disposition == SCARD_UNPOWER_CARD && lease_use_own(slot))
+	else if (disposition == SCARD_UNPOWER_CARD && has_to_act(slot))
 		lease_unpower(slot);
 	forget(connection);
 	context_remove(context, connection);

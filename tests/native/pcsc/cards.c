@@ -938,6 +938,389 @@ TEST_F_TIMEOUT(cards, stopped_in_a_transaction, 120)
 	EXPECT_EQ(0, SCardReleaseContext(p.context));
 }
 
+/* ---- programs of one user that aren't kept apart -------------------------------- */
+
+#define ISOLATE_NO	"isolate = no\n"
+
+FIXTURE(passed)
+{
+	struct usb_reader reader;
+	char token[TOKMUX_NAME_SIZE];
+	unsigned int index;
+	char name[128];
+	char dir[32];		/* of this user's, at run time */
+	bool skip;
+};
+
+/* A token of @reader, for programs that read @conf. */
+static bool pass(FIXTURE_DATA(passed) *self, const char *reader, const char *conf,
+		 unsigned int flags)
+{
+	SCARDCONTEXT context;
+	bool found = false;
+	FILE *f;
+
+	memset(self, 0, sizeof(*self));
+	self->skip = !have_vhci() || tokmux_present() != 1 || !access(CONF, F_OK);
+	if (self->skip)
+		return true;
+	strcpy(self->dir, "/run/passed-XXXXXX");
+	if (!mkdtemp(self->dir) || setenv("XDG_RUNTIME_DIR", self->dir, 1))
+		return false;
+	install_tool();
+	mkdir("/etc/tokmux", 0755);
+	f = fopen(CONF, "w");
+	if (!f)
+		return false;
+	fputs(conf, f);
+	fclose(f);
+	snprintf(self->token, sizeof(self->token), "passed-%d", getpid());
+	if (!make_reader(&self->reader, reader) ||
+	    tokmux_create_device(self->token, flags, 0, 0, self->reader.node, -1,
+				 &self->index) ||
+	    SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context))
+		return false;
+	found = find_reader(context, self->index, self->name);
+	return !SCardReleaseContext(context) && found;
+}
+
+static void unpass(FIXTURE_DATA(passed) *self)
+{
+	char command[64];
+
+	if (self->skip)
+		return;
+	unlink(CONF);
+	tokmux_remove_system(self->index);
+	destroy_reader(&self->reader);
+	snprintf(command, sizeof(command), "rm -rf %s", self->dir);
+	if (system(command))
+		perror(command);
+}
+
+FIXTURE_SETUP(passed)
+{
+	ASSERT_TRUE(pass(self, "extended", ISOLATE_NO, 0));
+}
+
+FIXTURE_TEARDOWN(passed)
+{
+	unpass(self);
+}
+
+/* The status word of the next program that reads what needs the PIN, without the PIN. */
+static LONG secret_as_it_is(const char *reader, int *resets)
+{
+	struct program p = {};
+	LONG rv;
+
+	rv = start(&p, reader, SCARD_SHARE_SHARED);
+	if (!rv)
+		rv = begin(&p, resets);
+	if (!rv)
+		rv = SEND(&p, get_secret);
+	/* A context that is released with a connection resets the card. */
+	SCardEndTransaction(p.card, SCARD_LEAVE_CARD);
+	SCardDisconnect(p.card, SCARD_LEAVE_CARD);
+	SCardReleaseContext(p.context);
+	return rv;
+}
+
+FIXTURE(next)
+{
+	FIXTURE_DATA(passed) passed;
+};
+
+FIXTURE_VARIANT(next)
+{
+	const char *reader, *conf;
+	unsigned int flags;
+	int after_ms;
+	LONG finds;
+};
+
+FIXTURE_VARIANT_ADD(next, is_isolated)
+{
+	.reader = "extended",
+	.conf = "isolate = yes\n",
+	.finds = 0x6985,
+};
+
+FIXTURE_VARIANT_ADD(next, is_isolated_by_default)
+{
+	.reader = "extended",
+	.conf = "",
+	.finds = 0x6985,
+};
+
+FIXTURE_VARIANT_ADD(next, goes_on)
+{
+	.reader = "extended",
+	.conf = ISOLATE_NO,
+	.finds = 0x9000,
+};
+
+/* Its next program has to count the card's blocks anew. */
+FIXTURE_VARIANT_ADD(next, goes_on_by_blocks)
+{
+	.reader = "t1",
+	.conf = ISOLATE_NO,
+	.finds = 0x9000,
+};
+
+/* A card with power may be another card there. */
+FIXTURE_VARIANT_ADD(next, of_a_reader_that_activates)
+{
+	.reader = "activates",
+	.conf = ISOLATE_NO,
+	.finds = 0x6985,
+};
+
+/* Nobody would reset its card before another user has it. */
+FIXTURE_VARIANT_ADD(next, of_a_token_without_a_scrub)
+{
+	.reader = "extended",
+	.conf = ISOLATE_NO,
+	.flags = TOKMUX_CREATE_NO_SCRUB,
+	.finds = 0x6985,
+};
+
+FIXTURE_VARIANT_ADD(next, comes_in_time)
+{
+	.reader = "extended",
+	.conf = ISOLATE_NO "forget-after = 600000\n",
+	.finds = 0x9000,
+};
+
+FIXTURE_VARIANT_ADD(next, comes_too_late)
+{
+	.reader = "extended",
+	.conf = ISOLATE_NO "forget-after = 1000\n",
+	.after_ms = 1100,
+	.finds = 0x6985,
+};
+
+FIXTURE_SETUP(next)
+{
+	ASSERT_TRUE(pass(&self->passed, variant->reader, variant->conf, variant->flags));
+}
+
+FIXTURE_TEARDOWN(next)
+{
+	unpass(&self->passed);
+}
+
+TEST_F_TIMEOUT(next, program, 120)
+{
+	const FIXTURE_DATA(passed) *passed = &self->passed;
+	int powered, resets = 0;
+
+	if (passed->skip)
+		SKIP(return, "not in a guest, or no vhci_hcd");
+	ASSERT_LT(0, verified(passed->name, EXITS).pid);
+	powered = logged(&passed->reader, "power on");
+	usleep(variant->after_ms * 1000);
+	EXPECT_EQ(variant->finds, secret_as_it_is(passed->name, &resets));
+	EXPECT_EQ(0, resets);
+	if (variant->finds == 0x9000) {
+		EXPECT_EQ(powered, logged(&passed->reader, "power on"));
+	} else {
+		EXPECT_LT(powered, logged(&passed->reader, "power on"));
+	}
+}
+
+/* Each time that it is told, reads what needs the PIN, and says what it came to. */
+static void reads(const char *reader, int out, int in)
+{
+	struct program p = {};
+	int resets;
+	char byte;
+	LONG rv;
+
+	say(out, start(&p, reader, SCARD_SHARE_SHARED));
+	while (read(in, &byte, 1) == 1 && byte == 'r') {
+		resets = 0;
+		rv = begin(&p, &resets);
+		if (!rv)
+			rv = SEND(&p, get_secret);
+		SCardEndTransaction(p.card, SCARD_LEAVE_CARD);
+		say(out, rv | (LONG)resets << 16);
+	}
+	SCardReleaseContext(p.context);
+}
+
+static LONG read_by(const struct child *c)
+{
+	return write(c->told, "r", 1) == 1 ? hear(c) : -1;
+}
+
+TEST_F_TIMEOUT(passed, two_programs_in_turn, 180)
+{
+	struct program p = {};
+	int i, powered, resets = 0;
+	struct child c;
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, start(&p, self->name, SCARD_SHARE_SHARED));
+	EXPECT_EQ(0, begin(&p, &resets));
+	EXPECT_LE(0x6100, SEND(&p, select_applet));
+	EXPECT_EQ(0x9000, SEND(&p, verify_pin));
+	EXPECT_EQ(0, SCardEndTransaction(p.card, SCARD_LEAVE_CARD));
+	powered = logged(&self->reader, "power on");
+	c = child_of(reads, self->name);
+	ASSERT_EQ(0, hear(&c));
+	for (i = 0; i < 20; i++) {
+		EXPECT_EQ(0x9000, read_by(&c));
+		EXPECT_EQ(0, begin(&p, &resets));
+		EXPECT_EQ(0x9000, SEND(&p, get_secret));
+		EXPECT_EQ(0, SCardEndTransaction(p.card, SCARD_LEAVE_CARD));
+	}
+	EXPECT_EQ(0, resets);
+	EXPECT_EQ(powered, logged(&self->reader, "power on"));
+	EXPECT_EQ(0, end(&c, 0));
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+}
+
+/* All programs are told, once, whoever resets it, and whether it has the lease then. */
+TEST_F_TIMEOUT(passed, a_reset_is_told, 180)
+{
+	struct program p = {};
+	DWORD protocol;
+	struct child c;
+	int resets = 0;
+
+	NEEDS_VHCI();
+	ASSERT_LT(0, verified(self->name, EXITS).pid);
+	c = child_of(reads, self->name);
+	ASSERT_EQ(0, hear(&c));
+	ASSERT_EQ(0, start(&p, self->name, SCARD_SHARE_SHARED));
+	EXPECT_EQ(0x9000, read_by(&c));
+	EXPECT_EQ(0, SCardReconnect(p.card, SCARD_SHARE_SHARED, SCARD_PROTOCOL_ANY,
+				    SCARD_RESET_CARD, &protocol));
+	EXPECT_EQ(0x6985 | 1 << 16, read_by(&c));
+	EXPECT_EQ(0x6985, read_by(&c));
+	/* Who has done it knows. */
+	EXPECT_EQ(0, begin(&p, &resets));
+	EXPECT_EQ(0, resets);
+	EXPECT_EQ(0x6985, SEND(&p, get_secret));
+	EXPECT_EQ(0, SCardEndTransaction(p.card, SCARD_LEAVE_CARD));
+	EXPECT_EQ(0x6985, read_by(&c));
+	/* The other one has the lease. */
+	EXPECT_EQ(0, SCardDisconnect(p.card, SCARD_UNPOWER_CARD));
+	EXPECT_EQ(0x6985 | 1 << 16, read_by(&c));
+	EXPECT_EQ(0x6985, read_by(&c));
+	EXPECT_EQ(0, end(&c, 0));
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+}
+
+/* What those leave who can't say in which state the card is. */
+TEST_F_TIMEOUT(passed, killed, 120)
+{
+	static const enum way killed[] = { KILLED_AFTER, KILLED_INSIDE };
+	int i, resets = 0;
+
+	NEEDS_VHCI();
+	for (i = 0; i < 2; i++) {
+		ASSERT_LT(0, verified(self->name, killed[i]).pid);
+		EXPECT_EQ(0x6985, secret_as_it_is(self->name, &resets));
+	}
+}
+
+/* A card that was out. */
+TEST_F_TIMEOUT(passed, pulled, 120)
+{
+	int resets = 0;
+
+	NEEDS_VHCI();
+	ASSERT_LT(0, verified(self->name, EXITS).pid);
+	tell(&self->reader, "remove");
+	tell(&self->reader, "insert");
+	EXPECT_EQ(0x6985, secret_as_it_is(self->name, &resets));
+}
+
+/* Another user in between finds no PIN, nor does the first one any more. */
+TEST_F_TIMEOUT(passed, another_user, 120)
+{
+	struct child next;
+	int resets = 0;
+
+	NEEDS_VHCI();
+	ASSERT_LT(0, verified(self->name, EXITS).pid);
+	next = child_of(takes_it_as_it_is, self->token);
+	EXPECT_EQ(0, hear(&next));
+	end(&next, 0);
+	EXPECT_EQ(0x6985, secret_as_it_is(self->name, &resets));
+}
+
+/*
+ * A program of the same user that doesn't know of this: nobody can say what it has done
+ * with the card.
+ */
+TEST_F_TIMEOUT(passed, another_holder, 120)
+{
+	struct tokmux_caller *caller;
+	int resets = 0;
+
+	NEEDS_VHCI();
+	ASSERT_LT(0, verified(self->name, EXITS).pid);
+	ASSERT_EQ(0, tokmux_open(self->token, &caller));
+	ASSERT_EQ(0, tokmux_bind(caller, 0));
+	ASSERT_EQ(0, tokmux_acquire(caller, TOKMUX_EXCLUSIVE, SOON, NULL));
+	EXPECT_EQ(0, tokmux_release(caller));
+	tokmux_close(caller);
+	EXPECT_EQ(0x6985, secret_as_it_is(self->name, &resets));
+}
+
+/* One that only looks, with a lease of its own, hands the card on. */
+TEST_F_TIMEOUT(passed, an_onlooker, 120)
+{
+	struct tokmux_state before = {}, state = {};
+	struct tokmux_caller *caller;
+	SCARD_READERSTATE looked;
+	SCARDCONTEXT context;
+	int powered, resets = 0;
+	double from;
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, tokmux_open(self->token, &caller));
+	ASSERT_LT(0, verified(self->name, EXITS).pid);
+	powered = logged(&self->reader, "power on");
+	ASSERT_EQ(0, tokmux_info(caller, &before, sizeof(before)));
+	ASSERT_EQ(0, SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context));
+	/* Once what was said of the slot is no longer fresh. */
+	for (from = now(); now() - from < SOON; usleep(10000)) {
+		looked = (SCARD_READERSTATE){ .szReader = self->name };
+		ASSERT_EQ(0, SCardGetStatusChange(context, 0, &looked, 1));
+		ASSERT_EQ(0, tokmux_info(caller, &state, sizeof(state)));
+		if (state.grants != before.grants)
+			break;
+	}
+	EXPECT_LT(before.epoch, state.epoch);
+	EXPECT_EQ(SCARD_STATE_PRESENT, looked.dwEventState & SCARD_STATE_PRESENT);
+	EXPECT_LT(2, looked.cbAtr);
+	EXPECT_EQ(0, SCardReleaseContext(context));
+	while (state.holders && now() - from < SOON) {
+		usleep(10000);
+		ASSERT_EQ(0, tokmux_info(caller, &state, sizeof(state)));
+	}
+	ASSERT_EQ(0, state.holders);
+	EXPECT_EQ(0x9000, secret_as_it_is(self->name, &resets));
+	EXPECT_EQ(powered, logged(&self->reader, "power on"));
+	tokmux_close(caller);
+}
+
+/* Where nothing can be kept for the next program, nothing is left on the card either. */
+TEST_F_TIMEOUT(passed, no_directory, 120)
+{
+	int resets = 0;
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, chmod(self->dir, 0777));
+	ASSERT_LT(0, verified(self->name, EXITS).pid);
+	EXPECT_EQ(logged(&self->reader, "power on"), logged(&self->reader, "power off"));
+	EXPECT_EQ(0x6985, secret_as_it_is(self->name, &resets));
+}
+
 /* ---- exclusive ------------------------------------------------------------------ */
 
 static void has_it_for_itself(const char *reader, int out, int in)
