@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <tokmux.h>
 #include "check.h"
+#include "readers_conf.h"
 
 static bool says(const struct tokmux_token *token, const char *key, const char *value)
 {
@@ -35,8 +36,23 @@ static void check_scrub(struct findings *findings, const struct tokmux_token *to
 		"its device was not reset after another user had it, so that no other user gets it");
 }
 
+/* PC/SC programs of one user don't share its card, though readers.conf allows it. */
+static void check_isolation(struct findings *findings, const struct tokmux_token *token)
+{
+	char what[128];
+
+	/* Others are no readers. */
+	if (!says(token, "no_scrub", "1") || !says(token, "device_kind", "usb"))
+		return;
+	snprintf(what, sizeof(what), "token %s", tokmux_token_name(token));
+	finding(findings, what, WARNING,
+		"to have them pass it on, register it without --no-scrub",
+		"its card is reset between programs of one user in spite of isolate = no, since nothing resets it between users");
+}
+
 void check_tokens(struct findings *findings)
 {
+	struct readers_conf conf;
 	struct tokmux_token **tokens;
 	int i, count = tokmux_list(&tokens);
 
@@ -47,7 +63,11 @@ void check_tokens(struct findings *findings)
 			"the kernel module is loaded, but /sys/class/tokmux is not here: system tokens can't be found");
 	if (count < 0)
 		return;
-	for (i = 0; i < count; i++)
+	readers_conf_read(&conf);
+	for (i = 0; i < count; i++) {
 		check_scrub(findings, tokens[i]);
+		if (!conf.isolate)
+			check_isolation(findings, tokens[i]);
+	}
 	tokmux_list_free(tokens);
 }

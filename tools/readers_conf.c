@@ -88,8 +88,13 @@ static bool read_policy(const char *name, char *value, struct readers_conf *conf
 
 	value[strcspn(value, "#")] = '\0';
 	value = strip(value);
-	if (is_switch(name))
-		return !strcmp(value, "yes") || !strcmp(value, "no");
+	if (is_switch(name)) {
+		if (strcmp(value, "yes") && strcmp(value, "no"))
+			return false;
+		if (!strcmp(name, "isolate"))
+			conf->isolate = *value == 'y';
+		return true;
+	}
 	while (key < times + ARRAY_SIZE(times) && strcmp(key->name, name))
 		key++;
 	if (key == times + ARRAY_SIZE(times))
@@ -139,7 +144,10 @@ void readers_conf_read(struct readers_conf *conf)
 	unsigned int number = 0;
 	FILE *f;
 
-	*conf = (struct readers_conf){ .hold_limit_ms = HOLD_LIMIT_MS };
+	*conf = (struct readers_conf){
+		.hold_limit_ms = HOLD_LIMIT_MS,
+		.isolate = true,
+	};
 	f = fopen(READERS_CONF, "re");
 	if (!f) {
 		conf->error = errno;

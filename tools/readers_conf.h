@@ -5,6 +5,7 @@
 #ifndef TOKMUX_TOOL_READERS_CONF_H
 #define TOKMUX_TOOL_READERS_CONF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define READERS_CONF	"/etc/tokmux/readers.conf"
@@ -26,6 +27,8 @@ struct readers_conf {
 	enum enforce enforce;
 	/* Of each reader's token, see HOLD_LIMIT_MS. */
 	unsigned int hold_limit_ms;
+	/* Are two PC/SC programs of one user kept apart? */
+	bool isolate;
 	/* 0, or why it can't be read: ENOENT if there is none. */
 	int error;
 	/* The first line that isn't understood, from 1; 0 for none. */

@@ -229,11 +229,12 @@ done
 for line in 'Enforce = yes' 'enforce = ja' 'enforce yes' 'enforce = "yes' 'enforce =' 'enforce = nope'; do
 	tap_check "$line: not understood, and closed as it was" says "$line" 600 "$bad"
 done
-for line in 'linger = 0' 'hold-limit=0 # none' $'\tgrace =\t100' 'forget-after = 86400000'; do
+for line in 'linger = 0' 'hold-limit=0 # none' $'\tgrace =\t100' 'forget-after = 86400000' \
+	'isolate = no # for gpg'; do
 	tap_check "$line" says "$line" 600 "!^readers.conf "
 done
 for line in 'linger = 0.15' 'linger = ' 'linger = 10001' 'hold-limit = 9999' 'grace = 99' \
-	'forget-after = -1' 'off-after = 5 s' 'lingers = 5'; do
+	'forget-after = -1' 'off-after = 5 s' 'lingers = 5' 'isolate = 0'; do
 	tap_check "$line: not understood" says "$line" 600 "$bad"
 done
 missing() {

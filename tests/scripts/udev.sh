@@ -135,6 +135,15 @@ echo 1 >"$not_reset"
 mount --bind "$not_reset" "/sys/class/tokmux/${node##*/}/scrub_failed"
 tap_check "tokmux check: it was not reset, and how to" advises token "tokmux scrub $card"
 umount "/sys/class/tokmux/${node##*/}/scrub_failed"
+# And of one that nobody will reset.
+mount --bind "$not_reset" "/sys/class/tokmux/${node##*/}/no_scrub"
+isolated() { ! checked "^token .*isolate"; }
+tap_check "tokmux check: no word of it while programs are kept apart" isolated
+sed -i 's/^isolate = yes/isolate = no/' /etc/tokmux/readers.conf
+tap_check "tokmux check: programs of one user don't share its card" \
+	checked "^token .* warning .*isolate = no"
+sed -i 's/^isolate = no/isolate = yes/' /etc/tokmux/readers.conf
+umount "/sys/class/tokmux/${node##*/}/no_scrub"
 rm "$not_reset"
 tap_check "tokmux scrub does it" "$tool" scrub "$card"
 # Somebody who has the real node, here root.
