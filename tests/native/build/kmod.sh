@@ -17,6 +17,12 @@ find_kernel "$default_series" && [ -n "$kernel_build" ] || {
 	echo "1..0 # SKIP the cache has no kernel $default_series to build for"
 	exit
 }
+# Debian's headers ask for the compiler that their kernel was built with.
+compiler=$(sed -n 's/^CC = .*\(gcc-[0-9]*\)$/\1/p' "$kernel_build/.kernelvariables" 2>/dev/null)
+command -v "${compiler:-gcc}" >/dev/null || {
+	echo "1..0 # SKIP the headers of $kernel_release ask for $compiler, which isn't here"
+	exit
+}
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 unset MAKEFLAGS MFLAGS MAKELEVEL B

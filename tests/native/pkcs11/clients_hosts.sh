@@ -518,8 +518,9 @@ tap_step "logs in" does 0 a login 1234
 tap_step "signs" does 0 a sign
 kill "$sshd"
 wait "$sshd" 2>/dev/null
+# A connection's process is called sshd-session from OpenSSH 9.8 on.
 # shellcheck disable=SC2046 # words
-kill -KILL $(pgrep -f "^sshd: (hsm|alice)") 2>/dev/null
+kill -KILL $(pgrep -f "^sshd(-session)?: (hsm|alice)") 2>/dev/null
 tap_step "the owner is gone: the call fails" fails a sign
 echo "# with 0x$rv after $ms ms"
 tap_step "so does the next session" fails a open
