@@ -13,8 +13,7 @@
 
 #define TOKMUX_SYSFS	"/sys/class/tokmux"
 
-/* Slots from this one on count as one: no reader has as many. */
-#define TOKMUX_SLOTS	16
+struct card_reader;
 
 struct tokmux_caller {
 	int fd;
@@ -22,12 +21,8 @@ struct tokmux_caller {
 	struct tokmux_park *park;	/* NULL if leases aren't parked */
 	dev_t dev, rdev;	/* of the file that @fd was at first */
 	ino_t ino;
-	/*
-	 * How often a card began on this caller, by its reader's slot. A card
-	 * that was not the last one has been used by another. The lease guards
-	 * it.
-	 */
-	unsigned int begun[TOKMUX_SLOTS];
+	/* Of the cards on this caller, while there are any: card_lease.c. */
+	struct card_reader *reader;
 };
 
 /*

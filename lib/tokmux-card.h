@@ -19,8 +19,11 @@
  * to the reader is its lease fd: the moment the lease is taken, everything here
  * is -ENODEV.
  *
- * tokmux.h's conventions hold, except that a card is for one thread at a time,
- * and that -ETIMEDOUT may also mean a reader that does not answer.
+ * A reader with several slots has a card in each. There is one lease for all of them:
+ * cards of one caller are in it together, from the first begin to the last end.
+ *
+ * tokmux.h's conventions hold, except that the cards of a caller are for one thread
+ * at a time, and that -ETIMEDOUT may also mean a reader that does not answer.
  * tokmux_strerror() knows the errors of both. Data to and from the card
  * may hold a PIN or a key: no copy of it is left in memory.
  *
@@ -62,6 +65,10 @@ struct tokmux_card;
  * Callers bound as a group are one holder to the kernel, which could not say
  * then whether it was this card or another one on them that was used last.
  *
+ * Cards of one caller share the way to the reader. There may be several for a slot;
+ * one of them at a time is between begin and end, and none finds what another one has
+ * verified.
+ *
  * Return: 0; -EINVAL if the caller is bound as one of a group; -ENOMEM.
  */
 int tokmux_card_new(struct tokmux_caller *caller, unsigned int slot,
@@ -90,13 +97,18 @@ enum tokmux_card_begun {
  * that gives cards power by itself it may be another card, so that there it is
  * switched off and on each time.
  *
+ * If a card in another slot has brought the lease, this one is in it, too, and nothing
+ * is waited for.
+ *
  * To find its way to a reader that a killed holder has left in the middle of
  * a command may take up to 10 s more.
  *
  * Return: TOKMUX_CARD_* flags, 0 if the card is as this card was left; without
- * the lease: what tokmux_acquire() returns, -EOPNOTSUPP if the token has no
+ * the lease: what tokmux_acquire() returns, -EALREADY also if this slot is in use by
+ * another card of the caller, -EOPNOTSUPP if the token has no
  * reader, -ENOMEDIUM if there is no card in it, -EBUSY if another program has
- * the reader (pcscd), -EPROTO or -EIO if it or the card doesn't work, -ENODEV.
+ * the reader (pcscd), -EPROTO or -EIO if it or the card doesn't work, -ENODEV, also if
+ * the lease that other slots' cards are in was taken away: they have to end first.
  */
 int tokmux_card_begin(struct tokmux_card *card, int timeout_ms);
 
@@ -117,7 +129,9 @@ int tokmux_card_hold(struct tokmux_card *card, int timeout_ms);
 
 /**
  * enum tokmux_card_ending - how to leave the card
- * @TOKMUX_CARD_OFF: without power: it forgets all PINs and selections
+ * @TOKMUX_CARD_OFF: without power: it forgets all PINs and selections. With the last
+ *	card that ends, so do those in slots where no card of the caller's was left
+ *	with power
  * @TOKMUX_CARD_OFF_IF_WANTED: so if others wait for the token
  */
 enum tokmux_card_ending {
@@ -130,7 +144,8 @@ enum tokmux_card_ending {
  * @card: between tokmux_card_begin() and this
  * @flags: TOKMUX_CARD_OFF*
  *
- * The lease is given back whatever it returns.
+ * The lease is given back whatever it returns, unless cards in other slots are in it:
+ * then it is theirs, and idle if they are.
  *
  * Return: 0; -ENOLCK if there was no begin, -EINVAL for unknown flags, both
  * without effect; what tokmux_release() returns.
@@ -145,11 +160,13 @@ int tokmux_card_end(struct tokmux_card *card, unsigned int flags);
  * The next begin or hold goes on with the card as it was left, without a
  * transfer to the reader, if no other holder wanted the token meanwhile and the
  * reader was not reset. Else it is a new beginning, and answers so
- * (TOKMUX_CARD_TOUCHED). Until then nothing but tokmux_card_end() may be done
- * with the card. A lease that ends while it is idle takes no power from the card:
- * the next holder does that.
+ * (TOKMUX_CARD_TOUCHED). The lease is idle once no card in another slot is in use.
+ * Until the next begin nothing but tokmux_card_end() may be done with the card. A
+ * lease that ends while it is idle takes no power from the card: the next holder does
+ * that.
  *
- * Return: 0; -ENOLCK if there was no begin; what tokmux_idle() returns.
+ * Return: 0; -ENOLCK if there was no begin; what tokmux_idle() returns, and then it is
+ * not idle.
  */
 int tokmux_card_idle(struct tokmux_card *card, unsigned int linger_ms);
 

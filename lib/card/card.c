@@ -6,7 +6,6 @@
  */
 #include <stdlib.h>
 #include <sys/random.h>
-#include "ccid_usb.h"
 #include "card.h"
 #include "deadline.h"
 #include "speed.h"
@@ -18,66 +17,89 @@
 
 /* ---- the way to the reader --------------------------------------------- */
 
-struct tokmux_card *card_alloc(unsigned int slot)
+struct tokmux_card *card_alloc_in(struct card_reader *reader, unsigned int slot)
 {
 	struct tokmux_card *card = calloc(1, sizeof(*card));
 
 	if (!card)
 		return NULL;
 	card->slot = slot;
-	card->lease_fd = -1;
 	card->answer = malloc(APDU_ANSWER_MAX);
 	if (!card->answer) {
 		free(card);
 		return NULL;
 	}
+	card_reader_add(reader, card);
 	return card;
+}
+
+struct tokmux_card *card_alloc(unsigned int slot)
+{
+	struct card_reader *reader = card_reader_alloc();
+	struct tokmux_card *card = NULL;
+
+	if (reader)
+		card = card_alloc_in(reader, slot);
+	if (!card)
+		free(reader);
+	return card;
+}
+
+int card_attach(struct tokmux_card *card)
+{
+	int ret;
+
+	if (card->connected)
+		return 0;
+	ret = ccid_join(&card->ccid, &card->reader->ccid, card->slot);
+	if (ret)
+		return ret;
+	card->connected = true;
+	ret = -EOPNOTSUPP;
+	/* Three old readers are of the character level (O2Micro Oz776, Winbond). */
+	if ((ccid_desc(&card->ccid)->features & CCID_LEVEL) != CCID_LEVEL_CHARACTER)
+		ret = ccid_resync(&card->ccid, deadline_after(READER_MS));
+	if (ret)
+		card_detach(card);
+	return ret;
+}
+
+void card_detach(struct tokmux_card *card)
+{
+	if (card->connected)
+		ccid_leave(&card->ccid);
+	card->connected = false;
+}
+
+static int join_alone(struct tokmux_card *card)
+{
+	int ret = card_attach(card);
+
+	if (ret)
+		card_reader_disconnect(card->reader);
+	return ret;
 }
 
 int card_connect(struct tokmux_card *card, struct ccid_transport *transport)
 {
-	int ret;
+	int ret = card_reader_connect(card->reader, transport);
 
-	ret = ccid_init(&card->ccid, transport, card->slot);
-	if (ret) {
-		transport->ops->close(transport);
-		return ret;
-	}
-	card->connected = true;
-	ret = -EOPNOTSUPP;
-	/* Three old readers are of the character level (O2Micro Oz776, Winbond). */
-	if ((transport->desc.features & CCID_LEVEL) != CCID_LEVEL_CHARACTER)
-		ret = ccid_resync(&card->ccid, deadline_after(READER_MS));
-	if (ret)
-		card_disconnect(card);
-	return ret;
+	return ret ? ret : join_alone(card);
 }
 
 int card_connect_fd(struct tokmux_card *card, int fd)
 {
-	struct ccid_transport *transport;
-	int ret = 0;
+	int ret = card_reader_connect_fd(card->reader, fd);
 
-	if (!card->bus)
-		ret = ccid_usb_bus(&card->bus);
-	if (!ret)
-		ret = ccid_usb_open(card->bus, fd, &transport);
-	return ret ? ret : card_connect(card, transport);
-}
-
-void card_disconnect(struct tokmux_card *card)
-{
-	if (card->connected)
-		ccid_destroy(&card->ccid);
-	card->connected = false;
+	return ret ? ret : join_alone(card);
 }
 
 void card_destroy(struct tokmux_card *card)
 {
 	if (!card)
 		return;
-	card_disconnect(card);
-	ccid_usb_bus_free(card->bus);
+	card_detach(card);
+	card_reader_drop(card->reader, card);
 	free(card->answer);
 	free(card);
 }
@@ -108,7 +130,7 @@ int card_send_block(const struct pipe *pipe, const uint8_t *out, size_t len,
 
 	ret = ccid_xfr(ccid, out, len, bwi, p->deadline);
 	/* The reader answered: the card has failed, not the bus. */
-	if (ret == -EIO && !ccid->astray && ccid->icc == CCID_ICC_ACTIVE)
+	if (ret == -EIO && !ccid_is_astray(ccid) && ccid->icc == CCID_ICC_ACTIVE)
 		return -EBADMSG;
 	if (ret < 0)
 		return ret;
@@ -126,7 +148,7 @@ static int short_send(const struct pipe *pipe, const uint8_t *out, size_t len,
 	const struct card_pipe *p = (const struct card_pipe *)pipe;
 
 	/* Parts are for the way back only: no reader of this level takes them. */
-	if (len > p->card->ccid.max_data)
+	if (len > p->card->reader->ccid.max_data)
 		return -EMSGSIZE;
 	if (size > APDU_SHORT_ANSWER_MAX)
 		size = APDU_SHORT_ANSWER_MAX;
@@ -180,7 +202,7 @@ static int send_apdu(struct tokmux_card *card, const struct apdu *apdu,
 		.below = &reader.pipe,
 	};
 
-	switch (card->ccid.transport->desc.features & CCID_LEVEL) {
+	switch (ccid_desc(&card->ccid)->features & CCID_LEVEL) {
 	case CCID_LEVEL_EXTENDED:
 		return ccid_xfr_apdu(&card->ccid, bytes, len, card->answer,
 				     APDU_ANSWER_MAX, deadline);
@@ -214,7 +236,7 @@ static int send_raw(struct tokmux_card *card, const uint8_t *bytes, size_t len,
 static int reset(struct tokmux_card *card, bool warm, int64_t deadline)
 {
 	/* ccid.icc is from the last answer, so there must have been one. */
-	int ret = card->ccid.astray ? ccid_resync(&card->ccid, deadline) : 0;
+	int ret = ccid_is_astray(&card->ccid) ? ccid_resync(&card->ccid, deadline) : 0;
 
 	if (!ret && card->ccid.icc == CCID_ICC_ACTIVE && !warm)
 		ret = ccid_power_off(&card->ccid, deadline);
@@ -280,7 +302,7 @@ static int pps(struct tokmux_card *card, uint8_t *fi_di, int64_t deadline)
 /* Tells card and reader how fast they shall be, where it is for us to do. */
 static int set_speed(struct tokmux_card *card, uint8_t fi_di, int64_t deadline)
 {
-	const struct ccid_descriptor *desc = &card->ccid.transport->desc;
+	const struct ccid_descriptor *desc = ccid_desc(&card->ccid);
 	int ret;
 
 	if ((desc->features & CCID_LEVEL) == CCID_LEVEL_TPDU &&
@@ -296,7 +318,7 @@ static int set_speed(struct tokmux_card *card, uint8_t fi_di, int64_t deadline)
 /* Did the reader or the card say no, and are both there to be asked again? */
 static bool was_refused(const struct tokmux_card *card, int ret)
 {
-	return (ret == -EIO || ret == -EPROTO) && !card->ccid.astray &&
+	return (ret == -EIO || ret == -EPROTO) && !ccid_is_astray(&card->ccid) &&
 	       card->ccid.icc != CCID_ICC_ABSENT;
 }
 
@@ -307,7 +329,7 @@ static bool was_refused(const struct tokmux_card *card, int ret)
  */
 static int negotiate_speed(struct tokmux_card *card, int64_t deadline)
 {
-	const struct ccid_descriptor *desc = &card->ccid.transport->desc;
+	const struct ccid_descriptor *desc = ccid_desc(&card->ccid);
 	uint8_t speeds[SPEEDS_MAX];
 	size_t count, i;
 	int ret = 0;
@@ -335,7 +357,7 @@ static int negotiate_speed(struct tokmux_card *card, int64_t deadline)
 /* Prefers the card's first protocol; else one that the reader has, too. */
 static int choose_protocol(struct tokmux_card *card, unsigned int wished)
 {
-	const struct ccid_descriptor *desc = &card->ccid.transport->desc;
+	const struct ccid_descriptor *desc = ccid_desc(&card->ccid);
 	unsigned int both = card->atr.protocols & desc->protocols & wished;
 
 	/* A card in specific mode has the protocol of TA2 only. */
@@ -352,14 +374,14 @@ static int choose_protocol(struct tokmux_card *card, unsigned int wished)
 /* @resynch: the card has counted blocks already. */
 static int negotiate_t1(struct tokmux_card *card, bool resynch, int64_t deadline)
 {
-	const struct ccid_descriptor *desc = &card->ccid.transport->desc;
+	const struct ccid_descriptor *desc = ccid_desc(&card->ccid);
 	struct card_pipe reader = {
 		.pipe = { .send = card_send_block },
 		.card = card,
 		.deadline = deadline,
 	};
 	/* Four bytes of a message are the block's prologue and epilogue. */
-	size_t most = card->ccid.max_data - 4, ifsd;
+	size_t most = card->reader->ccid.max_data - 4, ifsd;
 	int ret = 0;
 
 	if (card->atr.crc)
@@ -381,7 +403,7 @@ static int negotiate_t1(struct tokmux_card *card, bool resynch, int64_t deadline
 		return 0;
 	ret = t1_set_ifsd(&card->t1, &reader.pipe, (uint8_t)ifsd);
 	/* A card that doesn't understand the request stays at 32. */
-	return ret == -EPROTO && !card->ccid.astray ? 0 : ret;
+	return ret == -EPROTO && !ccid_is_astray(&card->ccid) ? 0 : ret;
 }
 
 /*
@@ -400,7 +422,7 @@ static int negotiate_apdu_level(struct tokmux_card *card, int64_t deadline)
 
 static int negotiate(struct tokmux_card *card, int64_t deadline)
 {
-	const struct ccid_descriptor *desc = &card->ccid.transport->desc;
+	const struct ccid_descriptor *desc = ccid_desc(&card->ccid);
 	bool tpdu = (desc->features & CCID_LEVEL) == CCID_LEVEL_TPDU;
 	bool chosen = desc->features & CCID_AUTO_NEGOTIATION;
 	int ret;
@@ -435,7 +457,7 @@ static int negotiate(struct tokmux_card *card, int64_t deadline)
 int card_adopt(struct tokmux_card *card, const uint8_t *atr, size_t atr_len,
 	       unsigned int protocol)
 {
-	const struct ccid_descriptor *desc = &card->ccid.transport->desc;
+	const struct ccid_descriptor *desc = ccid_desc(&card->ccid);
 	int ret;
 
 	card->powered = false;
@@ -459,7 +481,7 @@ int card_adopt(struct tokmux_card *card, const uint8_t *atr, size_t atr_len,
  */
 bool card_was_exchanged(struct tokmux_card *card)
 {
-	if (!(card->ccid.transport->desc.features & CCID_AUTO_ACTIVATION) ||
+	if (!(ccid_desc(&card->ccid)->features & CCID_AUTO_ACTIVATION) ||
 	    !ccid_was_out(&card->ccid))
 		return false;
 	card->powered = false;
@@ -524,26 +546,25 @@ int tokmux_card_power_off(struct tokmux_card *card)
 
 bool card_has_others(const struct tokmux_card *card)
 {
-	return card->ccid.transport->desc.max_slot;
+	return ccid_desc(&card->ccid)->max_slot;
 }
 
 int card_other_slots_off(struct tokmux_card *card)
 {
 	int64_t deadline = deadline_after(READER_MS);
-	struct ccid *ccid = &card->ccid;
-	unsigned int slot;
+	unsigned int slot, last = ccid_desc(&card->ccid)->max_slot;
+	struct ccid other;
 	int ret = 0;
-	uint8_t icc;
 
-	icc = ccid->icc;
-	for (slot = 0; slot <= ccid->transport->desc.max_slot && !ret; slot++) {
+	for (slot = 0; slot <= last && !ret; slot++) {
 		if (slot == card->slot)
 			continue;
-		ccid->slot = (uint8_t)slot;
-		ret = ccid_power_off(ccid, deadline);
+		ret = ccid_join(&other, &card->reader->ccid, slot);
+		if (ret)
+			break;
+		ret = ccid_power_off(&other, deadline);
+		ccid_leave(&other);
 	}
-	ccid->slot = (uint8_t)card->slot;
-	ccid->icc = icc;
 	return ret;
 }
 
@@ -571,7 +592,7 @@ int tokmux_card_apdu_max(const struct tokmux_card *card)
 {
 	if (!card->connected)
 		return -ENOLCK;
-	switch (card->ccid.transport->desc.features & CCID_LEVEL) {
+	switch (ccid_desc(&card->ccid)->features & CCID_LEVEL) {
 	case CCID_LEVEL_EXTENDED:
 		return 65536;
 	case CCID_LEVEL_TPDU:
@@ -591,7 +612,7 @@ int tokmux_card_describe(const struct tokmux_card *card,
 
 	if (!card->connected)
 		return -ENOLCK;
-	desc = &card->ccid.transport->desc;
+	desc = ccid_desc(&card->ccid);
 	r.slots = desc->max_slot + 1U;
 	r.protocols = desc->protocols;
 	r.features = desc->features;
@@ -667,7 +688,7 @@ int tokmux_card_wait(struct tokmux_card *card, int timeout_ms)
 		ret = look(card, &exchanged);
 		/* The card was out and is in again. */
 		if (ret == TOKMUX_CARD_INACTIVE &&
-		    card->ccid.transport->ops->interrupt_in)
+		    card->reader->ccid.transport->ops->interrupt_in)
 			break;
 	}
 	errno = saved;

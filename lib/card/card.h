@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * struct tokmux_card, inside: for card.c, card_lease.c, and tests that put a
- * reader of their own under a card.
+ * struct tokmux_card, inside, and the reader that it shares with cards in other slots:
+ * for card.c, card_lease.c, and tests that put a reader of their own under a card.
  */
 #ifndef TOKMUX_LIB_CARD_H
 #define TOKMUX_LIB_CARD_H
@@ -12,11 +12,44 @@
 #include "../internal.h"
 #include "tokmux-card.h"
 
-struct tokmux_card {
-	unsigned int slot;
+/* Slots from this one on count as one: no reader has as many. */
+#define CARD_SLOTS	16
+
+struct card_reader {
+	struct tokmux_card *cards;
 	struct libusb_context *bus;
 
-	/* The way to the reader, while @connected. */
+	/* The way to it, while @connected. */
+	bool connected;
+	struct ccid_reader ccid;
+
+	/* A reader that is a token: card_lease.c. */
+	struct tokmux_caller *caller;
+	int lease_fd;		/* -1 for none */
+	bool idle;		/* the lease is */
+	unsigned int linger_ms;	/* how long it may be */
+	uint64_t epoch;		/* of the lease */
+	uint32_t granted;	/* what the kernel said with it, TOKMUX_GRANT_* */
+	/*
+	 * How often a card began, by its slot. A card that was not the last one has
+	 * been used by another.
+	 */
+	unsigned int begun[CARD_SLOTS];
+};
+
+/* The part that a card has in its reader's lease. */
+enum card_use {
+	CARD_UNUSED,
+	CARD_IDLE,		/* it is kept, if the lease is */
+	CARD_USED,
+};
+
+struct tokmux_card {
+	struct card_reader *reader;
+	struct tokmux_card *next;	/* of the reader's */
+	unsigned int slot;
+
+	/* The slot, while the card is @connected. */
 	bool connected;
 	struct ccid ccid;
 
@@ -33,21 +66,33 @@ struct tokmux_card {
 	int64_t used_ms;	/* the last use since then, CLOCK_MONOTONIC */
 
 	/* A card on a token: card_lease.c. */
-	struct tokmux_caller *caller;
-	int lease_fd;		/* -1 for none */
-	bool idle;		/* it is kept, if the lease is */
+	enum card_use use;
 	uint64_t epoch;		/* as of the last end, 0 for never */
-	unsigned int begun;	/* the caller's count as of the last begin */
+	unsigned int begun;	/* the reader's count as of the last begin */
 	int share_ms;		/* see tokmux_card_share() */
 
 	uint8_t *answer;	/* APDU_ANSWER_MAX */
 };
 
+/* NULL if there is no memory. The reader ends with its last card. */
+struct card_reader *card_reader_alloc(void);
+void card_reader_add(struct card_reader *reader, struct tokmux_card *card);
+void card_reader_drop(struct card_reader *reader, struct tokmux_card *card);
+/* The reader owns @transport then. It is closed on failure. */
+int card_reader_connect(struct card_reader *reader, struct ccid_transport *transport);
+int card_reader_connect_fd(struct card_reader *reader, int fd);
+/* Its cards are not connected any more either. */
+void card_reader_disconnect(struct card_reader *reader);
+
+/* In a reader that it has for itself, and in one that is there. */
 struct tokmux_card *card_alloc(unsigned int slot);
-/* The card owns @transport then. It is closed on failure. */
+struct tokmux_card *card_alloc_in(struct card_reader *reader, unsigned int slot);
+/* In a connected reader. Gets in step with it. */
+int card_attach(struct tokmux_card *card);
+void card_detach(struct tokmux_card *card);
+/* The reader and the card. The reader is not connected on failure. */
 int card_connect(struct tokmux_card *card, struct ccid_transport *transport);
 int card_connect_fd(struct tokmux_card *card, int fd);
-void card_disconnect(struct tokmux_card *card);
 /*
  * Goes on with a card that another holder has powered, of which these are known. Both
  * sides of T=1 begin anew to count blocks.

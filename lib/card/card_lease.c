@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * A card on a token: the lease, the reader behind the lease fd, and the reset
+ * Cards on a token: the lease, the reader behind the lease fd, and the reset
  * of a card that passes from one holder to another (R2).
+ *
+ * The lease is for the reader: the first card that begins gets it, the cards of other
+ * slots that begin meanwhile are in it, and the last one that ends gives it back.
  */
 #include <unistd.h>
 #include "card.h"
@@ -27,28 +30,45 @@ int tokmux_card_new(struct tokmux_caller *caller, unsigned int slot,
 	 */
 	if (caller->group)
 		return -EINVAL;
-	c = card_alloc(slot);
+	c = caller->reader ? card_alloc_in(caller->reader, slot) : card_alloc(slot);
 	if (!c)
 		return -ENOMEM;
-	c->caller = caller;
+	c->reader->caller = caller;
+	caller->reader = c->reader;
 	*card = c;
 	return 0;
 }
 
-static void give_back(struct tokmux_card *card)
+/* Is one of the reader's cards in such a use? @but may be NULL. */
+static bool any_in(const struct card_reader *reader, enum card_use use,
+		   const struct tokmux_card *but)
 {
-	card_disconnect(card);
-	if (card->lease_fd >= 0)
-		close(card->lease_fd);
-	card->lease_fd = -1;
-	card->idle = false;
+	const struct tokmux_card *card;
+
+	for (card = reader->cards; card; card = card->next)
+		if (card != but && card->use == use)
+			return true;
+	return false;
+}
+
+static void give_back(struct card_reader *reader)
+{
+	struct tokmux_card *card;
+
+	for (card = reader->cards; card; card = card->next)
+		card->use = CARD_UNUSED;
+	card_reader_disconnect(reader);
+	if (reader->lease_fd >= 0)
+		close(reader->lease_fd);
+	reader->lease_fd = -1;
+	reader->idle = false;
 }
 
 static unsigned int *begun(const struct tokmux_card *card)
 {
 	unsigned int slot = card->slot;
 
-	return &card->caller->begun[slot < TOKMUX_SLOTS ? slot : TOKMUX_SLOTS - 1];
+	return &card->reader->begun[slot < CARD_SLOTS ? slot : CARD_SLOTS - 1];
 }
 
 /*
@@ -68,9 +88,9 @@ static int scrub_other_slots(struct tokmux_card *card)
 {
 	unsigned int i;
 
-	for (i = 0; i < TOKMUX_SLOTS; i++)
-		if (&card->caller->begun[i] != begun(card))
-			card->caller->begun[i]++;
+	for (i = 0; i < CARD_SLOTS; i++)
+		if (&card->reader->begun[i] != begun(card))
+			card->reader->begun[i]++;
 	return card_other_slots_off(card);
 }
 
@@ -84,7 +104,7 @@ static bool is_untouched(const struct tokmux_card *card,
 	 */
 	return card->ccid.icc == CCID_ICC_ACTIVE && card->powered &&
 	       !(grant->flags & GRANT_SCRUB) && card->epoch == grant->epoch &&
-	       !(card->ccid.transport->desc.features & CCID_AUTO_ACTIVATION);
+	       !(ccid_desc(&card->ccid)->features & CCID_AUTO_ACTIVATION);
 }
 
 /*
@@ -98,10 +118,11 @@ static bool was_left(const struct tokmux_card *card,
 {
 	int64_t unused_ms = deadline_after(0) - left->used_ms;
 
-	return card->ccid.icc == CCID_ICC_ACTIVE && !(grant->flags & GRANT_SCRUB) &&
+	return card->ccid.icc == CCID_ICC_ACTIVE &&
+	       !(card->reader->granted & GRANT_SCRUB) &&
 	       card->epoch != left->epoch && grant->epoch == left->epoch + 1 &&
 	       unused_ms >= 0 && (card->share_ms < 0 || unused_ms < card->share_ms) &&
-	       !(card->ccid.transport->desc.features & CCID_AUTO_ACTIVATION);
+	       !(ccid_desc(&card->ccid)->features & CCID_AUTO_ACTIVATION);
 }
 
 /*
@@ -114,7 +135,7 @@ static bool take_left(struct tokmux_card *card, const struct tokmux_grant *grant
 	struct card_left_key key;
 	struct card_left left;
 
-	if (!card->share_ms || card_left_key(card->caller, card->slot, &key) ||
+	if (!card->share_ms || card_left_key(card->reader->caller, card->slot, &key) ||
 	    !card_left_take(&key, &left) || !was_left(card, grant, &left) ||
 	    card_adopt(card, left.atr, left.atr_len, left.protocol))
 		return false;
@@ -136,11 +157,11 @@ static bool leave(struct tokmux_card *card)
 	};
 	struct card_left_key key;
 
-	if (!card->powered || card->ccid.astray || !card->power_id ||
-	    card->ccid.transport->desc.features & CCID_AUTO_ACTIVATION)
+	if (!card->powered || ccid_is_astray(&card->ccid) || !card->power_id ||
+	    ccid_desc(&card->ccid)->features & CCID_AUTO_ACTIVATION)
 		return false;
 	memcpy(left.atr, card->atr_bytes, card->atr_len);
-	return !card_left_key(card->caller, card->slot, &key) &&
+	return !card_left_key(card->reader->caller, card->slot, &key) &&
 	       !card_left_put(&key, &left);
 }
 
@@ -176,52 +197,110 @@ static int take_over(struct tokmux_card *card,
 		flags |= TOKMUX_CARD_SCRUBBED;
 		/* The kernel's mark is for all slots. */
 		if (!scrub_other_slots(card))
-			tokmux_mark_clean(card->caller);
+			tokmux_mark_clean(card->reader->caller);
 	}
 	return ret < 0 ? ret : flags | TOKMUX_CARD_TOUCHED;
 }
 
-/* Opens the reader, unless an idle lease has kept it. */
-static int open_reader(struct tokmux_card *card)
+static bool is_slot_used(const struct tokmux_card *card)
 {
-	int ret = tokmux_lease_fd(card->caller);
+	const struct tokmux_card *other;
 
-	if (ret == -EALREADY && card->idle)
+	for (other = card->reader->cards; other; other = other->next)
+		if (other->slot == card->slot && other->use == CARD_USED)
+			return true;
+	return false;
+}
+
+/* 1 if another card of the reader has brought the lease, 0 if none has. */
+static int find_lease(struct tokmux_card *card)
+{
+	struct card_reader *reader = card->reader;
+	struct tokmux_state info;
+
+	if (!any_in(reader, CARD_USED, NULL))
 		return 0;
-	if (card->idle)
-		give_back(card);
+	if (!tokmux_info(reader->caller, &info, sizeof(info)) &&
+	    info.flags & TOKMUX_INFO_HOLDING)
+		return is_slot_used(card) ? -EALREADY : 1;
+	/* It was taken away. The others have to be told. */
+	if (any_in(reader, CARD_USED, card))
+		return -ENODEV;
+	give_back(reader);
+	return 0;
+}
+
+static int get_lease(struct tokmux_card *card, int timeout_ms,
+		     struct tokmux_grant *grant)
+{
+	int ret = find_lease(card);
+
+	if (!ret) {
+		ret = tokmux_acquire(card->reader->caller, TOKMUX_EXCLUSIVE,
+				     timeout_ms, grant);
+		if (!ret)
+			card->reader->granted = grant->flags;
+		return ret;
+	}
+	/* What the kernel had to say was for the first one, who did it for all slots. */
+	*grant = (struct tokmux_grant){ .epoch = card->reader->epoch };
+	return ret < 0 ? ret : 0;
+}
+
+/* Opens the reader, unless it is open, or an idle lease has kept it. */
+static int open_reader(struct card_reader *reader)
+{
+	int ret;
+
+	if (any_in(reader, CARD_USED, NULL))
+		return 0;
+	ret = tokmux_lease_fd(reader->caller);
+	if (ret == -EALREADY && reader->idle) {
+		reader->idle = false;
+		return 0;
+	}
+	if (reader->idle)
+		give_back(reader);
 	if (ret < 0)
 		return ret;
-	card->lease_fd = ret;
-	return card_connect_fd(card, ret);
+	reader->lease_fd = ret;
+	return card_reader_connect_fd(reader, ret);
 }
 
 static int begin(struct tokmux_card *card, int timeout_ms, bool power)
 {
+	struct card_reader *reader = card->reader;
 	struct tokmux_grant grant;
 	int saved = errno, ret;
 	bool last, kept;
 
-	if (!card->caller || card->caller->group)
+	if (!reader->caller || reader->caller->group)
 		return -EINVAL;
-	ret = tokmux_acquire(card->caller, TOKMUX_EXCLUSIVE, timeout_ms, &grant);
+	ret = get_lease(card, timeout_ms, &grant);
 	if (ret)
 		return ret;
 	last = was_last(card);
 	if (!last)
 		card->powered = false;
-	ret = open_reader(card);
-	kept = card->idle && last && card->epoch == grant.epoch &&
+	ret = open_reader(reader);
+	kept = card->use == CARD_IDLE && last && card->epoch == grant.epoch &&
 	       !(grant.flags & GRANT_SCRUB) && (card->powered || !power);
-	card->idle = false;
-	if (ret >= 0 && !kept)
+	card->use = CARD_UNUSED;
+	if (!ret)
+		ret = card_attach(card);
+	if (!ret && !kept)
 		ret = take_over(card, &grant, power);
-	if (ret < 0) {
-		card->powered = false;
-		give_back(card);
-		tokmux_release(card->caller);
-	} else {
+	if (ret >= 0) {
+		card->use = CARD_USED;
 		card->epoch = grant.epoch;
+		reader->epoch = grant.epoch;
+	} else {
+		card->powered = false;
+		card_detach(card);
+	}
+	if (ret < 0 && !any_in(reader, CARD_USED, NULL)) {
+		give_back(reader);
+		tokmux_release(reader->caller);
 	}
 	errno = saved;
 	return ret;
@@ -239,7 +318,7 @@ int tokmux_card_hold(struct tokmux_card *card, int timeout_ms)
 
 int tokmux_card_share(struct tokmux_card *card, int unused_ms)
 {
-	if (!card->caller)
+	if (!card->reader->caller)
 		return -EINVAL;
 	card->share_ms = unused_ms;
 	return 0;
@@ -247,68 +326,110 @@ int tokmux_card_share(struct tokmux_card *card, int unused_ms)
 
 int tokmux_card_fd(const struct tokmux_card *card)
 {
-	return card->lease_fd < 0 ? -ENOLCK : card->lease_fd;
+	return card->use == CARD_UNUSED ? -ENOLCK : card->reader->lease_fd;
 }
 
-static bool others_wait(struct tokmux_card *card)
+static bool others_wait(struct card_reader *reader)
 {
 	struct tokmux_state info;
 
-	return !tokmux_info(card->caller, &info, sizeof(info)) && info.waiters;
+	return !tokmux_info(reader->caller, &info, sizeof(info)) && info.waiters;
+}
+
+static int make_idle(struct card_reader *reader)
+{
+	int ret = tokmux_idle(reader->caller, reader->linger_ms);
+
+	reader->idle = !ret;
+	return ret;
 }
 
 int tokmux_card_idle(struct tokmux_card *card, unsigned int linger_ms)
 {
-	int ret;
+	struct card_reader *reader = card->reader;
+	int ret = 0;
 
-	if (card->lease_fd < 0)
+	if (card->use == CARD_UNUSED)
 		return -ENOLCK;
-	ret = tokmux_idle(card->caller, linger_ms);
+	reader->linger_ms = linger_ms;
+	if (!any_in(reader, CARD_USED, card))
+		ret = make_idle(reader);
 	if (!ret)
-		card->idle = true;
+		card->use = CARD_IDLE;
 	return ret;
 }
 
 /* Uses an idle lease again. Has it ended meanwhile, and with it all that was left? */
-static bool has_ended(struct tokmux_card *card)
+static bool has_ended(struct card_reader *reader)
 {
 	struct tokmux_state info;
 	struct tokmux_grant grant;
 
-	if (!card->idle)
+	if (!reader->idle)
 		return false;
-	if (tokmux_info(card->caller, &info, sizeof(info)) ||
-	    !(info.flags & TOKMUX_INFO_HOLDING))
+	if (tokmux_info(reader->caller, &info, sizeof(info)) ||
+	    !(info.flags & TOKMUX_INFO_HOLDING) ||
+	    tokmux_acquire(reader->caller, TOKMUX_EXCLUSIVE, 0, &grant))
 		return true;
-	return tokmux_acquire(card->caller, TOKMUX_EXCLUSIVE, 0, &grant);
+	reader->idle = false;
+	return false;
+}
+
+/* Is there another card that its last user has left with power, to go on with it? */
+static bool is_other_kept(const struct tokmux_card *card)
+{
+	const struct tokmux_card *other;
+
+	for (other = card->reader->cards; other; other = other->next)
+		if (other->slot != card->slot && other->powered &&
+		    other->epoch == card->reader->epoch &&
+		    other->begun == *begun(other))
+			return true;
+	return false;
+}
+
+/* Takes the card's power. */
+static void switch_off(struct tokmux_card *card)
+{
+	if (tokmux_card_power_off(card) || any_in(card->reader, CARD_USED, card) ||
+	    any_in(card->reader, CARD_IDLE, card) || is_other_kept(card))
+		return;
+	/* Without power all cards of the reader forget who has logged in. */
+	if (!card_has_others(card) || !card_other_slots_off(card))
+		tokmux_mark_clean(card->reader->caller);
 }
 
 int tokmux_card_end(struct tokmux_card *card, unsigned int flags)
 {
-	int saved = errno, ret;
+	struct card_reader *reader = card->reader;
+	int saved = errno, ret = 0;
 	bool off;
 
 	if (flags & ~(unsigned int)(TOKMUX_CARD_OFF | TOKMUX_CARD_OFF_IF_WANTED))
 		return -EINVAL;
-	if (card->lease_fd < 0)
+	if (card->use == CARD_UNUSED)
 		return -ENOLCK;
-	if (has_ended(card)) {
-		give_back(card);
-		errno = saved;
-		return 0;
+	if (has_ended(reader)) {
+		give_back(reader);
+		goto out;
 	}
 	off = flags & TOKMUX_CARD_OFF ||
-	      (flags & TOKMUX_CARD_OFF_IF_WANTED && others_wait(card));
+	      (flags & TOKMUX_CARD_OFF_IF_WANTED && others_wait(reader));
 	/* What can't be left to others of this user isn't left to anybody. */
 	if (!off && card->share_ms)
 		off = !leave(card);
-	if (off) {
-		/* Without power the card forgets who has logged in. */
-		if (!tokmux_card_power_off(card) && !card_has_others(card))
-			tokmux_mark_clean(card->caller);
-	}
-	give_back(card);
-	ret = tokmux_release(card->caller);
+	if (off)
+		switch_off(card);
+	card->use = CARD_UNUSED;
+	card_detach(card);
+	if (any_in(reader, CARD_USED, NULL))
+		goto out;
+	/* The others are kept as they were. */
+	if (any_in(reader, CARD_IDLE, NULL) && !make_idle(reader))
+		goto out;
+	give_back(reader);
+	ret = tokmux_release(reader->caller);
+out:
 	errno = saved;
 	return ret;
 }
@@ -317,7 +438,7 @@ void tokmux_card_free(struct tokmux_card *card)
 {
 	int saved = errno;
 
-	if (card && card->caller)
+	if (card && card->reader->caller)
 		tokmux_card_end(card, 0);
 	card_destroy(card);
 	errno = saved;
@@ -334,7 +455,7 @@ static int scrub_slot(int fd, unsigned int slot)
 		ret = tokmux_card_power_off(card);
 	/* The number of the next slot, 0 after the last one. */
 	if (!ret || ret == -ENOMEDIUM)
-		ret = slot < card->ccid.transport->desc.max_slot ? (int)slot + 1 : 0;
+		ret = slot < ccid_desc(&card->ccid)->max_slot ? (int)slot + 1 : 0;
 	card_destroy(card);
 	return ret;
 }

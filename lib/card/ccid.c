@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * One command after the other to one slot of a CCID reader.
+ * One command after the other to the slots of a CCID reader, also where the reader
+ * could be busy in several (bMaxCCIDBusySlots).
  *
  * Another holder may have left the reader in the middle of a message, or with
- * answers that nobody read. So an answer counts only if it has the command's
- * sequence number. When a command gets no proper answer, the reader is
- * @astray: ccid_resync() comes before the next command.
+ * answers that nobody read. So an answer counts only if it has the command's slot
+ * and sequence number. When a command gets no proper answer, all slots are astray:
+ * ccid_resync() comes before the next command to each.
  */
 #include <errno.h>
 #include <limits.h>
@@ -39,63 +40,87 @@
 
 static const uint8_t nothing_specific[3];
 
-static size_t whole_packets(const struct ccid *ccid, size_t len)
+static size_t whole_packets(const struct ccid_reader *reader, size_t len)
 {
-	size_t packet = ccid->transport->in_packet;
+	size_t packet = reader->transport->in_packet;
 
 	return (len + packet - 1) / packet * packet;
 }
 
-int ccid_init(struct ccid *ccid, struct ccid_transport *transport,
-	      unsigned int slot)
+int ccid_reader_init(struct ccid_reader *reader, struct ccid_transport *transport)
 {
 	size_t max = transport->desc.max_message;
 	uint8_t seq = 0;
 
-	if (slot > transport->desc.max_slot)
-		return -EINVAL;
 	if (max > CCID_MESSAGE_MAX)
 		max = CCID_MESSAGE_MAX;
 	if (max == MESSAGE_BOGUS &&
 	    (transport->desc.features & CCID_LEVEL) <= CCID_LEVEL_SHORT)
 		max = MESSAGE_MEANT;
-	*ccid = (struct ccid){
+	*reader = (struct ccid_reader){
 		.transport = transport,
-		.slot = (uint8_t)slot,
 		.max_data = max - CCID_HEADER_SIZE,
 		.max_answer = (max < MESSAGE_MEANT ? MESSAGE_MEANT : max) -
 			      CCID_HEADER_SIZE,
-		.astray = true,
-		.icc = CCID_ICC_ABSENT,
-		.error = -1,
 	};
 	/* Most likely not the number at which the last holder stopped. */
 	if (getrandom(&seq, 1, GRND_NONBLOCK) == 1)
-		ccid->seq = seq;
-	ccid->out = malloc(max);
-	ccid->in = malloc(whole_packets(ccid, CCID_HEADER_SIZE + ccid->max_answer));
-	if (ccid->out && ccid->in)
+		reader->seq = seq;
+	reader->out = malloc(max);
+	reader->in = malloc(whole_packets(reader, CCID_HEADER_SIZE +
+						  reader->max_answer));
+	if (reader->out && reader->in)
 		return 0;
-	free(ccid->out);
-	free(ccid->in);
+	free(reader->out);
+	free(reader->in);
 	return -ENOMEM;
 }
 
-void ccid_destroy(struct ccid *ccid)
+static void wipe(struct ccid_reader *reader)
 {
-	ccid_wipe(ccid);
-	free(ccid->out);
-	free(ccid->in);
-	ccid->transport->ops->close(ccid->transport);
+	explicit_bzero(reader->out, reader->out_used);
+	explicit_bzero(reader->in, reader->in_used);
+	reader->out_used = 0;
+	reader->in_used = 0;
+	reader->in_len = 0;
+}
+
+void ccid_reader_destroy(struct ccid_reader *reader)
+{
+	wipe(reader);
+	free(reader->out);
+	free(reader->in);
+	reader->transport->ops->close(reader->transport);
+}
+
+int ccid_join(struct ccid *ccid, struct ccid_reader *reader, unsigned int slot)
+{
+	if (slot > reader->transport->desc.max_slot)
+		return -EINVAL;
+	*ccid = (struct ccid){
+		.reader = reader,
+		.next = reader->slots,
+		.slot = (uint8_t)slot,
+		.in_step = reader->given_up,
+		.icc = CCID_ICC_ABSENT,
+		.error = -1,
+	};
+	reader->slots = ccid;
+	return 0;
+}
+
+void ccid_leave(struct ccid *ccid)
+{
+	struct ccid **at = &ccid->reader->slots;
+
+	while (*at != ccid)
+		at = &(*at)->next;
+	*at = ccid->next;
 }
 
 void ccid_wipe(struct ccid *ccid)
 {
-	explicit_bzero(ccid->out, ccid->out_used);
-	explicit_bzero(ccid->in, ccid->in_used);
-	ccid->out_used = 0;
-	ccid->in_used = 0;
-	ccid->in_len = 0;
+	wipe(ccid->reader);
 }
 
 /* ---- one message ------------------------------------------------------ */
@@ -104,44 +129,45 @@ static int send_message(struct ccid *ccid, enum ccid_command type,
 			const uint8_t specific[static 3],
 			const uint8_t *data, size_t len, int64_t deadline)
 {
-	struct ccid_transport *t = ccid->transport;
+	struct ccid_reader *reader = ccid->reader;
+	struct ccid_transport *t = reader->transport;
 	struct ccid_message m = {
 		.type = (uint8_t)type,
 		.slot = ccid->slot,
-		.seq = ++ccid->seq,
+		.seq = ++reader->seq,
 		.length = (uint32_t)len,
 	};
 	int left;
 
-	if (len > ccid->max_data)
+	if (len > reader->max_data)
 		return -EMSGSIZE;
 	left = deadline_left(deadline, SEND_MS);
 	if (!left)
 		return -ETIMEDOUT;
 	memcpy(m.specific, specific, sizeof(m.specific));
-	ccid_header_put(ccid->out, &m);
+	ccid_header_put(reader->out, &m);
 	if (len)
-		memcpy(ccid->out + CCID_HEADER_SIZE, data, len);
-	if (ccid->out_used < CCID_HEADER_SIZE + len)
-		ccid->out_used = CCID_HEADER_SIZE + len;
-	return t->ops->bulk_out(t, ccid->out, CCID_HEADER_SIZE + len, left);
+		memcpy(reader->out + CCID_HEADER_SIZE, data, len);
+	if (reader->out_used < CCID_HEADER_SIZE + len)
+		reader->out_used = CCID_HEADER_SIZE + len;
+	return t->ops->bulk_out(t, reader->out, CCID_HEADER_SIZE + len, left);
 }
 
-static int read_packets(struct ccid *ccid, size_t at, size_t len,
+static int read_packets(struct ccid_reader *reader, size_t at, size_t len,
 			int64_t deadline)
 {
-	struct ccid_transport *t = ccid->transport;
+	struct ccid_transport *t = reader->transport;
 	int left, ret;
 
 	do {
 		left = deadline_left(deadline, INT_MAX);
 		if (!left)
 			return -ETIMEDOUT;
-		ret = t->ops->bulk_in(t, ccid->in + at, whole_packets(ccid, len),
+		ret = t->ops->bulk_in(t, reader->in + at, whole_packets(reader, len),
 				      left);
 	} while (ret == -ETIMEDOUT && deadline < 0);
-	if (ret > 0 && ccid->in_used < at + (size_t)ret)
-		ccid->in_used = at + (size_t)ret;
+	if (ret > 0 && reader->in_used < at + (size_t)ret)
+		reader->in_used = at + (size_t)ret;
 	return ret;
 }
 
@@ -150,23 +176,23 @@ static int read_packets(struct ccid *ccid, size_t at, size_t len,
  * whole packets may or may not be followed by a zero-length packet. If it is,
  * that packet comes before the next message. -EPROTO if it is no message.
  */
-static int read_message(struct ccid *ccid, int64_t deadline,
+static int read_message(struct ccid_reader *reader, int64_t deadline,
 			struct ccid_message *m)
 {
 	size_t have, whole, want = CCID_HEADER_SIZE;
 	int ret;
 
 	do {
-		ret = read_packets(ccid, 0, want, deadline);
+		ret = read_packets(reader, 0, want, deadline);
 	} while (!ret);
 	if (ret < 0)
 		return ret;
 	have = (size_t)ret;
-	ret = ccid_header_get(ccid->in, have, m);
+	ret = ccid_header_get(reader->in, have, m);
 	if (ret)
 		return ret;
 	whole = CCID_HEADER_SIZE + m->length;
-	if (m->length > ccid->max_answer)
+	if (m->length > reader->max_answer)
 		return -EPROTO;
 	/*
 	 * Bytes beyond the header's length are ignored: QEMU's reader sends
@@ -174,9 +200,9 @@ static int read_message(struct ccid *ccid, int64_t deadline,
 	 */
 	if (have < whole) {
 		/* A short packet ends the message: the rest won't come. */
-		if (have < whole_packets(ccid, want))
+		if (have < whole_packets(reader, want))
 			return -EPROTO;
-		ret = read_packets(ccid, have, whole - have, deadline);
+		ret = read_packets(reader, have, whole - have, deadline);
 		if (ret < 0)
 			return ret;
 		if (have + (size_t)ret != whole)
@@ -220,12 +246,12 @@ static int read_answer(struct ccid *ccid, enum ccid_command type,
 	int ret;
 
 	for (;;) {
-		ret = read_message(ccid, until, m);
+		ret = read_message(ccid->reader, until, m);
 		if (ret == -EPROTO && whatever_comes)
 			continue;
 		if (ret)
 			return ret;
-		if (m->slot != ccid->slot || m->seq != ccid->seq)
+		if (m->slot != ccid->slot || m->seq != ccid->reader->seq)
 			continue;
 		if (ccid_command_status(m) == CCID_TIME_EXTENSION) {
 			ccid->icc = ccid_icc_status(m);
@@ -243,20 +269,30 @@ static int read_answer(struct ccid *ccid, enum ccid_command type,
 	      ccid_command_status(m) == CCID_FAILED))
 		return -EPROTO;
 	ccid->icc = ccid_icc_status(m);
-	ccid->in_len = m->length;
+	ccid->reader->in_len = m->length;
 	return 0;
 }
 
 /* ---- in step ---------------------------------------------------------- */
 
+static void is_in_step(struct ccid *ccid)
+{
+	ccid->in_step = ccid->reader->given_up + 1;
+}
+
+static void give_up(struct ccid *ccid)
+{
+	ccid->reader->given_up++;
+}
+
 static int abort_command(struct ccid *ccid, int64_t deadline)
 {
-	struct ccid_transport *t = ccid->transport;
+	struct ccid_transport *t = ccid->reader->transport;
 	struct ccid_message m;
 	int ret;
 
 	/* The request and the message must have the same number. */
-	ret = t->ops->abort(t, ccid->slot, (uint8_t)(ccid->seq + 1));
+	ret = t->ops->abort(t, ccid->slot, (uint8_t)(ccid->reader->seq + 1));
 	if (ret == -ENODEV)
 		return ret;
 	ret = send_message(ccid, CCID_ABORT, nothing_specific, NULL, 0,
@@ -333,7 +369,7 @@ static int resync(struct ccid *ccid, int64_t deadline)
 		if (ret == -ETIMEDOUT && step_ms < RESYNC_STEP_MAX_MS)
 			step_ms *= 2;
 	}
-	ccid->astray = false;
+	is_in_step(ccid);
 	return 0;
 }
 
@@ -362,24 +398,23 @@ int ccid_command(struct ccid *ccid, enum ccid_command type,
 {
 	int ret;
 
-	ccid->in_len = 0;
+	ccid->reader->in_len = 0;
 	ccid->error = -1;
-	if (len > ccid->max_data)
+	if (len > ccid->reader->max_data)
 		return -EMSGSIZE;
-	ret = ccid->astray ? ccid_resync(ccid, deadline) : 0;
+	ret = ccid_is_astray(ccid) ? ccid_resync(ccid, deadline) : 0;
 	if (ret)
 		return ret;
-	/* Until the answer has come. */
-	ccid->astray = true;
 	ret = send_message(ccid, type, specific, data, len, deadline);
 	if (!ret)
 		ret = read_answer(ccid, type, false, deadline, answer);
-	if (ret)
+	if (ret) {
+		give_up(ccid);
 		return plain_error(ret);
-	ccid->astray = false;
+	}
 	if (ccid_command_status(answer) == CCID_FAILED) {
 		ccid->error = answer->specific[1];
-		ccid->in_len = 0;
+		ccid->reader->in_len = 0;
 		return ccid_error(answer);
 	}
 	return 0;
@@ -395,7 +430,7 @@ int ccid_slot_status(struct ccid *ccid, int64_t deadline)
 	/* Some readers report an empty slot as a failure. */
 	ret = ccid_command(ccid, CCID_GET_SLOT_STATUS, nothing_specific, NULL, 0,
 			   deadline, &m);
-	if (ret && ccid->astray)
+	if (ret && ccid_is_astray(ccid))
 		return ret;
 	return ccid->icc;
 }
@@ -422,9 +457,9 @@ static int power_on_at(struct ccid *ccid, unsigned int select, int64_t deadline)
 	if (ret)
 		return ret;
 	if (m.specific[2] != CCID_CHAIN_WHOLE || ccid->icc != CCID_ICC_ACTIVE ||
-	    ccid->in_len < 2 || ccid->in_len > 33)
+	    ccid->reader->in_len < 2 || ccid->reader->in_len > 33)
 		return -EPROTO;
-	return (int)ccid->in_len;
+	return (int)ccid->reader->in_len;
 }
 
 int ccid_power_on(struct ccid *ccid, int64_t deadline)
@@ -433,7 +468,7 @@ int ccid_power_on(struct ccid *ccid, int64_t deadline)
 	static const struct {
 		uint8_t select, voltage;
 	} voltages[] = { { 1, 1 }, { 3, 4 }, { 2, 2 } };
-	const struct ccid_descriptor *desc = &ccid->transport->desc;
+	const struct ccid_descriptor *desc = ccid_desc(ccid);
 	int ret = -EIO;
 	size_t i;
 
@@ -468,7 +503,7 @@ static int xfr(struct ccid *ccid, const uint8_t *data, size_t len,
 	if (ret)
 		return ret;
 	*chain = m.specific[2];
-	return (int)ccid->in_len;
+	return (int)ccid->reader->in_len;
 }
 
 int ccid_xfr(struct ccid *ccid, const uint8_t *data, size_t len,
@@ -486,7 +521,7 @@ int ccid_xfr(struct ccid *ccid, const uint8_t *data, size_t len,
 /* The level parameter of the part of an APDU from @at on. */
 static unsigned int part_level(const struct ccid *ccid, size_t at, size_t len)
 {
-	bool last = len - at <= ccid->max_data;
+	bool last = len - at <= ccid->reader->max_data;
 
 	if (!at)
 		return last ? CCID_CHAIN_WHOLE : CCID_CHAIN_BEGINS;
@@ -496,6 +531,7 @@ static unsigned int part_level(const struct ccid *ccid, size_t at, size_t len)
 int ccid_xfr_apdu(struct ccid *ccid, const uint8_t *apdu, size_t len,
 		  uint8_t *answer, size_t size, int64_t deadline)
 {
+	const size_t max = ccid->reader->max_data;
 	size_t at = 0, part, have = 0;
 	unsigned int level;
 	uint8_t chain = CCID_CHAIN_WHOLE;
@@ -503,7 +539,7 @@ int ccid_xfr_apdu(struct ccid *ccid, const uint8_t *apdu, size_t len,
 
 	for (;;) {
 		level = part_level(ccid, at, len);
-		part = len - at <= ccid->max_data ? len - at : ccid->max_data;
+		part = len - at <= max ? len - at : max;
 		ret = xfr(ccid, apdu + at, part, 0, level, deadline, &chain);
 		if (ret < 0)
 			return ret;
@@ -539,7 +575,7 @@ int ccid_xfr_apdu(struct ccid *ccid, const uint8_t *apdu, size_t len,
 	}
 broken:
 	/* The reader may wait for more. */
-	ccid->astray = true;
+	give_up(ccid);
 	return -EPROTO;
 }
 
@@ -579,7 +615,7 @@ static int exchange(struct ccid *ccid, enum ccid_command type,
 	int ret;
 
 	ret = ccid_command(ccid, type, nothing_specific, data, len, deadline, &m);
-	return ret ? is_unknown(ccid, ret) : (int)ccid->in_len;
+	return ret ? is_unknown(ccid, ret) : (int)ccid->reader->in_len;
 }
 
 int ccid_escape(struct ccid *ccid, const uint8_t *data, size_t len,
@@ -594,22 +630,13 @@ int ccid_secure(struct ccid *ccid, const uint8_t *data, size_t len,
 	return exchange(ccid, CCID_SECURE, data, len, deadline);
 }
 
-/* 1 if a notice told of a change in the slot, 0 if it didn't or none came. */
-static int listen(struct ccid *ccid, int timeout_ms)
+/* Takes in what a notice says of a slot. As listen(). */
+static int take_notice(struct ccid *ccid, const uint8_t *notice, size_t len)
 {
-	struct ccid_transport *t = ccid->transport;
-	uint8_t notice[CCID_NOTICE_MAX];
-	size_t size = t->interrupt_packet;
 	bool present;
 	int ret;
 
-	/* interrupt_packet is the reader's word: keep within the buffer. */
-	if (size > sizeof(notice))
-		size = sizeof(notice);
-	ret = t->ops->interrupt_in(t, notice, size, timeout_ms);
-	if (ret < 0)
-		return ret;
-	ret = ccid_notice(notice, (size_t)ret, ccid->slot, &present);
+	ret = ccid_notice(notice, len, ccid->slot, &present);
 	if (ret <= 0)
 		return ret;
 	/*
@@ -625,6 +652,31 @@ static int listen(struct ccid *ccid, int timeout_ms)
 		ccid->heard = true;
 	ccid->told_present = present;
 	return 1;
+}
+
+/*
+ * For all slots. 1 if a notice told of a change in this one, 0 if it didn't or none
+ * came.
+ */
+static int listen(struct ccid *ccid, int timeout_ms)
+{
+	struct ccid_transport *t = ccid->reader->transport;
+	uint8_t notice[CCID_NOTICE_MAX];
+	size_t size = t->interrupt_packet, len;
+	struct ccid *slot;
+	int ret;
+
+	/* interrupt_packet is the reader's word: keep within the buffer. */
+	if (size > sizeof(notice))
+		size = sizeof(notice);
+	ret = t->ops->interrupt_in(t, notice, size, timeout_ms);
+	if (ret < 0)
+		return ret;
+	len = (size_t)ret;
+	for (slot = ccid->reader->slots; slot; slot = slot->next)
+		if (slot != ccid)
+			take_notice(slot, notice, len);
+	return take_notice(ccid, notice, len);
 }
 
 /* Takes in what has come. 0, or why nothing more can come. */
@@ -645,7 +697,7 @@ bool ccid_was_out(struct ccid *ccid)
 {
 	bool was;
 
-	if (ccid->transport->ops->interrupt_in)
+	if (ccid->reader->transport->ops->interrupt_in)
 		take_notices(ccid);
 	was = ccid->exchanged;
 	ccid->exchanged = false;
@@ -657,7 +709,7 @@ int ccid_heard(struct ccid *ccid)
 	bool heard;
 	int ret;
 
-	if (!ccid->transport->ops->interrupt_in)
+	if (!ccid->reader->transport->ops->interrupt_in)
 		return -EOPNOTSUPP;
 	ret = take_notices(ccid);
 	heard = ccid->heard;
@@ -667,7 +719,7 @@ int ccid_heard(struct ccid *ccid)
 
 int ccid_wait_notice(struct ccid *ccid, int64_t deadline)
 {
-	bool can_tell = ccid->transport->ops->interrupt_in;
+	bool can_tell = ccid->reader->transport->ops->interrupt_in;
 	int left, ret;
 
 	for (;;) {

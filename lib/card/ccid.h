@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One CCID command after the other to one slot of a reader, through a
- * transport. Nothing in here trusts the reader.
+ * One CCID command after the other to the slots of a reader, through a transport.
+ * Nothing in here trusts the reader.
  */
 #ifndef TOKMUX_LIB_CARD_CCID_H
 #define TOKMUX_LIB_CARD_CCID_H
@@ -12,41 +12,71 @@
 #include "ccid_message.h"
 #include "ccid_transport.h"
 
-struct ccid {
+/* A reader, which its slots share. */
+struct ccid_reader {
 	struct ccid_transport *transport;
-	uint8_t slot;
 	uint8_t seq;
 	/*
-	 * A command was given up: its answer, or a part of it, may still come.
+	 * How often a command was given up. Its answer, or a part of it, may still come:
+	 * each slot has to get in step again.
 	 */
-	bool astray;
+	unsigned int given_up;
+	size_t max_data;		/* of one message to the reader */
+	size_t max_answer;		/* of one message from it */
+	uint8_t *out, *in;		/* with room for a header each */
+	size_t in_len;			/* of the last answer's data */
+	size_t out_used, in_used;	/* what ccid_wipe() has to wipe */
+	struct ccid *slots;		/* that hear its notices */
+};
+
+/* One slot. */
+struct ccid {
+	struct ccid_reader *reader;
+	struct ccid *next;
+	uint8_t slot;
+	/* It is in step, if that is the reader's @given_up plus one. */
+	unsigned int in_step;
 	/*
 	 * If not 0: how long the reader may be silent while the card works on a
 	 * command. Each time extension begins that time anew.
 	 */
 	int silence_ms;
-	size_t max_data;		/* of one message to the reader */
-	size_t max_answer;		/* of one message from it */
 	uint8_t icc;			/* as of the last answer */
 	int error;			/* bError of the last command, -1 for none */
 	bool told_present;		/* the last notice told of a card */
 	bool exchanged;			/* a notice told that the card was out */
 	bool heard;			/* of a change, and ccid_heard() hasn't said so */
-	uint8_t *out, *in;		/* with room for a header each */
-	size_t in_len;			/* of the last answer's data */
-	size_t out_used, in_used;	/* what ccid_wipe() has to wipe */
 };
 
-/* The data of the last answer. */
+/* What the reader says of itself. */
+static inline const struct ccid_descriptor *ccid_desc(const struct ccid *ccid)
+{
+	return &ccid->reader->transport->desc;
+}
+
+/*
+ * A command was given up, to this slot or another one, or none has been sent yet:
+ * ccid_resync() comes before the next one.
+ */
+static inline bool ccid_is_astray(const struct ccid *ccid)
+{
+	return ccid->in_step != ccid->reader->given_up + 1;
+}
+
+/* The data of the last answer, whichever slot's it was. */
 static inline const uint8_t *ccid_data(const struct ccid *ccid)
 {
-	return ccid->in + CCID_HEADER_SIZE;
+	return ccid->reader->in + CCID_HEADER_SIZE;
 }
 
 /* Owns @transport if it succeeds. */
-int ccid_init(struct ccid *ccid, struct ccid_transport *transport,
-	      unsigned int slot);
-void ccid_destroy(struct ccid *ccid);
+int ccid_reader_init(struct ccid_reader *reader, struct ccid_transport *transport);
+/* Its slots have left it. */
+void ccid_reader_destroy(struct ccid_reader *reader);
+
+/* -EINVAL if the reader has no such slot. */
+int ccid_join(struct ccid *ccid, struct ccid_reader *reader, unsigned int slot);
+void ccid_leave(struct ccid *ccid);
 
 /* Resynchronizes with a reader that a command or another holder left astray. */
 int ccid_resync(struct ccid *ccid, int64_t deadline);
@@ -55,7 +85,7 @@ int ccid_resync(struct ccid *ccid, int64_t deadline);
  * One command and its answer. @specific are the three bytes of the header,
  * @len bytes of @data follow it. -EIO: the reader or the card failed or refused,
  * and @ccid->error says why if the reader does; -EPROTO: what came makes no sense.
- * -ETIMEDOUT leaves the reader astray.
+ * -ETIMEDOUT leaves the slots astray.
  */
 int ccid_command(struct ccid *ccid, enum ccid_command type,
 		 const uint8_t specific[static 3], const uint8_t *data,

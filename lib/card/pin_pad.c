@@ -9,7 +9,7 @@
 /* Has the reader a pad for the operation that @pin begins with? */
 static bool can_do_pin(const struct tokmux_card *card, const uint8_t *pin)
 {
-	const struct ccid_descriptor *desc = &card->ccid.transport->desc;
+	const struct ccid_descriptor *desc = ccid_desc(&card->ccid);
 
 	switch (pin[0]) {
 	case TOKMUX_CARD_PIN_VERIFY:
@@ -130,7 +130,7 @@ int tokmux_card_secure(struct tokmux_card *card, const void *pin, size_t len,
 	if (!card->connected)
 		return -ENOLCK;
 	t1 = card->protocol == 1 &&
-	     (card->ccid.transport->desc.features & CCID_LEVEL) ==
+	     (ccid_desc(&card->ccid)->features & CCID_LEVEL) ==
 	     CCID_LEVEL_TPDU;
 	if (!card->powered || card_was_exchanged(card))
 		ret = -ECONNRESET;

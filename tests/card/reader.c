@@ -49,6 +49,7 @@ void reader_descriptor(const struct reader *r, uint8_t desc[static 54])
 	desc[1] = 0x21;
 	desc[2] = 0x10;
 	desc[3] = 0x01;
+	desc[4] = r->second != NULL;		/* bMaxSlotIndex */
 	desc[5] = 0x01;				/* 5 V */
 	put32(desc + 6, 3);			/* T=0, T=1 */
 	put32(desc + 10, 4000);			/* kHz */
@@ -127,11 +128,17 @@ void reader_insert(struct reader *r, bool present)
 
 size_t reader_notice(struct reader *r, uint8_t notice[static 2])
 {
-	if (!r->changed)
+	struct reader *slot;
+	unsigned int shift = 0;
+
+	if (!r->changed && !(r->second && r->second->changed))
 		return 0;
-	r->changed = false;
 	notice[0] = 0x50;
-	notice[1] = r->present ? 3 : 2;
+	notice[1] = 0;
+	for (slot = r; slot; slot = slot->second, shift += 2) {
+		notice[1] |= (uint8_t)((slot->present | slot->changed << 1) << shift);
+		slot->changed = false;
+	}
 	return 2;
 }
 
@@ -152,13 +159,32 @@ static void queue(struct reader *r, const uint8_t *bytes, size_t len, bool zlp,
 	*end = m;
 }
 
+static bool is_half_sent(const struct reader *r)
+{
+	const struct reader_message *m;
+
+	for (m = r->first; m; m = m->next)
+		if (m->at)
+			return true;
+	return false;
+}
+
 int reader_in(struct reader *r, uint8_t packet[static READER_PACKET],
 	      int64_t *not_before)
 {
 	struct reader_message *m, **at = &r->first;
+	int64_t later = -1;
 	size_t n;
+	int ret;
 
 	*not_before = -1;
+	/* One message is whole before the other slot's begins. */
+	if (r->second && !is_half_sent(r)) {
+		ret = reader_in(r->second, packet, &later);
+		if (ret >= 0)
+			return ret;
+		*not_before = later;
+	}
 	/* What takes time holds nobody else up, but a message is one whole. */
 	while (*at && !(*at)->at)
 		at = &(*at)->next;
@@ -638,6 +664,10 @@ void reader_out(struct reader *r, const uint8_t *packet, size_t len)
 {
 	size_t whole;
 
+	/* The first packet says for which slot the message is. */
+	if (r->second && (r->second->out_len ||
+			  (!r->out_len && len > 5 && packet[5] == 1)))
+		r = r->second;
 	if (r->out_len + len > sizeof(r->out)) {
 		r->out_len = 0;
 		return;
@@ -658,8 +688,10 @@ void reader_out(struct reader *r, const uint8_t *packet, size_t len)
 	r->out_len = 0;
 }
 
-void reader_abort(struct reader *r, uint8_t seq)
+void reader_abort(struct reader *r, uint8_t slot, uint8_t seq)
 {
+	if (slot && r->second)
+		r = r->second;
 	if (r->no_abort)
 		return;
 	r->abort_asked = true;

@@ -81,6 +81,8 @@ struct reader {
 	bool changed;			/* to be told by the interrupt endpoint */
 	bool abort_asked;
 	uint8_t abort_seq;
+	/* Its second slot: all but the way to the computer is apart. NULL: it has one. */
+	struct reader *second;
 
 	/* The extended level's chains. */
 	uint8_t apdu[CARD_ANSWER], answer[CARD_ANSWER];
@@ -109,9 +111,9 @@ void reader_out(struct reader *r, const uint8_t *packet, size_t len);
  */
 int reader_in(struct reader *r, uint8_t packet[static READER_PACKET],
 	      int64_t *not_before);
-/* A notice, 0 if there is none. */
+/* A notice, for both slots; 0 if there is none. */
 size_t reader_notice(struct reader *r, uint8_t notice[static 2]);
 /* The class request ABORT. */
-void reader_abort(struct reader *r, uint8_t seq);
+void reader_abort(struct reader *r, uint8_t slot, uint8_t seq);
 
 #endif /* READER_H */

@@ -10,6 +10,8 @@
  *				it doesn't answer
  *	--activates		gives a card power as it comes
  *	--silent		has no interrupt endpoint
+ *	--two			has a second slot with a card of its own, which has
+ *				another ATR, and another log: LOG.2
  *	--hostile LIE		its descriptors say what can't be, see tell_a_lie()
  *	--maker, --model, --serial STRING
  *				what it says of itself; "hex:" for UTF-16LE
@@ -27,9 +29,9 @@
  *
  * LEVEL is t0, t1, short or extended. What the card sees goes to the file LOG. Says "ready BUS
  * DEVICE" once it is enumerated; runs until it is killed, which pulls the plug.
- * CONTROL is a fifo that takes a line each: "remove", "insert", "messages", which has
- * the number of messages that came so far written to LOG, or the name of a fault
- * (struct reader_faults) and how often.
+ * CONTROL is a fifo that takes a line each: "remove" and "insert", with a 2 for the second
+ * slot; "messages", which has the number of messages that came so far written to LOG; or
+ * the name of a fault (struct reader_faults) and how often.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -93,8 +95,8 @@ struct waiting {
 	struct waiting *next;
 };
 
-static struct reader reader;
-static struct card card;
+static struct reader reader, second_slot;
+static struct card card, second_card;
 static struct waiting *waiting;
 static int usb = -1;
 static bool configured, second;
@@ -382,7 +384,7 @@ static int control(const uint8_t *setup, uint8_t *data)
 	case 0x010b:	/* SET_INTERFACE */
 		return 0;
 	case 0x2101:	/* ABORT */
-		reader_abort(&reader, setup[3]);
+		reader_abort(&reader, setup[2], setup[3]);
 		return 0;
 	default:
 		return -1;
@@ -692,7 +694,7 @@ static void order(FILE *orders)
 	    sscanf(line, "%31s %u", name, &n) < 1)
 		return;
 	if (!strcmp(name, "remove") || !strcmp(name, "insert"))
-		reader_insert(&reader, name[0] == 'i');
+		reader_insert(n == 2 ? &second_slot : &reader, name[0] == 'i');
 	if (!strcmp(name, "messages"))
 		fprintf(card.log, "messages %u\n", messages);
 	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
@@ -702,14 +704,34 @@ static void order(FILE *orders)
 	fflush(card.log);
 }
 
+/* Its card is of T=0, as this ATR says. */
+static void add_second_slot(const char *log_name)
+{
+	const uint8_t *atr;
+	char name[4096];
+	size_t len;
+	FILE *log;
+
+	snprintf(name, sizeof(name), "%s.2", log_name);
+	log = fopen(name, "we");
+	if (!log)
+		fatal(name);
+	atr = reader_atr(READER_T0, &len);
+	card_init(&second_card, log, atr, len);
+	reader_init(&second_slot, reader.level, &second_card);
+	second_slot.now = now;
+	reader.second = &second_slot;
+}
+
 int main(int argc, char **argv)
 {
 	enum { SECOND, ACTIVATES, SILENT, HOSTILE, MAKER, MODEL, SERIAL, INTERFACES,
-	       SETTINGS, SETTING, IS_MUTE, RANDOM, PIV, ICCD, CHARACTERS, PAD };
+	       SETTINGS, SETTING, IS_MUTE, RANDOM, PIV, ICCD, CHARACTERS, PAD, TWO };
 	static const struct option options[] = {
 		{ "second",	no_argument,		NULL, SECOND },
 		{ "activates",	no_argument,		NULL, ACTIVATES },
 		{ "silent",	no_argument,		NULL, SILENT },
+		{ "two",	no_argument,		NULL, TWO },
 		{ "hostile",	required_argument,	NULL, HOSTILE },
 		{ "maker",	required_argument,	NULL, MAKER },
 		{ "model",	required_argument,	NULL, MODEL },
@@ -733,7 +755,7 @@ int main(int argc, char **argv)
 	const char *piv = NULL;
 	const uint8_t *atr;
 	int64_t later, left;
-	bool said = false, activates = false, characters = false;
+	bool said = false, activates = false, characters = false, two = false;
 	size_t len;
 	int fd, option;
 
@@ -747,6 +769,9 @@ int main(int argc, char **argv)
 			break;
 		case SILENT:
 			silent = true;
+			break;
+		case TWO:
+			two = true;
 			break;
 		case HOSTILE:
 			lie = optarg;
@@ -815,6 +840,8 @@ int main(int argc, char **argv)
 		return 1;
 	reader_init(&reader, level, &card);
 	reader.now = now;
+	if (two)
+		add_second_slot(argv[2]);
 	if (pad) {
 		reader.pin_support = 3;
 		reader.typed = pad;

@@ -150,7 +150,7 @@ TEST_F(card, is_adopted)
 	EXPECT_EQ(34, SEND(get_secret));
 	len = (size_t)tokmux_card_atr(last, atr);
 	self->card = card_alloc(0);
-	card_disconnect(last);
+	card_reader_disconnect(last->reader);
 	ASSERT_EQ(0, card_connect(self->card, &self->l->transport));
 	EXPECT_EQ(-ECONNRESET, SEND(get_secret));
 	EXPECT_GT(0, card_adopt(self->card, atr, 1, last->protocol));
@@ -167,7 +167,7 @@ TEST_F(card, is_adopted)
 /* No part of a PIN or an answer stays in the library's memory. */
 TEST_F(card, nothing_is_kept)
 {
-	struct ccid *ccid = &self->card->ccid;
+	struct ccid_reader *ccid = &self->card->reader->ccid;
 	const char *pin = CARD_PIN;
 
 	SEND(select_applet);
@@ -554,7 +554,7 @@ TEST_F(card, left_in_the_middle)
 		if (i > 64)
 			reader_out(&self->l->reader, rest, 64);
 		reader_out(&self->l->reader, rest, i > 64 ? 64 : i);
-		self->card->ccid.astray = true;
+		self->card->reader->ccid.given_up++;
 		ASSERT_LT(0, tokmux_card_power_on(self->card));
 	}
 	/* An answer of which only the beginning was read. */
@@ -563,7 +563,7 @@ TEST_F(card, left_in_the_middle)
 		  10, 10);
 	reader_in(&self->l->reader, answer, &not_before);
 	self->l->reader.faults.garbage = 1;
-	self->card->ccid.astray = true;
+	self->card->reader->ccid.given_up++;
 	EXPECT_EQ(TOKMUX_CARD_ACTIVE, tokmux_card_status(self->card));
 }
 
@@ -747,7 +747,7 @@ TEST_F(card, described)
 	EXPECT_EQ(0, tokmux_card_describe(self->card, &about.reader, 4));
 	EXPECT_EQ(2, about.reader.slots);
 	EXPECT_EQ(UINT32_MAX, about.reader.protocols);
-	card_disconnect(self->card);
+	card_reader_disconnect(self->card->reader);
 	EXPECT_EQ(-ENOLCK, tokmux_card_describe(self->card, &about.reader, 4));
 }
 
@@ -779,7 +779,7 @@ TEST_F(card, escape)
 	faults->mute = 1;
 	EXPECT_EQ(-ETIMEDOUT, tokmux_card_escape(self->card, "a", 1, self->answer, 1, 100));
 	EXPECT_EQ(1, tokmux_card_escape(self->card, "a", 1, self->answer, 1, 1000));
-	card_disconnect(self->card);
+	card_reader_disconnect(self->card->reader);
 	EXPECT_EQ(-ENOLCK, tokmux_card_escape(self->card, "a", 1, self->answer, 1, 1000));
 }
 
@@ -845,7 +845,7 @@ TEST_F(card, pin_pad)
 	r->present = false;
 	card_power_off(r->card);
 	EXPECT_EQ(-ENOMEDIUM, PIN(pad_verify));
-	card_disconnect(self->card);
+	card_reader_disconnect(self->card->reader);
 	EXPECT_EQ(-ENOLCK, PIN(pad_verify));
 }
 

@@ -211,6 +211,86 @@ TEST_F(lease, two_cards_on_one_caller)
 	tokmux_card_free(other.card);
 }
 
+/* ---- two slots of one reader ------------------------------------------------ */
+
+/* The lease is the reader's: the cards of one caller are in it together. */
+TEST_F_TIMEOUT(lease, two_slots_in_one_lease, 120)
+{
+	struct user second, again, other;
+	struct usb_reader slot2;
+	int lines, lines2;
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, unmake_token(self));
+	destroy_reader(&self->reader);
+	ASSERT_TRUE(make_reader(&self->reader, "two"));
+	ASSERT_EQ(0, make_token(self, 0));
+	slot2 = self->reader;
+	strcat(slot2.log, ".2");
+	second = self->me;
+	again = self->me;
+	ASSERT_EQ(0, tokmux_card_new(self->me.caller, 1, &second.card));
+	ASSERT_EQ(0, tokmux_card_new(self->me.caller, 1, &again.card));
+	ASSERT_EQ(0, user_open(&other, self->token));
+
+	EXPECT_EQ(TOKMUX_CARD_TOUCHED, tokmux_card_begin(self->me.card, SOON));
+	EXPECT_EQ(-ENOLCK, tokmux_card_status(second.card));
+	EXPECT_EQ(TOKMUX_CARD_TOUCHED, tokmux_card_begin(second.card, SOON));
+	EXPECT_EQ(1, tokmux_card_protocol(self->me.card));
+	EXPECT_EQ(0, tokmux_card_protocol(second.card));
+	EXPECT_EQ(-EALREADY, tokmux_card_begin(again.card, SOON));
+	EXPECT_LE(0x6100, SEND(&self->me, select_applet));
+	EXPECT_LE(0x6100, SEND(&second, select_applet));
+	EXPECT_EQ(0x9000, SEND(&self->me, verify_pin));
+	EXPECT_EQ(0x6982, SEND(&second, get_secret));
+	EXPECT_EQ(0x9000, SEND(&second, verify_pin));
+
+	/* The lease is idle once neither is used, and then goes on without a transfer. */
+	lines = logged(&self->reader, "");
+	lines2 = logged(&slot2, "");
+	EXPECT_EQ(0, tokmux_card_idle(self->me.card, TOKMUX_MAX_LINGER_MS));
+	EXPECT_EQ(-EAGAIN, tokmux_card_begin(other.card, 0));
+	EXPECT_EQ(0, tokmux_card_idle(second.card, TOKMUX_MAX_LINGER_MS));
+	EXPECT_EQ(0, tokmux_card_begin(second.card, SOON));
+	EXPECT_EQ(-EAGAIN, tokmux_card_begin(other.card, 0));
+	EXPECT_EQ(0, tokmux_card_begin(self->me.card, SOON));
+	EXPECT_EQ(lines, logged(&self->reader, ""));
+	EXPECT_EQ(lines2, logged(&slot2, ""));
+	EXPECT_EQ(0x9000, SEND(&self->me, get_secret));
+	EXPECT_EQ(0x9000, SEND(&second, get_secret));
+
+	/* It is given back with the last one. */
+	EXPECT_EQ(0, tokmux_card_end(self->me.card, TOKMUX_CARD_OFF));
+	EXPECT_EQ(-ENOLCK, tokmux_card_end(self->me.card, 0));
+	EXPECT_EQ(-EAGAIN, tokmux_card_begin(other.card, 0));
+	EXPECT_EQ(0x9000, SEND(&second, get_secret));
+	lines2 = logged(&slot2, "power off");
+	EXPECT_EQ(0, tokmux_card_end(second.card, TOKMUX_CARD_OFF));
+	EXPECT_LT(lines2, logged(&slot2, "power off"));
+
+	/* Another holder takes both, from one that left one of them idle. */
+	EXPECT_EQ(TOKMUX_CARD_TOUCHED, tokmux_card_begin(second.card, SOON));
+	EXPECT_EQ(TOKMUX_CARD_TOUCHED, tokmux_card_begin(self->me.card, SOON));
+	EXPECT_LE(0x6100, SEND(&second, select_applet));
+	EXPECT_EQ(0x9000, SEND(&second, verify_pin));
+	EXPECT_EQ(0, tokmux_card_idle(second.card, 0));
+	EXPECT_EQ(0, tokmux_card_end(self->me.card, 0));
+	EXPECT_EQ(TOKMUX_CARD_TOUCHED | TOKMUX_CARD_SCRUBBED,
+		  tokmux_card_begin(other.card, SOON));
+	EXPECT_EQ(0, tokmux_card_end(other.card, 0));
+	EXPECT_EQ(TOKMUX_CARD_TOUCHED, tokmux_card_begin(second.card, SOON));
+	EXPECT_FORGOTTEN(&second);
+	/* The first one's lease is the only one that the caller has. */
+	EXPECT_EQ(0, tokmux_release(self->me.caller));
+	EXPECT_EQ(-ENODEV, tokmux_card_begin(self->me.card, SOON));
+	EXPECT_NE(0, tokmux_card_end(second.card, 0));
+	EXPECT_LE(0, tokmux_card_begin(self->me.card, SOON));
+	EXPECT_EQ(0, tokmux_card_end(self->me.card, 0));
+	tokmux_card_free(again.card);
+	tokmux_card_free(second.card);
+	user_close(&other);
+}
+
 /* ---- no two scripts are mixed -------------------------------------------- */
 
 TEST_F_TIMEOUT(lease, scripts_never_mix, 120)

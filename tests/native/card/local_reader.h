@@ -17,8 +17,8 @@
 
 struct local_reader {
 	struct ccid_transport transport;
-	struct reader reader;
-	struct card card;
+	struct reader reader, second;
+	struct card card, second_card;
 	/* Errors of the bus: the next transfers fail with it. */
 	int out_error, in_error;
 	bool gone;
@@ -127,7 +127,7 @@ static inline int local_abort(struct ccid_transport *t, uint8_t slot,
 	if (l->gone)
 		return -ENODEV;
 	l->aborts++;
-	reader_abort(&l->reader, seq);
+	reader_abort(&l->reader, slot, seq);
 	return 0;
 }
 
@@ -142,6 +142,19 @@ static const struct ccid_transport_ops local_ops = {
 	.abort = local_abort,
 	.close = local_close,
 };
+
+/* A second slot, with a card of T=0. */
+static inline void local_reader_add_slot(struct local_reader *l)
+{
+	const uint8_t *atr;
+	size_t len;
+
+	atr = reader_atr(READER_T0, &len);
+	card_init(&l->second_card, NULL, atr, len);
+	reader_init(&l->second, l->reader.level, &l->second_card);
+	l->reader.second = &l->second;
+	l->transport.desc.max_slot = 1;
+}
 
 static inline struct local_reader *local_reader(enum reader_level level)
 {
@@ -165,6 +178,7 @@ static inline struct local_reader *local_reader(enum reader_level level)
 static inline void local_reader_free(struct local_reader *l)
 {
 	reader_destroy(&l->reader);
+	reader_destroy(&l->second);
 	free(l);
 }
 

@@ -175,13 +175,13 @@ TEST(abort_that_was_left_half_way)
 	int i, ret;
 
 	/* Its last holder had sent the class request only. */
-	reader_abort(&l->reader, 0x33);
+	reader_abort(&l->reader, 0, 0x33);
 	for (i = 0; i < 3; i++) {
 		ret = card_connect(card, &l->transport);
 		ASSERT_EQ(0, ret);
 		ret = tokmux_card_power_on(card);
 		EXPECT_LT(0, ret);
-		card_disconnect(card);
+		card_reader_disconnect(card->reader);
 	}
 	tokmux_card_free(card);
 	local_reader_free(l);
@@ -565,6 +565,10 @@ TEST(descriptor_of_type_ff)
 
 /* ---- slots ------------------------------------------------------------------ */
 
+static const uint8_t select_applet[] = {
+	0x00, 0xa4, 0x04, 0x00, 0x07, 0xf0, 0x54, 0x4f, 0x4b, 0x4d, 0x55, 0x58,
+};
+
 static unsigned int slots_off;
 
 static void counts_slots(struct fake *f, const uint8_t *m, size_t len)
@@ -572,6 +576,87 @@ static void counts_slots(struct fake *f, const uint8_t *m, size_t len)
 	if (m[0] == 0x63)
 		slots_off |= 1U << m[5];
 	any(f, m, len);
+}
+
+/* Two cards, one way to both: no answer is the other one's, and nothing is mixed up. */
+TEST(two_cards_in_one_reader)
+{
+	struct local_reader *l = local_reader(READER_EXTENDED);
+	struct tokmux_card *first = card_alloc(0), *second, *third;
+
+	local_reader_add_slot(l);
+	second = card_alloc_in(first->reader, 1);
+	third = card_alloc_in(first->reader, 2);
+	ASSERT_EQ(0, card_connect(first, &l->transport));
+	EXPECT_EQ(-ENOLCK, tokmux_card_status(second));
+	ASSERT_EQ(0, card_attach(second));
+	EXPECT_EQ(-EINVAL, card_attach(third));
+	ASSERT_LT(0, tokmux_card_power_on(first));
+	EXPECT_EQ(TOKMUX_CARD_INACTIVE, tokmux_card_status(second));
+	ASSERT_LT(0, tokmux_card_power_on(second));
+	EXPECT_EQ(1, tokmux_card_protocol(first));
+	EXPECT_EQ(0, tokmux_card_protocol(second));
+	/* Each has selected for itself. */
+	EXPECT_LE(2, send(first, select_applet, sizeof(select_applet), 0, 1000));
+	EXPECT_NE(NULL, l->card.selected);
+	EXPECT_EQ(NULL, l->second_card.selected);
+	EXPECT_EQ(0, tokmux_card_power_off(first));
+	EXPECT_LE(2, send(second, select_applet, sizeof(select_applet), 0, 1000));
+	EXPECT_EQ(-ECONNRESET, send(first, select_applet, sizeof(select_applet), 0, 1000));
+	tokmux_card_free(third);
+	tokmux_card_free(second);
+	tokmux_card_free(first);
+	local_reader_free(l);
+}
+
+/* An answer that nobody read is in the way of the other slot's as well. */
+TEST(a_command_to_one_slot_that_is_given_up)
+{
+	struct local_reader *l = local_reader(READER_EXTENDED);
+	struct tokmux_card *first = card_alloc(0), *second;
+
+	local_reader_add_slot(l);
+	second = card_alloc_in(first->reader, 1);
+	ASSERT_EQ(0, card_connect(first, &l->transport));
+	ASSERT_EQ(0, card_attach(second));
+	ASSERT_LT(0, tokmux_card_power_on(first));
+	ASSERT_LT(0, tokmux_card_power_on(second));
+	/* What is left of a long answer. */
+	l->in_error = -ETIMEDOUT;
+	EXPECT_EQ(-ETIMEDOUT, send(first, "\x80\x12\x01\x00", 4, 0, 100));
+	l->second.faults.garbage = 1;
+	EXPECT_LE(2, send(second, select_applet, sizeof(select_applet), 0, 1000));
+	EXPECT_LT(0, tokmux_card_power_on(first));
+	EXPECT_LE(2, send(first, select_applet, sizeof(select_applet), 0, 1000));
+	tokmux_card_free(second);
+	tokmux_card_free(first);
+	local_reader_free(l);
+}
+
+/* There is one endpoint for the notices of all slots. */
+TEST(notices_of_two_slots)
+{
+	struct local_reader *l = local_reader(READER_EXTENDED);
+	struct tokmux_card *first = card_alloc(0), *second;
+
+	local_reader_add_slot(l);
+	second = card_alloc_in(first->reader, 1);
+	ASSERT_EQ(0, card_connect(first, &l->transport));
+	ASSERT_EQ(0, card_attach(second));
+	EXPECT_EQ(0, tokmux_card_heard(first));
+	EXPECT_EQ(0, tokmux_card_heard(second));
+	reader_insert(&l->second, false);
+	EXPECT_EQ(0, tokmux_card_heard(first));
+	EXPECT_EQ(1, tokmux_card_heard(second));
+	EXPECT_EQ(0, tokmux_card_heard(second));
+	EXPECT_EQ(TOKMUX_CARD_ABSENT, tokmux_card_status(second));
+	reader_insert(&l->reader, false);
+	reader_insert(&l->second, true);
+	EXPECT_EQ(1, tokmux_card_heard(second));
+	EXPECT_EQ(1, tokmux_card_heard(first));
+	tokmux_card_free(second);
+	tokmux_card_free(first);
+	local_reader_free(l);
 }
 
 /* A mark of the kernel's is for the whole reader. */

@@ -650,14 +650,14 @@ TEST(qemus_reader)
 		/* Killed with answers unread, or in the middle of its words. */
 		pid = fork();
 		if (!pid) {
-			struct ccid *c;
+			struct ccid_transport *t;
 
 			if (open_card(node, &card, &fd))
 				_exit(1);
-			c = &card->ccid;
-			c->transport->ops->bulk_out(c->transport, (uint8_t[64]){
+			t = card->reader->ccid.transport;
+			t->ops->bulk_out(t, (uint8_t[64]){
 				0x6f, i ? 200 : 54, 0, 0, 0, 0, 0x77 }, 64, 1000);
-			c->transport->ops->bulk_out(c->transport, (uint8_t[10]){
+			t->ops->bulk_out(t, (uint8_t[10]){
 				0x65, 0, 0, 0, 0, 0, 0x78 }, 10, 1000);
 			kill(getpid(), SIGKILL);
 		}

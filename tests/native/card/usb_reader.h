@@ -62,8 +62,8 @@ static inline bool have_vhci(void)
 }
 
 /*
- * False with the reason printed. @level "second", "activates", "silent": extended, and
- * so are "pad DIGITS" and the lies that begin with "hostile "; "pad-t1 DIGITS"; see
+ * False with the reason printed. @level "second", "activates", "silent", "two": extended,
+ * and so are "pad DIGITS" and the lies that begin with "hostile "; "pad-t1 DIGITS"; see
  * usbip.c.
  */
 static inline bool plug(struct usb_reader *r, const char *level)
@@ -92,7 +92,7 @@ static inline bool plug(struct usb_reader *r, const char *level)
 		close(fds[0]);
 		close(fds[1]);
 		if (!strcmp(level, "second") || !strcmp(level, "activates") ||
-		    !strcmp(level, "silent")) {
+		    !strcmp(level, "silent") || !strcmp(level, "two")) {
 			char option[16];
 
 			snprintf(option, sizeof(option), "--%s", level);
@@ -143,6 +143,10 @@ static inline bool make_reader(struct usb_reader *r, const char *level)
 
 static inline void destroy_reader(struct usb_reader *r)
 {
+	char second[sizeof(r->log) + 2];
+
+	snprintf(second, sizeof(second), "%s.2", r->log);
+	unlink(second);
 	unplug(r);
 	unlink(r->log);
 	unlink(r->fifo);
