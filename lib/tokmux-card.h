@@ -243,6 +243,19 @@ enum tokmux_card_reader_kind {
  */
 int tokmux_card_reader_kind(const char *device, int interface);
 
+/**
+ * tokmux_card_reader_slots() - how many slots has a reader?
+ * @device: a USB device's directory in sysfs, as /sys/bus/usb/devices/1-2
+ * @interface: its interface of this number; -1 for the first one that is a
+ *	smartcard reader's and says how many
+ *
+ * The reader itself is not asked.
+ *
+ * Return: the number, 1 to 256; -EOPNOTSUPP if there is no such reader or it doesn't
+ * say, -ENODEV if there is no such device, -ENOMEM.
+ */
+int tokmux_card_reader_slots(const char *device, int interface);
+
 /* ---- power ------------------------------------------------------------ */
 
 /**

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * What kind of smartcard reader an interface is, by what it says of itself. The
- * reader is not asked: the kernel has its descriptors.
+ * What kind of smartcard reader an interface is, and how many slots it has, by what it
+ * says of itself. The reader is not asked: the kernel has its descriptors.
  */
 #include <stdlib.h>
 #include "../internal.h"
@@ -37,16 +37,42 @@ static int find_kind(const uint8_t *bytes, size_t len, int interface)
 	return ret;
 }
 
-int tokmux_card_reader_kind(const char *device, int interface)
+static int find_slots(const uint8_t *bytes, size_t len, int interface)
+{
+	struct ccid_descriptor desc;
+	struct usb_setting reader;
+	size_t at = 0;
+
+	while (usb_next_reader(bytes, len, &at, &reader))
+		if ((interface < 0 || reader.number == interface) &&
+		    reader.len &&
+		    !ccid_descriptor_parse(reader.own, reader.len, &desc))
+			return desc.max_slot + 1;
+	return -EOPNOTSUPP;
+}
+
+/* What @find says of the device. */
+static int ask_sysfs(int (*find)(const uint8_t *bytes, size_t len, int interface),
+		     const char *device, int interface)
 {
 	int saved = errno, ret;
 	uint8_t *bytes;
 	ssize_t len;
 
 	len = usb_read_descriptors(device, &bytes);
-	ret = len < 0 ? (int)len : find_kind(bytes, (size_t)len, interface);
+	ret = len < 0 ? (int)len : find(bytes, (size_t)len, interface);
 	if (len >= 0)
 		free(bytes);
 	errno = saved;
 	return ret;
+}
+
+int tokmux_card_reader_slots(const char *device, int interface)
+{
+	return ask_sysfs(find_slots, device, interface);
+}
+
+int tokmux_card_reader_kind(const char *device, int interface)
+{
+	return ask_sysfs(find_kind, device, interface);
 }
