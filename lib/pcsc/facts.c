@@ -9,10 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <tokmux-card.h>
 #include "facts.h"
 
 /* bInterfaceClass */
 #define CCID_CLASS	0x0b
+/* No reader has more. One that says so doesn't fill the list of all. */
+#define SLOTS_MAX	16
 
 /* The file's first line. Other bytes than text are shown as '?'. */
 static void read_line(const char *dir, const char *file, char *line, size_t size)
@@ -66,6 +69,13 @@ static void read_interface(const char *dir, char *name, size_t size)
 		closedir(device);
 }
 
+static unsigned int count_slots(const char *dir)
+{
+	const int slots = tokmux_card_reader_slots(dir, -1);
+
+	return slots < 1 ? 1 : slots > SLOTS_MAX ? SLOTS_MAX : (unsigned int)slots;
+}
+
 bool facts_of_token(const struct tokmux_token *token, struct facts *facts)
 {
 	char kind[16], device[32], dir[64];
@@ -86,7 +96,7 @@ bool facts_of_token(const struct tokmux_token *token, struct facts *facts)
 	facts->version = (uint16_t)read_number(dir, "bcdDevice", 16);
 	facts->bus = (uint8_t)read_number(dir, "busnum", 10);
 	facts->device = (uint8_t)read_number(dir, "devnum", 10);
-	facts->slots = 1;
+	facts->slots = count_slots(dir);
 	/* What it doesn't say has a number. */
 	if (!*facts->maker)
 		read_line(dir, "idVendor", facts->maker, sizeof(facts->maker));

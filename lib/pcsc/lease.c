@@ -455,6 +455,9 @@ static int reset(struct slot *slot, unsigned int how)
 {
 	int ret;
 
+	/* A use of another slot has found the lease gone since this one began. */
+	if (!has_joined(slot))
+		return -ESTALE;
 	lock();
 	slot_was_reset(slot);
 	unlock();
@@ -659,7 +662,7 @@ static int answered(struct slot *slot, int ret)
 	case -ENODEV:
 		return find_out(slot->reader);
 	case -ENOLCK:
-		/* Since the use began, another slot's found the lease gone. */
+		/* A use of another slot has found the lease gone since this one began. */
 		return -ESTALE;
 	}
 	lock();
@@ -717,6 +720,12 @@ int lease_escape(struct slot *slot, const void *command, size_t len,
 	ret = tokmux_card_escape(slot->card, command, len, answer, size, SILENCE_MS);
 	/* The card is not concerned. */
 	return use_end(slot->reader, ret == -ENODEV ? find_out(slot->reader) : ret);
+}
+
+int lease_apdu_max(struct slot *slot)
+{
+	use_begin(slot->reader);
+	return use_end(slot->reader, tokmux_card_apdu_max(slot->card));
 }
 
 /* ---- other processes ------------------------------------------------------- */

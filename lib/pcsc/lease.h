@@ -50,6 +50,8 @@ int lease_secure(struct slot *slot, const void *pin, size_t len,
 /* A command for the reader itself. */
 int lease_escape(struct slot *slot, const void *command, size_t len,
 		 void *answer, size_t size);
+/* As tokmux_card_apdu_max(). */
+int lease_apdu_max(struct slot *slot);
 /*
  * Looks what is in the slot. If another process has the reader, the slot is what the
  * note of that process says. If there is no note, what was known is left as it is; where

@@ -44,6 +44,36 @@ static void set_kept(struct slot *slot, bool kept)
 	slot->kept = kept;
 }
 
+/* Does the process that has the reader leave notes? Then @note is one of another slot's. */
+static bool read_any_note(const struct slot *slot, struct tokmux_card_note *note)
+{
+	const struct reader *reader = slot->reader;
+	const struct slot *other;
+
+	for_each_slot(other, reader)
+		if (other != slot &&
+		    !tokmux_card_read_note(reader->caller, other->number, 0, note) &&
+		    note->flags & TOKMUX_CARD_NOTED_HELD)
+			return true;
+	return false;
+}
+
+/*
+ * It has not looked into this slot, or has no room for what it saw. To take the lease for
+ * a look would cost that process its cards.
+ */
+static void leave_unseen(struct slot *slot, const struct tokmux_card_note *note)
+{
+	lock();
+	set_kept(slot, note->flags & TOKMUX_CARD_NOTED_EXCLUSIVE);
+	slot->told = false;
+	slot->seen_ms = now_ms();
+	slot->reader->access = 0;
+	/* There is one more file to wait for. */
+	wake_keeper();
+	unlock();
+}
+
 bool note_read(struct slot *slot)
 {
 	struct reader *reader = slot->reader;
@@ -51,8 +81,13 @@ bool note_read(struct slot *slot)
 	bool held;
 
 	if (tokmux_card_read_note(reader->caller, slot->number, TOKMUX_NOTE_WATCH,
-				  &note))
+				  &note)) {
+		if (read_any_note(slot, &note)) {
+			leave_unseen(slot, &note);
+			return true;
+		}
 		note = (struct tokmux_card_note){ .age_ms = FRESH_MS };
+	}
 	held = note.flags & TOKMUX_CARD_NOTED_HELD;
 	lock();
 	set_kept(slot, held && note.flags & TOKMUX_CARD_NOTED_EXCLUSIVE);

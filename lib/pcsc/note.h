@@ -11,7 +11,8 @@
 
 /*
  * With the turn, without the lease. True if the slot is now as another process says:
- * one that has the reader, or one that has just looked.
+ * one that has the reader, or one that has just looked. Where the one that has the reader
+ * speaks of other slots only, the slot is as it was.
  */
 bool note_read(struct slot *slot);
 /* With the lease, at its beginning: what others have seen since this process looked. */

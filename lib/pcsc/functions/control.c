@@ -104,7 +104,7 @@ static LONG properties(struct connection *connection, void *answer, DWORD *len)
 	rv = use_begin(connection);
 	if (rv)
 		return rv;
-	most = tokmux_card_apdu_max(connection->slot->card);
+	most = lease_apdu_max(connection->slot);
 	turn_end(connection);
 	/* 0: extended APDUs are not possible. */
 	at = put(at, PCSCv2_PART10_PROPERTY_dwMaxAPDUDataSize,

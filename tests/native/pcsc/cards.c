@@ -30,13 +30,14 @@ FIXTURE(cards)
 	bool skip;
 };
 
-/* The reader of the token with this number. */
-static bool find_reader(SCARDCONTEXT context, unsigned int index, char *name)
+/* A slot of the reader that is the token with this number. */
+static bool find_slot(SCARDCONTEXT context, unsigned int index, unsigned int slot,
+		      char *name)
 {
 	char names[1000], ending[16], *at;
 	DWORD len;
 
-	snprintf(ending, sizeof(ending), " %02X 00", index);
+	snprintf(ending, sizeof(ending), " %02X %02X", index, slot);
 	for (double start = now(); now() - start < SOON; usleep(20000)) {
 		len = sizeof(names);
 		if (SCardListReaders(context, NULL, names, &len))
@@ -49,6 +50,11 @@ static bool find_reader(SCARDCONTEXT context, unsigned int index, char *name)
 		}
 	}
 	return false;
+}
+
+static bool find_reader(SCARDCONTEXT context, unsigned int index, char *name)
+{
+	return find_slot(context, index, 0, name);
 }
 
 /* The reader as a token. */
@@ -121,19 +127,19 @@ FIXTURE_TEARDOWN(cards)
 struct program {
 	SCARDCONTEXT context;
 	SCARDHANDLE card;
+	DWORD protocol;
 	BYTE answer[300];
 	DWORD len;
 };
 
 static LONG start(struct program *p, const char *reader, DWORD share)
 {
-	DWORD protocol;
 	LONG rv;
 
 	rv = SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &p->context);
 	if (!rv)
 		rv = SCardConnect(p->context, reader, share, SCARD_PROTOCOL_ANY,
-				  &p->card, &protocol);
+				  &p->card, &p->protocol);
 	return rv;
 }
 
@@ -143,7 +149,8 @@ static LONG send_apdu(struct program *p, const BYTE *apdu, size_t len)
 	LONG rv;
 
 	p->len = sizeof(p->answer);
-	rv = SCardTransmit(p->card, SCARD_PCI_T1, apdu, len, NULL, p->answer,
+	rv = SCardTransmit(p->card, p->protocol == SCARD_PROTOCOL_T0 ?
+			   SCARD_PCI_T0 : SCARD_PCI_T1, apdu, len, NULL, p->answer,
 			   &p->len);
 	if (rv)
 		return rv;
@@ -695,13 +702,15 @@ static int bulk(int lease_fd, unsigned char endpoint, void *buffer, int size)
 	return urb.status ? urb.status : urb.actual_length;
 }
 
+static uint8_t slot_to_take;
+
 /*
  * Another user, who sends a command to the card as it is, by ioctls alone. Says the
  * status word, 0 if the card had no power to answer, or an errno.
  */
 static void takes_it_as_it_is(const char *token, int out, int in)
 {
-	uint8_t m[300] = { 0x6f, sizeof(get_secret) };
+	uint8_t m[300] = { 0x6f, sizeof(get_secret), 0, 0, 0, slot_to_take };
 	unsigned int interface = 0;
 	struct tokmux_caller *caller;
 	int ret, fd;
@@ -1763,6 +1772,259 @@ TEST_F_TIMEOUT(watched, onlookers_of_a_holder, 120)
 	for (i = 0; i < ONLOOKERS; i++)
 		EXPECT_EQ(0, end(&c[i], 0));
 	EXPECT_EQ(0, SCardReleaseContext(p.context));
+}
+
+/* ---- readers with several slots ------------------------------------------------------ */
+
+FIXTURE(slots)
+{
+	struct usb_reader reader, second;	/* the second one is but a log */
+	char token[TOKMUX_NAME_SIZE];
+	SCARDCONTEXT context;
+	unsigned int index;
+	char name[2][128];
+	bool skip;
+};
+
+FIXTURE_SETUP(slots)
+{
+	memset(self, 0, sizeof(*self));
+	self->skip = !have_vhci() || tokmux_present() != 1;
+	if (self->skip)
+		return;
+	install_tool();
+	ASSERT_TRUE(make_reader(&self->reader, "two"));
+	self->second = self->reader;
+	strcat(self->second.log, ".2");
+	snprintf(self->token, sizeof(self->token), "slots-%d", getpid());
+	ASSERT_EQ(0, SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL,
+					   &self->context));
+	ASSERT_EQ(0, tokmux_create_device(self->token, 0, 0, 0, self->reader.node, -1,
+					  &self->index));
+	ASSERT_TRUE(find_slot(self->context, self->index, 0, self->name[0]));
+	ASSERT_TRUE(find_slot(self->context, self->index, 1, self->name[1]));
+}
+
+FIXTURE_TEARDOWN(slots)
+{
+	if (self->skip)
+		return;
+	SCardReleaseContext(self->context);
+	tokmux_remove_system(self->index);
+	destroy_reader(&self->reader);
+}
+
+/* Both cards at once, each as if the other one weren't there. */
+TEST_F_TIMEOUT(slots, one_program, 120)
+{
+	struct program p = {}, q = {}, other = {};
+	DWORD len = sizeof(p.answer), state;
+	BYTE atr[33];
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, start(&p, self->name[0], SCARD_SHARE_SHARED));
+	ASSERT_EQ(0, start(&q, self->name[1], SCARD_SHARE_SHARED));
+	EXPECT_EQ(SCARD_PROTOCOL_T1, p.protocol);
+	EXPECT_EQ(SCARD_PROTOCOL_T0, q.protocol);
+	len = sizeof(atr);
+	EXPECT_EQ(0, SCardStatus(p.card, NULL, NULL, &state, NULL, atr, &len));
+	EXPECT_EQ(13, len);
+	len = sizeof(atr);
+	EXPECT_EQ(0, SCardStatus(q.card, NULL, NULL, &state, NULL, atr, &len));
+	EXPECT_EQ(8, len);
+	EXPECT_EQ(SCARD_PRESENT | SCARD_POWERED | SCARD_NEGOTIABLE, state & 0xffff);
+	/* One thread, in a transaction with each. */
+	EXPECT_EQ(0, SCardBeginTransaction(p.card));
+	EXPECT_EQ(0, SCardBeginTransaction(q.card));
+	EXPECT_LE(0x6100, SEND(&p, select_applet));
+	EXPECT_LE(0x6100, SEND(&q, select_applet));
+	EXPECT_EQ(0x9000, SEND(&p, verify_pin));
+	EXPECT_EQ(0x6982, SEND(&q, get_secret));
+	EXPECT_EQ(0x9000, SEND(&p, get_secret));
+	EXPECT_EQ(0, SCardEndTransaction(p.card, SCARD_LEAVE_CARD));
+	/* A reset is told to those who are connected to that slot. */
+	EXPECT_EQ(0, SCardEndTransaction(q.card, SCARD_RESET_CARD));
+	EXPECT_EQ(SCARD_W_RESET_CARD, SEND(&q, select_applet));
+	EXPECT_EQ(0x9000, SEND(&p, get_secret));
+	EXPECT_EQ(0, SCardReleaseContext(q.context));
+
+	/* One may be had alone, beside a connection to the other one. */
+	ASSERT_EQ(0, start(&q, self->name[1], SCARD_SHARE_EXCLUSIVE));
+	EXPECT_EQ(SCARD_E_SHARING_VIOLATION,
+		  start(&other, self->name[1], SCARD_SHARE_SHARED));
+	EXPECT_EQ(0, SCardReleaseContext(other.context));
+	EXPECT_EQ(0x9000, SEND(&p, get_secret));
+	ASSERT_EQ(0, start(&other, self->name[0], SCARD_SHARE_SHARED));
+	EXPECT_EQ(0x9000, SEND(&other, get_secret));
+	EXPECT_EQ(0, SCardReleaseContext(other.context));
+	EXPECT_LE(0x6100, SEND(&q, select_applet));
+	EXPECT_EQ(0, SCardReleaseContext(q.context));
+	EXPECT_EQ(0x9000, SEND(&p, get_secret));
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+}
+
+TEST_F_TIMEOUT(slots, a_card_is_pulled, 120)
+{
+	SCARD_READERSTATE states[2] = {
+		{ .szReader = self->name[0] }, { .szReader = self->name[1] },
+	};
+	struct program p = {}, q = {};
+	struct child c;
+
+	NEEDS_VHCI();
+	EXPECT_EQ(0, SCardGetStatusChange(self->context, 0, states, 2));
+	EXPECT_EQ(SCARD_STATE_PRESENT, states[0].dwEventState & SCARD_STATE_PRESENT);
+	EXPECT_EQ(SCARD_STATE_PRESENT, states[1].dwEventState & SCARD_STATE_PRESENT);
+	EXPECT_EQ(13, states[0].cbAtr);
+	EXPECT_EQ(8, states[1].cbAtr);
+	ASSERT_EQ(0, start(&p, self->name[0], SCARD_SHARE_SHARED));
+	ASSERT_EQ(0, start(&q, self->name[1], SCARD_SHARE_SHARED));
+	/* In a transaction: others learn of it from this process' note only. */
+	EXPECT_EQ(0, SCardBeginTransaction(p.card));
+	EXPECT_LE(0x6100, SEND(&p, select_applet));
+	EXPECT_EQ(0x9000, SEND(&p, verify_pin));
+	c = child_of(looks, self->name[1]);
+	EXPECT_EQ(0, hear(&c));
+	SCardGetStatusChange(self->context, 0, states, 2);
+	states[0].dwCurrentState = states[0].dwEventState;
+	states[1].dwCurrentState = states[1].dwEventState;
+
+	tell(&self->reader, "remove 2");
+	EXPECT_EQ(0, SCardGetStatusChange(self->context, SOON, states, 2));
+	EXPECT_EQ(0, states[0].dwEventState & SCARD_STATE_CHANGED);
+	EXPECT_EQ(SCARD_STATE_PRESENT, states[0].dwEventState & SCARD_STATE_PRESENT);
+	EXPECT_EQ(SCARD_STATE_EMPTY | SCARD_STATE_CHANGED,
+		  states[1].dwEventState & (SCARD_STATE_EMPTY | SCARD_STATE_CHANGED));
+	EXPECT_EQ(SCARD_W_REMOVED_CARD, SEND(&q, select_applet));
+	EXPECT_EQ(0x9000, SEND(&p, get_secret));
+	EXPECT_EQ(0, hear(&c));
+	tell(&self->reader, "insert 2");
+	EXPECT_EQ(SCARD_STATE_PRESENT, hear(&c));
+	states[1].dwCurrentState = states[1].dwEventState;
+	EXPECT_EQ(0, SCardGetStatusChange(self->context, SOON, states, 2));
+	EXPECT_EQ(0, states[0].dwEventState & SCARD_STATE_CHANGED);
+	EXPECT_EQ(SCARD_STATE_PRESENT, states[1].dwEventState & SCARD_STATE_PRESENT);
+	EXPECT_EQ(8, states[1].cbAtr);
+	EXPECT_EQ(0, reconnect(&q));
+	EXPECT_LE(0x6100, SEND(&q, select_applet));
+	EXPECT_EQ(0x9000, SEND(&p, get_secret));
+	EXPECT_EQ(0, end(&c, 0));
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+	EXPECT_EQ(0, SCardReleaseContext(q.context));
+}
+
+/* To look into a slot that its holder hasn't looked into doesn't cost the holder its card. */
+TEST_F_TIMEOUT(slots, onlookers_of_the_other_slot, 120)
+{
+	SCARD_READERSTATE state = { .szReader = self->name[1] };
+	struct program p = {};
+	struct child c;
+	double from;
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, start(&p, self->name[0], SCARD_SHARE_SHARED));
+	EXPECT_LE(0x6100, SEND(&p, select_applet));
+	EXPECT_EQ(0x9000, SEND(&p, verify_pin));
+	c = child_of(looks, self->name[1]);
+	EXPECT_EQ(0, hear(&c));
+	/* Its note says in a moment what is there. */
+	EXPECT_EQ(SCARD_STATE_PRESENT, hear(&c));
+	for (from = now(); now() - from < 1000; usleep(20000))
+		EXPECT_EQ(0, SCardStatus(p.card, NULL, NULL, NULL, NULL, NULL, NULL));
+	EXPECT_EQ(0x9000, SEND(&p, get_secret));
+	EXPECT_EQ(0, SCardGetStatusChange(self->context, 0, &state, 1));
+	EXPECT_EQ(SCARD_STATE_PRESENT, state.dwEventState & SCARD_STATE_PRESENT);
+	EXPECT_EQ(0, end(&c, 0));
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+}
+
+/* There is one lease: a transaction in one slot keeps other processes off the other one. */
+TEST_F_TIMEOUT(slots, a_transaction_in_the_other_slot, 120)
+{
+	struct program p = {};
+	struct child c;
+	double from;
+
+	NEEDS_VHCI();
+	c = child_of(verifies, self->name[0]);
+	ASSERT_EQ(0x9000, hear(&c));
+	from = now();
+	if (!fork()) {
+		usleep(300000);
+		_exit(write(c.told, "", 1) != 1);
+	}
+	ASSERT_EQ(0, start(&p, self->name[1], SCARD_SHARE_SHARED));
+	EXPECT_LE(300, now() - from);
+	EXPECT_EQ(0, hear(&c));
+	EXPECT_LE(0x6100, SEND(&p, select_applet));
+	end(&c, SIGKILL);
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+}
+
+/* Verifies the PIN of both cards, and stays connected to them. */
+static void verifies_both(const char *reader, int out, int in)
+{
+	struct program p = {}, q = {};
+	char second[128];
+	LONG rv;
+
+	strcpy(second, reader);
+	second[strlen(second) - 1] = '1';
+	rv = start(&p, reader, SCARD_SHARE_SHARED);
+	if (!rv)
+		rv = start(&q, second, SCARD_SHARE_SHARED);
+	if (!rv && SEND(&p, select_applet) >= 0x6100 &&
+	    SEND(&q, select_applet) >= 0x6100 && SEND(&p, verify_pin) == 0x9000)
+		rv = SEND(&q, verify_pin);
+	say(out, rv);
+	wait_to_be_told(in);
+}
+
+/* Whatever library the next one uses: this one asks for no reset. */
+TEST_F_TIMEOUT(slots, no_power_is_left_behind, 120)
+{
+	struct tokmux_caller *caller;
+	struct tokmux_card *card;
+	struct child c;
+	int fd;
+
+	NEEDS_VHCI();
+	c = child_of(verifies_both, self->name[0]);
+	ASSERT_EQ(0x9000, hear(&c));
+	ASSERT_EQ(0, tokmux_open(self->token, &caller));
+	ASSERT_EQ(0, tokmux_bind(caller, 0));
+	ASSERT_EQ(0, tokmux_acquire(caller, TOKMUX_EXCLUSIVE, SOON, NULL));
+	fd = tokmux_lease_fd(caller);
+	ASSERT_LE(0, fd);
+	for (unsigned int slot = 0; slot < 2; slot++) {
+		ASSERT_EQ(0, tokmux_card_open_fd(fd, slot, &card));
+		EXPECT_EQ(TOKMUX_CARD_INACTIVE, tokmux_card_status(card));
+		tokmux_card_free(card);
+	}
+	close(fd);
+	tokmux_close(caller);
+	end(&c, SIGKILL);
+}
+
+TEST_F_TIMEOUT(slots, no_pin_is_left_to_another_user, 180)
+{
+	struct child c, next;
+	int off, off2;
+
+	NEEDS_VHCI();
+	for (slot_to_take = 0; slot_to_take < 2; slot_to_take++) {
+		c = child_of(verifies_both, self->name[0]);
+		ASSERT_EQ(0x9000, hear(&c));
+		off = logged(&self->reader, "power off");
+		off2 = logged(&self->second, "power off");
+		next = child_of(takes_it_as_it_is, self->token);
+		EXPECT_EQ(0, hear(&next));
+		EXPECT_LT(off, logged(&self->reader, "power off"));
+		EXPECT_LT(off2, logged(&self->second, "power off"));
+		end(&next, SIGKILL);
+		end(&c, SIGKILL);
+	}
+	slot_to_take = 0;
 }
 
 /* ---- fork, threads, and many of them -------------------------------------------------- */
