@@ -1055,13 +1055,6 @@ FIXTURE_VARIANT_ADD(next, is_isolated)
 	.finds = 0x6985,
 };
 
-FIXTURE_VARIANT_ADD(next, is_isolated_by_default)
-{
-	.reader = "extended",
-	.conf = "",
-	.finds = 0x6985,
-};
-
 FIXTURE_VARIANT_ADD(next, goes_on)
 {
 	.reader = "extended",
@@ -1069,11 +1062,11 @@ FIXTURE_VARIANT_ADD(next, goes_on)
 	.finds = 0x9000,
 };
 
-/* Its next program has to count the card's blocks anew. */
+/* Its next program has to count the card's blocks anew, and comes in time. */
 FIXTURE_VARIANT_ADD(next, goes_on_by_blocks)
 {
 	.reader = "t1",
-	.conf = ISOLATE_NO,
+	.conf = ISOLATE_NO "forget-after = 600000\n",
 	.finds = 0x9000,
 };
 
@@ -1092,13 +1085,6 @@ FIXTURE_VARIANT_ADD(next, of_a_token_without_a_scrub)
 	.conf = ISOLATE_NO,
 	.flags = TOKMUX_CREATE_NO_SCRUB,
 	.finds = 0x6985,
-};
-
-FIXTURE_VARIANT_ADD(next, comes_in_time)
-{
-	.reader = "extended",
-	.conf = ISOLATE_NO "forget-after = 600000\n",
-	.finds = 0x9000,
 };
 
 FIXTURE_VARIANT_ADD(next, comes_too_late)
