@@ -54,6 +54,8 @@ struct session {
 	atomic_ulong needs_login[OPERATIONS];
 	atomic_ulong needs;		/* the one that all of them need; 0: none */
 	atomic_ulong keys[OPERATIONS];	/* with which each was begun */
+	/* The type of a mechanism whose parameters name no key: the last one, or 0. */
+	atomic_ulong names_no_key;
 
 	/* the seat's list; under the slot's lock */
 	struct session *next;
