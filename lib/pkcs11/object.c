@@ -520,12 +520,6 @@ bool known_find_slow(struct known *known, CK_OBJECT_HANDLE handle,
 	return found;
 }
 
-/* Are there session objects on the slot, and none of this caller's? */
-bool known_only_others_made(const struct known *known)
-{
-	return atomic_load(&known->all->made) && !atomic_load(&known->made);
-}
-
 /* The token asked a login for the use of this key, and will of any caller. */
 void known_asks_login(struct known *known, CK_OBJECT_HANDLE handle)
 {

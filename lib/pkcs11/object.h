@@ -104,7 +104,6 @@ bool known_find_slow(struct known *known, CK_OBJECT_HANDLE handle,
 		     struct object_view *view);
 void known_asks_login(struct known *known, CK_OBJECT_HANDLE handle);
 void known_forget(struct known *known, CK_OBJECT_HANDLE handle);
-bool known_only_others_made(const struct known *known);
 void known_forget_all(struct known *known, bool close);
 
 void known_end_login(struct known *known, unsigned long login,
@@ -145,6 +144,12 @@ static inline bool known_find(struct known *known, CK_OBJECT_HANDLE handle,
 	atomic_signal_fence(memory_order_seq_cst);
 	last->busy = false;
 	return found || known_find_slow(known, handle, view);
+}
+
+/* Are there session objects on the slot, and none of this caller's? */
+static inline bool known_only_others_made(const struct known *known)
+{
+	return atomic_load(&known->all->made) && !atomic_load(&known->made);
 }
 
 /* The session is closed, and what was made in it is gone. Most make nothing. */

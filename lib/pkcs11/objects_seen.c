@@ -23,8 +23,8 @@ static unsigned long user_login(const struct call *call)
  * A caller knows a private object for as long as the login lasts in which it got
  * the object's handle.
  */
-static bool find_object(struct call *call, CK_OBJECT_HANDLE handle,
-			struct object_view *object)
+EACH_CALL bool find_object(struct call *call, CK_OBJECT_HANDLE handle,
+			   struct object_view *object)
 {
 	return known_find(&call->seat->known, handle, object) &&
 	       (!(object->flags & OBJECT_PRIVATE) ||
