@@ -119,6 +119,9 @@ TEST_F(mechanisms, concatenated_keys_are_ones_own)
 	EXPECT_EQ(CKR_KEY_HANDLE_INVALID,
 		  DERIVE(CKM_CONCATENATE_BASE_AND_KEY, self->theirs));
 	EXPECT_EQ(CKR_OK, DERIVE(CKM_CONCATENATE_BASE_AND_KEY, self->own));
+	/* That the session has used the mechanism before says nothing of the next key. */
+	EXPECT_EQ(CKR_KEY_HANDLE_INVALID,
+		  DERIVE(CKM_CONCATENATE_BASE_AND_KEY, self->theirs));
 }
 
 TEST_F(mechanisms, ike_keys_are_ones_own)
