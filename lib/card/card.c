@@ -57,7 +57,7 @@ int card_attach(struct tokmux_card *card)
 	card->connected = true;
 	ret = -EOPNOTSUPP;
 	/* Three old readers are of the character level (O2Micro Oz776, Winbond). */
-	if ((ccid_desc(&card->ccid)->features & CCID_LEVEL) != CCID_LEVEL_CHARACTER)
+	if (ccid_level(&card->ccid) != CCID_LEVEL_CHARACTER)
 		ret = ccid_resync(&card->ccid, deadline_after(READER_MS));
 	if (ret)
 		card_detach(card);
@@ -202,7 +202,7 @@ static int send_apdu(struct tokmux_card *card, const struct apdu *apdu,
 		.below = &reader.pipe,
 	};
 
-	switch (ccid_desc(&card->ccid)->features & CCID_LEVEL) {
+	switch (ccid_level(&card->ccid)) {
 	case CCID_LEVEL_EXTENDED:
 		return ccid_xfr_apdu(&card->ccid, bytes, len, card->answer,
 				     APDU_ANSWER_MAX, deadline);
@@ -305,7 +305,7 @@ static int set_speed(struct tokmux_card *card, uint8_t fi_di, int64_t deadline)
 	const struct ccid_descriptor *desc = ccid_desc(&card->ccid);
 	int ret;
 
-	if ((desc->features & CCID_LEVEL) == CCID_LEVEL_TPDU &&
+	if (ccid_level(&card->ccid) == CCID_LEVEL_TPDU &&
 	    !(desc->features & CCID_AUTO_PPS) && !card->atr.specific &&
 	    (fi_di != SPEED_DEFAULT || card->protocol != card->atr.first)) {
 		ret = pps(card, &fi_di, deadline);
@@ -423,7 +423,7 @@ static int negotiate_apdu_level(struct tokmux_card *card, int64_t deadline)
 static int negotiate(struct tokmux_card *card, int64_t deadline)
 {
 	const struct ccid_descriptor *desc = ccid_desc(&card->ccid);
-	bool tpdu = (desc->features & CCID_LEVEL) == CCID_LEVEL_TPDU;
+	bool tpdu = ccid_level(&card->ccid) == CCID_LEVEL_TPDU;
 	bool chosen = desc->features & CCID_AUTO_NEGOTIATION;
 	int ret;
 
@@ -457,7 +457,6 @@ static int negotiate(struct tokmux_card *card, int64_t deadline)
 int card_adopt(struct tokmux_card *card, const uint8_t *atr, size_t atr_len,
 	       unsigned int protocol)
 {
-	const struct ccid_descriptor *desc = ccid_desc(&card->ccid);
 	int ret;
 
 	card->powered = false;
@@ -469,7 +468,7 @@ int card_adopt(struct tokmux_card *card, const uint8_t *atr, size_t atr_len,
 	card->protocol = protocol;
 	card->wished = ANY_PROTOCOL;
 	card->raw = false;
-	if ((desc->features & CCID_LEVEL) == CCID_LEVEL_TPDU && protocol == 1)
+	if (ccid_level(&card->ccid) == CCID_LEVEL_TPDU && protocol == 1)
 		ret = negotiate_t1(card, true, deadline_after(READER_MS));
 	card->powered = !ret;
 	return ret;
@@ -481,8 +480,7 @@ int card_adopt(struct tokmux_card *card, const uint8_t *atr, size_t atr_len,
  */
 bool card_was_exchanged(struct tokmux_card *card)
 {
-	if (!(ccid_desc(&card->ccid)->features & CCID_AUTO_ACTIVATION) ||
-	    !ccid_was_out(&card->ccid))
+	if (!ccid_activates(&card->ccid) || !ccid_was_out(&card->ccid))
 		return false;
 	card->powered = false;
 	return true;
@@ -522,7 +520,7 @@ int tokmux_card_reset(struct tokmux_card *card, unsigned int flags)
 		goto out;
 	card->powered = true;
 	card->raw = false;
-	card->used_ms = deadline_after(0);
+	card->used_ms = deadline_now();
 	if (getrandom(&card->power_id, sizeof(card->power_id), GRND_NONBLOCK) !=
 	    sizeof(card->power_id))
 		card->power_id = 0;
@@ -592,7 +590,7 @@ int tokmux_card_apdu_max(const struct tokmux_card *card)
 {
 	if (!card->connected)
 		return -ENOLCK;
-	switch (ccid_desc(&card->ccid)->features & CCID_LEVEL) {
+	switch (ccid_level(&card->ccid)) {
 	case CCID_LEVEL_EXTENDED:
 		return 65536;
 	case CCID_LEVEL_TPDU:
@@ -736,7 +734,7 @@ int tokmux_card_transmit(struct tokmux_card *card, const void *apdu, size_t len,
 		ret = send_apdu(card, &a, apdu, len, flags & TOKMUX_CARD_CHAIN,
 				deadline);
 	card->ccid.silence_ms = 0;
-	card->used_ms = deadline_after(0);
+	card->used_ms = deadline_now();
 	if (ret >= 0 && (ret < least || ret > APDU_ANSWER_MAX))
 		ret = -EPROTO;
 	if (ret == -EBADMSG)

@@ -104,30 +104,31 @@ static bool is_untouched(const struct tokmux_card *card,
 	 */
 	return card->ccid.icc == CCID_ICC_ACTIVE && card->powered &&
 	       !(grant->flags & GRANT_SCRUB) && card->epoch == grant->epoch &&
-	       !(ccid_desc(&card->ccid)->features & CCID_AUTO_ACTIVATION);
+	       !ccid_activates(&card->ccid);
 }
 
 /*
- * Did the last holder, of the same user, leave the card to this one? Each holder but the
- * last one changes the epoch, by one: so nobody was in between. That the card has power
- * tells that it was not out, where the reader gives none by itself.
+ * Did the last holder, of the same user, leave the card to this one? A grant to another
+ * holder than the last one changes the epoch by one. So if the epoch is one higher, there
+ * was no holder in between. A card that has power was not out, unless the reader gives
+ * it power by itself.
  */
 static bool was_left(const struct tokmux_card *card,
 		     const struct tokmux_grant *grant,
 		     const struct card_left *left)
 {
-	int64_t unused_ms = deadline_after(0) - left->used_ms;
+	int64_t unused_ms = deadline_now() - left->used_ms;
 
 	return card->ccid.icc == CCID_ICC_ACTIVE &&
 	       !(card->reader->granted & GRANT_SCRUB) &&
 	       card->epoch != left->epoch && grant->epoch == left->epoch + 1 &&
 	       unused_ms >= 0 && (card->share_ms < 0 || unused_ms < card->share_ms) &&
-	       !(ccid_desc(&card->ccid)->features & CCID_AUTO_ACTIVATION);
+	       !ccid_activates(&card->ccid);
 }
 
 /*
- * Takes what was left of the card, which is of use now or never. True if this holder
- * goes on with the card as it is.
+ * Takes the file that says how the last holder left the card. It is of use now or never.
+ * True if this holder goes on with the card as it is.
  */
 static bool take_left(struct tokmux_card *card, const struct tokmux_grant *grant,
 		      int *flags)
@@ -158,7 +159,7 @@ static bool leave(struct tokmux_card *card)
 	struct card_left_key key;
 
 	if (!card->powered || ccid_is_astray(&card->ccid) || !card->power_id ||
-	    ccid_desc(&card->ccid)->features & CCID_AUTO_ACTIVATION)
+	    ccid_activates(&card->ccid))
 		return false;
 	memcpy(left.atr, card->atr_bytes, card->atr_len);
 	return !card_left_key(card->reader->caller, card->slot, &key) &&
@@ -223,7 +224,7 @@ static int find_lease(struct tokmux_card *card)
 	if (!tokmux_info(reader->caller, &info, sizeof(info)) &&
 	    info.flags & TOKMUX_INFO_HOLDING)
 		return is_slot_used(card) ? -EALREADY : 1;
-	/* It was taken away. The others have to be told. */
+	/* The lease was taken away. The cards that were in it have to end first. */
 	if (any_in(reader, CARD_USED, card))
 		return -ENODEV;
 	give_back(reader);
@@ -242,7 +243,7 @@ static int get_lease(struct tokmux_card *card, int timeout_ms,
 			card->reader->granted = grant->flags;
 		return ret;
 	}
-	/* What the kernel had to say was for the first one, who did it for all slots. */
+	/* The card that brought the lease has done for all slots what the kernel's flags ask. */
 	*grant = (struct tokmux_grant){ .epoch = card->reader->epoch };
 	return ret < 0 ? ret : 0;
 }

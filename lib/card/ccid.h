@@ -54,6 +54,18 @@ static inline const struct ccid_descriptor *ccid_desc(const struct ccid *ccid)
 	return &ccid->reader->transport->desc;
 }
 
+/* CCID_LEVEL_*: what the reader takes in one message. */
+static inline uint32_t ccid_level(const struct ccid *ccid)
+{
+	return ccid_desc(ccid)->features & CCID_LEVEL;
+}
+
+/* Does the reader give a card power by itself? Then one that has power may be another one. */
+static inline bool ccid_activates(const struct ccid *ccid)
+{
+	return ccid_desc(ccid)->features & CCID_AUTO_ACTIVATION;
+}
+
 /*
  * A command was given up, to this slot or another one, or none has been sent yet:
  * ccid_resync() comes before the next one.

@@ -5,14 +5,17 @@
 #include <time.h>
 #include "deadline.h"
 
-int64_t deadline_after(int timeout_ms)
+int64_t deadline_now(void)
 {
 	struct timespec now;
 
-	if (timeout_ms < 0)
-		return -1;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + timeout_ms;
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t deadline_after(int timeout_ms)
+{
+	return timeout_ms < 0 ? -1 : deadline_now() + timeout_ms;
 }
 
 int deadline_left(int64_t deadline, int most)
@@ -21,7 +24,7 @@ int deadline_left(int64_t deadline, int most)
 
 	if (deadline < 0)
 		return most;
-	left = deadline - deadline_after(0);
+	left = deadline - deadline_now();
 	if (left <= 0)
 		return 0;
 	return left < most ? (int)left : most;

@@ -130,7 +130,7 @@ int tokmux_card_secure(struct tokmux_card *card, const void *pin, size_t len,
 	if (!card->connected)
 		return -ENOLCK;
 	t1 = card->protocol == 1 &&
-	     (ccid_desc(&card->ccid)->features & CCID_LEVEL) ==
+	     ccid_level(&card->ccid) ==
 	     CCID_LEVEL_TPDU;
 	if (!card->powered || card_was_exchanged(card))
 		ret = -ECONNRESET;
@@ -141,7 +141,7 @@ int tokmux_card_secure(struct tokmux_card *card, const void *pin, size_t len,
 	else
 		ret = pin_result(card, ccid_secure(&card->ccid, pin, len,
 						   deadline));
-	card->used_ms = deadline_after(0);
+	card->used_ms = deadline_now();
 	ret = card_take_answer(card, t1 ? card->answer : ccid_data(&card->ccid), ret,
 			  answer, size);
 	errno = saved;
