@@ -32,7 +32,7 @@ int lease_unpower(struct slot *slot);
  */
 void lease_give_back(struct reader *reader, bool off);
 /*
- * A use ends, unless the program @keeps the card: other processes are let know what has
+ * A use ends, unless the program @keeps the card: other processes are told what has
  * changed. If no other slot is used, the lease is idle then, or given back where others
  * have waited long enough.
  */

@@ -44,7 +44,7 @@ static void set_kept(struct slot *slot, bool kept)
 	slot->kept = kept;
 }
 
-/* Does the process that has the reader leave notes? Then @note is one of another slot's. */
+/* Does the process that has the reader leave notes? Then @note is that of another slot. */
 static bool read_any_note(const struct slot *slot, struct tokmux_card_note *note)
 {
 	const struct reader *reader = slot->reader;
@@ -59,8 +59,8 @@ static bool read_any_note(const struct slot *slot, struct tokmux_card_note *note
 }
 
 /*
- * It has not looked into this slot, or has no room for what it saw. To take the lease for
- * a look would cost that process its cards.
+ * The process that has the reader has not looked into this slot, or its note has no room
+ * for what it saw. Taking the lease for a look would cost that process its cards.
  */
 static void leave_unseen(struct slot *slot, const struct tokmux_card_note *note)
 {
@@ -134,7 +134,7 @@ void note_write(struct slot *slot)
 	lock();
 	events = slot->events;
 	note.content = contents[slot->content];
-	/* The lease is one: whoever has a slot for itself keeps others from all. */
+	/* One lease is for all slots: a process that has one for itself keeps others from all. */
 	note.flags = reader_is_exclusive(reader) ? TOKMUX_CARD_NOTED_EXCLUSIVE : 0;
 	note.changes = (uint16_t)(slot->note_changes + events -
 				  slot->note_events);

@@ -218,7 +218,7 @@ static LONG share_as(struct connection *connection, DWORD share)
 
 /* Finds the slot, and counts the connection to it. */
 static LONG find_slot(struct connection *connection, const char *name,
-			DWORD share)
+		      DWORD share)
 {
 	LONG rv = SCARD_S_SUCCESS;
 	struct slot *slot;
@@ -396,10 +396,10 @@ LONG SCardReconnect(SCARDHANDLE handle, DWORD share, DWORD protocols,
 /* ---- disconnect ---------------------------------------------------------------- */
 
 /*
- * For a disconnect that resets the card. Without the lease the card is reset for its next
- * holder anyway, if programs are isolated.
+ * Gets the lease for a disconnect that resets the card. If programs are isolated, a card
+ * without a lease is reset for its next holder anyway.
  */
-static bool has_to_act(struct slot *slot)
+static bool take_for_reset(struct slot *slot)
 {
 	return lease_use_own(slot) || (!policy.isolate && !lease_take(slot, -1));
 }
@@ -417,9 +417,9 @@ LONG disconnect(struct context *context, struct connection *connection,
 		return rv;
 	}
 	turn_begin(connection);
-	if (disposition == SCARD_RESET_CARD && has_to_act(slot))
+	if (disposition == SCARD_RESET_CARD && take_for_reset(slot))
 		lease_reset(slot, connection->protocols | TOKMUX_CARD_WARM);
-	else if (disposition == SCARD_UNPOWER_CARD && has_to_act(slot))
+	else if (disposition == SCARD_UNPOWER_CARD && take_for_reset(slot))
 		lease_unpower(slot);
 	forget(connection);
 	context_remove(context, connection);

@@ -149,7 +149,7 @@ static LONG control(struct connection *connection, DWORD code,
 
 	lock();
 	rv = connection->slot->reader->gone ? SCARD_E_READER_UNAVAILABLE :
-					SCARD_S_SUCCESS;
+					      SCARD_S_SUCCESS;
 	unlock();
 	if (rv)
 		return rv;

@@ -42,7 +42,7 @@ static LONG dispose(struct connection *connection, DWORD disposition)
 	rv = connection_event(connection);
 	unlock();
 	if (rv || !slot->reader->held || (disposition != SCARD_RESET_CARD &&
-				    disposition != SCARD_UNPOWER_CARD))
+					  disposition != SCARD_UNPOWER_CARD))
 		return rv;
 	/* Its own program, too, is told of it at the next call. */
 	return error_of_access(lease_reset(slot, connection->protocols |
