@@ -3,16 +3,9 @@
  * A card in readers of every level, well-behaved ones and others. The real
  * thing, QEMU's reader and ours on the kernel's USB, is in usb.c.
  */
+#include "apdus.h"
 #include "local_reader.h"
 #include "kselftest_harness.h"
-
-static const uint8_t select_applet[] = {
-	0x00, 0xa4, 0x04, 0x00, 0x07, 0xf0, 0x54, 0x4f, 0x4b, 0x4d, 0x55, 0x58,
-};
-static const uint8_t verify_pin[] = {
-	0x00, 0x20, 0x00, 0x00, 0x06, '3', '1', '4', '1', '5', '9',
-};
-static const uint8_t get_secret[] = { 0x00, 0xca, 0x01, 0x00, 0x00 };
 
 FIXTURE(card)
 {

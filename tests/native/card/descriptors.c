@@ -3,6 +3,7 @@
  * Each reader that people have, by its descriptor: powered on, negotiated and spoken
  * to at its level, within its limits, with a card for each of its protocols.
  */
+#include "apdus.h"
 #include "local_reader.h"
 #include "kselftest_harness.h"
 
@@ -24,9 +25,6 @@ static const uint8_t atr_t1[] = {
 	0x3b, 0x96, 0x96, 0x81, 0x31, 0x40, 0x4d, 't', 'o', 'k', 'm', 'u', 'x', 0xad,
 };
 
-static const uint8_t select_applet[] = {
-	0x00, 0xa4, 0x04, 0x00, 0x07, 0xf0, 0x54, 0x4f, 0x4b, 0x4d, 0x55, 0x58,
-};
 /* The applet gives P1 P2 bytes; it echoes data. */
 static const uint8_t get_most[] = { 0x80, 0x12, 0x01, 0x00, 0x00 };
 

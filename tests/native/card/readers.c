@@ -4,6 +4,7 @@
  * differ. Each test names the device or the rule.
  */
 #include <poll.h>
+#include "apdus.h"
 #include "local_reader.h"
 #include "../../../lib/card/ccid_quirks.h"
 #include "../../../lib/card/speed.h"
@@ -565,10 +566,6 @@ TEST(descriptor_of_type_ff)
 
 /* ---- slots ------------------------------------------------------------------ */
 
-static const uint8_t select_applet[] = {
-	0x00, 0xa4, 0x04, 0x00, 0x07, 0xf0, 0x54, 0x4f, 0x4b, 0x4d, 0x55, 0x58,
-};
-
 static unsigned int slots_off;
 
 static void counts_slots(struct fake *f, const uint8_t *m, size_t len)
@@ -578,16 +575,35 @@ static void counts_slots(struct fake *f, const uint8_t *m, size_t len)
 	any(f, m, len);
 }
 
-/* Two cards, one way to both: no answer is the other one's, and nothing is mixed up. */
-TEST(two_cards_in_one_reader)
+/* A reader of two slots. The card in the first one is connected. */
+FIXTURE(two)
 {
-	struct local_reader *l = local_reader(READER_EXTENDED);
-	struct tokmux_card *first = card_alloc(0), *second, *third;
+	struct local_reader *l;
+	struct tokmux_card *first, *second;
+};
 
-	local_reader_add_slot(l);
-	second = card_alloc_in(first->reader, 1);
+FIXTURE_SETUP(two)
+{
+	self->l = local_reader(READER_EXTENDED);
+	local_reader_add_slot(self->l);
+	self->first = card_alloc(0);
+	self->second = card_alloc_in(self->first->reader, 1);
+	ASSERT_EQ(0, card_connect(self->first, &self->l->transport));
+}
+
+FIXTURE_TEARDOWN(two)
+{
+	tokmux_card_free(self->second);
+	tokmux_card_free(self->first);
+	local_reader_free(self->l);
+}
+
+/* Two cards, one way to both: no answer is the other one's, and nothing is mixed up. */
+TEST_F(two, cards)
+{
+	struct tokmux_card *first = self->first, *second = self->second, *third;
+
 	third = card_alloc_in(first->reader, 2);
-	ASSERT_EQ(0, card_connect(first, &l->transport));
 	EXPECT_EQ(-ENOLCK, tokmux_card_status(second));
 	ASSERT_EQ(0, card_attach(second));
 	EXPECT_EQ(-EINVAL, card_attach(third));
@@ -598,65 +614,48 @@ TEST(two_cards_in_one_reader)
 	EXPECT_EQ(0, tokmux_card_protocol(second));
 	/* Each has selected for itself. */
 	EXPECT_LE(2, send(first, select_applet, sizeof(select_applet), 0, 1000));
-	EXPECT_NE(NULL, l->card.selected);
-	EXPECT_EQ(NULL, l->second_card.selected);
+	EXPECT_NE(NULL, self->l->card.selected);
+	EXPECT_EQ(NULL, self->l->second_card.selected);
 	EXPECT_EQ(0, tokmux_card_power_off(first));
 	EXPECT_LE(2, send(second, select_applet, sizeof(select_applet), 0, 1000));
 	EXPECT_EQ(-ECONNRESET, send(first, select_applet, sizeof(select_applet), 0, 1000));
 	tokmux_card_free(third);
-	tokmux_card_free(second);
-	tokmux_card_free(first);
-	local_reader_free(l);
 }
 
 /* An answer that nobody read is in the way of the other slot's as well. */
-TEST(a_command_to_one_slot_that_is_given_up)
+TEST_F(two, a_command_is_given_up)
 {
-	struct local_reader *l = local_reader(READER_EXTENDED);
-	struct tokmux_card *first = card_alloc(0), *second;
+	struct tokmux_card *first = self->first, *second = self->second;
 
-	local_reader_add_slot(l);
-	second = card_alloc_in(first->reader, 1);
-	ASSERT_EQ(0, card_connect(first, &l->transport));
 	ASSERT_EQ(0, card_attach(second));
 	ASSERT_LT(0, tokmux_card_power_on(first));
 	ASSERT_LT(0, tokmux_card_power_on(second));
 	/* What is left of a long answer. */
-	l->in_error = -ETIMEDOUT;
+	self->l->in_error = -ETIMEDOUT;
 	EXPECT_EQ(-ETIMEDOUT, send(first, "\x80\x12\x01\x00", 4, 0, 100));
-	l->second.faults.garbage = 1;
+	self->l->second.faults.garbage = 1;
 	EXPECT_LE(2, send(second, select_applet, sizeof(select_applet), 0, 1000));
 	EXPECT_LT(0, tokmux_card_power_on(first));
 	EXPECT_LE(2, send(first, select_applet, sizeof(select_applet), 0, 1000));
-	tokmux_card_free(second);
-	tokmux_card_free(first);
-	local_reader_free(l);
 }
 
 /* There is one endpoint for the notices of all slots. */
-TEST(notices_of_two_slots)
+TEST_F(two, notices)
 {
-	struct local_reader *l = local_reader(READER_EXTENDED);
-	struct tokmux_card *first = card_alloc(0), *second;
+	struct tokmux_card *first = self->first, *second = self->second;
 
-	local_reader_add_slot(l);
-	second = card_alloc_in(first->reader, 1);
-	ASSERT_EQ(0, card_connect(first, &l->transport));
 	ASSERT_EQ(0, card_attach(second));
 	EXPECT_EQ(0, tokmux_card_heard(first));
 	EXPECT_EQ(0, tokmux_card_heard(second));
-	reader_insert(&l->second, false);
+	reader_insert(&self->l->second, false);
 	EXPECT_EQ(0, tokmux_card_heard(first));
 	EXPECT_EQ(1, tokmux_card_heard(second));
 	EXPECT_EQ(0, tokmux_card_heard(second));
 	EXPECT_EQ(TOKMUX_CARD_ABSENT, tokmux_card_status(second));
-	reader_insert(&l->reader, false);
-	reader_insert(&l->second, true);
+	reader_insert(&self->l->reader, false);
+	reader_insert(&self->l->second, true);
 	EXPECT_EQ(1, tokmux_card_heard(second));
 	EXPECT_EQ(1, tokmux_card_heard(first));
-	tokmux_card_free(second);
-	tokmux_card_free(first);
-	local_reader_free(l);
 }
 
 /* A mark of the kernel's is for the whole reader. */

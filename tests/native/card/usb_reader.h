@@ -18,8 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "../../card/card.h"
-
-#define UNUSED	__attribute__((unused))
+#include "apdus.h"
 
 /*
  * What is not to be waited for takes no longer, on the slowest machine: in ms.
@@ -28,13 +27,6 @@
  */
 #define SOON	30000
 
-UNUSED static const uint8_t select_applet[] = {
-	0x00, 0xa4, 0x04, 0x00, 0x07, 0xf0, 0x54, 0x4f, 0x4b, 0x4d, 0x55, 0x58,
-};
-UNUSED static const uint8_t verify_pin[] = {
-	0x00, 0x20, 0x00, 0x00, 0x06, '3', '1', '4', '1', '5', '9',
-};
-UNUSED static const uint8_t get_secret[] = { 0x00, 0xca, 0x01, 0x00, 0x00 };
 /* Five seconds. */
 UNUSED static const uint8_t slow[] = { 0x80, 0x14, 0x13, 0x88 };
 
