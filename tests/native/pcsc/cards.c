@@ -549,6 +549,15 @@ TEST_F(pads, verify)
 
 #define CONF	"/etc/tokmux/readers.conf"
 
+static bool write_conf(const char *conf)
+{
+	FILE *f;
+
+	mkdir("/etc/tokmux", 0755);
+	f = fopen(CONF, "w");
+	return f && fputs(conf, f) >= 0 && !fclose(f);
+}
+
 /* As the library of this process read it when its first context was established. */
 FIXTURE(policies)
 {
@@ -581,17 +590,12 @@ FIXTURE_SETUP(policies)
 {
 	char token[TOKMUX_NAME_SIZE];
 	SCARDCONTEXT context;
-	FILE *f;
 
 	memset(self, 0, sizeof(*self));
 	self->skip = !have_vhci() || tokmux_present() != 1 || !access(CONF, F_OK);
 	if (self->skip)
 		return;
-	mkdir("/etc/tokmux", 0755);
-	f = fopen(CONF, "w");
-	ASSERT_TRUE(f);
-	fputs(variant->conf, f);
-	fclose(f);
+	ASSERT_TRUE(write_conf(variant->conf));
 	ASSERT_TRUE(make_reader(&self->reader, "extended"));
 	snprintf(token, sizeof(token), "pcsc-%d", getpid());
 	ASSERT_EQ(0, tokmux_create_device(token, 0, 0, 0, self->reader.node, -1,
@@ -966,8 +970,7 @@ static bool pass(FIXTURE_DATA(passed) *self, const char *reader, const char *con
 		 unsigned int flags)
 {
 	SCARDCONTEXT context;
-	bool found = false;
-	FILE *f;
+	bool found;
 
 	memset(self, 0, sizeof(*self));
 	self->skip = !have_vhci() || tokmux_present() != 1 || !access(CONF, F_OK);
@@ -977,12 +980,8 @@ static bool pass(FIXTURE_DATA(passed) *self, const char *reader, const char *con
 	if (!mkdtemp(self->dir) || setenv("XDG_RUNTIME_DIR", self->dir, 1))
 		return false;
 	install_tool();
-	mkdir("/etc/tokmux", 0755);
-	f = fopen(CONF, "w");
-	if (!f)
+	if (!write_conf(conf))
 		return false;
-	fputs(conf, f);
-	fclose(f);
 	snprintf(self->token, sizeof(self->token), "passed-%d", getpid());
 	if (!make_reader(&self->reader, reader) ||
 	    tokmux_create_device(self->token, flags, 0, 0, self->reader.node, -1,
