@@ -44,7 +44,7 @@ static struct shared {
 	bool stop;
 	bool asks;
 	int64_t granted_ns;
-	/* Written by the holder; those of "mixed" that share it overwrite each other. */
+	/* Written by the holder. Holders of shared leases, "mixed", overwrite each other's. */
 	struct process *last;
 	int64_t given_ns;
 	struct process {
