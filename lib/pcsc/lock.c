@@ -29,9 +29,19 @@ void unlock(void)
 	pthread_mutex_unlock(&mutex);
 }
 
-bool lock_try(void)
+bool lock_within(int ms)
 {
-	return !pthread_mutex_trylock(&mutex);
+	struct timespec until;
+
+	/* POSIX has no such wait by another clock. */
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += ms % 1000 * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
+	}
+	return !pthread_mutex_timedlock(&mutex, &until);
 }
 
 int64_t now_ms(void)

@@ -15,8 +15,8 @@
 
 void lock(void);
 void unlock(void);
-/* Doesn't wait: false if somebody else has it. */
-bool lock_try(void);
+/* False if another thread has it for all of that time. */
+bool lock_within(int ms);
 
 /* CLOCK_MONOTONIC. */
 int64_t now_ms(void);

@@ -7,6 +7,9 @@
 #include "lease.h"
 #include "readers.h"
 
+/* How long a process that exits waits for the lock, which is held for moments. */
+#define LOCK_MS	1000
+
 static void before_fork(void)
 {
 	lock();
@@ -42,9 +45,11 @@ static void __attribute__((destructor)) process_ends(void)
 {
 	struct reader *reader;
 
-	/* Other threads may be anywhere. */
-	if (!lock_try())
+	/* This thread may be in a signal handler, and have the lock itself. */
+	if (!lock_within(LOCK_MS))
 		return;
+	/* Without a context the keeper would free the readers after the last lease. */
+	keeper_serve(1);
 	for (reader = readers_first(); reader; reader = reader->next) {
 		if (!reader->held || !reader_try(reader))
 			continue;

@@ -225,6 +225,45 @@ END
 chmod 644 "$dir/unloads.py"
 tap_check "a program unloads the library" shown 'it goes on' /usr/bin/python3 "$dir/unloads.py"
 
+# A program that exits soon after its last context still has the lease: it is given back
+# meanwhile, and the library's own thread is at work. Each time one moment is tried.
+cat >"$dir/exits.py" <<'END'
+import ctypes
+
+
+class State(ctypes.Structure):
+    _fields_ = [("reader", ctypes.c_char_p), ("user", ctypes.c_void_p),
+                ("current", ctypes.c_ulong), ("event", ctypes.c_ulong),
+                ("size", ctypes.c_ulong), ("atr", ctypes.c_ubyte * 33)]
+
+
+library = ctypes.CDLL("libpcsclite.so.1")
+context, card, protocol = ctypes.c_long(), ctypes.c_long(), ctypes.c_ulong()
+names = ctypes.create_string_buffer(4096)
+size = ctypes.c_ulong(4096)
+assert library.SCardEstablishContext(2, None, None, ctypes.byref(context)) == 0
+assert library.SCardListReaders(context, None, names, ctypes.byref(size)) == 0
+state = State(names.value)
+assert library.SCardGetStatusChange(context, 0, ctypes.byref(state), 1) == 0
+# It waits for news: when a lease ends, its own too, there is some.
+state.current = state.event
+library.SCardGetStatusChange(context, 0, ctypes.byref(state), 1)
+assert library.SCardConnect(context, names.value, 2, 3, ctypes.byref(card),
+                            ctypes.byref(protocol)) == 0
+assert library.SCardBeginTransaction(card) == 0
+assert library.SCardEndTransaction(card, 0) == 0
+assert library.SCardDisconnect(card, 0) == 0
+assert library.SCardReleaseContext(context) == 0
+END
+chmod 644 "$dir/exits.py"
+exits() {
+	local i
+	for ((i = 0; i < 30; i++)); do
+		user /usr/bin/python3 "$dir/exits.py" || { echo "the $i. time: $?"; return 1; }
+	done
+}
+tap_check "a program exits after its last context" exits
+
 # ---- two at once --------------------------------------------------------------------
 
 # Each of two processes signs often. A reset is the card's hand-over from one to the
