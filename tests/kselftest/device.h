@@ -128,6 +128,34 @@ static inline int sysfs_write(const char *path, const char *text)
 	return ret;
 }
 
+/*
+ * The kernel's own test of suspend: freezes all processes and thaws them, with the
+ * notifiers of a real one. False if this kernel has none.
+ */
+static inline bool can_suspend(void)
+{
+	if (sysfs_write("/sys/power/pm_test", "freezer"))
+		return false;
+	sysfs_write("/sys/module/suspend/parameters/pm_test_delay", "0");
+	return true;
+}
+
+/*
+ * To freeze, the kernel patches its own code. An emulated CPU may still see the
+ * breakpoint that stood there meanwhile, and panics ("Oops: int3"): the second CPU of
+ * a guest is off until that is over.
+ */
+static inline int suspend(void)
+{
+	static const char cpu[] = "/sys/devices/system/cpu/cpu1/online";
+	const bool off = !sysfs_write(cpu, "0");
+	const int ret = sysfs_write("/sys/power/state", "freeze");
+
+	if (off)
+		sysfs_write(cpu, "1");
+	return ret;
+}
+
 /* Has a thread that will call the kernel, and tells its number, come to wait? */
 static inline bool sleeps(atomic_int *tid)
 {
