@@ -29,18 +29,13 @@ void unlock(void)
 	pthread_mutex_unlock(&mutex);
 }
 
-bool lock_within(int ms)
+bool lock_within_a_second(void)
 {
 	struct timespec until;
 
-	/* POSIX has no such wait by another clock. */
+	/* pthread_mutex_timedlock() goes by the time of day. */
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += ms % 1000 * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000L;
-	}
+	until.tv_sec++;
 	return !pthread_mutex_timedlock(&mutex, &until);
 }
 

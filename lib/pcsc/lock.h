@@ -15,8 +15,8 @@
 
 void lock(void);
 void unlock(void);
-/* False if another thread has it for all of that time. */
-bool lock_within(int ms);
+/* False if the lock doesn't become free in that time. */
+bool lock_within_a_second(void);
 
 /* CLOCK_MONOTONIC. */
 int64_t now_ms(void);

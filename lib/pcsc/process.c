@@ -7,9 +7,6 @@
 #include "lease.h"
 #include "readers.h"
 
-/* How long a process that exits waits for the lock, which is held for moments. */
-#define LOCK_MS	1000
-
 static void before_fork(void)
 {
 	lock();
@@ -45,8 +42,8 @@ static void __attribute__((destructor)) process_ends(void)
 {
 	struct reader *reader;
 
-	/* This thread may be in a signal handler, and have the lock itself. */
-	if (!lock_within(LOCK_MS))
+	/* Not for ever: exit() in a signal handler may have interrupted the lock's owner. */
+	if (!lock_within_a_second())
 		return;
 	/* Without a context the keeper would free the readers after the last lease. */
 	keeper_serve(1);

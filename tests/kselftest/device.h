@@ -141,9 +141,9 @@ static inline bool can_suspend(void)
 }
 
 /*
- * To freeze, the kernel patches its own code. An emulated CPU may still see the
- * breakpoint that stood there meanwhile, and panics ("Oops: int3"): the second CPU of
- * a guest is off until that is over.
+ * To freeze processes the kernel patches its own code, and has a breakpoint there for a
+ * moment. QEMU's second CPU may execute that breakpoint when it is gone, and the guest
+ * panics ("Oops: int3"). So the second CPU is off until the processes are thawed.
  */
 static inline int suspend(void)
 {

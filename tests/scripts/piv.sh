@@ -190,12 +190,9 @@ clients() {
 }
 [ "${TOKMUX_PCSC_CLIENTS-}" = no ] || clients
 
-# A program that unloads the library while a thread of its own waits in it.
-cat >"$dir/unloads.py" <<'END'
-import _ctypes
+# What the programs below have in common: each loads the library anew.
+cat >"$dir/pcsclite.py" <<'END'
 import ctypes
-import threading
-import time
 
 
 class State(ctypes.Structure):
@@ -205,6 +202,17 @@ class State(ctypes.Structure):
 
 
 library = ctypes.CDLL("libpcsclite.so.1")
+END
+chmod 644 "$dir/pcsclite.py"
+
+# A program that unloads the library while a thread of its own waits in it.
+cat >"$dir/unloads.py" <<'END'
+import _ctypes
+import ctypes
+import threading
+import time
+from pcsclite import State, library
+
 context = ctypes.c_long()
 state = State(rb"\\?PnP?\Notification")
 assert library.SCardEstablishContext(2, None, None, ctypes.byref(context)) == 0
@@ -225,19 +233,13 @@ END
 chmod 644 "$dir/unloads.py"
 tap_check "a program unloads the library" shown 'it goes on' /usr/bin/python3 "$dir/unloads.py"
 
-# A program that exits soon after its last context still has the lease: it is given back
-# meanwhile, and the library's own thread is at work. Each time one moment is tried.
+# A program that exits soon after its last context still has the lease. The library gives
+# the lease back while the program exits, and the library's own thread runs beside that.
+# Whether the two meet is a matter of moments, so the program runs often.
 cat >"$dir/exits.py" <<'END'
 import ctypes
+from pcsclite import State, library
 
-
-class State(ctypes.Structure):
-    _fields_ = [("reader", ctypes.c_char_p), ("user", ctypes.c_void_p),
-                ("current", ctypes.c_ulong), ("event", ctypes.c_ulong),
-                ("size", ctypes.c_ulong), ("atr", ctypes.c_ubyte * 33)]
-
-
-library = ctypes.CDLL("libpcsclite.so.1")
 context, card, protocol = ctypes.c_long(), ctypes.c_long(), ctypes.c_ulong()
 names = ctypes.create_string_buffer(4096)
 size = ctypes.c_ulong(4096)
@@ -245,7 +247,8 @@ assert library.SCardEstablishContext(2, None, None, ctypes.byref(context)) == 0
 assert library.SCardListReaders(context, None, names, ctypes.byref(size)) == 0
 state = State(names.value)
 assert library.SCardGetStatusChange(context, 0, ctypes.byref(state), 1) == 0
-# It waits for news: when a lease ends, its own too, there is some.
+# The program waits for news. From now on its library hears of each lease that ends, also
+# of the program's own.
 state.current = state.event
 library.SCardGetStatusChange(context, 0, ctypes.byref(state), 1)
 assert library.SCardConnect(context, names.value, 2, 3, ctypes.byref(card),
