@@ -54,17 +54,18 @@ foreign_apt() { # kernel architecture suite…
 	apt-get update -q >&2 || die "apt-get update failed for $*"
 }
 
-# Sets APT_CONFIG: the host's apt, which sees Debian's security suite as well. What
-# debootstrap has made does not, and the host's own sources are not ours to change.
-security_apt() {
-	local dir=$TOKMUX_CACHE/apt/security suite
+# Sets APT_CONFIG: the host's apt, which sees one more suite of its Debian. The host's
+# own sources are not ours to change.
+host_apt() { # security|backports
+	local dir=$TOKMUX_CACHE/apt/$1 suite mirror
 	# shellcheck disable=SC1091
-	suite=$(. /etc/os-release && echo "$VERSION_CODENAME-security")
+	suite=$(. /etc/os-release && echo "$VERSION_CODENAME-$1")
+	mirror=$(foreign_mirror)
+	[ "$1" != security ] || mirror+=-security
 	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" "$dir/sources.list.d"
 	find /etc/apt/sources.list.d -type f -exec cp -t "$dir/sources.list.d" {} +
 	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
-		"$(foreign_mirror)-security $suite main" \
-		>"$dir/sources.list.d/tokmux-security.list"
+		"$mirror $suite main" >"$dir/sources.list.d/tokmux-$1.list"
 	cat >"$dir/apt.conf" <<-END
 		Dir::State::lists "$dir/lists";
 		Dir::Cache "$dir/cache";
@@ -72,7 +73,7 @@ security_apt() {
 		APT::Sandbox::User "root";
 	END
 	export APT_CONFIG=$dir/apt.conf
-	apt-get update -q >&2 || die "apt-get update failed for the security suite"
+	apt-get update -q >&2
 }
 
 # Those of a package's dependencies whose name is like the pattern.
