@@ -128,34 +128,6 @@ static inline int sysfs_write(const char *path, const char *text)
 	return ret;
 }
 
-/*
- * The kernel's own test of suspend: freezes all processes and thaws them, with the
- * notifiers of a real one. False if this kernel has none.
- */
-static inline bool can_suspend(void)
-{
-	if (sysfs_write("/sys/power/pm_test", "freezer"))
-		return false;
-	sysfs_write("/sys/module/suspend/parameters/pm_test_delay", "0");
-	return true;
-}
-
-/*
- * To freeze processes the kernel patches its own code, and has a breakpoint there for a
- * moment. QEMU's second CPU may execute that breakpoint when it is gone, and the guest
- * panics ("Oops: int3"). So the second CPU is off until the processes are thawed.
- */
-static inline int suspend(void)
-{
-	static const char cpu[] = "/sys/devices/system/cpu/cpu1/online";
-	const bool off = !sysfs_write(cpu, "0");
-	const int ret = sysfs_write("/sys/power/state", "freeze");
-
-	if (off)
-		sysfs_write(cpu, "1");
-	return ret;
-}
-
 /* Has a thread that will call the kernel, and tells its number, come to wait? */
 static inline bool sleeps(atomic_int *tid)
 {
