@@ -965,9 +965,9 @@ FIXTURE(passed)
 	bool skip;
 };
 
-/* A token of @reader, for programs that read @conf. */
-static bool pass(FIXTURE_DATA(passed) *self, const char *reader, const char *conf,
-		 unsigned int flags)
+/* A token of @reader, for programs that read @conf and use the card in @slot. */
+static bool pass(FIXTURE_DATA(passed) *self, const char *reader, unsigned int slot,
+		 const char *conf, unsigned int flags)
 {
 	SCARDCONTEXT context;
 	bool found;
@@ -988,7 +988,7 @@ static bool pass(FIXTURE_DATA(passed) *self, const char *reader, const char *con
 				 &self->index) ||
 	    SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context))
 		return false;
-	found = find_reader(context, self->index, self->name);
+	found = find_slot(context, self->index, slot, self->name);
 	return !SCardReleaseContext(context) && found;
 }
 
@@ -1009,7 +1009,7 @@ static void unpass(FIXTURE_DATA(passed) *self)
 /* Nobody waits for a card that is only idle: the tests are about what becomes of it. */
 FIXTURE_SETUP(passed)
 {
-	ASSERT_TRUE(pass(self, "extended", ISOLATE_NO "linger = 0\n", 0));
+	ASSERT_TRUE(pass(self, "extended", 0, ISOLATE_NO "linger = 0\n", 0));
 }
 
 FIXTURE_TEARDOWN(passed)
@@ -1043,7 +1043,7 @@ FIXTURE(next)
 FIXTURE_VARIANT(next)
 {
 	const char *reader, *conf;
-	unsigned int flags;
+	unsigned int flags, slot;
 	int after_ms;
 	LONG finds;
 };
@@ -1068,6 +1068,29 @@ FIXTURE_VARIANT_ADD(next, goes_on_by_blocks)
 	.reader = "t1",
 	.conf = ISOLATE_NO "forget-after = 600000\n",
 	.finds = 0x9000,
+};
+
+FIXTURE_VARIANT_ADD(next, goes_on_beside_another_slot)
+{
+	.reader = "two",
+	.conf = ISOLATE_NO "forget-after = 600000\n",
+	.finds = 0x9000,
+};
+
+FIXTURE_VARIANT_ADD(next, goes_on_in_the_second_slot)
+{
+	.reader = "two",
+	.slot = 1,
+	.conf = ISOLATE_NO "forget-after = 600000\n",
+	.finds = 0x9000,
+};
+
+FIXTURE_VARIANT_ADD(next, is_isolated_in_the_second_slot)
+{
+	.reader = "two",
+	.slot = 1,
+	.conf = "isolate = yes\n",
+	.finds = 0x6985,
 };
 
 /* A card with power may be another card there. */
@@ -1097,7 +1120,8 @@ FIXTURE_VARIANT_ADD(next, comes_too_late)
 
 FIXTURE_SETUP(next)
 {
-	ASSERT_TRUE(pass(&self->passed, variant->reader, variant->conf, variant->flags));
+	ASSERT_TRUE(pass(&self->passed, variant->reader, variant->slot, variant->conf,
+			 variant->flags));
 }
 
 FIXTURE_TEARDOWN(next)
@@ -1108,19 +1132,22 @@ FIXTURE_TEARDOWN(next)
 TEST_F_TIMEOUT(next, program, 120)
 {
 	const FIXTURE_DATA(passed) *passed = &self->passed;
+	struct usb_reader reader = passed->reader;
 	int powered, resets = 0;
 
 	if (passed->skip)
 		SKIP(return, "not in a guest, or no vhci_hcd");
+	if (variant->slot)
+		strcat(reader.log, ".2");
 	ASSERT_LT(0, verified(passed->name, EXITS).pid);
-	powered = logged(&passed->reader, "power on");
+	powered = logged(&reader, "power on");
 	usleep(variant->after_ms * 1000);
 	EXPECT_EQ(variant->finds, secret_as_it_is(passed->name, &resets));
 	EXPECT_EQ(0, resets);
 	if (variant->finds == 0x9000) {
-		EXPECT_EQ(powered, logged(&passed->reader, "power on"));
+		EXPECT_EQ(powered, logged(&reader, "power on"));
 	} else {
-		EXPECT_LT(powered, logged(&passed->reader, "power on"));
+		EXPECT_LT(powered, logged(&reader, "power on"));
 	}
 }
 
