@@ -72,6 +72,9 @@ struct tokmux_lease_file {
 /* Longer than any request to a device: USB's time out after 5 s. */
 #define TOKMUX_LATE	(10 * HZ)
 
+/* How often a lease file looks whether its device was unplugged. */
+#define TOKMUX_LOOK	(3 * HZ)
+
 static void tokmux_lease_file_put(struct tokmux_lease_file *lf)
 {
 	if (!refcount_dec_and_test(&lf->ref))
@@ -147,7 +150,7 @@ static void tokmux_lease_file_late(struct work_struct *work)
 		tokmux_lease_file_die(lf);
 	mutex_unlock(&lf->token->lock);
 	if (!dead) {
-		queue_delayed_work(tokmux_wq, &lf->late_work, TOKMUX_LATE);
+		queue_delayed_work(tokmux_wq, &lf->late_work, TOKMUX_LOOK);
 		return;
 	}
 	pr_warn_ratelimited("tokmux: %s: process %d uses its lease fd 10 s after its lease: killed\n",
@@ -464,7 +467,7 @@ int tokmux_lease_file_open(struct tokmux_lease_file *lf, struct tokmux_caller *c
 	lf->caller = caller;
 	WRITE_ONCE(lf->dead, false);
 	WRITE_ONCE(token->lease_file, lf);
-	queue_delayed_work(tokmux_wq, &lf->late_work, TOKMUX_LATE);
+	queue_delayed_work(tokmux_wq, &lf->late_work, TOKMUX_LOOK);
 
 	mutex_unlock(&token->lock);
 	ret = tokmux_lease_file_open_backing(lf, sentinel);

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <stdatomic.h>
 #include <limits.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
@@ -161,6 +162,33 @@ static inline void *memory32(size_t size)
 {
 	return mmap(NULL, size, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+}
+
+/* ---- a call that never ends ---- */
+
+static inline bool waits_for_a_page(atomic_int *tid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/wchan", *tid);
+	return *tid && strstr(sysfs_read(path), "userfault");
+}
+
+/* A page of memory whose content nobody ever delivers. */
+static inline void *undelivered_page(void)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	void *page;
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api))
+		return NULL;
+	page = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	range.range.start = (uintptr_t)page;
+	range.range.len = getpagesize();
+	return ioctl(fd, UFFDIO_REGISTER, &range) ? NULL : page;
 }
 
 #endif /* DEVICE_H */

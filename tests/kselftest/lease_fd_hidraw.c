@@ -7,7 +7,6 @@
 #include <linux/hidraw.h>
 #include <grp.h>
 #include <linux/netlink.h>
-#include <linux/userfaultfd.h>
 #include "uhid.h"
 #include "kselftest_harness.h"
 
@@ -344,31 +343,6 @@ static void *write_from(void *arg)
 	/* never delivered, see below */
 	blocked->result = write(blocked->fd, blocked->page, 1 + REPORT);
 	return NULL;
-}
-
-static bool waits_for_a_page(atomic_int *tid)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/wchan", *tid);
-	return *tid && strstr(sysfs_read(path), "userfault");
-}
-
-/* A page of memory whose content nobody ever delivers. */
-static void *undelivered_page(void)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	void *page;
-
-	if (fd < 0 || ioctl(fd, UFFDIO_API, &api))
-		return NULL;
-	page = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	range.range.start = (uintptr_t)page;
-	range.range.len = getpagesize();
-	return ioctl(fd, UFFDIO_REGISTER, &range) ? NULL : page;
 }
 
 /*

@@ -597,6 +597,20 @@ static int hand(const char *what)
 	return system(command);
 }
 
+/* The reader is there again, and registered anew, as udev would. */
+static bool plug_again(FIXTURE_DATA(usb) *self)
+{
+	close(self->fd);
+	if (hand("plug") || unregister_token(self->index) ||
+	    !EVENTUALLY(find_reader(&self->reader) && !access(self->reader.node, R_OK)))
+		return false;
+	self->index = register_reader(&self->reader, &self->create);
+	if (self->index < 0)
+		return false;
+	self->fd = open_index_bound(self->index, 0);
+	return self->fd >= 0;
+}
+
 TEST_F_TIMEOUT(usb, unplugged_in_mid_transfer, 60)
 {
 	unsigned char status[8];
@@ -618,19 +632,67 @@ TEST_F_TIMEOUT(usb, unplugged_in_mid_transfer, 60)
 	close(lfd);
 	EXPECT_EQ(-ENODEV, lease_fd(self->fd));
 	EXPECT_EQ(0, release(self->fd));
-	ASSERT_EQ(0, hand("plug"));
-	/* registered anew, as udev would */
-	close(self->fd);
-	ASSERT_EQ(0, unregister_token(self->index));
-	ASSERT_TRUE(EVENTUALLY(find_reader(&self->reader) &&
-			       !access(self->reader.node, R_OK)));
-	self->index = register_reader(&self->reader, &self->create);
-	ASSERT_GE(self->index, 0);
-	self->fd = open_index_bound(self->index, 0);
+	ASSERT_TRUE(plug_again(self));
 	lfd = acquire_lease_fd(self->fd);
 	ASSERT_GE(lfd, 0);
 	ASSERT_EQ(0, claim(lfd, self->reader.interface));
 	EXPECT_EQ(DATA_BLOCK, ccid(lfd, &self->reader, POWER_ON));
+}
+
+struct hung {
+	const struct reader *reader;
+	void *page;
+	atomic_int tid;
+	int lfd;
+};
+
+static void *submit_from(void *arg)
+{
+	struct hung *hung = arg;
+	struct usbdevfs_urb urb;
+
+	hung->tid = syscall(SYS_gettid);
+	claim(hung->lfd, hung->reader->interface);
+	/* With the device's lock, and for ever. */
+	submit(hung->lfd, &urb, USBDEVFS_URB_TYPE_BULK, hung->reader->out, hung->page,
+	       10);
+	return NULL;
+}
+
+/* A holder that hangs is in the way of an unplug for a bounded time only. */
+TEST_F_TIMEOUT(usb, unplugged_while_a_page_is_missing, 120)
+{
+	int64_t start;
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	if (access("tests/guest/reader", X_OK) || access("/run/tokmux/hand", F_OK))
+		SKIP(return, "no hand at the reader");
+	if (!undelivered_page())
+		SKIP(return, "no userfaultfd");
+	ASSERT_EQ(0, pipe(ready));
+	pid = child();
+	if (!pid) {
+		struct hung hung = { .reader = &self->reader, .page = undelivered_page() };
+		pthread_t thread;
+
+		hung.lfd = acquire_lease_fd(open_index_bound(self->index, 0));
+		pthread_create(&thread, NULL, submit_from, &hung);
+		if (!EVENTUALLY(waits_for_a_page(&hung.tid)) ||
+		    write(ready[1], "", 1) != 1)
+			_exit(1);
+		stop_here();
+	}
+	close(ready[1]);
+	ASSERT_EQ(1, read(ready[0], &byte, 1));
+	start = now_ms();
+	hand("unplug");
+	EXPECT_TRUE(EVENTUALLY(access(self->reader.node, F_OK)));
+	TH_LOG("unplugged after %lld ms", (long long)(now_ms() - start));
+	EXPECT_EQ(128 + SIGKILL, reap(pid));
+	ASSERT_TRUE(plug_again(self));
+	EXPECT_LE(0, acquire_lease_fd(self->fd));
 }
 
 struct storm {
