@@ -79,7 +79,6 @@ TEST_F(hidraw, passes_on)
 
 struct blocked {
 	int fd;
-	void *page;
 	int result;
 	atomic_int tid;
 };
@@ -337,11 +336,11 @@ TEST_F(hidraw, unplugged)
 
 static void *write_from(void *arg)
 {
-	struct blocked *blocked = arg;
+	struct hung *hung = arg;
 
-	blocked->tid = syscall(SYS_gettid);
-	/* never delivered, see below */
-	blocked->result = write(blocked->fd, blocked->page, 1 + REPORT);
+	hung->tid = syscall(SYS_gettid);
+	if (write(hung->lfd, hung->page, 1 + REPORT) < 0)
+		perror("write");
 	return NULL;
 }
 
@@ -352,28 +351,14 @@ static void *write_from(void *arg)
  */
 TEST_F_TIMEOUT(hidraw, who_stays_in_a_call_is_killed, 120)
 {
-	int ready[2], lfd;
 	int64_t start;
-	char byte;
 	pid_t pid;
+	int lfd;
 
 	if (!undelivered_page())
 		SKIP(return, "no userfaultfd");
-	ASSERT_EQ(0, pipe(ready));
-	pid = child();
-	if (!pid) {
-		struct blocked blocked = { .page = undelivered_page() };
-		pthread_t thread;
-
-		blocked.fd = acquire_lease_fd(open_index_bound(self->index, 0));
-		pthread_create(&thread, NULL, write_from, &blocked);
-		if (!EVENTUALLY(waits_for_a_page(&blocked.tid)) ||
-		    write(ready[1], "", 1) != 1)
-			_exit(1);
-		stop_here();
-	}
-	close(ready[1]);
-	ASSERT_EQ(1, read(ready[0], &byte, 1));
+	pid = hung_holder(self->index, NULL, write_from);
+	ASSERT_LT(0, pid);
 	start = now_ms();
 	/* the hold limit ends its lease at once */
 	ASSERT_EQ(0, acquire(self->fd, TOKMUX_EXCLUSIVE, SOON));
@@ -829,9 +814,8 @@ static int have_a_turn(int fd)
 /* The next holders do not pay for a predecessor that hangs. */
 TEST_F_TIMEOUT(hidraw, its_clock_starts_with_the_device, 60)
 {
-	int ready[2], i;
 	pid_t hung, next[3];
-	char byte;
+	int i;
 
 	if (!undelivered_page())
 		SKIP(return, "no userfaultfd");
@@ -841,21 +825,8 @@ TEST_F_TIMEOUT(hidraw, its_clock_starts_with_the_device, 60)
 	self->index = register_hidraw(self->node, 20 * LIMIT, &self->create);
 	ASSERT_GE(self->index, 0);
 	self->fd = open_index_bound(self->index, 0);
-	ASSERT_EQ(0, pipe(ready));
-	hung = child();
-	if (!hung) {
-		struct blocked blocked = { .page = undelivered_page() };
-		pthread_t thread;
-
-		blocked.fd = acquire_lease_fd(open_index_bound(self->index, 0));
-		pthread_create(&thread, NULL, write_from, &blocked);
-		if (!EVENTUALLY(waits_for_a_page(&blocked.tid)))
-			_exit(1);
-		if (write(ready[1], "", 1) != 1)
-			_exit(2);
-		stop_here();
-	}
-	ASSERT_EQ(1, read(ready[0], &byte, 1));
+	hung = hung_holder(self->index, NULL, write_from);
+	ASSERT_LT(0, hung);
 	for (i = 0; i < 3; i++) {
 		next[i] = child();
 		if (!next[i])

@@ -639,23 +639,16 @@ TEST_F_TIMEOUT(usb, unplugged_in_mid_transfer, 60)
 	EXPECT_EQ(DATA_BLOCK, ccid(lfd, &self->reader, POWER_ON));
 }
 
-struct hung {
-	const struct reader *reader;
-	void *page;
-	atomic_int tid;
-	int lfd;
-};
-
 static void *submit_from(void *arg)
 {
 	struct hung *hung = arg;
+	const struct reader *reader = hung->device;
 	struct usbdevfs_urb urb;
 
 	hung->tid = syscall(SYS_gettid);
-	claim(hung->lfd, hung->reader->interface);
+	claim(hung->lfd, reader->interface);
 	/* With the device's lock, and for ever. */
-	submit(hung->lfd, &urb, USBDEVFS_URB_TYPE_BULK, hung->reader->out, hung->page,
-	       10);
+	submit(hung->lfd, &urb, USBDEVFS_URB_TYPE_BULK, reader->out, hung->page, 10);
 	return NULL;
 }
 
@@ -663,29 +656,14 @@ static void *submit_from(void *arg)
 TEST_F_TIMEOUT(usb, unplugged_while_a_page_is_missing, 120)
 {
 	int64_t start;
-	int ready[2];
-	char byte;
 	pid_t pid;
 
 	if (access("tests/guest/reader", X_OK) || access("/run/tokmux/hand", F_OK))
 		SKIP(return, "no hand at the reader");
 	if (!undelivered_page())
 		SKIP(return, "no userfaultfd");
-	ASSERT_EQ(0, pipe(ready));
-	pid = child();
-	if (!pid) {
-		struct hung hung = { .reader = &self->reader, .page = undelivered_page() };
-		pthread_t thread;
-
-		hung.lfd = acquire_lease_fd(open_index_bound(self->index, 0));
-		pthread_create(&thread, NULL, submit_from, &hung);
-		if (!EVENTUALLY(waits_for_a_page(&hung.tid)) ||
-		    write(ready[1], "", 1) != 1)
-			_exit(1);
-		stop_here();
-	}
-	close(ready[1]);
-	ASSERT_EQ(1, read(ready[0], &byte, 1));
+	pid = hung_holder(self->index, &self->reader, submit_from);
+	ASSERT_LT(0, pid);
 	start = now_ms();
 	hand("unplug");
 	EXPECT_TRUE(EVENTUALLY(access(self->reader.node, F_OK)));
