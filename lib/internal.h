@@ -43,13 +43,6 @@ bool tokmux_caller_has_fd(const struct tokmux_caller *caller);
 /* The caller leaves its descriptor. Return: is it to be closed? */
 bool tokmux_caller_leave_fd(struct tokmux_caller *caller);
 
-/* park.c: nothing is done, and false returned, where leases aren't parked. */
-void tokmux_park_unmap(struct tokmux_caller *caller);
-/* Uses a lease of @mode that is parked. False: the ioctl has to. */
-bool tokmux_park_use(struct tokmux_caller *caller, unsigned int mode,
-		     struct tokmux_grant *grant);
-bool tokmux_park_leave(struct tokmux_caller *caller);
-
 /* name.c */
 /* Is it "tokmux" and a number? */
 bool tokmux_parse_sysname(const char *sysname, unsigned int *index);

@@ -2,7 +2,8 @@
 /*
  * Leases: the right to talk to the token now. The kernel keeps R1, R2 and R4.
  */
-#include "internal.h"
+#include <unistd.h>
+#include "park.h"
 
 int tokmux_acquire(struct tokmux_caller *caller, unsigned int mode,
 		   int timeout_ms, struct tokmux_grant *grant)
@@ -10,6 +11,8 @@ int tokmux_acquire(struct tokmux_caller *caller, unsigned int mode,
 	struct tokmux_acquire arg = { .mode = mode, .timeout_ms = timeout_ms };
 	int ret;
 
+	if (caller->park && caller->group && !tokmux_park_thread)
+		tokmux_park_thread = gettid();
 	if (tokmux_park_use(caller, mode, grant))
 		return 0;
 	ret = tokmux_ioctl(caller->fd, TOKMUX_ACQUIRE, &arg);
@@ -25,13 +28,16 @@ int tokmux_reuse(struct tokmux_caller *caller, unsigned int mode,
 	return tokmux_park_use(caller, mode, grant) ? 0 : -EAGAIN;
 }
 
-int tokmux_release(struct tokmux_caller *caller)
+static __attribute__((noinline)) int release(struct tokmux_caller *caller)
 {
 	struct tokmux_release arg = {};
 
-	if (tokmux_park_leave(caller))
-		return 0;
 	return tokmux_ioctl(caller->fd, TOKMUX_RELEASE, &arg);
+}
+
+int tokmux_release(struct tokmux_caller *caller)
+{
+	return tokmux_park_leave(caller) ? 0 : release(caller);
 }
 
 int tokmux_idle(struct tokmux_caller *caller, unsigned int linger_ms)

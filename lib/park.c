@@ -7,17 +7,17 @@
 #include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "internal.h"
+#include "park.h"
 
 /*
  * gettid() is a system call, so its answer is kept. A forked child has another. Four bytes
  * fit in what a program keeps free for libraries that it loads later.
  */
-static __thread pid_t thread __attribute__((tls_model("initial-exec")));
+__thread pid_t tokmux_park_thread;
 
 static void forget_thread(void)
 {
-	thread = 0;
+	tokmux_park_thread = 0;
 }
 
 __attribute__((constructor)) static void forget_at_fork(void)
@@ -47,48 +47,4 @@ void tokmux_park_unmap(struct tokmux_caller *caller)
 {
 	if (caller->park)
 		munmap(caller->park, (size_t)sysconf(_SC_PAGESIZE));
-}
-
-/* Does the word say @before? Then it says @after, if nobody else changes it. */
-static bool change(struct tokmux_park *park, uint32_t before, uint32_t after,
-		   int order)
-{
-	uint32_t word = __atomic_load_n(&park->word, __ATOMIC_RELAXED);
-
-	return (word & TOKMUX_PARK_BITS) == before &&
-	       __atomic_compare_exchange_n(&park->word, &word,
-					   word ^ before ^ after, false, order,
-					   __ATOMIC_RELAXED);
-}
-
-bool tokmux_park_use(struct tokmux_caller *caller, unsigned int mode,
-		     struct tokmux_grant *grant)
-{
-	struct tokmux_park *park = caller->park;
-
-	if (!park || (mode != TOKMUX_EXCLUSIVE && mode != TOKMUX_SHARED) ||
-	    !change(park, mode | TOKMUX_PARK_IDLE, mode, __ATOMIC_ACQUIRE))
-		return false;
-	if (caller->group) {
-		if (!thread)
-			thread = gettid();
-		__atomic_store_n(&park->thread, (uint32_t)thread,
-				 __ATOMIC_RELAXED);
-	}
-	if (grant)
-		*grant = (struct tokmux_grant){ .epoch = park->epoch,
-						.flags = park->granted };
-	return true;
-}
-
-bool tokmux_park_leave(struct tokmux_caller *caller)
-{
-	struct tokmux_park *park = caller->park;
-
-	return park && (change(park, TOKMUX_EXCLUSIVE,
-			       TOKMUX_EXCLUSIVE | TOKMUX_PARK_IDLE,
-			       __ATOMIC_RELEASE) ||
-			change(park, TOKMUX_SHARED,
-			       TOKMUX_SHARED | TOKMUX_PARK_IDLE,
-			       __ATOMIC_RELEASE));
 }
