@@ -152,8 +152,10 @@ CK_RV call_end_slow(struct call *call, CK_RV rv)
 
 	fill_in_turn(call);
 	lease_give(call->seat, &call->lease);
-	token_hear(call->seat, rv);
-	rv = ended_meanwhile(call, rv);
+	if (rv != CKR_OK) {
+		token_hear(call->seat, rv);
+		rv = ended_meanwhile(call, rv);
+	}
 	session_put(call->session);
 	return log_call_end(&call->log, caller, call->given, rv);
 }

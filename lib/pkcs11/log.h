@@ -15,7 +15,8 @@ enum log_level {
 	LOG_CALLS,
 };
 
-extern atomic_int log_chosen;		/* enum log_level */
+/* enum log_level */
+extern atomic_int log_chosen __attribute__((visibility("hidden")));
 
 #define LOG_PREFIX	"tokmux-pkcs11: "
 

@@ -107,7 +107,8 @@ static inline bool session_writes(const struct session *session)
 /* Set in @references once closed: the last reference to go destroys it. */
 #define SESSION_DYING		(1u << 31)
 
-extern _Atomic(struct session *) session_chunks[];
+extern _Atomic(struct session *) session_chunks[]
+	__attribute__((visibility("hidden")));
 
 CK_RV session_missing(void);
 void session_last_out(struct session *session, struct lease *lease);

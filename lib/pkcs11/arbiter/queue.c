@@ -180,16 +180,6 @@ static int acquire_slow(struct arbiter_queue *queue, enum arbiter_mode mode,
 	return r == -ETIMEDOUT && !timeout_ms ? -EAGAIN : r;
 }
 
-/* Return: a turn, if it takes no waiting? */
-bool arbiter_queue_try(struct arbiter_queue *queue, enum arbiter_mode mode)
-{
-	unsigned int none = 0;
-
-	return mode == ARBITER_SHARED ? arbiter_queue_share(queue) :
-	       atomic_compare_exchange_strong(&queue->word, &none,
-					      QUEUE_EXCLUSIVE);
-}
-
 /**
  * arbiter_queue_acquire() - wait in turn
  * @queue: the token's
@@ -213,14 +203,6 @@ void arbiter_queue_serve(struct arbiter_queue *queue)
 	pthread_mutex_lock(&queue->lock);
 	serve(queue);
 	pthread_mutex_unlock(&queue->lock);
-}
-
-void arbiter_queue_release(struct arbiter_queue *queue, enum arbiter_mode mode)
-{
-	if (mode == ARBITER_SHARED)
-		arbiter_queue_unshare(queue);
-	else if (atomic_fetch_and(&queue->word, ~QUEUE_EXCLUSIVE) & QUEUE_QUEUED)
-		arbiter_queue_serve(queue);
 }
 
 /**

@@ -28,8 +28,6 @@ struct arbiter_queue *arbiter_queue_new(void);
 void arbiter_queue_free(struct arbiter_queue *queue);
 int arbiter_queue_acquire(struct arbiter_queue *queue, enum arbiter_mode mode,
 			  int timeout_ms, const struct arbiter_wait *wait);
-bool arbiter_queue_try(struct arbiter_queue *queue, enum arbiter_mode mode);
-void arbiter_queue_release(struct arbiter_queue *queue, enum arbiter_mode mode);
 void arbiter_queue_poke(struct arbiter_queue *queue);
 void arbiter_queue_serve(struct arbiter_queue *queue);
 void arbiter_queue_watch(struct arbiter_queue *queue, bool on);
@@ -62,6 +60,26 @@ static inline bool arbiter_queue_overtake(struct arbiter_queue *queue)
 EACH_CALL void arbiter_queue_unshare(struct arbiter_queue *queue)
 {
 	if (atomic_fetch_sub(&queue->word, 1) & QUEUE_QUEUED)
+		arbiter_queue_serve(queue);
+}
+
+/* A turn of either kind, inline. Return: false if it takes waiting. */
+EACH_CALL bool arbiter_queue_try(struct arbiter_queue *queue,
+				 enum arbiter_mode mode)
+{
+	unsigned int none = 0;
+
+	return mode == ARBITER_SHARED ? arbiter_queue_share(queue) :
+	       atomic_compare_exchange_strong(&queue->word, &none,
+					      QUEUE_EXCLUSIVE);
+}
+
+EACH_CALL void arbiter_queue_release(struct arbiter_queue *queue,
+				     enum arbiter_mode mode)
+{
+	if (mode == ARBITER_SHARED)
+		arbiter_queue_unshare(queue);
+	else if (atomic_fetch_and(&queue->word, ~QUEUE_EXCLUSIVE) & QUEUE_QUEUED)
 		arbiter_queue_serve(queue);
 }
 
