@@ -241,6 +241,8 @@ static void read_events(struct reader *reader)
 			reader->wanted_ms = now_ms();
 		else if (event.type == TOKMUX_EVENT_LEASE_LOST)
 			reader->lost = true;
+		else if (event.type == TOKMUX_EVENT_SESSIONS_ENDED)
+			lease_session_ended(reader);
 		else if (event.type == TOKMUX_EVENT_NOTE && !reader->held)
 			notes_expire(reader);
 	}

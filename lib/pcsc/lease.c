@@ -73,6 +73,49 @@ static int open_token(struct reader *reader)
 	return 0;
 }
 
+/* ---- the session ------------------------------------------------------------- */
+
+/* Under the lock, as the next two. */
+static int open_session(struct reader *reader)
+{
+	return reader->session ? 0 :
+	       tokmux_session_open(reader->caller, 0, &reader->session);
+}
+
+static void close_session(struct reader *reader)
+{
+	if (reader->session)
+		tokmux_session_close(reader->caller, reader->session);
+	reader->session = 0;
+}
+
+/* It may be a newer one: the event is old then. */
+void lease_session_ended(struct reader *reader)
+{
+	close_session(reader);
+}
+
+int lease_share(struct reader *reader)
+{
+	int ret;
+
+	lock();
+	ret = open_session(reader);
+	reader->sharers += !ret;
+	unlock();
+	return ret;
+}
+
+void lease_unshare(struct reader *reader)
+{
+	lock();
+	if (!--reader->sharers)
+		close_session(reader);
+	unlock();
+}
+
+/* ---- the lease ------------------------------------------------------------------ */
+
 /* Under the lock: what an earlier lease came to says nothing about this one. */
 static void catch_up_events(struct reader *reader)
 {
@@ -85,6 +128,8 @@ static void catch_up_events(struct reader *reader)
 			reader->wanted_ms = now_ms();
 		else if (event.type == TOKMUX_EVENT_LEASE_LOST)
 			reader->wanted_ms = 0;
+		else if (event.type == TOKMUX_EVENT_SESSIONS_ENDED)
+			lease_session_ended(reader);
 	}
 }
 
@@ -357,6 +402,9 @@ static void begin(struct slot *of, bool touched)
 	reader->only_seen = false;
 	reader->used_ms = now_ms();
 	catch_up_events(reader);
+	/* An eject has ended the session, and the program goes on. */
+	if (reader->sharers)
+		open_session(reader);
 	/* There is one more file to wait for. */
 	wake_keeper();
 	unlock();

@@ -67,6 +67,15 @@ void lease_look_and_pass(struct slot *slot);
  */
 bool lease_listen(struct reader *reader, bool sure);
 
+/*
+ * One more connection that isn't exclusive, and one less. The first of them opens the
+ * process' session, by which others know of it, and the last one closes that.
+ */
+int lease_share(struct reader *reader);
+void lease_unshare(struct reader *reader);
+/* An eject has ended the session. There is another one with the next lease. Under the lock. */
+void lease_session_ended(struct reader *reader);
+
 /* What the kernel knows of other processes on the token. */
 struct lease_others {
 	unsigned int sessions;	/* of all processes, this one included */

@@ -103,7 +103,8 @@ struct reader {
 
 	/* What it says of itself. Once .slots isn't 0 it stays as it is. */
 	struct tokmux_card_reader about;
-	unsigned int sessions;	/* connections to it that the kernel counts */
+	unsigned int sharers;	/* its connections that aren't exclusive */
+	uint32_t session;	/* one for all of them, which the kernel counts; or 0 */
 };
 
 #define for_each_slot(slot, of)						\
@@ -117,6 +118,11 @@ void reader_free(struct reader *reader);
 /* ---- under the lock ---- */
 
 unsigned int reader_connections(const struct reader *reader);
+/* How many of the token's sessions are this process'. */
+static inline unsigned int reader_sessions(const struct reader *reader)
+{
+	return reader->session ? 1 : 0;
+}
 /* Is one of its connections exclusive? */
 bool reader_is_exclusive(const struct reader *reader);
 /* Is there no card in any slot? */

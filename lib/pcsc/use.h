@@ -24,7 +24,7 @@ struct connection {
 	/* Has the turn between calls: in a transaction, or exclusive. */
 	bool has_turn;
 	unsigned int depth;		/* transactions in each other */
-	uint32_t session;		/* the kernel's count of connections, or 0 */
+	bool shares;			/* one of the reader's sharers */
 };
 
 /*

@@ -35,7 +35,7 @@ static bool is_used(const struct slot *slot)
 	if (slot->connections)
 		return true;
 	return reader->caller && !lease_others(reader, &others) &&
-	       others.sessions > reader->sessions;
+	       others.sessions > reader_sessions(reader);
 }
 
 static DWORD state_of(const struct slot *slot)

@@ -3,8 +3,8 @@
  * PC/SC's functions for connections: SCardConnect(), SCardReconnect(),
  * SCardDisconnect().
  *
- * Among processes the kernel's sessions count the connections that aren't
- * exclusive. A holder on a token without sessions has it exclusively.
+ * A process with connections that aren't exclusive has a session of the kernel's, by which
+ * other processes know of them. A holder on a token without sessions has it exclusively.
  */
 #include <errno.h>
 #include "../delegate.h"
@@ -88,7 +88,7 @@ static unsigned int own_sessions(struct reader *reader)
 	unsigned int own;
 
 	lock();
-	own = reader->sessions;
+	own = reader_sessions(reader);
 	unlock();
 	return own;
 }
@@ -102,38 +102,28 @@ static bool is_exclusive_elsewhere(struct reader *reader)
 	       others.sessions <= own_sessions(reader);
 }
 
-static int open_session(struct connection *connection)
+static int count(struct connection *connection)
 {
-	struct reader *reader = connection->slot->reader;
-	int ret;
+	int ret = connection->shares ? 0 : lease_share(connection->slot->reader);
 
-	if (connection->session)
-		return 0;
-	ret = tokmux_session_open(reader->caller, 0, &connection->session);
-	lock();
-	reader->sessions += !ret;
-	unlock();
+	connection->shares |= !ret;
 	return ret;
 }
 
-static void close_session(struct connection *connection)
+static void uncount(struct connection *connection)
 {
-	struct reader *reader = connection->slot->reader;
-
-	if (!connection->session)
-		return;
-	tokmux_session_close(reader->caller, connection->session);
-	connection->session = 0;
-	lock();
-	reader->sessions--;
-	unlock();
+	if (connection->shares)
+		lease_unshare(connection->slot->reader);
+	connection->shares = false;
 }
 
 /* Waits for the lease as long as it takes, unless another process keeps it. */
 static LONG share_lease(struct slot *slot)
 {
-	int ret;
+	int ret = lease_take(slot, 0);
 
+	if (ret != -EAGAIN)
+		return error_of_access(ret);
 	do {
 		bool exclusive = is_exclusive_elsewhere(slot->reader);
 
@@ -178,7 +168,7 @@ static bool may_share(const struct connection *connection, DWORD share)
 }
 
 /* Sharing as it is wished, with the lease where there is to be one. */
-static LONG share_as(struct connection *connection, DWORD share)
+static LONG share_as(struct connection *connection, DWORD how)
 {
 	struct slot *slot = connection->slot;
 	bool shared;
@@ -188,27 +178,27 @@ static LONG share_as(struct connection *connection, DWORD share)
 	ret = lease_open(slot->reader);
 	if (ret)
 		return error_of_access(ret);
-	if (share == SCARD_SHARE_EXCLUSIVE) {
-		/* An exclusive connection is no session. */
-		shared = connection->session;
-		close_session(connection);
+	if (how == SCARD_SHARE_EXCLUSIVE) {
+		/* An exclusive connection needs no session. */
+		shared = connection->shares;
+		uncount(connection);
 		rv = own_lease(slot);
 		if (rv && shared)
-			open_session(connection);
+			count(connection);
 	} else {
-		rv = error_of_access(open_session(connection));
-		if (!rv && share == SCARD_SHARE_SHARED)
+		rv = error_of_access(count(connection));
+		if (!rv && how == SCARD_SHARE_SHARED)
 			rv = share_lease(slot);
 	}
 	if (rv)
 		return rv;
 	lock();
-	connection->share = share;
-	if (share == SCARD_SHARE_EXCLUSIVE)
+	connection->share = how;
+	if (how == SCARD_SHARE_EXCLUSIVE)
 		slot->exclusive = connection;
 	else if (slot->exclusive == connection)
 		slot->exclusive = NULL;
-	connection->has_turn = share == SCARD_SHARE_EXCLUSIVE ||
+	connection->has_turn = how == SCARD_SHARE_EXCLUSIVE ||
 			       connection->depth;
 	unlock();
 	return SCARD_S_SUCCESS;
@@ -264,7 +254,7 @@ static void forget(struct connection *connection)
 {
 	struct slot *slot = connection->slot;
 
-	close_session(connection);
+	uncount(connection);
 	lock();
 	if (slot->exclusive == connection)
 		slot->exclusive = NULL;

@@ -1388,6 +1388,49 @@ TEST_F_TIMEOUT(cards, exclusive, 120)
 	EXPECT_EQ(0, SCardReleaseContext(p.context));
 }
 
+/*
+ * An eject takes the lease and ends the session by which other processes know of a
+ * connection. The program that goes on is connected as before.
+ */
+TEST_F_TIMEOUT(cards, connected_after_an_eject, 120)
+{
+	struct program p = {}, q = {};
+	struct tokmux_ejected ejected;
+	struct tokmux_caller *caller;
+	struct child c;
+	int resets = 0;
+
+	NEEDS_VHCI();
+	ASSERT_EQ(0, start(&p, self->name, SCARD_SHARE_SHARED));
+	ASSERT_EQ(0, start(&q, self->name, SCARD_SHARE_SHARED));
+	ASSERT_EQ(0, tokmux_open(self->token, &caller));
+	ASSERT_EQ(0, tokmux_bind(caller, 0));
+	ASSERT_EQ(0, tokmux_eject(caller, &ejected));
+	EXPECT_EQ(1, ejected.sessions);
+	tokmux_close(caller);
+
+	ASSERT_EQ(0, begin(&p, &resets));
+	EXPECT_EQ(1, resets);
+	EXPECT_LE(0x6100, SEND(&p, select_applet));
+	EXPECT_EQ(0, SCardEndTransaction(p.card, SCARD_LEAVE_CARD));
+	/* Nobody has it exclusively, here or elsewhere. */
+	c = child_of(has_it_for_itself, self->name);
+	EXPECT_EQ(SCARD_E_SHARING_VIOLATION, hear(&c));
+	end(&c, 0);
+	c = child_of(verifies, self->name);
+	EXPECT_EQ(0x9000, hear(&c));
+	end(&c, SIGKILL);
+	/* The last connection that isn't exclusive ends the session. */
+	EXPECT_EQ(0, SCardReleaseContext(q.context));
+	c = child_of(has_it_for_itself, self->name);
+	EXPECT_EQ(SCARD_E_SHARING_VIOLATION, hear(&c));
+	end(&c, 0);
+	EXPECT_EQ(0, SCardReleaseContext(p.context));
+	c = child_of(has_it_for_itself, self->name);
+	EXPECT_EQ(0, hear(&c));
+	end(&c, 0);
+}
+
 /* ---- a reader that may fall asleep -------------------------------------------------- */
 
 /* libccid's rule lets readers sleep two seconds after their last use. */
