@@ -9,6 +9,7 @@
  */
 #include <dlfcn.h>
 #include <err.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -68,34 +69,59 @@ static void find_reader(void)
 	snprintf(reader, sizeof(reader), "%.127s", names);
 }
 
-static void connect_card(void)
+static void use_protocol(DWORD protocol)
 {
 	static SCARD_IO_REQUEST request;
+
+	request = (SCARD_IO_REQUEST){ protocol, sizeof(request) };
+	pci = &request;
+}
+
+static void connect_card(void)
+{
 	DWORD protocol;
 
 	GOOD(Connect(context, reader, SCARD_SHARE_SHARED, SCARD_PROTOCOL_ANY,
 		     &card, &protocol));
-	request = (SCARD_IO_REQUEST){ protocol, sizeof(request) };
-	pci = &request;
+	use_protocol(protocol);
+}
+
+/*
+ * However often another process had the card. pcscd resets the card of a process that was
+ * killed, and may do so after the next one has begun: that one learns it with its command.
+ */
+static bool was_reset(LONG rv)
+{
+	DWORD protocol;
+
+	if (rv != SCARD_W_RESET_CARD && rv != SCARD_E_PROTO_MISMATCH)
+		return false;
+	GOOD(Reconnect(card, SCARD_SHARE_SHARED, SCARD_PROTOCOL_ANY,
+		       SCARD_LEAVE_CARD, &protocol));
+	use_protocol(protocol);
+	return true;
 }
 
 static void transmit(void)
 {
 	BYTE answer[300];
-	DWORD len = sizeof(answer);
-
-	GOOD(Transmit(card, pci, command, sizeof(command), NULL, answer, &len));
-}
-
-/* However often another process had the card. */
-static void begin(void)
-{
-	DWORD protocol;
+	DWORD len;
 	LONG rv;
 
-	while ((rv = BeginTransaction(card)) == SCARD_W_RESET_CARD)
-		GOOD(Reconnect(card, SCARD_SHARE_SHARED, SCARD_PROTOCOL_ANY,
-			       SCARD_LEAVE_CARD, &protocol));
+	do {
+		len = sizeof(answer);
+		rv = Transmit(card, pci, command, sizeof(command), NULL, answer, &len);
+	} while (was_reset(rv));
+	good(rv, "Transmit");
+}
+
+static void begin(void)
+{
+	LONG rv;
+
+	do {
+		rv = BeginTransaction(card);
+	} while (was_reset(rv));
 	good(rv, "BeginTransaction");
 }
 
