@@ -15,7 +15,7 @@ extern __thread pid_t tokmux_park_thread
 
 void tokmux_park_unmap(struct tokmux_caller *caller);
 
-/* The word is @word. Then it says of the same lease whether it is idle or in use. */
+/* If the word is still @word: the same lease is idle now instead of in use, or in use. */
 static inline bool tokmux_park_turn(struct tokmux_park *park, uint32_t word,
 				    int order)
 {
@@ -26,8 +26,8 @@ static inline bool tokmux_park_turn(struct tokmux_park *park, uint32_t word,
 
 /*
  * Uses a lease of @mode that is parked. Return: false if the ioctl has to, as always
- * where leases aren't parked; and in a thread that has not asked for its number, where
- * the kernel wants to know the thread.
+ * where leases aren't parked. False, too, for a caller with TOKMUX_BIND_GROUP in a thread
+ * that doesn't know its number: tokmux_acquire() asks for the number.
  */
 static inline bool tokmux_park_use(struct tokmux_caller *caller,
 				   unsigned int mode,

@@ -242,7 +242,7 @@ static void read_events(struct reader *reader)
 		else if (event.type == TOKMUX_EVENT_LEASE_LOST)
 			reader->lost = true;
 		else if (event.type == TOKMUX_EVENT_SESSIONS_ENDED)
-			lease_session_ended(reader);
+			lease_close_session(reader);
 		else if (event.type == TOKMUX_EVENT_NOTE && !reader->held)
 			notes_expire(reader);
 	}

@@ -75,24 +75,18 @@ static int open_token(struct reader *reader)
 
 /* ---- the session ------------------------------------------------------------- */
 
-/* Under the lock, as the next two. */
+/* Under the lock. */
 static int open_session(struct reader *reader)
 {
 	return reader->session ? 0 :
 	       tokmux_session_open(reader->caller, 0, &reader->session);
 }
 
-static void close_session(struct reader *reader)
+void lease_close_session(struct reader *reader)
 {
 	if (reader->session)
 		tokmux_session_close(reader->caller, reader->session);
 	reader->session = 0;
-}
-
-/* It may be a newer one: the event is old then. */
-void lease_session_ended(struct reader *reader)
-{
-	close_session(reader);
 }
 
 int lease_share(struct reader *reader)
@@ -110,7 +104,7 @@ void lease_unshare(struct reader *reader)
 {
 	lock();
 	if (!--reader->sharers)
-		close_session(reader);
+		lease_close_session(reader);
 	unlock();
 }
 
@@ -129,7 +123,7 @@ static void catch_up_events(struct reader *reader)
 		else if (event.type == TOKMUX_EVENT_LEASE_LOST)
 			reader->wanted_ms = 0;
 		else if (event.type == TOKMUX_EVENT_SESSIONS_ENDED)
-			lease_session_ended(reader);
+			lease_close_session(reader);
 	}
 }
 

@@ -69,12 +69,15 @@ bool lease_listen(struct reader *reader, bool sure);
 
 /*
  * One more connection that isn't exclusive, and one less. The first of them opens the
- * process' session, by which others know of it, and the last one closes that.
+ * session by which other processes know of this one, and the last one closes the session.
  */
 int lease_share(struct reader *reader);
 void lease_unshare(struct reader *reader);
-/* An eject has ended the session. There is another one with the next lease. Under the lock. */
-void lease_session_ended(struct reader *reader);
+/*
+ * After the event that an eject has ended the session. If the event is old, the session is
+ * a newer one, and ends here. There is another one with the next lease. Under the lock.
+ */
+void lease_close_session(struct reader *reader);
 
 /* What the kernel knows of other processes on the token. */
 struct lease_others {

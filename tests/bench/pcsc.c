@@ -87,8 +87,9 @@ static void connect_card(void)
 }
 
 /*
- * However often another process had the card. pcscd resets the card of a process that was
- * killed, and may do so after the next one has begun: that one learns it with its command.
+ * Reconnects if the card was reset, as another process had it. pcscd resets the card of a
+ * process that was killed, perhaps only after the next process has begun a transaction.
+ * The next process learns of the reset with its first command then.
  */
 static bool was_reset(LONG rv)
 {

@@ -102,7 +102,7 @@ static bool is_exclusive_elsewhere(struct reader *reader)
 	       others.sessions <= own_sessions(reader);
 }
 
-static int count(struct connection *connection)
+static int count_sharer(struct connection *connection)
 {
 	int ret = connection->shares ? 0 : lease_share(connection->slot->reader);
 
@@ -110,7 +110,7 @@ static int count(struct connection *connection)
 	return ret;
 }
 
-static void uncount(struct connection *connection)
+static void uncount_sharer(struct connection *connection)
 {
 	if (connection->shares)
 		lease_unshare(connection->slot->reader);
@@ -168,7 +168,7 @@ static bool may_share(const struct connection *connection, DWORD share)
 }
 
 /* Sharing as it is wished, with the lease where there is to be one. */
-static LONG share_as(struct connection *connection, DWORD how)
+static LONG share_as(struct connection *connection, DWORD share)
 {
 	struct slot *slot = connection->slot;
 	bool shared;
@@ -178,27 +178,27 @@ static LONG share_as(struct connection *connection, DWORD how)
 	ret = lease_open(slot->reader);
 	if (ret)
 		return error_of_access(ret);
-	if (how == SCARD_SHARE_EXCLUSIVE) {
+	if (share == SCARD_SHARE_EXCLUSIVE) {
 		/* An exclusive connection needs no session. */
 		shared = connection->shares;
-		uncount(connection);
+		uncount_sharer(connection);
 		rv = own_lease(slot);
 		if (rv && shared)
-			count(connection);
+			count_sharer(connection);
 	} else {
-		rv = error_of_access(count(connection));
-		if (!rv && how == SCARD_SHARE_SHARED)
+		rv = error_of_access(count_sharer(connection));
+		if (!rv && share == SCARD_SHARE_SHARED)
 			rv = share_lease(slot);
 	}
 	if (rv)
 		return rv;
 	lock();
-	connection->share = how;
-	if (how == SCARD_SHARE_EXCLUSIVE)
+	connection->share = share;
+	if (share == SCARD_SHARE_EXCLUSIVE)
 		slot->exclusive = connection;
 	else if (slot->exclusive == connection)
 		slot->exclusive = NULL;
-	connection->has_turn = how == SCARD_SHARE_EXCLUSIVE ||
+	connection->has_turn = share == SCARD_SHARE_EXCLUSIVE ||
 			       connection->depth;
 	unlock();
 	return SCARD_S_SUCCESS;
@@ -254,7 +254,7 @@ static void forget(struct connection *connection)
 {
 	struct slot *slot = connection->slot;
 
-	uncount(connection);
+	uncount_sharer(connection);
 	lock();
 	if (slot->exclusive == connection)
 		slot->exclusive = NULL;

@@ -1353,6 +1353,16 @@ static void has_it_for_itself(const char *reader, int out, int in)
 	wait_to_be_told(in);
 }
 
+/* What another process is told that wants the card for itself, and then ends. */
+static LONG told_elsewhere(const char *reader)
+{
+	struct child c = child_of(has_it_for_itself, reader);
+	LONG rv = hear(&c);
+
+	end(&c, 0);
+	return rv;
+}
+
 TEST_F_TIMEOUT(cards, exclusive, 120)
 {
 	struct program p = {}, q = {};
@@ -1365,9 +1375,7 @@ TEST_F_TIMEOUT(cards, exclusive, 120)
 	EXPECT_EQ(SCARD_E_SHARING_VIOLATION,
 		  start(&q, self->name, SCARD_SHARE_EXCLUSIVE));
 	EXPECT_EQ(0, SCardReleaseContext(q.context));
-	c = child_of(has_it_for_itself, self->name);
-	EXPECT_EQ(SCARD_E_SHARING_VIOLATION, hear(&c));
-	end(&c, 0);
+	EXPECT_EQ(SCARD_E_SHARING_VIOLATION, told_elsewhere(self->name));
 	EXPECT_EQ(0, SCardReleaseContext(p.context));
 
 	c = child_of(has_it_for_itself, self->name);
@@ -1414,21 +1422,15 @@ TEST_F_TIMEOUT(cards, connected_after_an_eject, 120)
 	EXPECT_LE(0x6100, SEND(&p, select_applet));
 	EXPECT_EQ(0, SCardEndTransaction(p.card, SCARD_LEAVE_CARD));
 	/* Nobody has it exclusively, here or elsewhere. */
-	c = child_of(has_it_for_itself, self->name);
-	EXPECT_EQ(SCARD_E_SHARING_VIOLATION, hear(&c));
-	end(&c, 0);
+	EXPECT_EQ(SCARD_E_SHARING_VIOLATION, told_elsewhere(self->name));
 	c = child_of(verifies, self->name);
 	EXPECT_EQ(0x9000, hear(&c));
 	end(&c, SIGKILL);
 	/* The last connection that isn't exclusive ends the session. */
 	EXPECT_EQ(0, SCardReleaseContext(q.context));
-	c = child_of(has_it_for_itself, self->name);
-	EXPECT_EQ(SCARD_E_SHARING_VIOLATION, hear(&c));
-	end(&c, 0);
+	EXPECT_EQ(SCARD_E_SHARING_VIOLATION, told_elsewhere(self->name));
 	EXPECT_EQ(0, SCardReleaseContext(p.context));
-	c = child_of(has_it_for_itself, self->name);
-	EXPECT_EQ(0, hear(&c));
-	end(&c, 0);
+	EXPECT_EQ(0, told_elsewhere(self->name));
 }
 
 /* ---- a reader that may fall asleep -------------------------------------------------- */
@@ -1670,7 +1672,7 @@ TEST_F_TIMEOUT(cards, onlookers, 120)
 		messages++;
 		usleep(50000);
 	}
-	/* The first to see it has got the lease for that, and so has each of the others. */
+	/* An onlooker needs the lease to see that the card goes, the first one as well. */
 	soon = SEEN_MS + HAND_OVER * sent_ms / sent;
 	most = 2 * SEEN_MS + ONLOOKERS * HAND_OVER * sent_ms / sent;
 	/* There was no message but those of the program that has the card. */
