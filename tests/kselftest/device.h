@@ -191,41 +191,34 @@ static inline void *undelivered_page(void)
 	return ioctl(fd, UFFDIO_REGISTER, &range) ? NULL : page;
 }
 
-/* Of a holder: what its thread needs for a call of the driver that reads such a page. */
+/* What the thread of a holder needs for a call of the driver that reads such a page. */
 struct hung {
+	unsigned int index;		/* of the token */
+	void *(*call)(void *hung);
 	int lfd;
 	const void *device;
 	void *page;
 	atomic_int tid;
 };
 
+static inline bool hangs(void *of)
+{
+	struct hung *hung = of;
+	pthread_t thread;
+
+	hung->page = undelivered_page();
+	hung->lfd = acquire_lease_fd(open_index_bound(hung->index, 0));
+	pthread_create(&thread, NULL, hung->call, hung);
+	return EVENTUALLY(waits_for_a_page(&hung->tid));
+}
+
 /* A child that has the lease of a token, and hangs in @call. -1 if it doesn't. */
 static inline pid_t hung_holder(unsigned int index, const void *device,
 				void *(*call)(void *hung))
 {
-	int ready[2];
-	char byte;
-	pid_t pid;
+	struct hung hung = { .index = index, .call = call, .device = device };
 
-	if (pipe(ready))
-		return -1;
-	pid = child();
-	if (!pid) {
-		struct hung hung = { .device = device, .page = undelivered_page() };
-		pthread_t thread;
-
-		hung.lfd = acquire_lease_fd(open_index_bound(index, 0));
-		pthread_create(&thread, NULL, call, &hung);
-		if (!EVENTUALLY(waits_for_a_page(&hung.tid)) ||
-		    write(ready[1], "", 1) != 1)
-			_exit(1);
-		stop_here();
-	}
-	close(ready[1]);
-	if (read(ready[0], &byte, 1) != 1)
-		pid = -1;
-	close(ready[0]);
-	return pid;
+	return child_that_stays(hangs, &hung);
 }
 
 #endif /* DEVICE_H */

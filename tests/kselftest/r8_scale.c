@@ -366,31 +366,31 @@ static double live_and_die(void)
 	return (double)(now_ns() - begin) / FEW;
 }
 
+static bool has_many_callers(void *of)
+{
+	int i;
+
+	for (i = 0; i < CALLERS; i++) {
+		int fd = open_bound(own_name(), 0);
+
+		if (fd < 0 || acquire(fd, TOKMUX_SHARED, 0))
+			return false;
+	}
+	return true;
+}
+
 /* A process with as many callers dies, and so do others while it lives. */
 TEST_F_TIMEOUT(r8, callers_die, 300)
 {
 	double few[ROUNDS], many[ROUNDS];
 	int64_t begin;
-	int ready[2], i, status;
-	char byte;
+	int i, status;
 	pid_t pid;
 
 	for (i = 0; i < ROUNDS; i++)
 		few[i] = live_and_die();
-	ASSERT_EQ(0, pipe(ready));
-	pid = child();
-	if (!pid) {
-		for (i = 0; i < CALLERS; i++) {
-			int fd = open_bound(own_name(), 0);
-
-			if (fd < 0 || acquire(fd, TOKMUX_SHARED, 0))
-				_exit(1);
-		}
-		if (write(ready[1], "", 1) != 1)
-			_exit(2);
-		stop_here();
-	}
-	ASSERT_EQ(1, read(ready[0], &byte, 1));
+	pid = child_that_stays(has_many_callers, NULL);
+	ASSERT_LT(0, pid);
 	ASSERT_EQ(CALLERS, info(self->watch).holders);
 	for (i = 0; i < ROUNDS; i++) {
 		many[i] = live_and_die();

@@ -285,8 +285,8 @@ static inline void stop_here(void)
 		pause();
 }
 
-/* A child that holds the token, alive until it is killed. */
-static inline pid_t holder(const char *name, unsigned int mode, unsigned int flags)
+/* A child that has got ready, and stays until it is killed. -1 if it didn't get ready. */
+static inline pid_t child_that_stays(bool (*get_ready)(void *of), void *of)
 {
 	int ready[2];
 	char byte;
@@ -296,9 +296,7 @@ static inline pid_t holder(const char *name, unsigned int mode, unsigned int fla
 		return -1;
 	pid = child();
 	if (!pid) {
-		int fd = open_bound(name, flags);
-
-		if (fd < 0 || acquire(fd, mode, FOREVER))
+		if (!get_ready(of))
 			_exit(1);
 		if (write(ready[1], "", 1) != 1)
 			_exit(2);
@@ -309,6 +307,27 @@ static inline pid_t holder(const char *name, unsigned int mode, unsigned int fla
 		pid = -1;
 	close(ready[0]);
 	return pid;
+}
+
+struct holding {
+	const char *name;
+	unsigned int mode, flags;
+};
+
+static inline bool gets_the_lease(void *of)
+{
+	const struct holding *holding = of;
+	int fd = open_bound(holding->name, holding->flags);
+
+	return fd >= 0 && !acquire(fd, holding->mode, FOREVER);
+}
+
+/* A child that holds the token, alive until it is killed. */
+static inline pid_t holder(const char *name, unsigned int mode, unsigned int flags)
+{
+	struct holding holding = { name, mode, flags };
+
+	return child_that_stays(gets_the_lease, &holding);
 }
 
 static inline void *shared_memory(size_t size)
