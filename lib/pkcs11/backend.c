@@ -47,6 +47,42 @@ static bool newer(const CK_VERSION *one, const CK_VERSION *other)
 					    one->minor > other->minor;
 }
 
+/* No backend has as many, unless it returns nonsense. */
+#define MANY_INTERFACES	1024
+
+/*
+ * What C_GetInterfaceList answers. A buffer is offered at once, as OpenSC's
+ * pkcs11-spy crashes when it is asked for the number alone.
+ *
+ * Return: to be freed; NULL if the backend has no interfaces.
+ */
+static CK_INTERFACE *list_interfaces(struct backend *backend, CK_ULONG *count)
+{
+	CK_C_GetInterfaceList get_list;
+	CK_INTERFACE *interfaces = NULL;
+	CK_ULONG room;
+	CK_RV rv;
+
+	get_list = (CK_C_GetInterfaceList)dlsym(backend->object,
+						"C_GetInterfaceList");
+	if (!get_list)
+		return NULL;
+	*count = 8;
+	do {
+		room = *count;
+		free(interfaces);
+		interfaces = calloc(room, sizeof(*interfaces));
+		if (!interfaces)
+			return NULL;
+		rv = get_list(interfaces, count);
+	} while (rv == CKR_BUFFER_TOO_SMALL && *count > room &&
+		 *count <= MANY_INTERFACES);
+	if (rv == CKR_OK && *count <= room)
+		return interfaces;
+	free(interfaces);
+	return NULL;
+}
+
 /*
  * 3.x offers its versions as interfaces of one name; the newest is taken.
  *
@@ -54,20 +90,13 @@ static bool newer(const CK_VERSION *one, const CK_VERSION *other)
  */
 static const void *newest_interface(struct backend *backend)
 {
-	CK_C_GetInterfaceList get_list;
-	CK_INTERFACE *interfaces = NULL;
 	const void *newest = NULL;
+	CK_INTERFACE *interfaces;
 	CK_ULONG count = 0;
 	CK_ULONG i;
 
-	get_list = (CK_C_GetInterfaceList)dlsym(backend->object,
-						"C_GetInterfaceList");
-	if (!get_list || get_list(NULL, &count) != CKR_OK)
-		return NULL;
-	interfaces = calloc(count + 1, sizeof(*interfaces));
-	if (!interfaces || get_list(interfaces, &count) != CKR_OK)
-		count = 0;
-	for (i = 0; i < count; i++) {
+	interfaces = list_interfaces(backend, &count);
+	for (i = 0; interfaces && i < count; i++) {
 		if (strcmp((char *)interfaces[i].pInterfaceName, "PKCS 11") ||
 		    !interfaces[i].pFunctionList)
 			continue;

@@ -21,6 +21,13 @@ spied() { # a spy that knows 3.0 sees what is called
 		grep -q C_GetTokenInfo "$dir/spy"
 }
 tap_check "pkcs11-spy sees the calls" spied
+spied_backend() { # also what is called behind the module
+	sed "s,^module = .*,module = pkcs11-spy.so," "$TOKMUX_CONF" \
+		>"$dir/spied.conf" &&
+		PKCS11SPY=$bare PKCS11SPY_OUTPUT=$dir/backend TOKMUX_CONF=$dir/spied.conf \
+			tool -L && grep -q C_GetTokenInfo "$dir/backend"
+}
+tap_check "pkcs11-spy as a backend sees the calls" spied_backend
 tap_check "pkcs11-tool -L" says 'token label        : one' tool -L
 tap_check "pkcs11-tool -M" says 'ECDSA' tool -M --token-label one
 tap_check "pkcs11-tool -O shows public keys" says 'Public Key Object; RSA' \
