@@ -80,6 +80,13 @@ static bool tokmux_lease_before(struct rb_node *a, const struct rb_node *b)
 	       rb_entry(b, struct tokmux_party, holder_node)->busy_ns;
 }
 
+static void tokmux_lease_unidle(struct tokmux_caller *caller)
+{
+	if (caller->idle)
+		list_del_init(&caller->idling);
+	caller->idle = false;
+}
+
 /*
  * @caller may use the token from now on: it is granted a lease, or uses its idle
  * one again. It is told what happened to the token before.
@@ -93,8 +100,10 @@ static void tokmux_lease_grant(struct tokmux_caller *caller, struct task_struct 
 	bool others = token->nr_holders > (joins || caller->held);
 	bool look, touched;
 
-	if (caller->held)
+	if (caller->held) {
 		tokmux_lease_file_resume(caller);
+		list_del(&caller->holding);
+	}
 	/* A caller that joins a holder is told of a touch with its next lease. */
 	touched = !joins && tokmux_device_touched(&token->device);
 	/*
@@ -111,7 +120,8 @@ static void tokmux_lease_grant(struct tokmux_caller *caller, struct task_struct 
 	if (!joins && !caller->held) {
 		token->nr_holders++;
 		party->granted = ktime_get_coarse();
-		party->busy_ns = tokmux_queue_tick(&token->lease_queue);
+		/* Of now: nobody waits, or a request has just been answered. */
+		party->busy_ns = token->lease_queue.busy_ns;
 		party->own_ns = 0;
 		rb_add_cached(&party->holder_node, &token->holders, tokmux_lease_before);
 	}
@@ -137,14 +147,13 @@ static void tokmux_lease_grant(struct tokmux_caller *caller, struct task_struct 
 		tokmux_login_note(token, party);
 	caller->thread = task_pid_nr(task);
 	WRITE_ONCE(caller->held, arg->mode);
-	caller->idle = false;
-	list_del_init(&caller->idling);
+	tokmux_lease_unidle(caller);
 	caller->lost = false;
 	list_del_init(&caller->want_free);
 	look = token->lease_queue.length || !list_empty(&token->want_free) ||
 	       READ_ONCE(tokmux_lease_suspended);
-	list_move_tail(&caller->holding, tokmux_park_set(caller, arg, look) ?
-					 &token->parkers : &token->untold);
+	list_add_tail(&caller->holding, tokmux_park_set(caller, arg, look) ?
+					&token->parkers : &token->untold);
 	trace_tokmux_grant(caller, arg->mode);
 }
 
@@ -194,10 +203,10 @@ void tokmux_lease_give_up(struct tokmux_caller *caller)
 		party->nr_shared--;
 	}
 	WRITE_ONCE(caller->held, 0);
-	caller->idle = false;
-	list_del_init(&caller->idling);
+	tokmux_lease_unidle(caller);
 	tokmux_park_set(caller, NULL, false);
-	wake_up_all(&token->lease_file_closed);
+	if (wq_has_sleeper(&token->lease_file_closed))
+		wake_up_all(&token->lease_file_closed);
 	list_del_init(&caller->holding);
 	if (token->note_by == caller) {
 		token->note_by = NULL;
@@ -516,7 +525,7 @@ int tokmux_release(struct tokmux_call *call, void *argp)
 		tokmux_lease_leave(caller, arg->linger_ms);
 	} else {
 		trace_tokmux_release(caller, caller->held);
-		caller->idle = false;
+		tokmux_lease_unidle(caller);
 		tokmux_lease_give_up(caller);
 	}
 	tokmux_lease_dispatch(caller->token);
