@@ -120,7 +120,7 @@ static void tokmux_lease_grant(struct tokmux_caller *caller, struct task_struct 
 	if (!joins && !caller->held) {
 		token->nr_holders++;
 		party->granted = ktime_get_coarse();
-		/* Of now: nobody waits, or a request has just been answered. */
+		/* Up to date: the clock stands still, or a request was just answered. */
 		party->busy_ns = token->lease_queue.busy_ns;
 		party->own_ns = 0;
 		rb_add_cached(&party->holder_node, &token->holders, tokmux_lease_before);

@@ -15,7 +15,7 @@ extern __thread pid_t tokmux_park_thread
 
 void tokmux_park_unmap(struct tokmux_caller *caller);
 
-/* If the word is still @word: the same lease is idle now instead of in use, or in use. */
+/* Makes a lease in use idle, or an idle one used, if its word is still @word. */
 static inline bool tokmux_park_turn(struct tokmux_park *park, uint32_t word,
 				    int order)
 {

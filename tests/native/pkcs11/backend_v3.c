@@ -232,7 +232,10 @@ static CK_RV prepare(void)
 	return CKR_OK;
 }
 
-/* The newest neither first nor last, and more of a vendor's than most have. */
+/*
+ * The newest is neither first nor last, and a vendor has many beside it: more interfaces
+ * than the module has room for when it asks first.
+ */
 CK_RV C_GetInterfaceList(CK_INTERFACE *interfaces, CK_ULONG *count)
 {
 	static CK_VERSION vendors = { 9, 9 };

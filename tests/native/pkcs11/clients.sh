@@ -21,7 +21,7 @@ spied() { # a spy that knows 3.0 sees what is called
 		grep -q C_GetTokenInfo "$dir/spy"
 }
 tap_check "pkcs11-spy sees the calls" spied
-spied_backend() { # also what is called behind the module
+spied_backend() { # a spy between the module and its backend
 	sed "s,^module = .*,module = pkcs11-spy.so," "$TOKMUX_CONF" \
 		>"$dir/spied.conf" &&
 		PKCS11SPY=$bare PKCS11SPY_OUTPUT=$dir/backend TOKMUX_CONF=$dir/spied.conf \
