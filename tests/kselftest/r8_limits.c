@@ -592,39 +592,118 @@ TEST(one_name_is_one_token)
 	close(fd);
 }
 
-#define CROWD	1100	/* more than one party may have in line */
+/* ---- a token that is held, and a crowd that waits for it ---- */
 
-static void *crowd_in(void *arg)
+#define PARTY_REQUESTS	1024	/* what one party may have in line */
+#define USER_REQUESTS	4096	/* what one user may have in line */
+#define CROWDS		5	/* processes of one user */
+#define CROWD		1000	/* what each of them has in line */
+
+FIXTURE(crowd)
 {
-	return (void *)(long)acquire(*(int *)arg, TOKMUX_EXCLUSIVE, FOREVER);
+	unsigned int index;
+	int fd;
+};
+
+FIXTURE_SETUP(crowd)
+{
+	ASSERT_EQ(0, create_system(own_name(), &self->index));
+	self->fd = open_system(self->index);
+	ASSERT_GE(self->fd, 0);
+	ASSERT_EQ(0, bind_token(self->fd, 0));
+	ASSERT_EQ(0, acquire(self->fd, TOKMUX_EXCLUSIVE, 0));
 }
 
-/* Nobody fills a queue for all others. */
-TEST(a_party_fills_no_queue)
+FIXTURE_TEARDOWN(crowd)
 {
-	int fd = open_bound(own_name(), 0), crowd = open_bound(own_name(), 0);
-	struct tokmux_eject hit;
-	static pthread_t threads[CROWD];
-	long refused = 0;
+	close(self->fd);
+	EXPECT_EQ(0, remove_system(self->index));
+}
+
+static void *wait_in_line(void *fd)
+{
+	return (void *)(long)acquire(*(int *)fd, TOKMUX_EXCLUSIVE, FOREVER);
+}
+
+static bool crowd_in(int *fd, pthread_t *threads, unsigned int nr)
+{
 	pthread_attr_t attr;
+	unsigned int i;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 65536);
+	for (i = 0; i < nr; i++)
+		if (pthread_create(&threads[i], &attr, wait_in_line, fd))
+			return false;
+	return true;
+}
+
+TEST_F_TIMEOUT(crowd, a_party_fills_no_queue, 120)
+{
+	static pthread_t threads[PARTY_REQUESTS + 1];
+	int fd = open_system(self->index), other = open_system(self->index);
+	long refused = 0;
 	void *ret;
 	int i;
 
-	ASSERT_EQ(0, acquire(fd, TOKMUX_EXCLUSIVE, 0));
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, 65536);
-	for (i = 0; i < CROWD; i++)
-		ASSERT_EQ(0, pthread_create(&threads[i], &attr, crowd_in, &crowd));
-	EXPECT_TRUE(EVENTUALLY(info(fd).waiters == 1024));
-	EXPECT_EQ(-ENOBUFS, acquire(crowd, TOKMUX_EXCLUSIVE, SOON));
-	EXPECT_EQ(-ETIMEDOUT, acquire(open_bound(own_name(), 0), TOKMUX_EXCLUSIVE, 1));
-	close(crowd);
-	for (i = 0; i < CROWD; i++) {
+	ASSERT_EQ(0, bind_token(fd, 0));
+	ASSERT_EQ(0, bind_token(other, 0));
+	ASSERT_TRUE(crowd_in(&fd, threads, PARTY_REQUESTS + 1));
+	EXPECT_TRUE(EVENTUALLY(info(self->fd).waiters == PARTY_REQUESTS));
+	EXPECT_EQ(-ENOBUFS, acquire(fd, TOKMUX_EXCLUSIVE, SOON));
+	EXPECT_EQ(-ETIMEDOUT, acquire(other, TOKMUX_EXCLUSIVE, 1));
+	close(fd);
+	for (i = 0; i < PARTY_REQUESTS + 1; i++) {
 		pthread_join(threads[i], &ret);
 		refused += (long)ret == -ENOBUFS;
 	}
-	EXPECT_GT(refused, 0);
-	EXPECT_EQ(0, eject(fd, &hit));
+	EXPECT_EQ(1, refused);
+	close(other);
+}
+
+static bool has_a_crowd(void *index)
+{
+	static pthread_t threads[CROWD];
+	static int fd;
+
+	fd = open_system(*(unsigned int *)index);
+	return !bind_token(fd, 0) && crowd_in(&fd, threads, CROWD);
+}
+
+/* Nor does a user with many processes, and another user still gets in line. */
+TEST_F_TIMEOUT(crowd, a_user_fills_no_queue, 300)
+{
+	int fd = open_system(self->index), other = open_system(self->index);
+	pid_t crowds[CROWDS], pid;
+	int i, status;
+
+	ASSERT_EQ(0, bind_token(fd, 0));
+	for (i = 0; i < CROWDS; i++) {
+		unsigned int waiters = (i + 1) * CROWD;
+
+		if (waiters > USER_REQUESTS)
+			waiters = USER_REQUESTS;
+		crowds[i] = child_that_stays(has_a_crowd, &self->index);
+		ASSERT_LT(0, crowds[i]);
+		EXPECT_TRUE(EVENTUALLY(info(self->fd).waiters == waiters));
+	}
+	EXPECT_EQ(-ENOBUFS, acquire(fd, TOKMUX_EXCLUSIVE, SOON));
+	pid = child();
+	if (!pid) {
+		if (become_another_user())
+			_exit(1);
+		if (bind_token(other, 0))
+			_exit(2);
+		_exit(acquire(other, TOKMUX_EXCLUSIVE, 1) == -ETIMEDOUT ? 0 : 3);
+	}
+	EXPECT_EQ(0, reap(pid));
+	for (i = 0; i < CROWDS; i++) {
+		kill(crowds[i], SIGKILL);
+		EXPECT_EQ(crowds[i], waitpid(crowds[i], &status, 0));
+	}
+	EXPECT_EQ(0, info(self->fd).waiters);
+	EXPECT_EQ(-ETIMEDOUT, acquire(fd, TOKMUX_EXCLUSIVE, 1));
+	close(other);
 	close(fd);
 }
 
