@@ -597,18 +597,16 @@ static int hand(const char *what)
 	return system(command);
 }
 
-/* The reader is there again, and registered anew, as udev would. */
-static bool plug_again(FIXTURE_DATA(usb) *self)
+/*
+ * The reader is there again, and registered anew, as udev would. Returns the new
+ * token's index, or less than 0.
+ */
+static int plug_again(int gone, struct reader *reader, struct tokmux_create *create)
 {
-	close(self->fd);
-	if (hand("plug") || unregister_token(self->index) ||
-	    !EVENTUALLY(find_reader(&self->reader) && !access(self->reader.node, R_OK)))
-		return false;
-	self->index = register_reader(&self->reader, &self->create);
-	if (self->index < 0)
-		return false;
-	self->fd = open_index_bound(self->index, 0);
-	return self->fd >= 0;
+	if (hand("plug") || unregister_token(gone) ||
+	    !EVENTUALLY(find_reader(reader) && !access(reader->node, R_OK)))
+		return -1;
+	return register_reader(reader, create);
 }
 
 TEST_F_TIMEOUT(usb, unplugged_in_mid_transfer, 60)
@@ -632,7 +630,10 @@ TEST_F_TIMEOUT(usb, unplugged_in_mid_transfer, 60)
 	close(lfd);
 	EXPECT_EQ(-ENODEV, lease_fd(self->fd));
 	EXPECT_EQ(0, release(self->fd));
-	ASSERT_TRUE(plug_again(self));
+	close(self->fd);
+	self->index = plug_again(self->index, &self->reader, &self->create);
+	ASSERT_LE(0, self->index);
+	self->fd = open_index_bound(self->index, 0);
 	lfd = acquire_lease_fd(self->fd);
 	ASSERT_GE(lfd, 0);
 	ASSERT_EQ(0, claim(lfd, self->reader.interface));
@@ -669,7 +670,10 @@ TEST_F_TIMEOUT(usb, unplugged_while_a_page_is_missing, 120)
 	EXPECT_TRUE(EVENTUALLY(access(self->reader.node, F_OK)));
 	TH_LOG("unplugged after %lld ms", (long long)(now_ms() - start));
 	EXPECT_EQ(128 + SIGKILL, reap(pid));
-	ASSERT_TRUE(plug_again(self));
+	close(self->fd);
+	self->index = plug_again(self->index, &self->reader, &self->create);
+	ASSERT_LE(0, self->index);
+	self->fd = open_index_bound(self->index, 0);
 	EXPECT_LE(0, acquire_lease_fd(self->fd));
 }
 
