@@ -598,15 +598,22 @@ TEST(one_name_is_one_token)
 #define USER_REQUESTS	4096	/* what one user may have in line */
 #define CROWDS		5	/* processes of one user */
 #define CROWD		1000	/* what each of them has in line */
+#define PIDS		16384	/* a small kernel has 4096 */
+
+#define PID_MAX		"/proc/sys/kernel/pid_max"
 
 FIXTURE(crowd)
 {
 	unsigned int index;
+	unsigned int pid_max;
 	int fd;
 };
 
 FIXTURE_SETUP(crowd)
 {
+	self->pid_max = get_number(PID_MAX);
+	if (self->pid_max < PIDS)
+		ASSERT_EQ(0, put_number(PID_MAX, PIDS));
 	ASSERT_EQ(0, create_system(own_name(), &self->index));
 	self->fd = open_system(self->index);
 	ASSERT_GE(self->fd, 0);
@@ -616,6 +623,7 @@ FIXTURE_SETUP(crowd)
 
 FIXTURE_TEARDOWN(crowd)
 {
+	put_number(PID_MAX, self->pid_max);
 	close(self->fd);
 	EXPECT_EQ(0, remove_system(self->index));
 }
@@ -640,24 +648,19 @@ static bool crowd_in(int *fd, pthread_t *threads, unsigned int nr)
 
 TEST_F_TIMEOUT(crowd, a_party_fills_no_queue, 120)
 {
-	static pthread_t threads[PARTY_REQUESTS + 1];
+	static pthread_t threads[PARTY_REQUESTS];
 	int fd = open_system(self->index), other = open_system(self->index);
-	long refused = 0;
-	void *ret;
 	int i;
 
 	ASSERT_EQ(0, bind_token(fd, 0));
 	ASSERT_EQ(0, bind_token(other, 0));
-	ASSERT_TRUE(crowd_in(&fd, threads, PARTY_REQUESTS + 1));
+	ASSERT_TRUE(crowd_in(&fd, threads, PARTY_REQUESTS));
 	EXPECT_TRUE(EVENTUALLY(info(self->fd).waiters == PARTY_REQUESTS));
 	EXPECT_EQ(-ENOBUFS, acquire(fd, TOKMUX_EXCLUSIVE, SOON));
 	EXPECT_EQ(-ETIMEDOUT, acquire(other, TOKMUX_EXCLUSIVE, 1));
 	close(fd);
-	for (i = 0; i < PARTY_REQUESTS + 1; i++) {
-		pthread_join(threads[i], &ret);
-		refused += (long)ret == -ENOBUFS;
-	}
-	EXPECT_EQ(1, refused);
+	for (i = 0; i < PARTY_REQUESTS; i++)
+		pthread_join(threads[i], NULL);
 	close(other);
 }
 

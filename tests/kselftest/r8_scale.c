@@ -50,29 +50,6 @@ static double median(double *values)
 	       few_ / 1000, FEW, many_ / 1000, _nr, many_ / few_);	\
 } while (0)
 
-static unsigned int get_number(const char *path)
-{
-	unsigned int number = 0;
-	FILE *f = fopen(path, "r");
-
-	if (f) {
-		if (fscanf(f, "%u", &number) != 1)
-			number = 0;
-		fclose(f);
-	}
-	return number;
-}
-
-static int put_number(const char *path, unsigned int number)
-{
-	FILE *f = fopen(path, "w");
-
-	if (!f)
-		return -errno;
-	fprintf(f, "%u\n", number);
-	return fclose(f) ? -errno : 0;
-}
-
 FIXTURE(r8)
 {
 	int watch;

@@ -355,6 +355,30 @@ static inline int64_t accounted_bytes(void)
 	return bytes;
 }
 
+/* A number in a file of sysfs or sysctl, 0 if it can't be read. */
+static inline unsigned int get_number(const char *path)
+{
+	unsigned int number = 0;
+	FILE *f = fopen(path, "r");
+
+	if (f) {
+		if (fscanf(f, "%u", &number) != 1)
+			number = 0;
+		fclose(f);
+	}
+	return number;
+}
+
+static inline int put_number(const char *path, unsigned int number)
+{
+	FILE *f = fopen(path, "w");
+
+	if (!f)
+		return -errno;
+	fprintf(f, "%u\n", number);
+	return fclose(f) ? -errno : 0;
+}
+
 static inline int send_fd(int sock, int fd)
 {
 	char buf[CMSG_SPACE(sizeof(int))] = {};
