@@ -597,16 +597,19 @@ static int hand(const char *what)
 	return system(command);
 }
 
-/*
- * The reader is there again, and registered anew, as udev would. Returns the new
- * token's index, or less than 0.
- */
-static int plug_again(int gone, struct reader *reader, struct tokmux_create *create)
+/* The reader is there again, and registered anew, as udev would. */
+static bool plug_again(struct reader *reader, struct tokmux_create *create, int *index,
+		       int *fd)
 {
-	if (hand("plug") || unregister_token(gone) ||
+	close(*fd);
+	if (hand("plug") || unregister_token(*index) ||
 	    !EVENTUALLY(find_reader(reader) && !access(reader->node, R_OK)))
-		return -1;
-	return register_reader(reader, create);
+		return false;
+	*index = register_reader(reader, create);
+	if (*index < 0)
+		return false;
+	*fd = open_index_bound(*index, 0);
+	return *fd >= 0;
 }
 
 TEST_F_TIMEOUT(usb, unplugged_in_mid_transfer, 60)
@@ -630,10 +633,7 @@ TEST_F_TIMEOUT(usb, unplugged_in_mid_transfer, 60)
 	close(lfd);
 	EXPECT_EQ(-ENODEV, lease_fd(self->fd));
 	EXPECT_EQ(0, release(self->fd));
-	close(self->fd);
-	self->index = plug_again(self->index, &self->reader, &self->create);
-	ASSERT_LE(0, self->index);
-	self->fd = open_index_bound(self->index, 0);
+	ASSERT_TRUE(plug_again(&self->reader, &self->create, &self->index, &self->fd));
 	lfd = acquire_lease_fd(self->fd);
 	ASSERT_GE(lfd, 0);
 	ASSERT_EQ(0, claim(lfd, self->reader.interface));
@@ -670,10 +670,7 @@ TEST_F_TIMEOUT(usb, unplugged_while_a_page_is_missing, 120)
 	EXPECT_TRUE(EVENTUALLY(access(self->reader.node, F_OK)));
 	TH_LOG("unplugged after %lld ms", (long long)(now_ms() - start));
 	EXPECT_EQ(128 + SIGKILL, reap(pid));
-	close(self->fd);
-	self->index = plug_again(self->index, &self->reader, &self->create);
-	ASSERT_LE(0, self->index);
-	self->fd = open_index_bound(self->index, 0);
+	ASSERT_TRUE(plug_again(&self->reader, &self->create, &self->index, &self->fd));
 	EXPECT_LE(0, acquire_lease_fd(self->fd));
 }
 
